@@ -34,7 +34,8 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
     public async Task SeedAsync(CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        LogSeeded(logger, await connection.ExecuteAsync(EmbeddedText.Read("Database/Seed/development.sql")));
+        var rows = await connection.ExecuteAsync(EmbeddedText.Read("Database/Seed/development.sql"));
+        LogSeeded(logger, rows);
     }
 
     internal async Task<int> ApplyAsync(DbConnection connection, IReadOnlyList<(string Name, string Text)> files)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;

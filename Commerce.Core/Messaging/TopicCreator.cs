@@ -32,10 +32,10 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
             // Another migration was faster.
         }
 
-        LogCreated(logger, string.Join(", ", missing.Select(t => t.Key)));
+        foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions);
         return missing.Count;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topics}")]
-    static partial void LogCreated(ILogger logger, string topics);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions")]
+    static partial void LogCreated(ILogger logger, string topic, int partitions);
 }
