@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Threading.RateLimiting;
 using Commerce.ServiceDefaults;
-using Microsoft.AspNetCore.RateLimiting;
 
 namespace Commerce.Api;
 

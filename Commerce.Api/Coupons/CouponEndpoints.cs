@@ -66,7 +66,4 @@ static class CouponEndpoints
 sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
 
 /// <summary>The coupon is the user's; its row is on the way.</summary>
-sealed record PendingIssue(long CouponId)
-{
-    public string Status => "PENDING";
-}
+sealed record PendingIssue(long CouponId, string Status = "PENDING");

@@ -40,9 +40,10 @@ sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponP
             // While the gate is closed the keeper looks after the entries.
             if (epoch == 0) return;
             count = due.Count;
-            var published = await Task.WhenAll(due.Select(d => publisher.TryPublishAsync(new(couponId, epoch, d.UserId, d.AcceptedAt))));
-            Swept.Add(published.Count(p => p));
-            if (count > 0) LogSwept(logger, couponId, published.Count(p => p), count);
+            if (count == 0) return;
+            var published = (await Task.WhenAll(due.Select(d => publisher.TryPublishAsync(new(couponId, epoch, d.UserId, d.AcceptedAt))))).Count(p => p);
+            Swept.Add(published);
+            LogSwept(logger, couponId, published, count);
         }
         while (count == MostTogether);
     }
