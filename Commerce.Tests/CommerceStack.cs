@@ -63,6 +63,9 @@ public sealed class CommerceStack : IAsyncDisposable
         }
     }
 
+    /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>
+    public void Arm(string failpoint) => File.WriteAllText(Path.Combine(_failpoints.FullName, failpoint), "");
+
     /// <summary>Waits until a resource is healthy.</summary>
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
