@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>What may be the id of a user: it goes into keys, URLs and logs.</summary>
-internal static class UserId
+public static class UserId
 {
     private static readonly SearchValues<char> Allowed =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:@|-");
