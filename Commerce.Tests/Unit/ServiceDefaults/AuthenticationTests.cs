@@ -1,4 +1,3 @@
-using System.Net.Http.Json;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using Commerce.ServiceDefaults;
@@ -6,17 +5,16 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class AuthenticationTests
 {
-    private const string Section = "Authentication:Schemes:Bearer";
+    const string Section = "Authentication:Schemes:Bearer";
 
-    private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
+    static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
 
-    private static readonly Dictionary<string, string?> Production = new()
+    static readonly Dictionary<string, string?> Production = new()
     {
         [$"{Section}:ValidIssuer"] = "shop",
         [$"{Section}:ValidAudiences:0"] = "commerce",
@@ -139,7 +137,7 @@ public sealed class AuthenticationTests
         Assert.DoesNotContain(Production[$"{Section}:SigningKeys:0:Value"]!, error.Message, StringComparison.Ordinal);
     }
 
-    private static Task<TestApi> StartAsync(string environment, Dictionary<string, string?>? settings = null) => TestApi.StartAsync(
+    static Task<TestApi> StartAsync(string environment, Dictionary<string, string?>? settings = null) => TestApi.StartAsync(
         app =>
         {
             app.MapGet("/member", (CurrentUser user) => TypedJson($"{user.Id} {user.IsAdmin}")).RequireAuthorization(Policies.Member);
@@ -152,9 +150,9 @@ public sealed class AuthenticationTests
         environment,
         settings);
 
-    private static Microsoft.AspNetCore.Http.HttpResults.JsonHttpResult<string> TypedJson(string text) => Microsoft.AspNetCore.Http.TypedResults.Json(text);
+    static Microsoft.AspNetCore.Http.HttpResults.JsonHttpResult<string> TypedJson(string text) => Microsoft.AspNetCore.Http.TypedResults.Json(text);
 
-    private static async Task<string> TokenAsync(TestApi api, string user, string role)
+    static async Task<string> TokenAsync(TestApi api, string user, string role)
     {
         var (status, body, _) = await api.SendAsync(HttpMethod.Post, "/api/auth/token", JsonContent.Create(new { user, role }));
         Assert.Equal(200, status);
@@ -163,7 +161,7 @@ public sealed class AuthenticationTests
         return body.GetProperty("accessToken").GetString()!;
     }
 
-    private static string Token(
+    static string Token(
         byte[]? key = null, string issuer = "shop", string audience = "commerce", string subject = "alice", TimeSpan age = default)
     {
         var descriptor = Descriptor(issuer, audience, subject, age);
@@ -171,7 +169,7 @@ public sealed class AuthenticationTests
         return new JsonWebTokenHandler().CreateToken(descriptor);
     }
 
-    private static SecurityTokenDescriptor Descriptor(string issuer, string audience, string subject, TimeSpan age)
+    static SecurityTokenDescriptor Descriptor(string issuer, string audience, string subject, TimeSpan age)
     {
         var issued = TimeProvider.System.GetUtcNow().UtcDateTime - age;
         return new SecurityTokenDescriptor

@@ -1,9 +1,8 @@
 using Microsoft.Extensions.Time.Testing;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
-internal static class FakeTimeExtensions
+static class FakeTimeExtensions
 {
     /// <summary>Lets the fake time pass in steps of 20 ms until the work is done.</summary>
     public static async Task<T> RunAsync<T>(this FakeTimeProvider clock, Task<T> work)

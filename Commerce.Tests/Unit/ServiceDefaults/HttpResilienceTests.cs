@@ -9,20 +9,19 @@ using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Polly.CircuitBreaker;
 using Polly.Timeout;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class HttpResilienceTests
 {
-    private static readonly Uri Shop = new("http://shop.test/");
+    static readonly Uri Shop = new("http://shop.test/");
 
-    private readonly FakeTimeProvider clock = new(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero));
+    readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero));
 
     [Theory, InlineData("GET"), InlineData("HEAD"), InlineData("OPTIONS")]
     public async Task A_get_is_repeated_with_growing_delays(string method)
     {
-        var server = new Server(clock, HttpStatusCode.InternalServerError, HttpStatusCode.BadGateway, HttpStatusCode.RequestTimeout, HttpStatusCode.OK);
+        var server = new Server(_clock, HttpStatusCode.InternalServerError, HttpStatusCode.BadGateway, HttpStatusCode.RequestTimeout, HttpStatusCode.OK);
         using var client = Client(server);
 
         using var answer = await SendAsync(client, new HttpMethod(method));
@@ -38,7 +37,7 @@ public sealed class HttpResilienceTests
     [Theory, InlineData("POST"), InlineData("PUT"), InlineData("PATCH"), InlineData("DELETE")]
     public async Task A_post_is_never_repeated(string method)
     {
-        var server = new Server(clock, HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK);
+        var server = new Server(_clock, HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK);
         using var client = Client(server);
 
         using var answer = await SendAsync(client, new HttpMethod(method));
@@ -50,8 +49,8 @@ public sealed class HttpResilienceTests
     [Fact]
     public async Task A_post_is_not_repeated_when_its_connection_breaks_or_hangs()
     {
-        var broken = new Server(clock, (_, _) => throw new HttpRequestException("reset"));
-        var hanging = new Server(clock, HangAsync);
+        var broken = new Server(_clock, (_, _) => throw new HttpRequestException("reset"));
+        var hanging = new Server(_clock, HangAsync);
         using var first = Client(broken);
         using var second = Client(hanging, ("TotalTimeout", "00:00:04"), ("AttemptTimeout", "00:00:01"));
 
@@ -65,7 +64,7 @@ public sealed class HttpResilienceTests
     [Theory, InlineData(HttpStatusCode.NotFound), InlineData(HttpStatusCode.Conflict), InlineData(HttpStatusCode.Found)]
     public async Task An_answer_that_will_not_change_is_not_asked_for_again(HttpStatusCode status)
     {
-        var server = new Server(clock, status);
+        var server = new Server(_clock, status);
         using var client = Client(server);
 
         using var answer = await SendAsync(client, HttpMethod.Get);
@@ -77,7 +76,7 @@ public sealed class HttpResilienceTests
     [Theory, InlineData(HttpStatusCode.TooManyRequests), InlineData(HttpStatusCode.ServiceUnavailable)]
     public async Task The_server_says_how_long_to_wait(HttpStatusCode status)
     {
-        var server = new Server(clock, (call, _) => Task.FromResult(call == 1 ? Busy(status, TimeSpan.FromSeconds(3)) : new HttpResponseMessage()));
+        var server = new Server(_clock, (call, _) => Task.FromResult(call == 1 ? Busy(status, TimeSpan.FromSeconds(3)) : new HttpResponseMessage()));
         using var client = Client(server);
 
         using var answer = await SendAsync(client, HttpMethod.Get);
@@ -89,7 +88,7 @@ public sealed class HttpResilienceTests
     [Fact]
     public async Task An_answer_that_asks_for_too_long_a_wait_is_final()
     {
-        var server = new Server(clock, (_, _) => Task.FromResult(Busy(HttpStatusCode.TooManyRequests, TimeSpan.FromMinutes(10))));
+        var server = new Server(_clock, (_, _) => Task.FromResult(Busy(HttpStatusCode.TooManyRequests, TimeSpan.FromMinutes(10))));
         using var client = Client(server);
 
         using var answer = await SendAsync(client, HttpMethod.Get);
@@ -101,7 +100,7 @@ public sealed class HttpResilienceTests
     [Fact]
     public async Task A_try_that_hangs_gives_way_to_the_next()
     {
-        var server = new Server(clock, (call, token) => call == 1 ? HangAsync(call, token) : Task.FromResult(new HttpResponseMessage()));
+        var server = new Server(_clock, (call, token) => call == 1 ? HangAsync(call, token) : Task.FromResult(new HttpResponseMessage()));
         using var client = Client(server, ("AttemptTimeout", "00:00:02"));
 
         using var answer = await SendAsync(client, HttpMethod.Get);
@@ -113,18 +112,18 @@ public sealed class HttpResilienceTests
     [Fact]
     public async Task All_tries_together_are_bounded()
     {
-        var start = clock.GetUtcNow();
-        using var client = Client(new Server(clock, HangAsync), ("TotalTimeout", "00:00:05"), ("AttemptTimeout", "00:00:02"));
+        var start = _clock.GetUtcNow();
+        using var client = Client(new Server(_clock, HangAsync), ("TotalTimeout", "00:00:05"), ("AttemptTimeout", "00:00:02"));
 
         await Assert.ThrowsAsync<TimeoutRejectedException>(() => SendAsync(client, HttpMethod.Get));
 
-        Assert.InRange((clock.GetUtcNow() - start).TotalSeconds, 5, 6);
+        Assert.InRange((_clock.GetUtcNow() - start).TotalSeconds, 5, 6);
     }
 
     [Fact]
     public async Task A_failing_host_is_left_alone_for_a_while_and_then_tried_again()
     {
-        var server = new Server(clock, HttpStatusCode.InternalServerError);
+        var server = new Server(_clock, HttpStatusCode.InternalServerError);
         using var client = Client(server, ("BreakerMinimumThroughput", "5"));
         for (var i = 0; i < 5; i++)
             (await SendAsync(client, HttpMethod.Post)).Dispose();
@@ -133,10 +132,10 @@ public sealed class HttpResilienceTests
         await Assert.ThrowsAsync<BrokenCircuitException>(() => SendAsync(client, HttpMethod.Get));
         Assert.Equal(5, server.Calls.Count);
 
-        using var elsewhere = await clock.RunAsync(client.PostAsync(new Uri("http://other.test/"), null, TestContext.Current.CancellationToken));
+        using var elsewhere = await _clock.RunAsync(client.PostAsync(new Uri("http://other.test/"), null, TestContext.Current.CancellationToken));
         Assert.Equal(6, server.Calls.Count);
 
-        clock.Advance(TimeSpan.FromSeconds(5.1));
+        _clock.Advance(TimeSpan.FromSeconds(5.1));
         using var again = await SendAsync(client, HttpMethod.Post);
         Assert.Equal(7, server.Calls.Count);
     }
@@ -157,31 +156,45 @@ public sealed class HttpResilienceTests
         Assert.Contains(name, error.Message, StringComparison.Ordinal);
     }
 
-    private HttpClient Client(Server server, params (string Name, string Value)[] settings)
+    [Fact]
+    public async Task Every_try_goes_to_the_address_behind_the_name()
+    {
+        var server = new Server(_clock, HttpStatusCode.BadGateway, HttpStatusCode.OK);
+        using var client = Build(server, new() { ["services:shop:http:0"] = "http://127.0.0.1:4711" });
+
+        using var answer = await _clock.RunAsync(client.GetAsync(new Uri("http://shop/products"), TestContext.Current.CancellationToken));
+
+        Assert.Equal(["http://127.0.0.1:4711/products", "http://127.0.0.1:4711/products"], server.Addresses);
+    }
+
+    HttpClient Client(Server server, params (string Name, string Value)[] settings) =>
+        Build(server, settings.ToDictionary(s => $"{HttpResilienceOptions.Section}:{s.Name}", s => (string?)s.Value));
+
+    HttpClient Build(Server server, Dictionary<string, string?> settings)
     {
         var builder = Host.CreateApplicationBuilder();
-        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(s => $"{HttpResilienceOptions.Section}:{s.Name}", s => (string?)s.Value));
+        builder.Configuration.AddInMemoryCollection(settings);
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<TimeProvider>(clock);
+        builder.Services.AddSingleton<TimeProvider>(_clock);
         builder.AddServiceDefaults();
         builder.Services.AddHttpClient("any").ConfigurePrimaryHttpMessageHandler(() => server);
         return builder.Build().Services.GetRequiredService<IHttpClientFactory>().CreateClient("any");
     }
 
-    private Task<HttpResponseMessage> SendAsync(HttpClient client, HttpMethod method) =>
-        clock.RunAsync(client.SendAsync(new HttpRequestMessage(method, Shop), TestContext.Current.CancellationToken));
+    Task<HttpResponseMessage> SendAsync(HttpClient client, HttpMethod method) =>
+        _clock.RunAsync(client.SendAsync(new HttpRequestMessage(method, Shop), TestContext.Current.CancellationToken));
 
-    private static async Task<HttpResponseMessage> HangAsync(int call, CancellationToken token)
+    static async Task<HttpResponseMessage> HangAsync(int call, CancellationToken token)
     {
         await Task.Delay(Timeout.Infinite, token);
         return new HttpResponseMessage();
     }
 
-    private static HttpResponseMessage Busy(HttpStatusCode status, TimeSpan wait) =>
+    static HttpResponseMessage Busy(HttpStatusCode status, TimeSpan wait) =>
         new(status) { Headers = { RetryAfter = new RetryConditionHeaderValue(wait) } };
 
-    /// <summary>Answers as told, the last answer for ever, and keeps when it was asked.</summary>
-    private sealed class Server(TimeProvider time, Func<int, CancellationToken, Task<HttpResponseMessage>> answer) : HttpMessageHandler
+    /// <summary>Answers as told, the last answer for ever, and keeps when and where it was asked.</summary>
+    sealed class Server(TimeProvider time, Func<int, CancellationToken, Task<HttpResponseMessage>> answer) : HttpMessageHandler
     {
         public Server(TimeProvider time, params HttpStatusCode[] statuses)
             : this(time, (call, _) => Task.FromResult(new HttpResponseMessage(statuses[Math.Min(call, statuses.Length) - 1])))
@@ -190,9 +203,12 @@ public sealed class HttpResilienceTests
 
         public List<DateTimeOffset> Calls { get; } = [];
 
+        public List<string> Addresses { get; } = [];
+
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Calls.Add(time.GetUtcNow());
+            Addresses.Add(request.RequestUri!.AbsoluteUri);
             return answer(Calls.Count, cancellationToken);
         }
     }

@@ -1,7 +1,6 @@
 using System.Data.Common;
 using System.Net.Sockets;
 using Commerce.ServiceDefaults;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
@@ -32,13 +31,18 @@ public sealed class MySqlErrorsTests
     public void A_broken_connection_is_transient_wherever_it_shows()
     {
         Assert.True(MySqlErrors.IsTransient(new ServerError(null, new SocketException())));
+        Assert.True(MySqlErrors.IsTransient(new ServerError(null, new EndOfStreamException())));
         Assert.True(MySqlErrors.IsTransient(new TimeoutException()));
         Assert.False(MySqlErrors.IsTransient(new InvalidOperationException()));
     }
 
-    private sealed class ServerError : DbException
+    [Fact]
+    public void An_exhausted_pool_is_transient() => Assert.True(MySqlErrors.IsTransient(new ServerError(
+        null, message: "error connecting: Timeout expired.  The timeout period elapsed prior to obtaining a connection from the pool.")));
+
+    sealed class ServerError : DbException
     {
-        public ServerError(int? number, Exception? inner = null) : base("server", inner)
+        public ServerError(int? number, Exception? inner = null, string message = "server") : base(message, inner)
         {
             if (number is { } known)
                 Data["Server Error Code"] = known;

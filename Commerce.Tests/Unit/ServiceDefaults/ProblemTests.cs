@@ -7,14 +7,13 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Polly.CircuitBreaker;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class ProblemTests
 {
-    private static readonly Problem SoldOut = new(409, "coupon-sold-out", "The coupon is sold out.");
-    private static readonly Problem GateClosed = new(503, "gate-closed", "The gate is closed for a moment.");
+    static readonly Problem SoldOut = new(409, "coupon-sold-out", "The coupon is sold out.");
+    static readonly Problem GateClosed = new(503, "gate-closed", "The gate is closed for a moment.");
 
     [Fact]
     public async Task A_refusal_is_the_same_bytes_every_time()
@@ -169,7 +168,7 @@ public sealed class ProblemTests
         Assert.DoesNotContain(api.Logs.AtLeast(LogLevel.Warning), _ => true);
     }
 
-    private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
+    static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 
-    private sealed record Item(int Quantity);
+    sealed record Item(int Quantity);
 }

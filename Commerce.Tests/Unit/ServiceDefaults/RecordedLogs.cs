@@ -4,19 +4,19 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 /// <summary>Keeps what is logged.</summary>
-internal sealed class RecordedLogs : ILoggerProvider
+sealed class RecordedLogs : ILoggerProvider
 {
-    private readonly ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> entries = new();
+    readonly ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> _entries = new();
 
-    public IEnumerable<(LogLevel Level, string Message, Exception? Exception)> AtLeast(LogLevel level) => entries.Where(e => e.Level >= level);
+    public IEnumerable<(LogLevel Level, string Message, Exception? Exception)> AtLeast(LogLevel level) => _entries.Where(e => e.Level >= level);
 
-    public ILogger CreateLogger(string categoryName) => new Recorder(entries);
+    public ILogger CreateLogger(string categoryName) => new Recorder(_entries);
 
     public void Dispose()
     {
     }
 
-    private sealed class Recorder(ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> entries) : ILogger
+    sealed class Recorder(ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> entries) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 

@@ -1,12 +1,11 @@
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Time.Testing;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class RetryPolicyTests
 {
-    private readonly FakeTimeProvider clock = new();
+    readonly FakeTimeProvider _clock = new();
 
     [Fact]
     public void A_delay_doubles_up_to_its_cap()
@@ -33,7 +32,7 @@ public sealed class RetryPolicyTests
         var retries = new List<(int, TimeSpan)>();
         var tries = 0;
         var pipeline = new RetryPolicy { Attempts = 3, BaseDelay = TimeSpan.FromSeconds(1), Jitter = 0 }
-            .ToPipeline(_ => true, clock, (attempt, _, delay) => retries.Add((attempt, delay)));
+            .ToPipeline(_ => true, _clock, (attempt, _, delay) => retries.Add((attempt, delay)));
 
         var run = pipeline.ExecuteAsync(
             _ =>
@@ -43,7 +42,7 @@ public sealed class RetryPolicyTests
             },
             TestContext.Current.CancellationToken).AsTask();
 
-        await Assert.ThrowsAsync<TimeoutException>(() => clock.RunAsync(run));
+        await Assert.ThrowsAsync<TimeoutException>(() => _clock.RunAsync(run));
         Assert.Equal(3, tries);
         Assert.Equal([(1, TimeSpan.FromSeconds(1)), (2, TimeSpan.FromSeconds(2))], retries);
     }
@@ -52,7 +51,7 @@ public sealed class RetryPolicyTests
     public async Task What_is_not_transient_is_tried_once(int attempts)
     {
         var tries = 0;
-        var pipeline = new RetryPolicy { Attempts = attempts }.ToPipeline(e => e is TimeoutException, clock);
+        var pipeline = new RetryPolicy { Attempts = attempts }.ToPipeline(e => e is TimeoutException, _clock);
 
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await pipeline.ExecuteAsync(
             _ =>

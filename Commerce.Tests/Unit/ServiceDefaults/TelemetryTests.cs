@@ -7,14 +7,13 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed partial class TelemetryTests
 {
     // The listeners of a process hear all of it, other tests included: names that occur nowhere else tell ours.
-    private readonly string id = Guid.NewGuid().ToString("N");
+    readonly string _id = Guid.NewGuid().ToString("N");
 
     [Fact]
     public async Task Traces_metrics_and_logs_arrive_when_the_service_has_stopped()
@@ -22,20 +21,20 @@ public sealed partial class TelemetryTests
         await using var collector = await CollectAsync();
         await using (var api = await StartAsync(collector))
         {
-            await api.SendAsync(HttpMethod.Get, $"/things-{id}/7");
-            await api.SendAsync(HttpMethod.Get, $"/broken-{id}");
+            await api.SendAsync(HttpMethod.Get, $"/things-{_id}/7");
+            await api.SendAsync(HttpMethod.Get, $"/broken-{_id}");
             await api.App.StopAsync(TestContext.Current.CancellationToken);
         }
 
-        Assert.Contains($"GET /things-{id}/{{number}}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.Contains($"GET /broken-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.Contains($"inner-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.Contains($"boom-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.Contains($"service-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.Contains($"replica-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"GET /things-{_id}/{{number}}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"GET /broken-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"inner-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"boom-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"service-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"replica-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
         Assert.Contains("http.server.request.duration", collector.Received("/v1/metrics"), StringComparison.Ordinal);
-        Assert.Contains($"commerce.test.{id}", collector.Received("/v1/metrics"), StringComparison.Ordinal);
-        Assert.Contains($"said-{id}", collector.Received("/v1/logs"), StringComparison.Ordinal);
+        Assert.Contains($"commerce.test.{_id}", collector.Received("/v1/metrics"), StringComparison.Ordinal);
+        Assert.Contains($"said-{_id}", collector.Received("/v1/logs"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -44,13 +43,13 @@ public sealed partial class TelemetryTests
         await using var collector = await CollectAsync();
         await using (var api = await StartAsync(collector))
         {
-            Assert.False((await api.SendAsync(HttpMethod.Get, $"/quiet-{id}")).Body.GetBoolean());
-            await api.SendAsync(HttpMethod.Get, $"/things-{id}/7");
+            Assert.False((await api.SendAsync(HttpMethod.Get, $"/quiet-{_id}")).Body.GetBoolean());
+            await api.SendAsync(HttpMethod.Get, $"/things-{_id}/7");
             await api.App.StopAsync(TestContext.Current.CancellationToken);
         }
 
-        Assert.Contains($"/things-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
-        Assert.DoesNotContain($"hidden-{id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains($"/things-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.DoesNotContain($"hidden-{_id}", collector.Received("/v1/traces"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -59,6 +58,25 @@ public sealed partial class TelemetryTests
         await using var api = await TestApi.StartAsync();
 
         Assert.Null(api.App.Services.GetService<OpenTelemetrySdk>());
+    }
+
+    [Fact]
+    public void A_statement_has_a_span_only_where_someone_listens()
+    {
+        Activity? seen = null;
+        Assert.Null(SqlSpan.Start("SELECT 1"));
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = s => s.Name == CommerceTelemetry.Name,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = span => seen = span,
+        };
+        ActivitySource.AddActivityListener(listener);
+
+        SqlSpan.Start("UPDATE orders SET status = @status")!.Dispose();
+
+        Assert.Equal("UPDATE orders", seen!.DisplayName);
+        Assert.Equal("UPDATE orders SET status = @status", seen.GetTagItem("db.query.text"));
     }
 
     [Theory]
@@ -72,22 +90,22 @@ public sealed partial class TelemetryTests
     [InlineData("commit", "COMMIT")]
     [InlineData("  ", "")]
     public void A_statement_is_named_by_its_verb_and_table(string statement, string name) =>
-        Assert.Equal(name, SqlSpanProcessor.Summary(statement));
+        Assert.Equal(name, SqlSpan.Summary(statement));
 
-    private Task<TestApi> StartAsync(Collector collector) => TestApi.StartAsync(
+    Task<TestApi> StartAsync(Collector collector) => TestApi.StartAsync(
         app =>
         {
-            app.MapGet($"/things-{id}/{{number}}", (int number, ILogger<TelemetryTests> log) =>
+            app.MapGet($"/things-{_id}/{{number}}", (int number, ILogger<TelemetryTests> log) =>
             {
-                using var inner = CommerceTelemetry.Source.StartActivity($"inner-{id}");
-                CommerceTelemetry.Meter.CreateCounter<int>($"commerce.test.{id}").Add(number);
-                LogSaid(log, id);
+                using var inner = CommerceTelemetry.Source.StartActivity($"inner-{_id}");
+                CommerceTelemetry.Meter.CreateCounter<int>($"commerce.test.{_id}").Add(number);
+                LogSaid(log, _id);
                 return number;
             });
-            app.MapGet($"/broken-{id}", string () => throw new InvalidOperationException($"boom-{id}"));
-            app.MapGet($"/quiet-{id}", () =>
+            app.MapGet($"/broken-{_id}", string () => throw new InvalidOperationException($"boom-{_id}"));
+            app.MapGet($"/quiet-{_id}", () =>
             {
-                using var hidden = CommerceTelemetry.Source.StartActivity($"hidden-{id}");
+                using var hidden = CommerceTelemetry.Source.StartActivity($"hidden-{_id}");
                 return Activity.Current?.Recorded;
             }).WithoutTraces();
         },
@@ -95,11 +113,11 @@ public sealed partial class TelemetryTests
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-            ["OTEL_SERVICE_NAME"] = $"service-{id}",
-            ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id=replica-{id}",
+            ["OTEL_SERVICE_NAME"] = $"service-{_id}",
+            ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id=replica-{_id}",
         });
 
-    private static async Task<Collector> CollectAsync()
+    static async Task<Collector> CollectAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -117,10 +135,10 @@ public sealed partial class TelemetryTests
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "said-{Id}")]
-    private static partial void LogSaid(ILogger log, string id);
+    static partial void LogSaid(ILogger log, string id);
 
     /// <summary>Keeps what exporters send.</summary>
-    private sealed class Collector(WebApplication app, ConcurrentQueue<(string Path, byte[] Body)> bodies) : IAsyncDisposable
+    sealed class Collector(WebApplication app, ConcurrentQueue<(string Path, byte[] Body)> bodies) : IAsyncDisposable
     {
         public string Url => app.Urls.Single();
 

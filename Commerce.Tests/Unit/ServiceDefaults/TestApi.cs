@@ -1,19 +1,17 @@
 using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Xunit;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
 /// <summary>A small service with the defaults, on a real server and a port of its own.</summary>
-internal sealed class TestApi : IAsyncDisposable
+sealed class TestApi : IAsyncDisposable
 {
-    private TestApi(WebApplication app, RecordedLogs logs)
+    TestApi(WebApplication app, RecordedLogs logs)
     {
         App = app;
         Logs = logs;
