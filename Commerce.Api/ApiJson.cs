@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
 using Commerce.Api.Products;
+using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
 
@@ -18,6 +19,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(Coupon))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options) => options.TypeInfoResolverChain.Insert(0, Default);

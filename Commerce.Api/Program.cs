@@ -1,4 +1,5 @@
 using Commerce.Api;
+using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
 using Commerce.Api.Messaging;
 using Commerce.Api.Products;
@@ -27,5 +28,6 @@ app.MapCoupons();
 app.MapCouponAdministration();
 app.MapProducts();
 app.MapDeadLetters();
+app.MapAudit();
 
 app.Run();

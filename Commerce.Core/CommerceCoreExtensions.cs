@@ -1,3 +1,4 @@
+using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
@@ -29,6 +30,7 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<CouponAdministration>();
         builder.Services.AddSingleton<CouponGateOpener>();
         builder.Services.AddSingleton<CouponPublisher>();
+        builder.Services.AddSingleton<Audit>();
         return builder;
     }
 }

@@ -130,6 +130,16 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return states;
     }
 
+    /// <summary>How many users the gate remembers, and how many of them are pending.</summary>
+    public async Task<(long Users, long Pending)> CountAsync(long couponId)
+    {
+        var keys = KeysOf(couponId);
+        var users = _redis.HashLengthAsync(keys[1]);
+        var pending = _redis.SortedSetLengthAsync(keys[2]);
+        await Task.WhenAll(users, pending).WaitAsync(Deadline);
+        return (await users, await pending);
+    }
+
     /// <summary>All pending entries, due or not, and when they were accepted.</summary>
     public async Task<IReadOnlyList<(string UserId, long AcceptedAt)>> ListPendingAsync(long couponId)
     {
