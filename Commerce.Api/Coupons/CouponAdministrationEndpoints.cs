@@ -1,0 +1,47 @@
+using Commerce.Core.Coupons;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Coupons;
+
+/// <summary>Coupons for administrators.</summary>
+static class CouponAdministrationEndpoints
+{
+    public static void MapCouponAdministration(this IEndpointRouteBuilder app)
+    {
+        var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        coupons.MapPost("/", CreateAsync);
+        coupons.MapPut("/{id:long}", ChangeAsync);
+        coupons.MapPost("/{id:long}/cancel", CancelAsync);
+        coupons.MapPost("/{id:long}/stock", AddStockAsync);
+    }
+
+    static async Task<Results<Created<Coupon>, ProblemResult>> CreateAsync(
+        CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var coupon = await administration.CreateAsync(definition, cancellationToken);
+        return TypedResults.Created($"/api/admin/coupons/{coupon.Id}", coupon);
+    }
+
+    static async Task<Results<Ok<Coupon>, ProblemResult>> ChangeAsync(
+        long id, CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
+    }
+
+    static async Task<Ok<Coupon>> CancelAsync(long id, CouponAdministration administration, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await administration.CancelAsync(id, cancellationToken));
+
+    static async Task<Results<Ok<Coupon>, ProblemResult>> AddStockAsync(
+        long id, StockAddition addition, CouponAdministration administration, CancellationToken cancellationToken)
+    {
+        if (addition.Delta is < 1 or > 1_000_000)
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["delta"] = ["1 to 1,000,000."] });
+        return TypedResults.Ok(await administration.AddStockAsync(id, addition.Delta, cancellationToken));
+    }
+}
+
+/// <summary>More of a coupon.</summary>
+sealed record StockAddition(int Delta);

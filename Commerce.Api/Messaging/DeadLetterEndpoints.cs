@@ -1,0 +1,25 @@
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Messaging;
+
+/// <summary>Messages that could not be handled, for administrators.</summary>
+static class DeadLetterEndpoints
+{
+    static readonly Problem NotFound = new(404, "dead-letter-not-found", "There is no such dead letter.");
+
+    public static void MapDeadLetters(this IEndpointRouteBuilder app)
+    {
+        var letters = app.MapGroup("/api/admin/dead-letters").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        letters.MapGet("/", ListAsync);
+        letters.MapPost("/{id:long}/replay", ReplayAsync);
+    }
+
+    static async Task<Ok<IReadOnlyList<DeadLetter>>> ListAsync(
+        DeadLetterStore store, CancellationToken cancellationToken, long? before = null, int limit = 50) =>
+        TypedResults.Ok(await store.ListAsync(before, Math.Clamp(limit, 1, 200), cancellationToken));
+
+    static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, DeadLetterStore store, CancellationToken cancellationToken) =>
+        await store.ReplayAsync(id, cancellationToken) ? TypedResults.Accepted((string?)null) : NotFound.ToResult();
+}

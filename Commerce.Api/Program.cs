@@ -1,0 +1,33 @@
+using Commerce.Api;
+using Commerce.Api.Auditing;
+using Commerce.Api.Coupons;
+using Commerce.Api.Messaging;
+using Commerce.Api.Products;
+using Commerce.Core;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddServiceDefaults();
+builder.AddCommerceAuthentication();
+builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
+builder.AddCouponIssuing();
+builder.AddLimits();
+builder.Services.AddOpenApi();
+builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
+
+var app = builder.Build();
+
+app.UseServiceDefaults();
+app.UseRateLimiter();
+
+app.MapDefaultEndpoints();
+app.MapDevelopmentTokens();
+app.MapOpenApi().AllowAnonymous();
+
+app.MapCoupons();
+app.MapCouponAdministration();
+app.MapProducts();
+app.MapDeadLetters();
+app.MapAudit();
+
+app.Run();

@@ -1,0 +1,36 @@
+using Commerce.Core.Auditing;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Messaging;
+using Commerce.Core.Redis;
+using Commerce.Core.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Commerce.Core;
+
+/// <summary>What Api and Workers share.</summary>
+public static class CommerceCoreExtensions
+{
+    /// <summary>Adds the ledger, the gate and what stands around them.</summary>
+    /// <param name="builder">The host.</param>
+    /// <param name="commandTimeout">How long a statement may take: short where a user waits.</param>
+    public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
+    {
+        builder.AddCommerceConnections();
+        builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
+        builder.Services.AddSingleton<Ledger>();
+        builder.Services.AddSingleton<Failpoints>();
+        builder.Services.AddSingleton<RedisServers>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());
+        builder.Services.AddSingleton<DeadLetterProducer>();
+        builder.Services.AddSingleton<DeadLetterStore>();
+        builder.Services.AddSingleton<CouponLedger>();
+        builder.Services.AddSingleton<CouponGate>();
+        builder.Services.AddSingleton<CouponAdministration>();
+        builder.Services.AddSingleton<CouponGateOpener>();
+        builder.Services.AddSingleton<CouponPublisher>();
+        builder.Services.AddSingleton<Audit>();
+        return builder;
+    }
+}

@@ -1,0 +1,17 @@
+namespace Commerce.Core.Coupons;
+
+/// <summary>A coupon as the ledger has it.</summary>
+/// <param name="Discount">Whole KRW.</param>
+/// <param name="Status"><c>ACTIVE</c> or <c>CANCELLED</c>.</param>
+/// <param name="Version">Raised by every change.</param>
+/// <param name="GateEpoch">How often the gate in Redis was claimed for opening; 0: never.</param>
+public sealed record Coupon(
+    long Id, string Name, long Discount, int TotalQuantity, int IssuedQuantity,
+    DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch)
+{
+    /// <summary>The columns of a coupon in the order and under the names of this record.</summary>
+    public const string Columns = """
+        id AS Id, name AS Name, discount AS Discount, total_quantity AS TotalQuantity, issued_quantity AS IssuedQuantity,
+        starts_at AS StartsAt, ends_at AS EndsAt, status AS Status, version AS Version, gate_epoch AS GateEpoch
+        """;
+}

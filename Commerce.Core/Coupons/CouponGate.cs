@@ -1,0 +1,169 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Commerce.Core.Redis;
+using Commerce.ServiceDefaults;
+using StackExchange.Redis;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>What the gate said to one user.</summary>
+public enum GateVerdict
+{
+    /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
+    Closed = -1,
+    /// <summary>The coupon is theirs.</summary>
+    Accepted = 0,
+    /// <summary>Nothing left.</summary>
+    SoldOut = 1,
+    /// <summary>They have it already.</summary>
+    AlreadyIssued = 2,
+    /// <summary>Before its window.</summary>
+    NotStarted = 3,
+    /// <summary>After its window, or cancelled.</summary>
+    Ended = 4,
+}
+
+/// <summary>The gate's answer; time (ms since 1970) and epoch are set where it accepted.</summary>
+public readonly record struct GateAnswer(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
+
+/// <summary>
+/// The gate of every coupon in Redis: who comes first is decided here and nowhere else. It may lose everything at any moment; then it is
+/// closed until the keeper has rebuilt it from the ledger.
+/// </summary>
+public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers servers, TimeProvider clock)
+{
+    static readonly RedisScript Issue = RedisScript.Load("Coupons/issue.lua");
+    static readonly RedisScript Open = RedisScript.Load("Coupons/open.lua");
+    static readonly RedisScript Close = RedisScript.Load("Coupons/close.lua");
+    static readonly RedisScript Follow = RedisScript.Load("Coupons/follow.lua");
+    static readonly RedisScript Sweep = RedisScript.Load("Coupons/sweep.lua");
+
+    /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    static readonly ConcurrentDictionary<long, RedisKey[]> Keys = new();
+
+    readonly IDatabase _redis = connection.GetDatabase();
+
+    /// <summary>A pending entry that is younger is left to the consumer.</summary>
+    public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Asks for one coupon for one user.</summary>
+    /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
+    /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
+    public async Task<GateAnswer> AcceptAsync(long couponId, string userId)
+    {
+        var keys = KeysOf(couponId);
+        if (servers.IncarnationOf(keys[0]) is not { } server) return new(GateVerdict.Closed);
+
+        using var span = CommerceTelemetry.Source.StartActivity("EVALSHA issue", ActivityKind.Client);
+        span?.SetTag("db.system.name", "redis").SetTag("db.operation.name", "EVALSHA").SetTag("db.stored_procedure.name", "issue.lua");
+        var result = (RedisResult[])(await Issue.RunAsync(_redis, keys, [userId, server, (long)SweepAfter.TotalMilliseconds], Deadline))!;
+        var answer = result is [_, var at, var epoch]
+            ? new GateAnswer(GateVerdict.Accepted, (long)at, (int)epoch)
+            : new GateAnswer((GateVerdict)(int)result[0]);
+        span?.SetTag("commerce.gate.verdict", answer.Verdict.ToString());
+        return answer;
+    }
+
+    /// <summary>Opens a closed gate with <paramref name="stock"/> coupons left; false where it was open already.</summary>
+    public async Task<bool> OpenAsync(Coupon coupon, int epoch, int stock)
+    {
+        var keys = KeysOf(coupon.Id);
+        if (servers.IncarnationOf(keys[0]) is not { } server) return false;
+        var result = await Open.RunAsync(_redis, keys,
+            [epoch, coupon.Version, stock, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status, server],
+            Deadline);
+        return (int)result == 1;
+    }
+
+    /// <summary>Closes the gate unless it is the one of <paramref name="epoch"/>, opened by the server that answers now.</summary>
+    public async Task<bool> CloseStaleAsync(long couponId, int epoch)
+    {
+        var keys = KeysOf(couponId);
+        if (servers.IncarnationOf(keys[0]) is not { } server) return false;
+        return (int)await Close.RunAsync(_redis, keys, [epoch, server], Deadline) == 1;
+    }
+
+    /// <summary>Tells an open gate what the coupon is now. Safe to repeat and to come late.</summary>
+    public async Task<bool> FollowAsync(Coupon coupon) =>
+        (int)await Follow.RunAsync(_redis, KeysOf(coupon.Id),
+            [coupon.Version, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status], Deadline) == 1;
+
+    /// <summary>Acceptances whose row was not seen committed in time, at most <paramref name="most"/>, and the gate's epoch (0: closed).</summary>
+    public async Task<(int Epoch, IReadOnlyList<(string UserId, long AcceptedAt)> Due)> SweepAsync(long couponId, int most)
+    {
+        var answer = (RedisResult[])(await Sweep.RunAsync(_redis, KeysOf(couponId), [most, (long)SweepAfter.TotalMilliseconds], Deadline))!;
+        var due = new List<(string, long)>((answer.Length - 1) / 2);
+        for (var i = 1; i < answer.Length; i += 2) due.Add(((string)answer[i]!, (long)answer[i + 1]));
+        return ((int)answer[0], due);
+    }
+
+    /// <summary>Forgets pending entries whose rows are committed.</summary>
+    public Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) =>
+        _redis.SortedSetRemoveAsync(KeysOf(couponId)[2], [.. userIds.Select(u => (RedisValue)u)]).WaitAsync(Deadline);
+
+    /// <summary>When the gate accepted this user (ms since 1970); null where it did not, or is closed.</summary>
+    public async Task<(bool Open, long? AcceptedAt)> FindAsync(long couponId, string userId)
+    {
+        var keys = KeysOf(couponId);
+        if (servers.IncarnationOf(keys[0]) is not { } server) return (false, null);
+        var by = _redis.HashGetAsync(keys[0], "server");
+        var at = _redis.HashGetAsync(keys[1], userId);
+        await Task.WhenAll(by, at).WaitAsync(Deadline);
+        return ((await by) == server, (await at) is { IsNull: false } value ? (long)value : null);
+    }
+
+    /// <summary>What the gate holds of each coupon: its epoch, version, server and stock; null where it is closed.</summary>
+    public async Task<IReadOnlyList<GateState?>> InspectAsync(IReadOnlyList<long> couponIds)
+    {
+        RedisValue[] fields = ["epoch", "version", "server", "stock"];
+        var reads = couponIds.Select(id => _redis.HashGetAsync(KeysOf(id)[0], fields)).ToArray();
+        await Task.WhenAll(reads).WaitAsync(Deadline);
+        var states = new List<GateState?>(reads.Length);
+        for (var i = 0; i < reads.Length; i++)
+        {
+            var v = await reads[i];
+            states.Add(v[0].IsNull ? null : new GateState((int)v[0], (int)v[1], (string)v[2]! == servers.IncarnationOf(KeysOf(couponIds[i])[0]), (int)v[3]));
+        }
+
+        return states;
+    }
+
+    /// <summary>How many users the gate remembers, and how many of them are pending.</summary>
+    public async Task<(long Users, long Pending)> CountAsync(long couponId)
+    {
+        var keys = KeysOf(couponId);
+        var users = _redis.HashLengthAsync(keys[1]);
+        var pending = _redis.SortedSetLengthAsync(keys[2]);
+        await Task.WhenAll(users, pending).WaitAsync(Deadline);
+        return (await users, await pending);
+    }
+
+    /// <summary>All pending entries, due or not, and when they were accepted.</summary>
+    public async Task<IReadOnlyList<(string UserId, long AcceptedAt)>> ListPendingAsync(long couponId)
+    {
+        var keys = KeysOf(couponId);
+        var users = await _redis.SortedSetRangeByRankAsync(keys[2]).WaitAsync(Deadline);
+        if (users.Length == 0) return [];
+        var times = await _redis.HashGetAsync(keys[1], users).WaitAsync(Deadline);
+        var unknown = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        return [.. users.Zip(times, (user, at) => ((string)user!, at.IsNull ? unknown : (long)at))];
+    }
+
+    /// <summary>While the gate is closed: forgets who was accepted.</summary>
+    public Task ForgetUsersAsync(long couponId) => _redis.KeyDeleteAsync(KeysOf(couponId)[1]).WaitAsync(Deadline);
+
+    /// <summary>While the gate is closed: remembers who has the coupon, from the ledger.</summary>
+    public Task RememberUsersAsync(long couponId, IEnumerable<(string UserId, DateTime IssuedAt)> issues) =>
+        _redis.HashSetAsync(KeysOf(couponId)[1], [.. issues.Select(i => new HashEntry(i.UserId, Milliseconds(i.IssuedAt)))]).WaitAsync(Deadline);
+
+    static RedisKey[] KeysOf(long couponId) => Keys.GetOrAdd(couponId, id => new CouponKeys(id).All);
+
+    static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
+}
+
+/// <summary>What the gate of a coupon holds.</summary>
+/// <param name="Current">Whether it was opened on the incarnation of Redis that answers now.</param>
+/// <param name="Stock">How many are left.</param>
+public sealed record GateState(int Epoch, int Version, bool Current, int Stock);

@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// Opens the gate of a coupon that was never open before: whoever comes first, exactly once, on however many replicas. A gate that was
+/// lost is not opened here: something may be in flight, so it is rebuilt by the keeper (in Commerce.Workers).
+/// </summary>
+public sealed class CouponGateOpener(CouponLedger ledger, CouponGate gate, TimeProvider clock)
+{
+    /// <summary>How long the others wait for the one who opens.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    readonly ConcurrentDictionary<long, Lazy<Task<bool>>> _opening = new();
+
+    /// <summary>True when the gate may be asked again.</summary>
+    public async Task<bool> TryOpenFirstAsync(long couponId, CancellationToken cancellationToken)
+    {
+        var opening = _opening.GetOrAdd(couponId, id => new(() => OpenAsync(id)));
+        try
+        {
+            return await opening.Value.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            _opening.TryRemove(new(couponId, opening));
+        }
+    }
+
+    async Task<bool> OpenAsync(long couponId)
+    {
+        var coupon = await ledger.FindAsync(couponId, CancellationToken.None);
+        if (coupon is null) return false;
+        if (coupon.GateEpoch == 0 && await ledger.ClaimGateAsync(couponId, 0, Patience, CancellationToken.None))
+            return await gate.OpenAsync(coupon, 1, coupon.TotalQuantity - coupon.IssuedQuantity);
+
+        // Epoch 1: another replica may be opening it this moment. Higher: it is being rebuilt, which takes longer than a request waits.
+        var start = clock.GetTimestamp();
+        while (coupon.GateEpoch <= 1 && clock.GetElapsedTime(start) < Patience)
+        {
+            if ((await gate.InspectAsync([couponId]))[0] is { Current: true }) return true;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock);
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,38 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// The message <c>COUPON_ISSUED</c>: either an acceptance (user and time set) or, with <see cref="Fence"/>, the marker of a gate that is
+/// being rebuilt.
+/// </summary>
+/// <param name="CouponId">The coupon.</param>
+/// <param name="Epoch">The gate's epoch under which it was accepted; of a fence: the one that is being opened.</param>
+/// <param name="UserId">Who got it.</param>
+/// <param name="AcceptedAt">When, by Redis' clock, in ms since 1970.</param>
+/// <param name="Fence">True: all that was produced to this partition before this message belongs to an older epoch.</param>
+public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, bool Fence = false)
+{
+    /// <summary>The message in JSON.</summary>
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CouponJson.Default.CouponIssued);
+
+    /// <summary>Reads a message; false where it is not one.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, out CouponIssued message)
+    {
+        try
+        {
+            message = JsonSerializer.Deserialize(bytes, CouponJson.Default.CouponIssued)!;
+            return message is { CouponId: > 0, Epoch: > 0 } && (message.Fence || (message.AcceptedAt > 0 && ServiceDefaults.UserId.IsValid(message.UserId)));
+        }
+        catch (JsonException)
+        {
+            message = null!;
+            return false;
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
+[JsonSerializable(typeof(CouponIssued))]
+sealed partial class CouponJson : JsonSerializerContext;

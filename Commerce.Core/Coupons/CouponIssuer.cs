@@ -1,0 +1,88 @@
+using System.Diagnostics.Metrics;
+using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// Issues coupons, first come first served: the gate decides, then the acceptance is brought to a place that outlives Redis (Kafka, or the
+/// ledger itself where Kafka is away) before the user is told.
+/// </summary>
+public sealed class CouponIssuer(
+    CouponCatalog catalog, CouponLedger ledger, CouponGate gate, CouponGateOpener opener, CouponPublisher publisher, CouponSpill spill,
+    Failpoints failpoints, TimeProvider clock)
+{
+    static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
+
+    /// <summary>A promise is given within this time after the gate's answer or not at all: a rebuilt gate counts on it.</summary>
+    public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
+
+    /// <summary>More callers at once than this would only wait for each other.</summary>
+    const int MostAtOnce = 4096;
+
+    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+
+    int _atOnce;
+
+    /// <summary>Null when the coupon is the user's; otherwise why not.</summary>
+    public async Task<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
+    {
+        if (Interlocked.Increment(ref _atOnce) > MostAtOnce)
+        {
+            Interlocked.Decrement(ref _atOnce);
+            return CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
+        }
+
+        try
+        {
+            if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
+            var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
+            Asked.Add(1, new KeyValuePair<string, object?>("verdict", verdict));
+            return refusal;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _atOnce);
+        }
+    }
+
+    async Task<(GateVerdict Verdict, ProblemResult? Refusal)> DecideAsync(long couponId, string userId, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        var answer = await gate.AcceptAsync(couponId, userId);
+        if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
+            answer = await gate.AcceptAsync(couponId, userId);
+
+        switch (answer.Verdict)
+        {
+            case GateVerdict.Accepted: break;
+            case GateVerdict.SoldOut: return (answer.Verdict, CouponProblems.SoldOut.ToResult());
+            case GateVerdict.AlreadyIssued: return (answer.Verdict, CouponProblems.AlreadyIssued.ToResult());
+            case GateVerdict.NotStarted: return (answer.Verdict, CouponProblems.NotStarted.ToResult());
+            case GateVerdict.Ended: return (answer.Verdict, CouponProblems.Ended.ToResult());
+            default: return (answer.Verdict, CouponProblems.GateClosed.ToResult(retryAfter: ComeAgain));
+        }
+
+        failpoints.Reach(Failpoints.AfterGate);
+        var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
+        var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue);
+        // Not safe, or too late to be counted by a gate that is being rebuilt: no promise. The pending entry may bring the coupon later.
+        return safe && clock.GetElapsedTime(start) < PromiseDeadline
+            ? (answer.Verdict, null)
+            : (answer.Verdict, CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain));
+    }
+
+    /// <summary>Where the issue of this user is; null where there is none.</summary>
+    /// <exception cref="ProblemException">The gate is closed, and the ledger does not know (yet).</exception>
+    public async Task<CouponIssueStatus?> StatusAsync(long couponId, string userId, CancellationToken cancellationToken)
+    {
+        if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } known) return known;
+        var (open, acceptedAt) = await gate.FindAsync(couponId, userId);
+        if (acceptedAt is { } at) return new(couponId, "PENDING", DateTimeOffset.FromUnixTimeMilliseconds(at).UtcDateTime);
+        // It may have reached the ledger between the two looks.
+        if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } now) return now;
+        if (!open && await catalog.FindAsync(couponId, cancellationToken) is { GateEpoch: > 0 })
+            throw new ProblemException(CouponProblems.GateClosed, retryAfter: ComeAgain);
+        return null;
+    }
+}

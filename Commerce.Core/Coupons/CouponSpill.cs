@@ -1,0 +1,70 @@
+using System.Threading.Channels;
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Hosting;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// The way to the ledger while the brokers are away: acceptances are saved by the Api itself, many in one transaction, before anybody is
+/// told that they have the coupon. So a promise never rests on Redis alone.
+/// </summary>
+public sealed class CouponSpill(CouponLedger ledger, CouponGate gate) : BackgroundService
+{
+    const int MostWaiting = 10_000;
+    const int MostTogether = 500;
+
+    readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
+
+    /// <summary>True when the ledger has the acceptance; false where it has not (the gate was rebuilt, the ledger is away or busy).</summary>
+    public async Task<bool> TrySaveAsync(CouponIssued issue)
+    {
+        var waiting = new Waiting(issue);
+        return _waiting.Writer.TryWrite(waiting) && await waiting.Saved.Task;
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var batch = new List<Waiting>(MostTogether);
+        // Nobody new comes once the server has drained; what waits is answered first.
+        using var closing = stoppingToken.Register(() => _waiting.Writer.TryComplete());
+        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        {
+            while (batch.Count < MostTogether && _waiting.Reader.TryRead(out var next)) batch.Add(next);
+            await SaveAsync(batch);
+            batch.Clear();
+        }
+    }
+
+    async Task SaveAsync(List<Waiting> batch)
+    {
+        HashSet<CouponIssued> refused;
+        try
+        {
+            refused = [.. (await ledger.SaveAsync(
+                batch.ConvertAll(w => new Received<CouponIssued>(w.Issue, CouponLedger.NoPartition)), CancellationToken.None)).Select(r => r.Issue)];
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            foreach (var waiting in batch) waiting.Saved.SetResult(false);
+            return;
+        }
+
+        foreach (var waiting in batch) waiting.Saved.SetResult(!refused.Contains(waiting.Issue));
+        try
+        {
+            foreach (var coupon in batch.GroupBy(w => w.Issue.CouponId))
+                await gate.AcknowledgeAsync(coupon.Key, coupon.Select(w => w.Issue.UserId!));
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The sweeper sends them again, which changes nothing.
+        }
+    }
+
+    sealed record Waiting(CouponIssued Issue)
+    {
+        public TaskCompletionSource<bool> Saved { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

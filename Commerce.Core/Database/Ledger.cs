@@ -1,0 +1,91 @@
+using System.Data;
+using System.Data.Common;
+using Commerce.ServiceDefaults;
+using Dapper;
+using Polly;
+
+namespace Commerce.Core.Database;
+
+/// <summary>The way to MySQL: reads on a connection of their own, changes in a transaction that is repeated where MySQL asks for it.</summary>
+public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvider clock)
+{
+    readonly ResiliencePipeline _conflicts =
+        new RetryPolicy { Attempts = 6, BaseDelay = TimeSpan.FromMilliseconds(5), MaxDelay = TimeSpan.FromMilliseconds(200) }
+            .ToPipeline(IsConflict, clock);
+
+    static Ledger() => SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
+
+    /// <summary>Runs a query on a pooled connection.</summary>
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        return await new Statements(connection, null, options, cancellationToken).QueryAsync<T>(sql, parameters);
+    }
+
+    /// <summary>The only row of a query, or the default value.</summary>
+    public async Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        return await new Statements(connection, null, options, cancellationToken).SingleAsync<T>(sql, parameters);
+    }
+
+    /// <summary>Runs one statement in a transaction of its own and returns how many rows it found.</summary>
+    public async Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        return await _conflicts.ExecuteAsync(
+            async token => await new Statements(connection, null, options, token).ExecuteAsync(sql, parameters), cancellationToken);
+    }
+
+    /// <summary>
+    /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or a lock wait time-out the whole work
+    /// runs again, so it may touch nothing but the transaction. Nothing external is called inside.
+    /// </summary>
+    public async Task<T> TransactAsync<T>(Func<Statements, Task<T>> work, CancellationToken cancellationToken) =>
+        await _conflicts.ExecuteAsync(
+            async token =>
+            {
+                await using var connection = await source.OpenConnectionAsync(token);
+                await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
+                var result = await work(new Statements(connection, transaction, options, token));
+                await transaction.CommitAsync(token);
+                return result;
+            },
+            cancellationToken);
+
+    // MySQL rolled the transaction back, so that the other one could go on.
+    static bool IsConflict(Exception exception) =>
+        exception is DbException e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
+}
+
+/// <summary>How the ledger is used by this process.</summary>
+/// <param name="CommandTimeout">After this a statement is ended and its caller told (whole seconds, at least one).</param>
+public sealed record LedgerOptions(TimeSpan CommandTimeout);
+
+/// <summary>Statements on one connection, inside a transaction of <see cref="Ledger.TransactAsync"/> or each alone.</summary>
+public sealed class Statements(DbConnection connection, DbTransaction? transaction, LedgerOptions options, CancellationToken cancellationToken)
+{
+    /// <summary>Runs one statement and returns how many rows it found.</summary>
+    public async Task<int> ExecuteAsync(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return await connection.ExecuteAsync(Command(sql, parameters));
+    }
+
+    /// <summary>Runs a query.</summary>
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return (await connection.QueryAsync<T>(Command(sql, parameters))).AsList();
+    }
+
+    /// <summary>The only row of a query, or the default value.</summary>
+    public async Task<T?> SingleAsync<T>(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return await connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
+    }
+
+    CommandDefinition Command(string sql, object? parameters) =>
+        new(sql, parameters, transaction, (int)options.CommandTimeout.TotalSeconds, cancellationToken: cancellationToken);
+}

@@ -1,0 +1,204 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>
+/// The one consumer loop: takes batches from a topic on a thread of its own, hands them to the handler, and stores the offsets only after
+/// that. Faults of what the handler depends on are waited out; other failures are retried, then the messages that fail alone go to the
+/// dead letters and the partition moves on.
+/// </summary>
+public sealed partial class ConsumerLoop<T>(
+    string topic, IConsumer<string?, byte[]?> consumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
+    ConsumerLoopOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
+{
+    static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
+    static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
+
+    readonly CancellationTokenSource _stopping = new();
+    Thread? _thread;
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        // Consume blocks: a thread of its own, not one of the pool's.
+        _thread = new Thread(Run) { IsBackground = true, Name = $"consume {topic}" };
+        _thread.Start();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        if (_thread is { } thread) await Task.Run(thread.Join, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _stopping.Dispose();
+
+    void Run()
+    {
+        var stop = _stopping.Token;
+        consumer.Subscribe(topic);
+        try
+        {
+            var batch = new List<ConsumeResult<string?, byte[]?>>(options.BatchSize);
+            while (!stop.IsCancellationRequested)
+            {
+                Gather(batch, stop);
+                if (batch.Count == 0) continue;
+                HandleAsync(batch, stop).GetAwaiter().GetResult();
+                Store(batch);
+                Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // What was not handled comes again to whoever takes the partition.
+        }
+        catch (Exception e)
+        {
+            LogEnded(logger, topic, e);
+            lifetime.StopApplication();
+        }
+
+        consumer.Close();
+    }
+
+    /// <summary>Waits for a first message, then takes what is there already.</summary>
+    void Gather(List<ConsumeResult<string?, byte[]?>> batch, CancellationToken stop)
+    {
+        batch.Clear();
+        try
+        {
+            for (var next = consumer.Consume(stop); next is not null && batch.Count < options.BatchSize; next = consumer.Consume(TimeSpan.Zero))
+            {
+                if (!next.IsPartitionEOF) batch.Add(next);
+                if (batch.Count == options.BatchSize) return;
+            }
+        }
+        catch (ConsumeException e) when (!e.Error.IsFatal)
+        {
+            // The brokers are away, or a partition was taken: the client goes on by itself.
+            LogConsume(logger, topic, e.Error.Reason);
+        }
+    }
+
+    async Task HandleAsync(List<ConsumeResult<string?, byte[]?>> batch, CancellationToken stop)
+    {
+        var messages = new List<Received<T>>(batch.Count);
+        var sources = new List<ConsumeResult<string?, byte[]?>>(batch.Count);
+        foreach (var source in batch)
+        {
+            if (handler.Read(source, out var message) is { } reason)
+            {
+                await deadLetters.SendAsync(source, reason, $"{source.Message.Value?.Length ?? 0} bytes", stop);
+                continue;
+            }
+
+            messages.Add(new(message, source.Partition.Value));
+            sources.Add(source);
+        }
+
+        if (messages.Count == 0) return;
+        var contexts = CommerceTelemetry.Source.HasListeners() ? sources.ConvertAll(s => MessageTrace.ContextOf(s.Message.Headers)) : [];
+        using var span = MessageTrace.StartProcess(topic, contexts);
+        if (await TryAsync(messages, stop) is { } failure)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, failure.Message);
+            // One message must not hold up or take along the others.
+            for (var i = 0; i < messages.Count; i++)
+            {
+                if ((messages.Count == 1 ? failure : await TryAsync([messages[i]], stop)) is not { } alone) continue;
+                await deadLetters.SendAsync(sources[i], DeadLetterReasons.HandlerFailed, alone.Message, stop);
+                await WaitOutFaultsAsync(() => handler.OnDeadLetterAsync(messages[i].Message, stop), stop);
+            }
+        }
+
+        MessageTrace.ShowInEachTrace(span, contexts);
+    }
+
+    /// <summary>Handles the messages with the retries that the topic allows; returns the last failure, or null.</summary>
+    async Task<Exception?> TryAsync(IReadOnlyList<Received<T>> messages, CancellationToken stop)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await WaitOutFaultsAsync(() => handler.HandleAsync(messages, stop), stop);
+                return null;
+            }
+            catch (Exception e) when (!stop.IsCancellationRequested)
+            {
+                if (attempt >= options.Retries.Attempts) return e;
+                Retried.Add(1, new KeyValuePair<string, object?>("topic", topic));
+                LogRetry(logger, topic, attempt, e);
+                await Task.Delay(options.Retries.Delay(attempt), clock, stop);
+            }
+        }
+    }
+
+    /// <summary>MySQL or Redis being away is no fault of a message: it waits, however long it takes.</summary>
+    async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await work();
+                return;
+            }
+            catch (Exception e) when (DependencyFaults.Is(e) && !stop.IsCancellationRequested)
+            {
+                LogWaiting(logger, topic, attempt, e.Message);
+                await Task.Delay(options.Faults.Delay(attempt), clock, stop);
+            }
+        }
+    }
+
+    void Store(List<ConsumeResult<string?, byte[]?>> batch)
+    {
+        foreach (var last in batch.GroupBy(m => m.Partition).Select(p => p.Last()))
+        {
+            try
+            {
+                consumer.StoreOffset(last);
+            }
+            catch (KafkaException e) when (!e.Error.IsFatal)
+            {
+                // The partition went to another consumer meanwhile; the messages come again there.
+                LogConsume(logger, topic, e.Error.Reason);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming {Topic}: {Reason}")]
+    static partial void LogConsume(ILogger logger, string topic, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} failed, attempt {Attempt}")]
+    static partial void LogRetry(ILogger logger, string topic, int attempt, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} waits for what it depends on (attempt {Attempt}): {Reason}")]
+    static partial void LogWaiting(ILogger logger, string topic, int attempt, string reason);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]
+    static partial void LogEnded(ILogger logger, string topic, Exception exception);
+}
+
+/// <summary>How one topic is consumed.</summary>
+public sealed record ConsumerLoopOptions
+{
+    /// <summary>Messages handled together at most.</summary>
+    public int BatchSize { get; init; } = 1000;
+
+    /// <summary>How a message is tried whose handling fails for a reason of its own.</summary>
+    public required RetryPolicy Retries { get; init; }
+
+    /// <summary>The waits while something that the handler depends on is away; its number of attempts does not count.</summary>
+    public RetryPolicy Faults { get; init; } = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
+}

@@ -1,0 +1,18 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>Adds consumers to a host.</summary>
+public static class ConsumerLoopExtensions
+{
+    /// <summary>Consumes <paramref name="topic"/> in the group <paramref name="group"/> with a handler that is registered already.</summary>
+    public static void AddConsumerLoop<T, THandler>(this IHostApplicationBuilder builder, string topic, string group, ConsumerLoopOptions options)
+        where THandler : IMessageHandler<T>
+    {
+        builder.AddCommerceConsumer(group);
+        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
+            services, topic, services.GetRequiredKeyedService<IConsumer<string?, byte[]?>>(group), services.GetRequiredService<THandler>(), options));
+    }
+}

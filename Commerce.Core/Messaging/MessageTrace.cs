@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using System.Text;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>Carries the trace of a message in its header <c>traceparent</c>, and names the spans of producing and handling it.</summary>
+public static class MessageTrace
+{
+    const string Header = "traceparent";
+
+    /// <summary>Starts the span of sending one message and puts it into the headers; both null where nobody listens.</summary>
+    public static (Activity? Span, Headers? Headers) StartPublish(string topic)
+    {
+        var span = CommerceTelemetry.Source.StartActivity($"{topic} publish", ActivityKind.Producer);
+        Tag(span, topic, "send");
+        return (span, Activity.Current?.Id is { } id ? new Headers { { Header, Encoding.ASCII.GetBytes(id) } } : null);
+    }
+
+    /// <summary>Where the message came from; default where it does not say.</summary>
+    public static ActivityContext ContextOf(Headers? headers) =>
+        headers is not null && headers.TryGetLastBytes(Header, out var bytes)
+        && ActivityContext.TryParse(Encoding.ASCII.GetString(bytes), null, isRemote: true, out var context)
+            ? context
+            : default;
+
+    /// <summary>Starts the span of handling a batch: a part of its first message's trace, linked to the others'.</summary>
+    public static Activity? StartProcess(string topic, IReadOnlyList<ActivityContext> messages)
+    {
+        if (!CommerceTelemetry.Source.HasListeners()) return null;
+        var traced = messages.Where(m => m != default).ToList();
+        var span = CommerceTelemetry.Source.StartActivity($"{topic} process", ActivityKind.Consumer,
+            traced.Count > 0 ? traced[0] : default, links: traced.Skip(1).Select(m => new ActivityLink(m)));
+        Tag(span, topic, "process");
+        span?.SetTag("messaging.batch.message_count", messages.Count);
+        return span;
+    }
+
+    /// <summary>
+    /// Shows the handled batch in the trace of each of its other messages too, from its start to now, linked to the span that did the work.
+    /// </summary>
+    public static void ShowInEachTrace(Activity? batch, IReadOnlyList<ActivityContext> messages)
+    {
+        if (batch is null) return;
+        foreach (var message in messages.Where(m => m != default && m.TraceId != batch.TraceId))
+            CommerceTelemetry.Source.StartActivity(batch.OperationName, ActivityKind.Consumer, message,
+                links: [new ActivityLink(batch.Context)], startTime: batch.StartTimeUtc)?.Dispose();
+    }
+
+    static void Tag(Activity? span, string topic, string operation) =>
+        span?.SetTag("messaging.system", "kafka").SetTag("messaging.destination.name", topic).SetTag("messaging.operation.type", operation);
+}

@@ -1,0 +1,41 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>Creates the topics that are missing, with their partitions. Part of <c>Commerce.Workers migrate</c>.</summary>
+public sealed partial class TopicCreator(IConfiguration configuration, ILogger<TopicCreator> logger)
+{
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    /// <summary>Returns how many topics were created.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public async Task<int> CreateAsync()
+    {
+        using var admin = new AdminClientBuilder(new AdminClientConfig
+        {
+            BootstrapServers = configuration.GetConnectionString("kafka"),
+        }).Build();
+        var there = admin.GetMetadata(Deadline).Topics.Where(t => !t.Error.IsError).Select(t => t.Topic).ToHashSet();
+        var missing = Topics.Partitions.Where(t => !there.Contains(t.Key)).ToList();
+        if (missing.Count == 0) return 0;
+
+        try
+        {
+            await admin.CreateTopicsAsync(missing.Select(t => new TopicSpecification { Name = t.Key, NumPartitions = t.Value }),
+                new CreateTopicsOptions { RequestTimeout = Deadline });
+        }
+        catch (CreateTopicsException e) when (e.Results.All(r => !r.Error.IsError || r.Error.Code == ErrorCode.TopicAlreadyExists))
+        {
+            // Another migration was faster.
+        }
+
+        foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions);
+        return missing.Count;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions")]
+    static partial void LogCreated(ILogger logger, string topic, int partitions);
+}

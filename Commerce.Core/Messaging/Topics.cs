@@ -1,0 +1,21 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>The topics of the application. <c>topics.json</c> has their partition counts.</summary>
+public static class Topics
+{
+    /// <summary>One message for each coupon accepted by the gate.</summary>
+    public const string CouponIssued = "COUPON_ISSUED";
+
+    /// <summary>Topic → partitions, dead-letter topics included.</summary>
+    public static IReadOnlyDictionary<string, int> Partitions { get; } =
+        JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;
+
+    /// <summary>Where messages of a topic go that cannot be handled.</summary>
+    public static string DeadLetters(string topic) => topic + ".dlt";
+}
+
+[JsonSerializable(typeof(Dictionary<string, int>))]
+sealed partial class TopicsJson : JsonSerializerContext;

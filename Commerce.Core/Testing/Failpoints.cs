@@ -1,0 +1,38 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Configuration;
+
+namespace Commerce.Core.Testing;
+
+/// <summary>
+/// Places at which a fault test lets this process die by SIGKILL. Only where the configuration names a directory (no one but the tests
+/// does): a file there with the name of the place arms it, once.
+/// </summary>
+public sealed class Failpoints(IConfiguration configuration)
+{
+    /// <summary>The gate accepted; nobody else knows.</summary>
+    public const string AfterGate = "after-gate";
+
+    /// <summary>The consumer's transaction is committed; its offset is not.</summary>
+    public const string AfterCommit = "after-commit";
+
+    readonly string? _directory = configuration["Failpoints:Directory"];
+
+    /// <summary>Ends the process where the place is armed.</summary>
+    public void Reach(string place)
+    {
+        if (_directory is null) return;
+        var file = Path.Combine(_directory, place);
+        if (!File.Exists(file)) return;
+        try
+        {
+            // Who moves it away dies; the others, and the process that follows, live.
+            File.Move(file, file + ".reached");
+        }
+        catch (FileNotFoundException)
+        {
+            return;
+        }
+
+        Process.GetCurrentProcess().Kill();
+    }
+}

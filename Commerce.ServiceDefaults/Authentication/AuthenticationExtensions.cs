@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>Who may call what.</summary>
+public static class AuthenticationExtensions
+{
+    const string Section = "Authentication:Schemes:Bearer";
+
+    /// <summary>
+    /// Adds JWT bearer authentication from the configuration section <c>Authentication:Schemes:Bearer</c>: <c>Authority</c> (an OIDC provider)
+    /// or <c>SigningKeys:n</c> (<c>Issuer</c>, base64 <c>Value</c>), with <c>ValidIssuer</c> and <c>ValidAudiences</c>; and the policies of
+    /// <see cref="Policies"/>. Every endpoint asks for a token unless it allows anonymous callers. In Development the section may be empty:
+    /// then the process signs and accepts its own tokens.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The section says too little to tell a good token from a bad one.</exception>
+    public static TBuilder AddCommerceAuthentication<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        if (builder.Environment.IsDevelopment())
+            AddDevelopmentDefaults(builder.Configuration);
+        Check(builder.Configuration.GetSection(Section), builder.Environment);
+
+        builder.Services.AddAuthentication().AddJwtBearer(bearer =>
+        {
+            bearer.MapInboundClaims = false;
+            bearer.SaveToken = false;
+        });
+        // After the section was read, which replaces these parameters.
+        builder.Services.PostConfigure<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme, bearer =>
+        {
+            bearer.TokenValidationParameters.NameClaimType = "sub";
+            bearer.TokenValidationParameters.RoleClaimType = "role";
+            bearer.TokenValidationParameters.ValidateIssuer = true;
+            bearer.TokenValidationParameters.ValidateAudience = true;
+        });
+        builder.Services.AddAuthorizationBuilder()
+            .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).RequireAssertion(HasUsableId))
+            .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).RequireAssertion(HasUsableId))
+            // Without an endpoint there is nothing to protect, and the answer is 404 for everyone.
+            .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAssertion(context =>
+                context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is null)).Build());
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, DevelopmentTokenJson.Default));
+        return builder;
+    }
+
+    static bool HasUsableId(AuthorizationHandlerContext context) => UserId.IsValid(context.User.Identity?.Name);
+
+    static void AddDevelopmentDefaults(IConfigurationManager configuration)
+    {
+        var section = configuration.GetSection(Section);
+        if (section["Authority"] is { Length: > 0 })
+            return;
+        var defaults = new Dictionary<string, string?>
+        {
+            [$"{Section}:ValidIssuer"] = section["ValidIssuer"] ?? DevelopmentTokens.Issuer,
+            [$"{Section}:SigningKeys:0:Issuer"] = section["SigningKeys:0:Issuer"] ?? DevelopmentTokens.Issuer,
+            [$"{Section}:SigningKeys:0:Value"] = section["SigningKeys:0:Value"] ?? Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)),
+        };
+        if (!HasAudience(section))
+            defaults[$"{Section}:ValidAudiences:0"] = DevelopmentTokens.Audience;
+        configuration.AddInMemoryCollection(defaults);
+    }
+
+    static void Check(IConfigurationSection section, IHostEnvironment environment)
+    {
+        var keys = section.GetSection("SigningKeys").GetChildren().ToArray();
+        if (section["Authority"] is not { Length: > 0 } && !keys.Any(key => key["Value"] is { Length: > 0 }))
+            throw Refusal($"Give {Section}:Authority (an OIDC provider) or {Section}:SigningKeys");
+        if (!HasAudience(section))
+            throw Refusal($"Give {Section}:ValidAudiences, or tokens that the issuer made for others are accepted");
+        if (!environment.IsDevelopment() && keys.Any(key => key["Issuer"] == DevelopmentTokens.Issuer))
+            throw Refusal($"The key of the issuer {DevelopmentTokens.Issuer} is for Development. Remove it from {Section}:SigningKeys");
+
+        InvalidOperationException Refusal(string message) => new($"{message}. (Environment: {environment.EnvironmentName}.)");
+    }
+
+    static bool HasAudience(IConfigurationSection section) =>
+        section["ValidAudience"] is { Length: > 0 } || section.GetSection("ValidAudiences").GetChildren().Any(audience => audience.Value is { Length: > 0 });
+}

@@ -1,0 +1,61 @@
+using System.Security.Claims;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>Tokens for anyone who asks, where nothing is at stake.</summary>
+public static class DevelopmentTokens
+{
+    internal const string Issuer = "commerce-development";
+    internal const string Audience = "commerce";
+
+    static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
+
+    /// <summary>
+    /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> → <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>.
+    /// Only in Development, and only where no OIDC provider is configured; elsewhere the address does not exist.
+    /// </summary>
+    public static WebApplication MapDevelopmentTokens(this WebApplication app)
+    {
+        var key = app.Configuration["Authentication:Schemes:Bearer:SigningKeys:0:Value"];
+        if (!app.Environment.IsDevelopment() || key is null)
+            return app;
+        var issuer = app.Configuration["Authentication:Schemes:Bearer:SigningKeys:0:Issuer"];
+        var audience = app.Configuration["Authentication:Schemes:Bearer:ValidAudiences:0"];
+        var credentials = new SigningCredentials(new SymmetricSecurityKey(Convert.FromBase64String(key)), SecurityAlgorithms.HmacSha256);
+        var handler = new JsonWebTokenHandler();
+        app.MapPost("/api/auth/token", Results<Ok<TokenAnswer>, ProblemResult> (TokenRequest request, TimeProvider time) =>
+        {
+            if (Faults(request) is { Count: > 0 } errors)
+                return CommonProblems.Validation.ToResult(errors: errors);
+            var now = time.GetUtcNow().UtcDateTime;
+            var token = handler.CreateToken(new SecurityTokenDescriptor
+            {
+                Issuer = issuer,
+                Audience = audience,
+                IssuedAt = now,
+                NotBefore = now,
+                Expires = now + Lifetime,
+                Subject = new ClaimsIdentity([new("sub", request.User!), new("role", request.Role!)]),
+                SigningCredentials = credentials,
+            });
+            return TypedResults.Ok(new TokenAnswer(token, "Bearer", (int)Lifetime.TotalSeconds));
+        }).AllowAnonymous().WithTags("Authentication");
+        return app;
+    }
+
+    static Dictionary<string, string[]> Faults(TokenRequest request)
+    {
+        var errors = new Dictionary<string, string[]>();
+        if (!UserId.IsValid(request.User))
+            errors["user"] = ["1 to 64 characters of A-Z a-z 0-9 _ . : @ | -"];
+        if (request.Role is not (Roles.Member or Roles.Admin))
+            errors["role"] = [$"{Roles.Member} or {Roles.Admin}"];
+        return errors;
+    }
+}

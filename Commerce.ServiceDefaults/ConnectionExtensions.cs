@@ -1,0 +1,60 @@
+using Confluent.Kafka;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>The connections to MySQL, Redis and Kafka: one set-up for every service.</summary>
+public static class ConnectionExtensions
+{
+    /// <summary>
+    /// Adds <c>DbDataSource</c> (connection string <c>commerce</c>), <c>IConnectionMultiplexer</c> (<c>redis</c>) and an
+    /// <c>IProducer</c> (<c>kafka</c>). Traces and metrics are the service defaults' own, so the components' are off.
+    /// </summary>
+    public static TBuilder AddCommerceConnections<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.AddCommerceDatabase();
+        builder.AddRedisClient("redis", settings => settings.DisableTracing = true, options =>
+        {
+            options.AbortOnConnectFail = false;
+            options.ConnectTimeout = 2000;
+            // INFO, which tells one incarnation of a server from the next.
+            options.AllowAdmin = true;
+        });
+        builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
+        {
+            settings.DisableMetrics = true;
+            // Every message may come twice (consumers are idempotent) and their order does not matter, so there is no idempotent producer
+            // whose fatal errors end it.
+            settings.Config.Acks = Acks.All;
+            settings.Config.LingerMs = 1;
+            settings.Config.MessageTimeoutMs = 2000;
+            settings.Config.RequestTimeoutMs = 2000;
+            settings.Config.SocketNagleDisable = true;
+        });
+        return builder;
+    }
+
+    /// <summary>Adds only the <c>DbDataSource</c>.</summary>
+    public static TBuilder AddCommerceDatabase<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.AddMySqlDataSource("commerce", settings => settings.DisableTracing = settings.DisableMetrics = true);
+        return builder;
+    }
+
+    /// <summary>
+    /// Adds a consumer under the key <paramref name="name"/>: at least once, from the first message on, in the group of that name.
+    /// </summary>
+    public static TBuilder AddCommerceConsumer<TBuilder>(this TBuilder builder, string name) where TBuilder : IHostApplicationBuilder
+    {
+        builder.AddKeyedKafkaConsumer<string?, byte[]?>(name, settings =>
+        {
+            settings.DisableMetrics = true;
+            settings.DisableHealthChecks = true;
+            settings.ConnectionString = builder.Configuration["ConnectionStrings:kafka"];
+            settings.Config.GroupId = name;
+            settings.Config.AutoOffsetReset = AutoOffsetReset.Earliest;
+            settings.Config.EnableAutoOffsetStore = false;
+            settings.Config.AutoCommitIntervalMs = 1000;
+        });
+        return builder;
+    }
+}

@@ -1,0 +1,17 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Commerce.ServiceDefaults;
+
+/// <summary>
+/// Asks clients to leave while the process drains. A client that keeps its connection may send its next request at the very moment when
+/// the server closes it.
+/// </summary>
+sealed class DrainMiddleware(RequestDelegate next, ShutdownDrain drain)
+{
+    public Task InvokeAsync(HttpContext context)
+    {
+        if (drain.IsDraining && HttpProtocol.IsHttp11(context.Request.Protocol))
+            context.Response.Headers.Connection = "close";
+        return next(context);
+    }
+}

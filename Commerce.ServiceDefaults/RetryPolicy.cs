@@ -1,0 +1,60 @@
+using System.ComponentModel.DataAnnotations;
+using Polly;
+using Polly.Retry;
+
+namespace Commerce.ServiceDefaults;
+
+/// <summary>
+/// How something is tried again: the one rule of the whole application. Delays double from <see cref="BaseDelay"/> up to
+/// <see cref="MaxDelay"/>, and a random share of each is taken away so that callers do not return all at once.
+/// </summary>
+public sealed record RetryPolicy
+{
+    /// <summary>Tries in all, the first included: 1 to 100.</summary>
+    [Range(1, 100)]
+    public int Attempts { get; init; } = 4;
+
+    /// <summary>The wait after the first failure: 1 ms to 1 min.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:01:00")]
+    public TimeSpan BaseDelay { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The longest wait: 1 ms to 1 h.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
+    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The share of each delay that is left to chance: 0 (none) to 1 (all).</summary>
+    [Range(0.0, 1.0)]
+    public double Jitter { get; init; } = 0.5;
+
+    /// <summary>The wait after the failure of try number <paramref name="attempt"/>, which counts from 1.</summary>
+    public TimeSpan Delay(int attempt)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(attempt, 1);
+        // Beyond 2^62 only the cap matters.
+        var longest = Math.Min(MaxDelay.Ticks, BaseDelay.Ticks * Math.Pow(2, Math.Min(attempt - 1, 62)));
+        return TimeSpan.FromTicks((long)(longest * (1 - (Jitter * Random.Shared.NextDouble()))));
+    }
+
+    /// <summary>A pipeline that repeats what fails with an exception that <paramref name="isTransient"/> accepts.</summary>
+    /// <param name="isTransient">Whether another try may succeed.</param>
+    /// <param name="time">The clock of the delays.</param>
+    /// <param name="onRetry">Told of every failure that is followed by another try: its number from 1, the exception, the wait.</param>
+    public ResiliencePipeline ToPipeline(Func<Exception, bool> isTransient, TimeProvider time, Action<int, Exception, TimeSpan>? onRetry = null)
+    {
+        if (Attempts == 1)
+            return ResiliencePipeline.Empty;
+        return new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions
+            {
+                MaxRetryAttempts = Attempts - 1,
+                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Exception is { } e && isTransient(e)),
+                DelayGenerator = arguments => ValueTask.FromResult<TimeSpan?>(Delay(arguments.AttemptNumber + 1)),
+                OnRetry = arguments =>
+                {
+                    onRetry?.Invoke(arguments.AttemptNumber + 1, arguments.Outcome.Exception!, arguments.RetryDelay);
+                    return ValueTask.CompletedTask;
+                },
+            })
+            .Build();
+    }
+}

@@ -1,0 +1,52 @@
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>What every service of Commerce has in common.</summary>
+public static class ServiceDefaultsExtensions
+{
+    /// <summary>
+    /// Adds telemetry, health checks, service discovery, resilient HTTP clients, problem details, the graceful end and
+    /// <see cref="TimeProvider.System"/>.
+    /// </summary>
+    public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.AddTelemetry();
+        builder.AddHealth();
+        builder.AddProblems();
+        builder.AddResilientHttpClients();
+        return builder;
+    }
+
+    /// <summary>
+    /// Puts what every request passes first into the pipeline: its trace, the answer to errors, authentication and authorization. Call
+    /// it before any other middleware, because what comes before it answers errors without problem details.
+    /// </summary>
+    public static WebApplication UseServiceDefaults(this WebApplication app)
+    {
+        app.UseMiddleware<DrainMiddleware>();
+        if (TelemetryExtensions.HasOtlpEndpoint(app.Configuration))
+            app.UseMiddleware<RequestSpanMiddleware>();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages(context => CommonProblems.ForStatus(context.HttpContext.Response.StatusCode).ToResult().ExecuteAsync(context.HttpContext));
+        // Otherwise the framework puts both in front of the middleware above, and their refusals have no body.
+        if (app.Services.GetService<IAuthenticationSchemeProvider>() is not null)
+        {
+            app.UseAuthentication();
+            app.UseAuthorization();
+        }
+        return app;
+    }
+
+    /// <summary>Maps <c>/health</c> (may this process be given work?) and <c>/alive</c> (should it be left running?).</summary>
+    public static WebApplication MapDefaultEndpoints(this WebApplication app)
+    {
+        app.MapHealth();
+        return app;
+    }
+}

@@ -1,0 +1,126 @@
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Commerce.Core;
+using Commerce.Tests;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+[assembly: AssemblyFixture(typeof(CommerceStack))]
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace Commerce.Tests;
+
+/// <summary>
+/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, Api and Workers, on free
+/// ports, with nothing in them.
+/// </summary>
+public sealed class CommerceStack : IAsyncDisposable
+{
+    static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(2);
+
+    readonly SemaphoreSlim _starting = new(1, 1);
+    readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
+    DistributedApplication? _app;
+    IHost? _host;
+
+    /// <summary>The running application model.</summary>
+    public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
+
+    /// <summary>The core's own services (ledger, gate, producer …) on the stack's connections.</summary>
+    public IServiceProvider Services => _host!.Services;
+
+    /// <summary>Calls the Api without a token.</summary>
+    public HttpClient Anonymous { get; private set; } = null!;
+
+    /// <summary>Calls the Api as an administrator.</summary>
+    public HttpClient Admin { get; private set; } = null!;
+
+    /// <summary>Starts the stack where it is not running yet.</summary>
+    public async Task StartAsync()
+    {
+        await _starting.WaitAsync();
+        try
+        {
+            if (_host is not null) return;
+            using var deadline = new CancellationTokenSource(StartDeadline);
+            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false"], deadline.Token);
+            foreach (var project in builder.Resources.OfType<ProjectResource>())
+                builder.CreateResourceBuilder(project).WithEnvironment("Failpoints__Directory", _failpoints.FullName);
+            _app = await builder.BuildAsync(deadline.Token);
+            await _app.StartAsync(deadline.Token);
+            await HealthyAsync("api", deadline.Token);
+            await HealthyAsync("workers", deadline.Token);
+            _host = await ConnectAsync();
+            Anonymous = _app.CreateHttpClient("api", "http");
+            Admin = await UserAsync("admin", "ADMIN");
+        }
+        finally
+        {
+            _starting.Release();
+        }
+    }
+
+    /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>
+    public void Arm(string failpoint) => File.WriteAllText(Path.Combine(_failpoints.FullName, failpoint), "");
+
+    /// <summary>Waits until a resource is healthy.</summary>
+    public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
+        App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
+
+    /// <summary>Calls the Api as this user.</summary>
+    public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")
+    {
+        var client = App.CreateHttpClient("api", "http");
+        using var answer = await client.PostAsJsonAsync("/api/auth/token", new { user, role });
+        var token = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Token>();
+        client.DefaultRequestHeaders.Authorization = new("Bearer", token!.AccessToken);
+        return client;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Anonymous?.Dispose();
+        Admin?.Dispose();
+        if (_host is not null) await _host.StopAsync();
+        _host?.Dispose();
+        if (_app is not null) await _app.DisposeAsync();
+        _failpoints.Delete(recursive: true);
+        _starting.Dispose();
+    }
+
+    async Task<IHost> ConnectAsync()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        foreach (var name in new[] { "commerce", "redis", "kafka" })
+            builder.Configuration[$"ConnectionStrings:{name}"] = await App.GetConnectionStringAsync(name);
+        builder.AddServiceDefaults();
+        builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
+        var host = builder.Build();
+        await host.StartAsync();
+        return host;
+    }
+
+    sealed record Token(string AccessToken);
+}
+
+/// <summary>Tests against the running stack.</summary>
+public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
+{
+    /// <summary>Ends what waits when the test run is cancelled.</summary>
+    protected static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    protected CommerceStack Stack => stack;
+
+    public ValueTask InitializeAsync() => new(stack.StartAsync());
+
+    public ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
+}

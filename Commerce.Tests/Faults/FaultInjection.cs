@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>Kills, freezes and brings back the stack's own processes, by id.</summary>
+public static partial class FaultInjection
+{
+    const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15, SigCont = 18, SigStop = 19;
+
+    /// <summary>Ends a resource's process as a power cut would.</summary>
+    public static async Task KillAsync(this CommerceStack stack, string resource)
+    {
+        await SendAsync(stack, resource, SigKill);
+        await stack.StoppedAsync(resource);
+    }
+
+    /// <summary>Asks a resource's process to end, as an orchestrator does.</summary>
+    public static Task TerminateAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigTerm);
+
+    /// <summary>Stops a process where it stands; it holds its connections and answers nobody.</summary>
+    public static Task FreezeAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigStop);
+
+    /// <summary>Lets a frozen process go on.</summary>
+    public static Task ThawAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigCont);
+
+    /// <summary>The broker goes away as one whose process stops: connections break, new ones are refused, its log stays.</summary>
+    public static Task BrokerAwayAsync(this CommerceStack stack) => SendAsync(stack, "kafka", SigUsr1);
+
+    /// <summary>The broker is back with its log.</summary>
+    public static Task BrokerBackAsync(this CommerceStack stack) => SendAsync(stack, "kafka", SigUsr2);
+
+    /// <summary>Waits until the resource's process has ended.</summary>
+    public static Task StoppedAsync(this CommerceStack stack, string resource) =>
+        stack.App.ResourceNotifications.WaitForResourceAsync(resource,
+            e => KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), Deadline().Token);
+
+    /// <summary>Starts a resource that ended, and waits until it is healthy.</summary>
+    public static async Task StartAsync(this CommerceStack stack, string resource)
+    {
+        var result = await stack.App.ResourceCommands.ExecuteCommandAsync(resource, KnownResourceCommands.StartCommand, Deadline().Token);
+        Assert.True(result.Success, result.Message);
+        await stack.HealthyAsync(resource, Deadline().Token);
+    }
+
+    /// <summary>Stops a resource in the ordinary way.</summary>
+    public static async Task StopAsync(this CommerceStack stack, string resource)
+    {
+        var result = await stack.App.ResourceCommands.ExecuteCommandAsync(resource, KnownResourceCommands.StopCommand, Deadline().Token);
+        Assert.True(result.Success, result.Message);
+        await stack.StoppedAsync(resource);
+    }
+
+    /// <summary>Sends a command to Redis.</summary>
+    public static Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments) =>
+        Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(5));
+
+    /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
+    public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
+    {
+        var dumps = new Dictionary<RedisKey, byte[]>();
+        foreach (var key in keys) dumps[key] = (await Redis(stack).KeyDumpAsync(key))!;
+        return dumps;
+    }
+
+    /// <summary>Puts back what keys held, over what they hold now.</summary>
+    public static async Task RestoreAsync(this CommerceStack stack, IReadOnlyDictionary<RedisKey, byte[]> dumps)
+    {
+        foreach (var (key, dump) in dumps)
+            await Redis(stack).ExecuteAsync("RESTORE", key, 0, dump, "REPLACE").WaitAsync(TimeSpan.FromSeconds(5));
+    }
+
+    static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
+
+    static CancellationTokenSource Deadline() => new(TimeSpan.FromSeconds(60));
+
+    static async Task SendAsync(CommerceStack stack, string resource, int signal)
+    {
+        var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
+            e => e.Snapshot.Properties.Any(p => p is { Name: "executable.pid", Value: not null }), Deadline().Token);
+        var pid = running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value;
+        Assert.Equal(0, Kill(Convert.ToInt32(pid, CultureInfo.InvariantCulture), signal));
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int pid, int signal);
+}

@@ -1,0 +1,125 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Coupons;
+
+/// <summary>First come, first served.</summary>
+public sealed class CouponIssueTests(CommerceStack stack) : StackTests(stack)
+{
+    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    [Fact]
+    public async Task An_issued_coupon_lands_in_the_ledger()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        using var alice = await Stack.UserAsync("alice");
+
+        using var answer = await alice.PostAsync($"/api/coupons/{coupon.Id}/issue", null, Cancelled);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        Assert.Equal($"/api/coupons/{coupon.Id}/issue", answer.Headers.Location?.ToString());
+        var body = await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled);
+        Assert.Equal("PENDING", (string?)body!["status"]);
+        await Eventually.EqualAsync("ISSUED", async () => (string?)(await alice.GetFromJsonAsync<JsonObject>(answer.Headers.Location))!["status"]);
+        var own = await alice.GetFromJsonAsync<JsonArray>("/api/coupons/my", Cancelled);
+        Assert.Contains(own!, c => (long?)c!["couponId"] == coupon.Id);
+        Assert.Equal(1, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task Two_thousand_users_on_five_hundred_coupons_get_exactly_five_hundred()
+    {
+        var coupon = await Stack.CouponAsync(total: 500);
+        var users = await Stack.UsersAsync("crowd", 2000);
+
+        var first = await users.IssueAsync(coupon.Id);
+
+        Assert.Equal(500, first.Values.Count(slug => slug == ""));
+        Assert.Equal(1500, first.Values.Count(slug => slug == "coupon-sold-out"));
+        await Eventually.EqualAsync(500, () => RowsAsync(coupon.Id));
+
+        var second = await users.IssueAsync(coupon.Id);
+
+        Assert.All(first, f => Assert.Equal(f.Value == "" ? "coupon-already-issued" : "coupon-sold-out", second[f.Key]));
+        var winners = await Ledger.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled);
+        Assert.Equal(first.Where(f => f.Value == "").Select(f => f.Key).Order(), winners.Order());
+        Assert.Equal(500, await Ledger.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, Cancelled));
+    }
+
+    [Fact]
+    public async Task A_user_gets_a_coupon_once_however_often_they_press()
+    {
+        var coupon = await Stack.CouponAsync(total: 100);
+        var presses = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Stack.UserAsync("impatient")));
+
+        var slugs = await Task.WhenAll(presses.Select(async p => await (await p.PostAsync($"/api/coupons/{coupon.Id}/issue", null, Cancelled)).SlugAsync()));
+
+        Assert.Equal([.. Enumerable.Repeat("", 1), .. Enumerable.Repeat("coupon-already-issued", 7)], slugs.Order());
+    }
+
+    [Fact]
+    public async Task An_unknown_coupon_is_not_found()
+    {
+        using var user = await Stack.UserAsync("bob");
+        using var answer = await user.PostAsync("/api/coupons/999999999/issue", null, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.NotFound, "coupon-not-found");
+        using var status = await user.GetAsync("/api/coupons/999999999/issue", Cancelled);
+        await status.ShouldBeProblemAsync(HttpStatusCode.NotFound, "coupon-not-issued");
+    }
+
+    [Theory]
+    [InlineData(1, 2, "coupon-not-started")]
+    [InlineData(-2, -1, "coupon-ended")]
+    public async Task Outside_of_its_window_a_coupon_is_refused(int startsInHours, int endsInHours, string slug)
+    {
+        var coupon = await Stack.CouponAsync(total: 10, startsInHours, endsInHours);
+        using var user = await Stack.UserAsync("bob");
+        using var answer = await user.PostAsync($"/api/coupons/{coupon.Id}/issue", null, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, slug);
+        Assert.Equal(0, await RowsAsync(coupon.Id));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("not-a-token")]
+    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsInJvbGUiOiJNRU1CRVIifQ.")]
+    public async Task Without_a_good_token_nothing_is_issued(string? token)
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/coupons/{coupon.Id}/issue");
+        if (token is not null) request.Headers.Authorization = new("Bearer", token);
+        using var answer = await Stack.Anonymous.SendAsync(request, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Unauthorized, "unauthorized");
+    }
+
+    [Fact]
+    public async Task The_public_list_shows_what_is_left()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        await (await Stack.UsersAsync("lister", 3)).IssueAsync(coupon.Id);
+        var list = await Stack.Anonymous.GetFromJsonAsync<JsonArray>("/api/coupons", Cancelled);
+        var listed = list!.Single(c => (long?)c!["id"] == coupon.Id)!;
+        Assert.Equal(7, (int?)listed["remaining"]);
+        Assert.Equal(10, (int?)listed["totalQuantity"]);
+        Assert.EndsWith("Z", (string?)listed["startsAt"]);
+    }
+
+    [Fact]
+    public async Task A_flood_from_one_user_is_told_to_slow_down()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("flood", 1);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => users[0].Client.SendAsync(users[0].Issue(coupon.Id), Cancelled)));
+        var refused = answers.Where(a => a.StatusCode == HttpStatusCode.TooManyRequests).ToList();
+        Assert.NotEmpty(refused);
+        await refused[0].ShouldBeProblemAsync(HttpStatusCode.TooManyRequests, "rate-limited");
+        Assert.NotNull(refused[0].Headers.RetryAfter);
+        Assert.Single(answers, a => a.StatusCode == HttpStatusCode.Accepted);
+    }
+
+    Task<int> RowsAsync(long couponId) =>
+        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
+}

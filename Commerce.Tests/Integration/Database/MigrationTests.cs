@@ -1,0 +1,92 @@
+using System.Data.Common;
+using Commerce.Core.Database;
+using Dapper;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Commerce.Tests.Integration.Database;
+
+/// <summary>The schema, on databases of their own beside the stack's.</summary>
+public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
+{
+    [Fact]
+    public async Task An_empty_database_gets_everything_once()
+    {
+        await using var database = await NewDatabaseAsync();
+        Assert.Equal(Files.Count, await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled));
+        Assert.Equal(0, await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled));
+    }
+
+    [Fact]
+    public async Task Several_at_once_apply_each_file_once()
+    {
+        await using var database = await NewDatabaseAsync();
+        var applied = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled)));
+        Assert.Equal(Files.Count, applied.Sum());
+    }
+
+    [Fact]
+    public async Task A_changed_old_migration_is_refused_by_name()
+    {
+        await using var database = await NewDatabaseAsync();
+        await using var connection = await database.OpenConnectionAsync(Cancelled);
+        await Migrator(database).ApplyAsync(connection, [("0001_first.sql", "CREATE TABLE first (id INT PRIMARY KEY)")]);
+        var refusal = await Assert.ThrowsAsync<MigrationException>(() =>
+            Migrator(database).ApplyAsync(connection, [("0001_first.sql", "CREATE TABLE first (id BIGINT PRIMARY KEY)")]));
+        Assert.Contains("0001_first.sql", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_removed_old_migration_is_refused_by_name()
+    {
+        await using var database = await NewDatabaseAsync();
+        await using var connection = await database.OpenConnectionAsync(Cancelled);
+        await Migrator(database).ApplyAsync(connection, [("0001_first.sql", "CREATE TABLE first (id INT PRIMARY KEY)")]);
+        var refusal = await Assert.ThrowsAsync<MigrationException>(() => Migrator(database).ApplyAsync(connection, []));
+        Assert.Contains("0001_first.sql", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_unreachable_server_ends_with_one_clear_line()
+    {
+        await using var nowhere = DataSource("Server=127.0.0.1;Port=1;User ID=root;Password=none;Database=none");
+        var refusal = await Assert.ThrowsAsync<MigrationException>(() => Migrator(nowhere).MigrateAsync(TimeSpan.FromSeconds(1), Cancelled));
+        Assert.StartsWith("MySQL cannot be reached", refusal.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refusal.Message);
+    }
+
+    [Fact]
+    public async Task Seeding_twice_changes_nothing()
+    {
+        await using var database = await NewDatabaseAsync();
+        await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled);
+        await Migrator(database).SeedAsync(Cancelled);
+        await using var connection = await database.OpenConnectionAsync(Cancelled);
+        var before = await connection.ExecuteScalarAsync<int>("SELECT (SELECT COUNT(*) FROM coupon) + (SELECT COUNT(*) FROM product) + (SELECT COUNT(*) FROM member)");
+        await Migrator(database).SeedAsync(Cancelled);
+        Assert.Equal(before, await connection.ExecuteScalarAsync<int>("SELECT (SELECT COUNT(*) FROM coupon) + (SELECT COUNT(*) FROM product) + (SELECT COUNT(*) FROM member)"));
+        Assert.True(before > 0);
+    }
+
+    static IReadOnlyList<(string Name, string Text)> Files => Core.EmbeddedText.ReadFolder("Database/Migrations");
+
+    static Migrator Migrator(DbDataSource database) => new(database, TimeProvider.System, NullLogger<Migrator>.Instance);
+
+    async Task<DbDataSource> NewDatabaseAsync()
+    {
+        var name = $"migration_{Guid.NewGuid():N}";
+        await Stack.Services.GetRequiredService<Ledger>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
+        var connection = new DbConnectionStringBuilder { ConnectionString = await Stack.App.GetConnectionStringAsync("commerce") };
+        connection["Database"] = name;
+        return DataSource(connection.ConnectionString);
+    }
+
+    static DbDataSource DataSource(string connectionString)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Configuration["ConnectionStrings:commerce"] = connectionString;
+        builder.AddCommerceDatabase();
+        return builder.Build().Services.GetRequiredService<DbDataSource>();
+    }
+}

@@ -1,0 +1,51 @@
+using Commerce.Core.Coupons;
+using Commerce.Core.Messaging;
+using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+
+namespace Commerce.Workers.Coupons;
+
+/// <summary>Brings acceptances into <c>coupon_issue</c>, many in one transaction, then tells the gate that they are there.</summary>
+sealed class CouponIssuedHandler(CouponLedger ledger, CouponGate gate, Failpoints failpoints) : IMessageHandler<CouponIssued>
+{
+    public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message)
+    {
+        message = null!;
+        return DeadLetterReasons.Of(source.Message.Value)
+            ?? (CouponIssued.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
+    }
+
+    public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
+    {
+        await ledger.SaveAsync(batch, cancellationToken);
+        failpoints.Reach(Failpoints.AfterCommit);
+        try
+        {
+            foreach (var coupon in batch.Where(r => !r.Message.Fence).GroupBy(r => r.Message.CouponId))
+                await gate.AcknowledgeAsync(coupon.Key, coupon.Select(r => r.Message.UserId!));
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The rows are committed; an entry that stays pending is sent again by the sweeper and changes nothing.
+        }
+    }
+
+    public Task OnDeadLetterAsync(CouponIssued message, CancellationToken cancellationToken) =>
+        message.Fence ? Task.CompletedTask : ledger.RecordDeadLetterAsync(message, cancellationToken);
+}
+
+/// <summary>Adds the consumer of <c>COUPON_ISSUED</c>.</summary>
+static class CouponConsumerExtensions
+{
+    public static WebApplicationBuilder AddCouponConsumer(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<CouponIssuedHandler>();
+        builder.AddConsumerLoop<CouponIssued, CouponIssuedHandler>(Topics.CouponIssued, group: "coupon-ledger", new ConsumerLoopOptions
+        {
+            // The first try and four retries.
+            Retries = new RetryPolicy { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+        });
+        return builder;
+    }
+}

@@ -1,0 +1,36 @@
+using Commerce.Core.Database;
+using Commerce.Core.Messaging;
+using Confluent.Kafka;
+
+namespace Commerce.Workers.Database;
+
+/// <summary>
+/// <c>Commerce.Workers migrate [--seed]</c>: brings the schema up to date and creates the topics, then ends. Running it again changes nothing.
+/// </summary>
+static class MigrateCommand
+{
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var builder = Host.CreateApplicationBuilder(args);
+        builder.AddServiceDefaults();
+        builder.AddCommerceDatabase();
+        builder.Services.AddSingleton<Migrator>();
+        builder.Services.AddSingleton<TopicCreator>();
+        using var host = builder.Build();
+        try
+        {
+            var migrator = host.Services.GetRequiredService<Migrator>();
+            await migrator.MigrateAsync(Deadline, CancellationToken.None);
+            if (args.Contains("--seed")) await migrator.SeedAsync(CancellationToken.None);
+            await host.Services.GetRequiredService<TopicCreator>().CreateAsync();
+            return 0;
+        }
+        catch (Exception e) when (e is MigrationException or KafkaException)
+        {
+            await Console.Error.WriteLineAsync($"migrate: {e.Message}");
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using Commerce.Core;
+using Commerce.Core.Messaging;
+using Commerce.Workers.Coupons;
+using Commerce.Workers.Database;
+using Commerce.Workers.Messaging;
+
+if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddServiceDefaults();
+builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
+builder.AddCouponConsumer();
+builder.Services.AddHostedService<CouponSweeper>();
+builder.Services.AddHostedService<CouponGateKeeper>();
+builder.AddDeadLetterArchive(Topics.CouponIssued);
+
+var app = builder.Build();
+app.UseServiceDefaults();
+app.MapDefaultEndpoints();
+await app.RunAsync();
+return 0;
