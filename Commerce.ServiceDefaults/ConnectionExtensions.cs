@@ -16,6 +16,8 @@ public static class ConnectionExtensions
         {
             options.AbortOnConnectFail = false;
             options.ConnectTimeout = 2000;
+            // INFO, which tells one incarnation of a server from the next.
+            options.AllowAdmin = true;
         });
         builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
         {

@@ -74,7 +74,7 @@ fetch_npm() {
   local package=$1 integrity=$2 archive got
   note "downloading $package"
   mkdir -- "$STAGE/npm"
-  (cd "$STAGE/npm" && npm pack --silent --ignore-scripts --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 3000 --cache "$STAGE/npm/cache" "$package") \
+  (cd "$STAGE/npm" && npm pack --loglevel error --ignore-scripts --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 3000 --cache "$STAGE/npm/cache" "$package") \
     >"$STAGE/npm/log" 2>&1 || { tail -5 "$STAGE/npm/log" >&2; die "npm cannot fetch $package: is its registry reachable?"; }
   archive=("$STAGE"/npm/*.tgz)
   ((${#archive[@]} == 1)) || die "npm left no archive of $package"

@@ -32,7 +32,7 @@ if begin "mysql-$SERIES" 1; then
     --innodb-redo-log-capacity=8M --log-error-verbosity=1 >"$STAGE/log" 2>&1 || { tail -5 "$STAGE/log" >&2; die "mysqld --initialize-insecure failed"; }
   # each copy gets an identity and keys of its own
   rm -f -- "$STAGE/log" "$STAGE/template/auto.cnf" "$STAGE"/template/*.pem
-  find "$STAGE/template" -type f -size +64k -exec fallocate --dig-holes {} + 2>/dev/null || true
+  find "$STAGE/template" -type f -size +64k -exec fallocate --dig-holes {} \; 2>/dev/null || true
   publish "MySQL $version" "$host"
 fi
 installed

@@ -9,7 +9,7 @@ namespace Aspire;
 internal static class ComponentBuilderExtensions
 {
     // A check answers in this time even when the service accepts connections and then says nothing.
-    private static readonly TimeSpan HealthCheckTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HealthCheckTimeout = TimeSpan.FromSeconds(3);
 
     /// <summary>Binds SECTION, then SECTION:NAME, then ConnectionStrings:NAME; later ones win.</summary>
     public static TSettings BindSettings<TSettings>(this IHostApplicationBuilder builder, string section, string name)

@@ -65,8 +65,17 @@ public static class AspireKafkaConsumerExtensions
             if (settings.Config.GroupId is null)
                 throw new InvalidOperationException("No group id configured.");
             var log = KafkaComponent.CreateLog(services);
-            var kafka = new ConsumerBuilder<TKey, TValue>(settings.Config).SetLogHandler((_, message) => log(message));
+            var kafka = new ConsumerBuilder<TKey, TValue>(settings.Config);
             configureBuilder?.Invoke(services, kafka);
+            try
+            {
+                kafka.SetLogHandler((_, message) => log(message));
+            }
+            catch (InvalidOperationException)
+            {
+                // The application has set one.
+            }
+
             return kafka.Build();
         });
         if (!settings.DisableHealthChecks)

@@ -21,7 +21,7 @@ public static class AspireKafkaProducerExtensions
         string connectionName,
         Action<KafkaProducerSettings>? configureSettings = null,
         Action<IServiceProvider, ProducerBuilder<TKey, TValue>>? configureBuilder = null) =>
-        Add(builder, connectionName, serviceKey: null, configureSettings, configureBuilder);
+        Add(builder, connectionName, configureSettings, configureBuilder);
 
     /// <inheritdoc cref="AddKafkaProducer{TKey,TValue}(IHostApplicationBuilder,string,Action{KafkaProducerSettings},Action{IServiceProvider,ProducerBuilder{TKey,TValue}})"/>
     public static void AddKafkaProducer<TKey, TValue>(
@@ -29,20 +29,11 @@ public static class AspireKafkaProducerExtensions
         string connectionName,
         Action<KafkaProducerSettings>? configureSettings,
         Action<ProducerBuilder<TKey, TValue>> configureBuilder) =>
-        Add<TKey, TValue>(builder, connectionName, serviceKey: null, configureSettings, (_, kafka) => configureBuilder(kafka));
-
-    /// <summary>The same as a keyed service; the key is <paramref name="name"/>, which is added to the health check's name after "_".</summary>
-    public static void AddKeyedKafkaProducer<TKey, TValue>(
-        this IHostApplicationBuilder builder,
-        string name,
-        Action<KafkaProducerSettings>? configureSettings = null,
-        Action<IServiceProvider, ProducerBuilder<TKey, TValue>>? configureBuilder = null) =>
-        Add(builder, name, serviceKey: name, configureSettings, configureBuilder);
+        Add<TKey, TValue>(builder, connectionName, configureSettings, (_, kafka) => configureBuilder(kafka));
 
     private static void Add<TKey, TValue>(
         IHostApplicationBuilder builder,
         string name,
-        string? serviceKey,
         Action<KafkaProducerSettings>? configureSettings,
         Action<IServiceProvider, ProducerBuilder<TKey, TValue>>? configureBuilder)
     {
@@ -52,16 +43,25 @@ public static class AspireKafkaProducerExtensions
         configureSettings?.Invoke(settings);
         settings.Config.BootstrapServers = settings.ConnectionString ?? settings.Config.BootstrapServers;
 
-        builder.Services.AddKeyedSingleton(serviceKey, (services, _) =>
+        builder.Services.AddSingleton(services =>
         {
             if (string.IsNullOrEmpty(settings.Config.BootstrapServers))
                 throw new InvalidOperationException("No bootstrap servers configured.");
             var log = KafkaComponent.CreateLog(services);
-            var kafka = new ProducerBuilder<TKey, TValue>(settings.Config).SetLogHandler((_, message) => log(message));
+            var kafka = new ProducerBuilder<TKey, TValue>(settings.Config);
             configureBuilder?.Invoke(services, kafka);
+            try
+            {
+                kafka.SetLogHandler((_, message) => log(message));
+            }
+            catch (InvalidOperationException)
+            {
+                // The application has set one.
+            }
+
             return kafka.Build();
         });
         if (!settings.DisableHealthChecks)
-            builder.AddKafkaHealthCheck(serviceKey is null ? HealthCheck : $"{HealthCheck}_{name}", settings.Config.BootstrapServers);
+            builder.AddKafkaHealthCheck(HealthCheck, settings.Config.BootstrapServers);
     }
 }

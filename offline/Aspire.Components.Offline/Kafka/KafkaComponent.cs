@@ -11,6 +11,9 @@ internal static partial class KafkaComponent
 {
     private const string LogCategory = "Aspire.Confluent.Kafka";
 
+    // 10 s by default: a check would go on failing for so long after the broker is back.
+    private const int ReconnectMaxMs = 500;
+
     private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(2);
 
     public static Action<LogMessage> CreateLog(IServiceProvider services)
@@ -29,7 +32,7 @@ internal static partial class KafkaComponent
         builder.Services.AddKeyedSingleton(name, (services, _) =>
         {
             var log = CreateLog(services);
-            return new AdminClientBuilder(new AdminClientConfig { BootstrapServers = bootstrapServers })
+            return new AdminClientBuilder(new AdminClientConfig { BootstrapServers = bootstrapServers, ReconnectBackoffMaxMs = ReconnectMaxMs })
                 .SetLogHandler((_, message) => log(message)).Build();
         });
         builder.TryAddHealthCheck(name, services =>

@@ -11,8 +11,8 @@ public static partial class AspireRedisExtensions
 {
     private const string Section = "Aspire:StackExchange:Redis";
 
-    // Seconds. A server that is not there yet does not hold up the start of the host for long; the client goes on connecting.
-    private const int ConnectTimeoutMs = 2000, KeepAlive = 10;
+    // A server that is not there yet does not hold up the start of the host for long; the client goes on connecting.
+    private const int ConnectTimeoutMs = 2000, KeepAliveSeconds = 10;
 
     /// <summary>
     /// Registers a singleton <see cref="IConnectionMultiplexer"/> for ConnectionStrings:<paramref name="connectionName"/> and the
@@ -23,41 +23,24 @@ public static partial class AspireRedisExtensions
         this IHostApplicationBuilder builder,
         string connectionName,
         Action<StackExchangeRedisSettings>? configureSettings = null,
-        Action<ConfigurationOptions>? configureOptions = null) =>
-        Add(builder, connectionName, serviceKey: null, configureSettings, configureOptions);
-
-    /// <summary>The same as a keyed service; the key is <paramref name="name"/>, the health check "StackExchange.Redis_<paramref name="name"/>".</summary>
-    public static void AddKeyedRedisClient(
-        this IHostApplicationBuilder builder,
-        string name,
-        Action<StackExchangeRedisSettings>? configureSettings = null,
-        Action<ConfigurationOptions>? configureOptions = null) =>
-        Add(builder, name, serviceKey: name, configureSettings, configureOptions);
-
-    private static void Add(
-        IHostApplicationBuilder builder,
-        string name,
-        string? serviceKey,
-        Action<StackExchangeRedisSettings>? configureSettings,
-        Action<ConfigurationOptions>? configureOptions)
+        Action<ConfigurationOptions>? configureOptions = null)
     {
-        var settings = builder.BindSettings<StackExchangeRedisSettings>(Section, name);
+        var settings = builder.BindSettings<StackExchangeRedisSettings>(Section, connectionName);
         configureSettings?.Invoke(settings);
 
-        builder.Services.AddKeyedSingleton<IConnectionMultiplexer>(serviceKey, (_, _) =>
+        builder.Services.AddSingleton<IConnectionMultiplexer>(_ =>
         {
-            var options = Parse(settings.Required(Section, name));
+            var options = Parse(settings.Required(Section, connectionName));
             builder.Configuration.GetSection(Section).GetSection("ConfigurationOptions").Bind(options);
-            builder.Configuration.GetSection(Section).GetSection(name).GetSection("ConfigurationOptions").Bind(options);
+            builder.Configuration.GetSection(Section).GetSection(connectionName).GetSection("ConfigurationOptions").Bind(options);
             configureOptions?.Invoke(options);
             return ConnectionMultiplexer.Connect(options);
         });
         if (!settings.DisableAutoActivation)
-            builder.Services.AddSingleton<IHostedService>(services =>
-                new Activation(services.GetRequiredKeyedService<IConnectionMultiplexer>(serviceKey)));
+            builder.Services.AddHostedService<Activation>();
         if (!settings.DisableHealthChecks)
-            builder.TryAddHealthCheck(serviceKey is null ? "StackExchange.Redis" : $"StackExchange.Redis_{name}",
-                services => _ => services.GetRequiredKeyedService<IConnectionMultiplexer>(serviceKey).GetDatabase().PingAsync());
+            builder.TryAddHealthCheck("StackExchange.Redis", services =>
+                _ => services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().PingAsync());
     }
 
     private static ConfigurationOptions Parse(string connectionString)
@@ -65,19 +48,22 @@ public static partial class AspireRedisExtensions
         // The client cuts a password at the first comma; here it ends where the next option begins.
         var password = PasswordOption.Match(connectionString);
         var rest = connectionString.Remove(password.Index, password.Length);
-        var options = ConfigurationOptions.Parse("abortConnect=false,connectTimeout=" + ConnectTimeoutMs + ",keepAlive=" + KeepAlive + "," + rest);
+        var options = ConfigurationOptions.Parse(
+            $"abortConnect=false,connectTimeout={ConnectTimeoutMs},keepAlive={KeepAliveSeconds},{rest}");
         if (password.Success)
             options.Password = password.Groups["value"].Value;
         return options;
     }
 
-    [GeneratedRegex(@",\s*password\s*=(?<value>.*?)(?=,\s*\w+\s*=|$)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @",\s*password\s*=(?<value>.*?)(?=,\s*(abortConnect|allowAdmin|channelPrefix|connectRetry|connectTimeout|defaultDatabase|keepAlive|name|serviceName|ssl|sslHost|syncTimeout)\s*=|$)",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex PasswordOption { get; }
 
-    /// <summary>Has asked for the multiplexer by being constructed.</summary>
-    private sealed class Activation(IConnectionMultiplexer multiplexer) : IHostedService
+    /// <summary>Connects by being constructed, when the host starts.</summary>
+    private sealed class Activation : IHostedService
     {
-        public IConnectionMultiplexer Multiplexer => multiplexer;
+        public Activation(IConnectionMultiplexer multiplexer) => ArgumentNullException.ThrowIfNull(multiplexer);
 
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
