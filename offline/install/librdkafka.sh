@@ -56,7 +56,7 @@ if begin "librdkafka-$VERSION" "$(cksum <"$MOCK")"; then
   (cd "$STAGE/build" && ./configure --disable-gssapi --disable-curl --disable-zstd --disable-lz4-ext "$tls") >"$STAGE/log" 2>&1 \
     || { tail -15 "$STAGE/log" >&2; die "librdkafka cannot be configured"; }
   sed -i -s -f "$MOCK" "$STAGE/build/src/rdkafka_mock.c" "$STAGE/build/src/rdkafka_mock_int.h"
-  grep -q 'mpart->found = (rd' "$STAGE/build/src/rdkafka_mock.c" && grep -q 'max_size = 64 \*' "$STAGE/build/src/rdkafka_mock.c" \
+  grep -q -- '->found = (rd' "$STAGE/build/src/rdkafka_mock.c" && grep -q 'max_size = 64 \*' "$STAGE/build/src/rdkafka_mock.c" \
     || die "the mock cluster's sources are not the expected ones"
   make -C "$STAGE/build/src" -j "$(nproc)" librdkafka.so.1 >"$STAGE/log" 2>&1 || { tail -15 "$STAGE/log" >&2; die "librdkafka cannot be compiled"; }
   strip --strip-unneeded -o "$STAGE/librdkafka.so.1" "$STAGE/build/src/librdkafka.so.1"
