@@ -34,13 +34,20 @@ public static class MySqlErrors
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
-            if (e is TimeoutException or SocketException || (e is DbException db && (db.IsTransient || IsTransient(Number(db)))))
+            // The stream of MySql.Data ends when the server ends the connection; that exception has no number.
+            if (e is TimeoutException or SocketException or EndOfStreamException)
+                return true;
+            if (e is DbException db && (db.IsTransient || IsTransient(Number(db)) || IsExhaustedPool(db)))
                 return true;
         }
         return false;
     }
 
-    private static bool IsTransient(int? number) => number is ConnectionBroken or DiskFull or TooManyConnections or CannotConnect
+    // MySql.Data gives it neither a number nor a type of its own.
+    static bool IsExhaustedPool(DbException exception) =>
+        exception.Message.Contains("prior to obtaining a connection from the pool", StringComparison.Ordinal);
+
+    static bool IsTransient(int? number) => number is ConnectionBroken or DiskFull or TooManyConnections or CannotConnect
         or ShutdownInProgress or TableFull or LockWaitTimeout or Deadlock or ReadOnlyOption or QueryInterrupted or ReadOnly or ServerGone
         or ServerLost or QueryTimeout or IdleTooLong;
 }

@@ -3,7 +3,6 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Tests;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -49,6 +48,7 @@ public sealed class CommerceStack : IAsyncDisposable
             var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project).WithEnvironment("Failpoints__Directory", _failpoints.FullName);
+            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
             _app = await builder.BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
@@ -62,6 +62,9 @@ public sealed class CommerceStack : IAsyncDisposable
             _starting.Release();
         }
     }
+
+    /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>
+    public void Arm(string failpoint) => File.WriteAllText(Path.Combine(_failpoints.FullName, failpoint), "");
 
     /// <summary>Waits until a resource is healthy.</summary>
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>

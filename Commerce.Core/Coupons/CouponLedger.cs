@@ -119,7 +119,7 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     /// earliest while there is room.
     /// </summary>
     static async Task<List<Received<CouponIssued>>> ChooseAsync(
-        Transaction transaction, LockedCoupon coupon, List<Received<CouponIssued>> wanted, List<(CouponIssued, string)> refused)
+        Statements transaction, LockedCoupon coupon, List<Received<CouponIssued>> wanted, List<(CouponIssued, string)> refused)
     {
         var there = (await transaction.QueryAsync<string>(
             "SELECT user_id FROM coupon_issue WHERE coupon_id = @Id AND user_id IN @users",

@@ -19,14 +19,14 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
     public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        return (await connection.QueryAsync<T>(Command(sql, parameters, null, cancellationToken))).AsList();
+        return await new Statements(connection, null, options, cancellationToken).QueryAsync<T>(sql, parameters);
     }
 
     /// <summary>The only row of a query, or the default value.</summary>
     public async Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        return await connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters, null, cancellationToken));
+        return await new Statements(connection, null, options, cancellationToken).SingleAsync<T>(sql, parameters);
     }
 
     /// <summary>Runs one statement in a transaction of its own and returns how many rows it found.</summary>
@@ -34,20 +34,20 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         return await _conflicts.ExecuteAsync(
-            async token => await connection.ExecuteAsync(Command(sql, parameters, null, token)), cancellationToken);
+            async token => await new Statements(connection, null, options, token).ExecuteAsync(sql, parameters), cancellationToken);
     }
 
     /// <summary>
     /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or a lock wait time-out the whole work
     /// runs again, so it may touch nothing but the transaction. Nothing external is called inside.
     /// </summary>
-    public async Task<T> TransactAsync<T>(Func<Transaction, Task<T>> work, CancellationToken cancellationToken) =>
+    public async Task<T> TransactAsync<T>(Func<Statements, Task<T>> work, CancellationToken cancellationToken) =>
         await _conflicts.ExecuteAsync(
             async token =>
             {
                 await using var connection = await source.OpenConnectionAsync(token);
                 await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
-                var result = await work(new Transaction(this, connection, transaction, token));
+                var result = await work(new Statements(connection, transaction, options, token));
                 await transaction.CommitAsync(token);
                 return result;
             },
@@ -56,27 +56,36 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
     // MySQL rolled the transaction back, so that the other one could go on.
     static bool IsConflict(Exception exception) =>
         exception is DbException e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
-
-    internal CommandDefinition Command(string sql, object? parameters, DbTransaction? transaction, CancellationToken cancellationToken) =>
-        new(sql, parameters, transaction, (int)options.CommandTimeout.TotalSeconds, cancellationToken: cancellationToken);
 }
 
 /// <summary>How the ledger is used by this process.</summary>
 /// <param name="CommandTimeout">After this a statement is ended and its caller told (whole seconds, at least one).</param>
 public sealed record LedgerOptions(TimeSpan CommandTimeout);
 
-/// <summary>Statements inside one transaction of <see cref="Ledger.TransactAsync"/>.</summary>
-public sealed class Transaction(Ledger ledger, DbConnection connection, DbTransaction transaction, CancellationToken cancellationToken)
+/// <summary>Statements on one connection, inside a transaction of <see cref="Ledger.TransactAsync"/> or each alone.</summary>
+public sealed class Statements(DbConnection connection, DbTransaction? transaction, LedgerOptions options, CancellationToken cancellationToken)
 {
     /// <summary>Runs one statement and returns how many rows it found.</summary>
-    public Task<int> ExecuteAsync(string sql, object? parameters = null) =>
-        connection.ExecuteAsync(ledger.Command(sql, parameters, transaction, cancellationToken));
+    public async Task<int> ExecuteAsync(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return await connection.ExecuteAsync(Command(sql, parameters));
+    }
 
     /// <summary>Runs a query.</summary>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null) =>
-        (await connection.QueryAsync<T>(ledger.Command(sql, parameters, transaction, cancellationToken))).AsList();
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return (await connection.QueryAsync<T>(Command(sql, parameters))).AsList();
+    }
 
     /// <summary>The only row of a query, or the default value.</summary>
-    public Task<T?> SingleAsync<T>(string sql, object? parameters = null) =>
-        connection.QuerySingleOrDefaultAsync<T>(ledger.Command(sql, parameters, transaction, cancellationToken));
+    public async Task<T?> SingleAsync<T>(string sql, object? parameters = null)
+    {
+        using var span = SqlSpan.Start(sql);
+        return await connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
+    }
+
+    CommandDefinition Command(string sql, object? parameters) =>
+        new(sql, parameters, transaction, (int)options.CommandTimeout.TotalSeconds, cancellationToken: cancellationToken);
 }

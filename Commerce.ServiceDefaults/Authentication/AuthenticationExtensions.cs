@@ -11,7 +11,7 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>Who may call what.</summary>
 public static class AuthenticationExtensions
 {
-    private const string Section = "Authentication:Schemes:Bearer";
+    const string Section = "Authentication:Schemes:Bearer";
 
     /// <summary>
     /// Adds JWT bearer authentication from the configuration section <c>Authentication:Schemes:Bearer</c>: <c>Authority</c> (an OIDC provider)
@@ -49,9 +49,9 @@ public static class AuthenticationExtensions
         return builder;
     }
 
-    private static bool HasUsableId(AuthorizationHandlerContext context) => UserId.IsValid(context.User.Identity?.Name);
+    static bool HasUsableId(AuthorizationHandlerContext context) => UserId.IsValid(context.User.Identity?.Name);
 
-    private static void AddDevelopmentDefaults(IConfigurationManager configuration)
+    static void AddDevelopmentDefaults(IConfigurationManager configuration)
     {
         var section = configuration.GetSection(Section);
         if (section["Authority"] is { Length: > 0 })
@@ -67,7 +67,7 @@ public static class AuthenticationExtensions
         configuration.AddInMemoryCollection(defaults);
     }
 
-    private static void Check(IConfigurationSection section, IHostEnvironment environment)
+    static void Check(IConfigurationSection section, IHostEnvironment environment)
     {
         var keys = section.GetSection("SigningKeys").GetChildren().ToArray();
         if (section["Authority"] is not { Length: > 0 } && !keys.Any(key => key["Value"] is { Length: > 0 }))
@@ -80,6 +80,6 @@ public static class AuthenticationExtensions
         InvalidOperationException Refusal(string message) => new($"{message}. (Environment: {environment.EnvironmentName}.)");
     }
 
-    private static bool HasAudience(IConfigurationSection section) =>
+    static bool HasAudience(IConfigurationSection section) =>
         section["ValidAudience"] is { Length: > 0 } || section.GetSection("ValidAudiences").GetChildren().Any(audience => audience.Value is { Length: > 0 });
 }

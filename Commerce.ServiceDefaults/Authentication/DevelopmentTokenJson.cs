@@ -4,4 +4,4 @@ namespace Commerce.ServiceDefaults;
 
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenAnswer))]
-internal sealed partial class DevelopmentTokenJson : JsonSerializerContext;
+sealed partial class DevelopmentTokenJson : JsonSerializerContext;

@@ -14,7 +14,7 @@ public static class DevelopmentTokens
     internal const string Issuer = "commerce-development";
     internal const string Audience = "commerce";
 
-    private static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
+    static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
 
     /// <summary>
     /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> → <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>.
@@ -49,7 +49,7 @@ public static class DevelopmentTokens
         return app;
     }
 
-    private static Dictionary<string, string[]> Faults(TokenRequest request)
+    static Dictionary<string, string[]> Faults(TokenRequest request)
     {
         var errors = new Dictionary<string, string[]>();
         if (!UserId.IsValid(request.User))

@@ -4,4 +4,4 @@ namespace Commerce.ServiceDefaults;
 /// <param name="AccessToken">The JWT.</param>
 /// <param name="TokenType">Always <c>Bearer</c>.</param>
 /// <param name="ExpiresIn">Its lifetime in seconds.</param>
-internal sealed record TokenAnswer(string AccessToken, string TokenType, int ExpiresIn);
+sealed record TokenAnswer(string AccessToken, string TokenType, int ExpiresIn);

@@ -5,7 +5,7 @@ namespace Commerce.ServiceDefaults;
 /// <summary>What may be the id of a user: it goes into keys, URLs and logs.</summary>
 public static class UserId
 {
-    private static readonly SearchValues<char> Allowed =
+    static readonly SearchValues<char> Allowed =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:@|-");
 
     /// <summary>1 to 64 characters of <c>A-Z a-z 0-9 _ . : @ | -</c>.</summary>

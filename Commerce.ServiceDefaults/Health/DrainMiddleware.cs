@@ -6,7 +6,7 @@ namespace Commerce.ServiceDefaults;
 /// Asks clients to leave while the process drains. A client that keeps its connection may send its next request at the very moment when
 /// the server closes it.
 /// </summary>
-internal sealed class DrainMiddleware(RequestDelegate next, ShutdownDrain drain)
+sealed class DrainMiddleware(RequestDelegate next, ShutdownDrain drain)
 {
     public Task InvokeAsync(HttpContext context)
     {

@@ -8,9 +8,9 @@ using Microsoft.Extensions.Hosting;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Liveness, readiness and the graceful end.</summary>
-internal static class HealthExtensions
+static class HealthExtensions
 {
-    private const string Live = "live";
+    const string Live = "live";
 
     public static void AddHealth(this IHostApplicationBuilder builder)
     {

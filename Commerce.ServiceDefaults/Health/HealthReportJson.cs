@@ -5,7 +5,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>The answer of the health endpoints: which check says what and how long it took; never a message, which may tell a secret.</summary>
-internal static class HealthReportJson
+static class HealthReportJson
 {
     public static async Task WriteAsync(HttpContext context, HealthReport report)
     {

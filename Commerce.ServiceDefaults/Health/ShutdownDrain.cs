@@ -8,12 +8,12 @@ namespace Commerce.ServiceDefaults;
 /// Takes the process out of service before it stops: readiness goes off, and everything goes on as before for a while. The host calls
 /// StoppingAsync of all services before it stops the first of them, the server included.
 /// </summary>
-internal sealed class ShutdownDrain(IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, TimeProvider time)
+sealed class ShutdownDrain(IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, TimeProvider time)
     : IHostedLifecycleService, IHealthCheck
 {
-    private volatile bool stopping;
+    volatile bool _stopping;
 
-    public bool IsDraining => stopping || lifetime.ApplicationStopping.IsCancellationRequested;
+    public bool IsDraining => _stopping || lifetime.ApplicationStopping.IsCancellationRequested;
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(IsDraining ? HealthCheckResult.Unhealthy() : HealthCheckResult.Healthy());
@@ -26,7 +26,7 @@ internal sealed class ShutdownDrain(IHostApplicationLifetime lifetime, IOptions<
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        stopping = true;
+        _stopping = true;
         if (options.Value.DrainDelay > TimeSpan.Zero)
             await Task.Delay(options.Value.DrainDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Resilience for every client of IHttpClientFactory.</summary>
-internal static class HttpResilienceExtensions
+/// <summary>Resilience and service discovery for every client of IHttpClientFactory.</summary>
+static class HttpResilienceExtensions
 {
     public static void AddResilientHttpClients(this IHostApplicationBuilder builder)
     {
@@ -14,6 +14,8 @@ internal static class HttpResilienceExtensions
             .ValidateOnStart();
         builder.Services.AddSingleton<HttpResiliencePipelines>();
         builder.Services.AddTransient<HttpResilienceHandler>();
-        builder.Services.ConfigureHttpClientDefaults(http => http.AddHttpMessageHandler<HttpResilienceHandler>());
+        builder.Services.AddServiceDiscovery();
+        // In this order every try looks the service up again, and may find another replica.
+        builder.Services.ConfigureHttpClientDefaults(http => http.AddHttpMessageHandler<HttpResilienceHandler>().AddServiceDiscovery());
     }
 }

@@ -1,7 +1,7 @@
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Sends requests through the pipeline of their host and method.</summary>
-internal sealed class HttpResilienceHandler(HttpResiliencePipelines pipelines) : DelegatingHandler
+sealed class HttpResilienceHandler(HttpResiliencePipelines pipelines) : DelegatingHandler
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         await pipelines.For(request).ExecuteAsync(
@@ -9,6 +9,6 @@ internal sealed class HttpResilienceHandler(HttpResiliencePipelines pipelines) :
             (Handler: this, Request: request),
             cancellationToken);
 
-    private Task<HttpResponseMessage> SendOnceAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+    Task<HttpResponseMessage> SendOnceAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         base.SendAsync(request, cancellationToken);
 }

@@ -13,23 +13,23 @@ namespace Commerce.ServiceDefaults;
 /// The pipelines by host. They outlive the message handlers, which the client factory replaces every few minutes: a circuit must not
 /// close because of that.
 /// </summary>
-internal sealed partial class HttpResiliencePipelines(
+sealed partial class HttpResiliencePipelines(
     IOptions<HttpResilienceOptions> options, TimeProvider time, ILogger<HttpResiliencePipelines> logger)
 {
-    private readonly ConcurrentDictionary<(string Scheme, string Authority), Lazy<Pair>> pairs = new();
+    readonly ConcurrentDictionary<(string Scheme, string Authority), Lazy<Pair>> _pairs = new();
 
     /// <summary>The pipeline for a request. Only GET, HEAD and OPTIONS without a body get one that repeats.</summary>
     public ResiliencePipeline<HttpResponseMessage> For(HttpRequestMessage request)
     {
         if (request.RequestUri is not { IsAbsoluteUri: true } uri)
             return ResiliencePipeline<HttpResponseMessage>.Empty;
-        var pair = pairs.GetOrAdd((uri.Scheme, uri.Authority), key => new Lazy<Pair>(() => Create(key.Authority))).Value;
+        var pair = _pairs.GetOrAdd((uri.Scheme, uri.Authority), key => new Lazy<Pair>(() => Create(key.Authority))).Value;
         return request.Content is null && IsRepeatable(request.Method) ? pair.Repeating : pair.Once;
     }
 
-    private static bool IsRepeatable(HttpMethod method) => method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Options;
+    static bool IsRepeatable(HttpMethod method) => method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Options;
 
-    private Pair Create(string host)
+    Pair Create(string host)
     {
         var settings = options.Value;
         var breaker = Builder().AddCircuitBreaker(new CircuitBreakerStrategyOptions<HttpResponseMessage>
@@ -53,7 +53,7 @@ internal sealed partial class HttpResiliencePipelines(
             Once: Builder().AddPipeline(breaker).AddTimeout(settings.TotalTimeout).Build());
     }
 
-    private RetryStrategyOptions<HttpResponseMessage> Retry(string host)
+    RetryStrategyOptions<HttpResponseMessage> Retry(string host)
     {
         var settings = options.Value;
         var policy = new RetryPolicy { Attempts = settings.Attempts, BaseDelay = settings.BaseDelay, MaxDelay = settings.MaxDelay };
@@ -74,14 +74,14 @@ internal sealed partial class HttpResiliencePipelines(
         };
     }
 
-    private ResiliencePipelineBuilder<HttpResponseMessage> Builder() => new() { TimeProvider = time };
+    ResiliencePipelineBuilder<HttpResponseMessage> Builder() => new() { TimeProvider = time };
 
     /// <summary>Whether the host is at fault, rather than the request.</summary>
-    private static bool IsFailure(Outcome<HttpResponseMessage> outcome) =>
+    static bool IsFailure(Outcome<HttpResponseMessage> outcome) =>
         outcome.Exception is HttpRequestException or TimeoutRejectedException
         || outcome.Result?.StatusCode is HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError;
 
-    private TimeSpan? RetryAfter(HttpResponseMessage? response)
+    TimeSpan? RetryAfter(HttpResponseMessage? response)
     {
         var header = response?.Headers.RetryAfter;
         var wait = header?.Delta ?? header?.Date - time.GetUtcNow();
@@ -89,10 +89,10 @@ internal sealed partial class HttpResiliencePipelines(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Calls to {Host} are given up for a while: too many failed")]
-    private partial void LogOpened(string host);
+    partial void LogOpened(string host);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Try {Attempt} at {Host} failed ({Status}{Error}), the next is in {Delay}")]
-    private partial void LogRetry(string host, int attempt, TimeSpan delay, HttpStatusCode? status, string? error);
+    partial void LogRetry(string host, int attempt, TimeSpan delay, HttpStatusCode? status, string? error);
 
-    private sealed record Pair(ResiliencePipeline<HttpResponseMessage> Repeating, ResiliencePipeline<HttpResponseMessage> Once);
+    sealed record Pair(ResiliencePipeline<HttpResponseMessage> Repeating, ResiliencePipeline<HttpResponseMessage> Once);
 }

@@ -15,7 +15,7 @@ public static class CommonProblems
     public static readonly Problem InternalError = new(500, "internal-error", "The server failed to answer.");
     public static readonly Problem DependencyUnavailable = new(503, "dependency-unavailable", "The server cannot reach what it needs. Try again.");
 
-    private static readonly ConcurrentDictionary<int, Problem> ByStatus = new(
+    static readonly ConcurrentDictionary<int, Problem> ByStatus = new(
         new[] { Validation, Unauthorized, Forbidden, NotFound, PayloadTooLarge, RateLimited, InternalError }.ToDictionary(p => p.Status));
 
     /// <summary>The problem that a bare status stands for.</summary>

@@ -9,7 +9,7 @@ namespace Commerce.ServiceDefaults;
 public static class DependencyFaults
 {
     // What Redis answers while it starts, fails over, is full or cannot write; any other error of it is a mistake of the caller.
-    private static readonly string[] RedisRefusals =
+    static readonly string[] RedisRefusals =
         ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM", "MISCONF", "NOREPLICAS"];
 
     /// <summary>Whether <paramref name="exception"/> says that something outside of this process was away, so that the same work may succeed later.</summary>

@@ -8,7 +8,7 @@ namespace Commerce.ServiceDefaults;
 /// <param name="title">What the kind means, the same for all its occurrences.</param>
 public sealed class Problem(int status, string slug, string title)
 {
-    private ProblemResult? plain;
+    ProblemResult? _plain;
 
     public int Status { get; } = status;
 
@@ -28,7 +28,7 @@ public sealed class Problem(int status, string slug, string title)
     public ProblemResult ToResult(
         string? detail = null, TimeSpan? retryAfter = null, IReadOnlyDictionary<string, string[]>? errors = null) =>
         detail is null && retryAfter is null && errors is null
-            ? plain ??= new ProblemResult(this, null, null, null)
+            ? _plain ??= new ProblemResult(this, null, null, null)
             : new ProblemResult(this, detail, retryAfter, errors);
 
     public override string ToString() => $"{Status} {Slug}";

@@ -8,9 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>The one place where exceptions become answers. (A caller who went away is answered by the framework: 499, no log entry.)</summary>
-internal sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogger<ProblemExceptionHandler> logger) : IExceptionHandler
+sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogger<ProblemExceptionHandler> logger) : IExceptionHandler
 {
-    private static readonly TimeSpan DependencyRetryAfter = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan DependencyRetryAfter = TimeSpan.FromSeconds(2);
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -25,7 +25,7 @@ internal sealed partial class ProblemExceptionHandler(IHostEnvironment environme
         return true;
     }
 
-    private ProblemResult AnswerTo(Exception exception)
+    ProblemResult AnswerTo(Exception exception)
     {
         switch (exception)
         {
@@ -45,7 +45,7 @@ internal sealed partial class ProblemExceptionHandler(IHostEnvironment environme
         }
     }
 
-    private static ProblemResult Unreadable(BadHttpRequestException exception)
+    static ProblemResult Unreadable(BadHttpRequestException exception)
     {
         if (exception.InnerException is not JsonException json)
             return CommonProblems.Validation.ToResult(exception.Message);
@@ -54,8 +54,8 @@ internal sealed partial class ProblemExceptionHandler(IHostEnvironment environme
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A dependency failed: {Type}: {Reason}")]
-    private partial void LogDependencyFault(string type, string reason);
+    partial void LogDependencyFault(string type, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A request failed")]
-    private partial void LogUnknown(Exception exception);
+    partial void LogUnknown(Exception exception);
 }

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Problem details for whatever goes wrong.</summary>
-internal static class ProblemExtensions
+static class ProblemExtensions
 {
     public static void AddProblems(this IHostApplicationBuilder builder)
     {

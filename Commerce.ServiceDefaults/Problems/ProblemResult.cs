@@ -9,18 +9,18 @@ namespace Commerce.ServiceDefaults;
 /// <summary>An answer in <c>application/problem+json</c>. Made by <see cref="Problem.ToResult"/>.</summary>
 public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentTypeHttpResult
 {
-    private readonly string? detail;
-    private readonly IReadOnlyDictionary<string, string[]>? errors;
-    private readonly string? retryAfterSeconds;
-    private byte[]? body;
+    readonly string? _detail;
+    readonly IReadOnlyDictionary<string, string[]>? _errors;
+    readonly string? _retryAfterSeconds;
+    byte[]? _body;
 
     internal ProblemResult(Problem problem, string? detail, TimeSpan? retryAfter, IReadOnlyDictionary<string, string[]>? errors)
     {
         Problem = problem;
-        this.detail = detail;
-        this.errors = errors;
+        _detail = detail;
+        _errors = errors;
         if (retryAfter is { } wait)
-            retryAfterSeconds = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+            _retryAfterSeconds = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
     }
 
     public Problem Problem { get; }
@@ -34,18 +34,18 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
         // The failures of the server can be found in its traces; refusals are the same every time.
         var bytes = Problem.Status >= StatusCodes.Status500InternalServerError
             ? Serialize(Activity.Current?.TraceId.ToHexString() ?? httpContext.TraceIdentifier)
-            : body ??= Serialize(traceId: null);
+            : _body ??= Serialize(traceId: null);
         var response = httpContext.Response;
         response.StatusCode = Problem.Status;
         response.ContentType = ContentType;
         response.ContentLength = bytes.Length;
-        if (retryAfterSeconds is not null)
-            response.Headers.RetryAfter = retryAfterSeconds;
+        if (_retryAfterSeconds is not null)
+            response.Headers.RetryAfter = _retryAfterSeconds;
         var written = response.Body.WriteAsync(bytes, httpContext.RequestAborted);
         return written.IsCompletedSuccessfully ? Task.CompletedTask : written.AsTask();
     }
 
-    private byte[] Serialize(string? traceId)
+    byte[] Serialize(string? traceId)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(buffer))
@@ -54,12 +54,12 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
             json.WriteString("type", Problem.Type);
             json.WriteString("title", Problem.Title);
             json.WriteNumber("status", Problem.Status);
-            if (detail is not null)
-                json.WriteString("detail", detail);
-            if (errors is not null)
+            if (_detail is not null)
+                json.WriteString("detail", _detail);
+            if (_errors is not null)
             {
                 json.WriteStartObject("errors");
-                foreach (var (field, messages) in errors)
+                foreach (var (field, messages) in _errors)
                 {
                     json.WriteStartArray(field);
                     foreach (var message in messages)

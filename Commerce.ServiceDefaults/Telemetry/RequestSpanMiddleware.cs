@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Routing;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Adds to the request span what ASP.NET Core leaves out: a readable name, the route, the status, the failure.</summary>
-internal sealed class RequestSpanMiddleware(RequestDelegate next)
+sealed class RequestSpanMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context)
     {
@@ -23,7 +23,7 @@ internal sealed class RequestSpanMiddleware(RequestDelegate next)
         return next(context);
     }
 
-    private async Task DescribeAsync(HttpContext context, Activity span, string? route)
+    async Task DescribeAsync(HttpContext context, Activity span, string? route)
     {
         if (route is not null)
         {

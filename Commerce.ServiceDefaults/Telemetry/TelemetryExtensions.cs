@@ -14,15 +14,13 @@ namespace Commerce.ServiceDefaults;
 /// <summary>OpenTelemetry over OTLP, set up by hand: the hosting and instrumentation packages are not on every feed.</summary>
 public static class TelemetryExtensions
 {
-    private static readonly string[] Sources =
-    [
-        CommerceTelemetry.Name, "Microsoft.AspNetCore", "System.Net.Http", SqlSpanProcessor.MySqlData, SqlSpanProcessor.MySqlConnector,
-    ];
+    // Not those of the MySQL clients: see SqlSpan.
+    static readonly string[] Sources = [CommerceTelemetry.Name, "Microsoft.AspNetCore", "System.Net.Http"];
 
-    private static readonly string[] Meters =
+    static readonly string[] Meters =
     [
         CommerceTelemetry.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.RateLimiting",
-        "System.Net.Http", "System.Runtime", SqlSpanProcessor.MySqlConnector,
+        "System.Net.Http", "System.Runtime", "MySqlConnector",
     ];
 
     /// <summary>Keeps the requests to these endpoints out of the traces, with everything that they cause.</summary>
@@ -52,7 +50,7 @@ public static class TelemetryExtensions
         {
             sdk.Services.AddSingleton<IConfiguration>(builder.Configuration);
             sdk.ConfigureResource(Describe)
-                .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new SqlSpanProcessor()).AddOtlpExporter())
+                .WithTracing(traces => traces.AddSource(Sources).AddOtlpExporter())
                 .WithMetrics(metrics => metrics.AddMeter(Meters).AddOtlpExporter());
         }));
         builder.Services.AddHostedService<TelemetryFlush>();

@@ -7,9 +7,9 @@ namespace Commerce.ServiceDefaults;
 
 /// <summary>Starts the exporters with the host and sends what is left once everything else has stopped.</summary>
 /// <param name="sdk">Asking for it starts it; the container disposes of it.</param>
-internal sealed class TelemetryFlush(OpenTelemetrySdk sdk) : IHostedLifecycleService
+sealed class TelemetryFlush(OpenTelemetrySdk sdk) : IHostedLifecycleService
 {
-    private const int DeadlineMilliseconds = 3000;
+    const int DeadlineMilliseconds = 3000;
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

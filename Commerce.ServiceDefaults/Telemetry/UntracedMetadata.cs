@@ -1,11 +1,11 @@
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Marks endpoints whose requests would only flood the traces.</summary>
-internal sealed class UntracedMetadata
+sealed class UntracedMetadata
 {
     public static readonly UntracedMetadata Instance = new();
 
-    private UntracedMetadata()
+    UntracedMetadata()
     {
     }
 }

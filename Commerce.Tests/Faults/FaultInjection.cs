@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
 
 namespace Commerce.Tests.Faults;
 
@@ -52,6 +53,27 @@ public static partial class FaultInjection
         Assert.True(result.Success, result.Message);
         await stack.StoppedAsync(resource);
     }
+
+    /// <summary>Sends a command to Redis.</summary>
+    public static Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments) =>
+        Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(5));
+
+    /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
+    public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
+    {
+        var dumps = new Dictionary<RedisKey, byte[]>();
+        foreach (var key in keys) dumps[key] = (await Redis(stack).KeyDumpAsync(key))!;
+        return dumps;
+    }
+
+    /// <summary>Puts back what keys held, over what they hold now.</summary>
+    public static async Task RestoreAsync(this CommerceStack stack, IReadOnlyDictionary<RedisKey, byte[]> dumps)
+    {
+        foreach (var (key, dump) in dumps)
+            await Redis(stack).ExecuteAsync("RESTORE", key, 0, dump, "REPLACE").WaitAsync(TimeSpan.FromSeconds(5));
+    }
+
+    static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
 
     static CancellationTokenSource Deadline() => new(TimeSpan.FromSeconds(60));
 

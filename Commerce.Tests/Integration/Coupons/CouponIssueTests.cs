@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Aspire.Hosting.Testing;
 using Commerce.Core.Database;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
@@ -77,12 +78,12 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
     {
         var name = $"migration_{Guid.NewGuid():N}";
         await Stack.Services.GetRequiredService<Ledger>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
-        var connection = new DbConnectionStringBuilder { ConnectionString = await Stack.App.GetConnectionStringAsync("commerce") };
+        var connection = new DbConnectionStringBuilder { ConnectionString = (await Stack.App.GetConnectionStringAsync("commerce"))! };
         connection["Database"] = name;
         return DataSource(connection.ConnectionString);
     }
 
-    static DbDataSource DataSource(string connectionString)
+    static DbDataSource DataSource(string? connectionString)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Configuration["ConnectionStrings:commerce"] = connectionString;

@@ -1,0 +1,473 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json.Nodes;
+using Commerce.Core.Auditing;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Messaging;
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>What the fault tests of coupons have in common: a sale, and the audit at its end.</summary>
+public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
+{
+    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    protected CouponGate Gate => Stack.Services.GetRequiredService<CouponGate>();
+
+    protected IProducer<string?, byte[]?> Producer => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+
+    /// <summary>Everybody presses until they have an answer that is not "come again"; returns the answers that count.</summary>
+    protected static async Task<ConcurrentDictionary<string, string>> SellAsync(IReadOnlyList<Shopper> shoppers, long couponId, TimeSpan? patience = null)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        deadline.CancelAfter(patience ?? TimeSpan.FromSeconds(60));
+        var verdicts = new ConcurrentDictionary<string, string>();
+        await Parallel.ForEachAsync(shoppers, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (shopper, _) =>
+        {
+            while (true)
+            {
+                var slug = await PressAsync(shopper, couponId);
+                // Accepted in an answer that was lost: the coupon is theirs all the same.
+                if (slug is not ("unreachable" or "gate-closed" or "dependency-unavailable")) verdicts[shopper.Id] = slug;
+                if (verdicts.ContainsKey(shopper.Id) || deadline.IsCancellationRequested) return;
+                await Task.Delay(100, CancellationToken.None);
+            }
+        });
+        return verdicts;
+    }
+
+    protected static async Task<string> PressAsync(Shopper shopper, long couponId)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        try
+        {
+            using var request = shopper.Issue(couponId);
+            using var answer = await shopper.Client.SendAsync(request, limit.Token);
+            return await answer.SlugAsync();
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException)
+        {
+            return "unreachable";
+        }
+    }
+
+    /// <summary>
+    /// The audit I1 to I4 of docs/promises.md, after the system has come to rest, together with what the shoppers saw: nobody who was told
+    /// that they have the coupon is without a row, and nobody has a row who was told that they do not get it.
+    /// </summary>
+    protected async Task AuditAsync(long couponId, IReadOnlyDictionary<string, string> verdicts, TimeSpan? patience = null)
+    {
+        var report = await Eventually.GetAsync(RunAsync, r => r.Holds, patience ?? TimeSpan.FromSeconds(60));
+        Assert.True(report.Holds);
+        var rows = (await Ledger.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled)).ToHashSet();
+        Assert.All(verdicts.Where(v => v.Value is "" or "coupon-already-issued"), v => Assert.Contains(v.Key, rows));
+        Assert.All(verdicts.Where(v => v.Value is "coupon-sold-out" or "coupon-ended"), v => Assert.DoesNotContain(v.Key, rows));
+
+        async Task<AuditReport> RunAsync()
+        {
+            try
+            {
+                return await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled);
+            }
+            catch (Exception e) when (ServiceDefaults.DependencyFaults.Is(e))
+            {
+                return new([new("FAULT", e.Message, false, 1)]);
+            }
+        }
+    }
+
+    protected Task<int> RowsAsync(long couponId) =>
+        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
+
+    protected Task ProduceAsync(string? key, byte[]? value) =>
+        Producer.ProduceAsync(Topics.CouponIssued, new Message<string?, byte[]?> { Key = key, Value = value }, Cancelled);
+}
+
+/// <summary>Processes that die at the worst moment.</summary>
+public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
+{
+    [Fact]
+    public async Task F1_An_Api_that_dies_between_gate_and_Kafka_loses_no_acceptance()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("f1", 1);
+        Stack.Arm(Core.Testing.Failpoints.AfterGate);
+
+        Assert.Equal("unreachable", await PressAsync(users[0], coupon.Id));
+        await Stack.StoppedAsync("api");
+        await Stack.StartAsync("api");
+
+        await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
+        Assert.Equal("coupon-already-issued", await PressAsync(users[0], coupon.Id));
+        await AuditAsync(coupon.Id, new Dictionary<string, string> { [users[0].Id] = "coupon-already-issued" });
+    }
+
+    [Fact]
+    public async Task F4_A_consumer_that_dies_between_commit_and_offset_has_its_effect_once()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("f4", 10);
+        Stack.Arm(Core.Testing.Failpoints.AfterCommit);
+
+        var verdicts = await SellAsync(users, coupon.Id);
+        await Stack.StoppedAsync("workers");
+        await Stack.StartAsync("workers");
+
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(10, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F35_Consumers_that_come_and_go_lose_nothing()
+    {
+        var coupon = await Stack.CouponAsync(total: 600);
+        var users = await Stack.UsersAsync("f35", 800);
+
+        var sale = Task.WhenAll(users.Chunk(200).Select(async (group, i) =>
+        {
+            await Task.Delay(TimeSpan.FromSeconds(3 * i), Cancelled);
+            return await SellAsync(group, coupon.Id);
+        }));
+        for (var i = 0; i < 3; i++)
+        {
+            if (i % 2 == 0) await Stack.StopAsync("workers");
+            else await Stack.KillAsync("workers");
+            await Stack.StartAsync("workers");
+        }
+
+        var verdicts = (await sale).SelectMany(v => v).ToDictionary();
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(600, verdicts.Values.Count(v => v == ""));
+        Assert.Equal(600, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F36_An_Api_that_is_asked_to_end_under_load_answers_what_it_took()
+    {
+        var coupon = await Stack.CouponAsync(total: 5000);
+        var users = await Stack.UsersAsync("f36", 2000);
+        var answers = new ConcurrentDictionary<string, string>();
+        var enough = new TaskCompletionSource();
+
+        var load = Parallel.ForEachAsync(users, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (user, _) =>
+        {
+            // Once nobody listens, the proxy in front holds what comes; those would only wait.
+            if (enough.Task.IsCompleted && answers.Values.Count(a => a == "unreachable") > 40) return;
+            answers[user.Id] = await PressAsync(user, coupon.Id);
+            if (answers.Count >= 300) enough.TrySetResult();
+        });
+        await enough.Task;
+        await Stack.TerminateAsync("api");
+        await Stack.StoppedAsync("api").WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
+        await load;
+        await Stack.StartAsync("api");
+
+        Assert.All(answers.Values, slug => Assert.Contains(slug, new[] { "", "unreachable" }));
+        await AuditAsync(coupon.Id, answers.Where(a => a.Value == "").ToDictionary());
+    }
+}
+
+/// <summary>Kafka away, frozen, or fed with rubbish.</summary>
+public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
+{
+    [Fact]
+    public async Task F2_Coupons_are_issued_while_the_broker_is_away_and_none_is_lost()
+    {
+        var coupon = await Stack.CouponAsync(total: 300);
+        var users = await Stack.UsersAsync("f2", 400);
+        await Stack.BrokerAwayAsync();
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            verdicts = await SellAsync(users, coupon.Id);
+        }
+        finally
+        {
+            await Stack.BrokerBackAsync();
+        }
+
+        Assert.Equal(300, verdicts.Values.Count(v => v == ""));
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(300, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F3_A_message_whose_acknowledgement_is_lost_gives_one_row()
+    {
+        var coupon = await Stack.CouponAsync(total: 50);
+        var users = await Stack.UsersAsync("f3", 20);
+        // A frozen broker takes the bytes and acknowledges after the sender gave up; then the messages are there twice.
+        await Stack.FreezeAsync("kafka");
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            verdicts = await SellAsync(users, coupon.Id);
+        }
+        finally
+        {
+            await Stack.ThawAsync("kafka");
+        }
+
+        Assert.All(verdicts.Values, v => Assert.Equal("", v));
+        foreach (var user in users) await ProduceAsync(null, new CouponIssued(coupon.Id, 1, user.Id, 1).ToBytes());
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(20, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F5_Poison_goes_to_the_dead_letters_and_the_partition_moves_on()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var before = (await DeadLettersAsync()).Count;
+
+        // The same key, so the good message stands behind the poison in one partition.
+        await ProduceAsync("f5", "{ not json"u8.ToArray());
+        await ProduceAsync("f5", """{"type":"SOMETHING_ELSE"}"""u8.ToArray());
+        await ProduceAsync("f5", new byte[200_000]);
+        await ProduceAsync("f5", null);
+        await ProduceAsync("f5", new CouponIssued(coupon.Id, 1, "f5-good", 1).ToBytes());
+
+        await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
+        var letters = await Eventually.GetAsync(DeadLettersAsync, l => l.Count >= before + 4);
+        Assert.Equal(["EMPTY", "TOO_LARGE", "UNREADABLE", "UNREADABLE"], letters.Take(4).Select(l => (string)l!["reason"]!).Order());
+        Assert.All(letters.Take(4), l => Assert.Equal(Topics.CouponIssued, (string?)l!["topic"]));
+    }
+
+    [Fact]
+    public async Task A_dead_letter_can_be_sent_back()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var message = new CouponIssued(coupon.Id, 1, "replayed", 1);
+        // As if its handling had failed: the message lies in the dead letters with its reason.
+        var result = await Producer.ProduceAsync(Topics.DeadLetters(Topics.CouponIssued), new Message<string?, byte[]?>
+        {
+            Value = message.ToBytes(),
+            Headers = new Headers { { DeadLetterHeaders.Topic, "COUPON_ISSUED"u8.ToArray() }, { DeadLetterHeaders.Reason, "HANDLER_FAILED"u8.ToArray() } },
+        }, Cancelled);
+        var letter = (await Eventually.GetAsync(DeadLettersAsync, l => l.Any(OfThis)))!.First(OfThis)!;
+
+        using var answer = await Stack.Admin.PostAsync($"/api/admin/dead-letters/{letter["id"]}/replay", null, Cancelled);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
+        Assert.Contains(await DeadLettersAsync(), l => OfThis(l) && l!["replayedAt"] is not null);
+
+        bool OfThis(JsonNode? l) => (string?)l!["reason"] == "HANDLER_FAILED" && (long?)l["offset"] == result.Offset.Value;
+    }
+
+    [Fact]
+    public async Task F41_Coupons_issued_while_broker_and_consumer_are_away_all_arrive()
+    {
+        var coupon = await Stack.CouponAsync(total: 5000);
+        var users = await Stack.UsersAsync("f41", 5000);
+        await Stack.StopAsync("workers");
+        await Stack.BrokerAwayAsync();
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            verdicts = await SellAsync(users, coupon.Id, TimeSpan.FromSeconds(90));
+        }
+        finally
+        {
+            await Stack.BrokerBackAsync();
+            await Stack.StartAsync("workers");
+        }
+
+        Assert.Equal(5000, verdicts.Values.Count(v => v == ""));
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(5000, await RowsAsync(coupon.Id));
+    }
+
+    async Task<JsonArray> DeadLettersAsync() => (await Stack.Admin.GetFromJsonAsync<JsonArray>("/api/admin/dead-letters", Cancelled))!;
+}
+
+/// <summary>MySQL away, frozen, read-only.</summary>
+public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task F6_While_MySQL_is_away_the_consumer_waits_and_nothing_is_lost(bool frozen)
+    {
+        var coupon = await Stack.CouponAsync(total: 200);
+        var users = await Stack.UsersAsync($"f6-{frozen}", 250);
+        // The Api knows the coupon, so the sale goes on without the ledger.
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        var letters = await DeadLetterCountAsync();
+
+        if (frozen) await Stack.FreezeAsync("mysql");
+        else await Stack.KillAsync("mysql");
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            verdicts = await SellAsync(users, coupon.Id, TimeSpan.FromSeconds(30));
+        }
+        finally
+        {
+            if (frozen) await Stack.ThawAsync("mysql");
+            else await Stack.StartAsync("mysql");
+        }
+
+        Assert.Contains("", verdicts.Values);
+        await AuditAsync(coupon.Id, verdicts, TimeSpan.FromSeconds(90));
+        Assert.Equal(200, await RowsAsync(coupon.Id));
+        Assert.Equal(letters, await DeadLetterCountAsync());
+    }
+
+    [Fact]
+    public async Task F7_Transactions_that_cross_are_both_committed()
+    {
+        var (one, two) = ((await Stack.CouponAsync(total: 10)).Id, (await Stack.CouponAsync(total: 10)).Id);
+        using var bothHold = new Barrier(2);
+        var attempts = 0;
+
+        await Task.WhenAll(CrossAsync(one, two), CrossAsync(two, one));
+
+        Assert.True(attempts > 2, "They did not cross.");
+        Assert.Equal(20 + 4, await Ledger.SingleAsync<int>("SELECT SUM(total_quantity) FROM coupon WHERE id IN @ids", new { ids = new[] { one, two } }, Cancelled));
+
+        Task<int> CrossAsync(long first, long second) => Task.Run(() => Ledger.TransactAsync(async transaction =>
+        {
+            var attempt = Interlocked.Increment(ref attempts);
+            await transaction.ExecuteAsync("UPDATE coupon SET total_quantity = total_quantity + 1 WHERE id = @first", new { first });
+            if (attempt <= 2) bothHold.SignalAndWait(TimeSpan.FromSeconds(5), Cancelled);
+            return await transaction.ExecuteAsync("UPDATE coupon SET total_quantity = total_quantity + 1 WHERE id = @second", new { second });
+        }, Cancelled));
+    }
+
+    [Fact]
+    public async Task F38_A_read_only_database_is_told_quickly_and_no_acceptance_is_lost()
+    {
+        var coupon = await Stack.CouponAsync(total: 100);
+        var users = await Stack.UsersAsync("f38", 100);
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            var asked = TimeProvider.System.GetTimestamp();
+            using var refusal = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
+            await refusal.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+            Assert.NotNull(refusal.Headers.RetryAfter);
+            Assert.True(TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(5));
+
+            verdicts = await SellAsync(users, coupon.Id);
+        }
+        finally
+        {
+            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, Cancelled);
+        }
+
+        // Kafka holds them until the ledger can be written again.
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(100, await RowsAsync(coupon.Id));
+    }
+
+    Task<int> DeadLetterCountAsync() => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled);
+}
+
+/// <summary>Redis killed, emptied, set back.</summary>
+public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack)
+{
+    [Fact]
+    public async Task F8_Redis_killed_in_mid_sale_is_rebuilt_without_issuing_too_many()
+    {
+        var coupon = await Stack.CouponAsync(total: 400);
+        var users = await Stack.UsersAsync("f8", 800);
+
+        var sale = SellAsync(users, coupon.Id);
+        await Eventually.GetAsync(() => RowsAsync(coupon.Id), rows => rows > 50);
+        await Stack.KillAsync("redis");
+        await Stack.StartAsync("redis");
+
+        await AuditAsync(coupon.Id, await sale);
+        Assert.Equal(400, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F9_Redis_emptied_under_load_issues_nothing_too_much_and_nothing_twice()
+    {
+        var coupon = await Stack.CouponAsync(total: 400);
+        var users = await Stack.UsersAsync("f9", 800);
+
+        var sale = SellAsync(users, coupon.Id);
+        await Eventually.GetAsync(() => RowsAsync(coupon.Id), rows => rows > 50);
+        await Stack.RedisAsync("FLUSHALL");
+
+        var verdicts = await sale;
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(400, await RowsAsync(coupon.Id));
+        // Who has it is remembered by the rebuilt gate too.
+        var winner = users.First(u => verdicts[u.Id] == "");
+        Assert.Equal("coupon-already-issued", await PressAsync(winner, coupon.Id));
+    }
+
+    [Fact]
+    public async Task F9_A_stale_copy_of_Redis_is_not_believed()
+    {
+        var coupon = await Stack.CouponAsync(total: 60);
+        var users = await Stack.UsersAsync("f9-stale", 200);
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        var keys = new CouponKeys(coupon.Id);
+        var stale = await Stack.DumpAsync(keys.Gate, keys.Users);
+        var first = await SellAsync([.. users.Take(50)], coupon.Id);
+
+        // A replica takes over that knows of one issue only.
+        await Stack.KillAsync("redis");
+        await Stack.StartAsync("redis");
+        await Stack.RestoreAsync(stale);
+        var second = await SellAsync([.. users.Skip(50)], coupon.Id);
+
+        await AuditAsync(coupon.Id, first.Concat(second).ToDictionary());
+        Assert.Equal(60, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F10_Flushed_scripts_are_not_noticed()
+    {
+        var coupon = await Stack.CouponAsync(total: 300);
+        var users = await Stack.UsersAsync("f10", 600);
+
+        var sale = users.IssueAsync(coupon.Id);
+        for (var i = 0; !sale.IsCompleted || i == 0; i++) await Stack.RedisAsync("SCRIPT", "FLUSH");
+
+        var verdicts = await sale;
+        Assert.Equal(300, verdicts.Values.Count(v => v == ""));
+        Assert.Equal(300, verdicts.Values.Count(v => v == "coupon-sold-out"));
+        await AuditAsync(coupon.Id, verdicts);
+    }
+
+    [Fact]
+    public async Task F11_First_requests_in_parallel_load_the_stock_once()
+    {
+        var coupon = await Stack.CouponAsync(total: 50);
+        var users = await Stack.UsersAsync("f11", 200);
+
+        var verdicts = await users.IssueAsync(coupon.Id);
+
+        Assert.Equal(50, verdicts.Values.Count(v => v == ""));
+        Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT gate_epoch FROM coupon WHERE id = @Id", coupon, Cancelled));
+        await AuditAsync(coupon.Id, verdicts);
+    }
+
+    [Fact]
+    public async Task An_acceptance_that_cannot_be_honoured_is_told_to_its_user()
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+        var users = await Stack.UsersAsync("forced", 2);
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        // Something outside of the system gives the gate more than there is.
+        await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, 1);
+
+        Assert.Equal("", await PressAsync(users[1], coupon.Id));
+
+        using var client = await Stack.UserAsync(users[1].Id);
+        await Eventually.EqualAsync("FAILED", async () =>
+            (string?)(await client.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue", Cancelled))!["status"]);
+        Assert.Equal(1, await RowsAsync(coupon.Id));
+        await Ledger.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
+    }
+}
