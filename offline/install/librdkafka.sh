@@ -22,14 +22,13 @@ need_build_tools() {
   local packages=(build-essential python3 zlib1g-dev libssl-dev) how
   lacks_build_tools || return 0
   how="no C/C++ compiler with make, python3 and zlib: sudo apt-get install ${packages[*]}"
-  if [[ -n $CHECK ]]; then
-    ((EUID)) || return 0
-    echo "$how"
-    exit 3
-  fi
-  ((EUID == 0)) && command -v apt-get >/dev/null || die "$how"
+  ((EUID == 0)) && command -v apt-get >/dev/null || lacking "$how"
+  [[ -z $CHECK ]] || return 0
   note "installing ${packages[*]}"
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}"; } >"$STAGE/apt.log" 2>&1 \
+  {
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}"
+  } >"$STAGE/apt.log" 2>&1 \
     || { tail -5 "$STAGE/apt.log" >&2; die "apt-get cannot install ${packages[*]}"; }
   ! lacks_build_tools || die "$how"
 }
