@@ -460,7 +460,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var users = await Stack.UsersAsync("forced", 2);
         await SellAsync([users[0]], coupon.Id);
         // Something outside of the system gives the gate more than there is.
-        await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, 1);
+        await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, "stock", 1);
 
         Assert.Equal("", await PressAsync(users[1], coupon.Id));
 
