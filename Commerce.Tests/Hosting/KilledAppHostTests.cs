@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Commerce.Tests.Hosting;
+
+/// <summary>Nothing outlives the AppHost, however it ends.</summary>
+public sealed class KilledAppHostTests
+{
+    const string Mark = "COMMERCE_TEST_MARK";
+
+    [Fact]
+    public async Task No_process_is_left_after_the_AppHost_was_killed()
+    {
+        var mark = Guid.NewGuid().ToString("N");
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList = { "exec", Path.Combine(AppContext.BaseDirectory, "Commerce.AppHost.dll"), "--Data:Keep=false", "--DcpPublisher:RandomizePorts=true" },
+            Environment = { [Mark] = mark, ["DOTNET_ENVIRONMENT"] = "Development" },
+            RedirectStandardOutput = true,
+        };
+        using var appHost = Process.Start(start)!;
+        try
+        {
+            await SaysAsync(appHost, "Distributed application started", TimeSpan.FromSeconds(90));
+            Assert.InRange(Marked(mark).Count, 5, 100); // itself, the engine, MySQL, Redis and Kafka at least
+        }
+        finally
+        {
+            appHost.Kill();
+        }
+
+        await Eventually.GetAsync(() => Task.FromResult(string.Join(", ", Marked(mark))), left => left.Length == 0, TimeSpan.FromSeconds(20));
+    }
+
+    static async Task SaysAsync(Process process, string text, TimeSpan deadline)
+    {
+        using var limit = new CancellationTokenSource(deadline);
+        while (await process.StandardOutput.ReadLineAsync(limit.Token) is { } line)
+            if (line.Contains(text, StringComparison.Ordinal)) return;
+        Assert.Fail($"The AppHost ended without saying '{text}'.");
+    }
+
+    /// <summary>The processes that have inherited the mark, wherever they are in the tree.</summary>
+    static List<string> Marked(string mark)
+    {
+        var wanted = Encoding.UTF8.GetBytes($"{Mark}={mark}\0");
+        var found = new List<string>();
+        foreach (var process in Directory.GetDirectories("/proc").Where(p => char.IsAsciiDigit(Path.GetFileName(p)[0])))
+        {
+            try
+            {
+                if (File.ReadAllBytes($"{process}/environ").AsSpan().IndexOf(wanted) >= 0)
+                    found.Add($"{Path.GetFileName(process)} {File.ReadAllText($"{process}/comm").Trim()}");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It has ended meanwhile, or is somebody else's.
+            }
+        }
+
+        return found;
+    }
+}
