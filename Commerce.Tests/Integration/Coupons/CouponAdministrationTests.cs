@@ -1,0 +1,102 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Commerce.Tests.Integration.Coupons;
+
+/// <summary>What administrators may do, and how soon it holds.</summary>
+public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(stack)
+{
+    static readonly TimeSpan ASecond = TimeSpan.FromSeconds(1);
+
+    [Fact]
+    public async Task Added_stock_is_given_out_within_a_second()
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+        var users = await Stack.UsersAsync("stock", 3);
+        Assert.Equal(["", "coupon-sold-out", "coupon-sold-out"], (await users.IssueAsync(coupon.Id)).Values.Order());
+
+        using var answer = await Stack.Admin.PostAsJsonAsync($"/api/admin/coupons/{coupon.Id}/stock", new { delta = 1 }, Cancelled);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+
+        await Eventually.GetAsync(async () => (await users.IssueAsync(coupon.Id)).Values.Count(v => v == ""), fresh => fresh == 1, ASecond);
+        Assert.Single((await users.IssueAsync(coupon.Id)).Values, v => v == "coupon-sold-out");
+    }
+
+    [Fact]
+    public async Task A_cancelled_coupon_is_over_within_a_second_and_stays_with_who_has_it()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("cancel", 2);
+        Assert.Equal("", (await users.Take(1).ToList().IssueAsync(coupon.Id)).Values.Single());
+
+        using var answer = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
+
+        await Eventually.GetAsync(async () => (await users.Skip(1).ToList().IssueAsync(coupon.Id)).Values.Single(), v => v == "coupon-ended", ASecond);
+        using var owner = await Stack.UserAsync(users[0].Id);
+        await Eventually.EqualAsync("ISSUED", async () => (string?)(await owner.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue"))!["status"]);
+    }
+
+    [Fact]
+    public async Task A_changed_window_holds_within_a_second()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("window", 2);
+        Assert.Equal("", (await users.Take(1).ToList().IssueAsync(coupon.Id)).Values.Single());
+
+        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new
+        {
+            name = coupon.Name, discount = coupon.Discount, totalQuantity = 10, startsAt = coupon.StartsAt.AddDays(1), endsAt = coupon.EndsAt.AddDays(2),
+        }, Cancelled);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await Eventually.GetAsync(async () => (await users.Skip(1).ToList().IssueAsync(coupon.Id)).Values.Single(), v => v == "coupon-not-started", ASecond);
+    }
+
+    [Fact]
+    public async Task A_coupon_cannot_shrink()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new
+        {
+            name = coupon.Name, discount = coupon.Discount, totalQuantity = 9, startsAt = coupon.StartsAt, endsAt = coupon.EndsAt,
+        }, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-cannot-shrink");
+    }
+
+    [Theory]
+    [InlineData("""{"name":"","discount":0,"totalQuantity":0,"startsAt":"2026-01-02T00:00:00Z","endsAt":"2026-01-01T00:00:00Z"}""", "name", "discount", "totalQuantity", "endsAt")]
+    [InlineData("""{"name":"x","discount":1,"totalQuantity":1,"startsAt":"0001-01-01T00:00:00Z","endsAt":"2026-01-01T00:00:00Z"}""", "startsAt")]
+    public async Task A_coupon_that_makes_no_sense_is_refused_by_field(string body, params string[] fields)
+    {
+        using var answer = await Stack.Admin.PostAsync("/api/admin/coupons", new StringContent(body, Encoding.UTF8, "application/json"), Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+        var errors = (await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["errors"]!.AsObject();
+        Assert.Equal(fields.Order(), errors.Select(e => e.Key).Order());
+    }
+
+    [Theory]
+    [InlineData("{ not json", HttpStatusCode.BadRequest, "validation")]
+    [InlineData("[]", HttpStatusCode.BadRequest, "validation")]
+    [InlineData("", HttpStatusCode.BadRequest, "validation")]
+    public async Task Rubbish_is_refused_with_a_problem(string body, HttpStatusCode status, string slug)
+    {
+        using var answer = await Stack.Admin.PostAsync("/api/admin/coupons", new StringContent(body, Encoding.UTF8, "application/json"), Cancelled);
+        await answer.ShouldBeProblemAsync(status, slug);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_large_is_refused()
+    {
+        using var answer = await Stack.Admin.PostAsync("/api/admin/coupons", new StringContent(new string('x', 100_000), Encoding.UTF8, "application/json"), Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.RequestEntityTooLarge, "payload-too-large");
+    }
+
+    [Fact]
+    public async Task Members_may_not_administer()
+    {
+        using var member = await Stack.UserAsync("alice");
+        using var answer = await member.PostAsJsonAsync("/api/admin/coupons", new { }, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Forbidden, "forbidden");
+    }
+}

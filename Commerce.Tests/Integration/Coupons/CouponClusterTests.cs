@@ -1,0 +1,53 @@
+using Commerce.Core.Coupons;
+using Commerce.Core.Redis;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Commerce.Tests.Integration.Coupons;
+
+/// <summary>Every coupon script on a Redis Cluster: the keys of a coupon lie on one node, the coupons spread over all.</summary>
+public sealed class CouponClusterTests
+{
+    [Fact]
+    public async Task Issue_sweep_and_rebuild_run_on_a_cluster()
+    {
+        await using var cluster = await RedisCluster.StartAsync();
+        var servers = new RedisServers(cluster.Client, NullLogger<RedisServers>.Instance);
+        await servers.StartAsync(TestContext.Current.CancellationToken);
+        var gate = new CouponGate(cluster.Client, servers, TimeProvider.System);
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        var coupons = Enumerable.Range(1, 20).Select(id => new Coupon(id, "cluster", 1000, 3, 0, now.AddHours(-1), now.AddHours(1), "ACTIVE", 1, 1)).ToList();
+
+        foreach (var coupon in coupons)
+        {
+            Assert.Equal(GateVerdict.Closed, (await gate.AcceptAsync(coupon.Id, "alice")).Verdict);
+            Assert.True(await gate.OpenAsync(coupon, epoch: 1, stock: 3));
+            Assert.False(await gate.OpenAsync(coupon, epoch: 1, stock: 3));
+            var verdicts = new List<GateVerdict>();
+            foreach (var user in new[] { "alice", "alice", "bob", "carol", "dave" }) verdicts.Add((await gate.AcceptAsync(coupon.Id, user)).Verdict);
+            Assert.Equal([GateVerdict.Accepted, GateVerdict.AlreadyIssued, GateVerdict.Accepted, GateVerdict.Accepted, GateVerdict.SoldOut], verdicts);
+        }
+
+        Assert.Equal(3, coupons.Select(c => servers.IncarnationOf(new CouponKeys(c.Id).Gate)).Distinct().Count());
+
+        foreach (var coupon in coupons)
+        {
+            var entries = await Eventually.GetAsync(() => gate.SweepAsync(coupon.Id, most: 10), sweep => sweep.Due.Count > 0);
+            Assert.Equal(["alice", "bob", "carol"], entries.Due.Select(d => d.UserId).Order());
+            await gate.AcknowledgeAsync(coupon.Id, ["alice", "bob", "carol"]);
+            Assert.Equal((3, 0), await gate.CountAsync(coupon.Id));
+
+            Assert.True(await gate.CloseStaleAsync(coupon.Id, epoch: 2));
+            await gate.ForgetUsersAsync(coupon.Id);
+            await gate.RememberUsersAsync(coupon.Id, [("alice", now), ("bob", now)]);
+            Assert.True(await gate.OpenAsync(coupon, epoch: 2, stock: 1));
+            Assert.Equal(GateVerdict.AlreadyIssued, (await gate.AcceptAsync(coupon.Id, "alice")).Verdict);
+            Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "carol")).Verdict);
+            Assert.Equal(GateVerdict.SoldOut, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
+
+            Assert.True(await gate.FollowAsync(coupon with { Version = 2, TotalQuantity = 4 }));
+            Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
+        }
+
+        await servers.StopAsync(TestContext.Current.CancellationToken);
+    }
+}
