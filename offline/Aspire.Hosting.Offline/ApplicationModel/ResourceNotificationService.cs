@@ -76,6 +76,8 @@ public class ResourceNotificationService : IDisposable
             {
                 ResourceType = resource.GetType().Name.Replace("Resource", "", StringComparison.Ordinal),
                 Properties = [],
+                // The dashboard shows nothing at all when one resource has none.
+                CreationTimeStamp = _services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime,
             });
             next = next with
             {
