@@ -32,6 +32,7 @@ builder.AddProject<Projects.Commerce_Api>("api")
     .WaitForCompletion(schema);
 
 builder.AddProject<Projects.Commerce_Workers>("workers")
+    .WithHttpEndpoint()
     .WithReference(commerce)
     .WithReference(redis).WaitFor(redis)
     .WithReference(kafka)

@@ -5,6 +5,9 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>The connections to MySQL, Redis and Kafka: one set-up for every service.</summary>
 public static class ConnectionExtensions
 {
+    /// <summary>In ms. By default a client stays away for up to 10 s after the brokers are back.</summary>
+    const int LongestReconnect = 1000;
+
     /// <summary>
     /// Adds <c>DbDataSource</c> (connection string <c>commerce</c>), <c>IConnectionMultiplexer</c> (<c>redis</c>) and an
     /// <c>IProducer</c> (<c>kafka</c>). Traces and metrics are the service defaults' own, so the components' are off.
@@ -28,6 +31,7 @@ public static class ConnectionExtensions
             settings.Config.LingerMs = 1;
             settings.Config.MessageTimeoutMs = 2000;
             settings.Config.RequestTimeoutMs = 2000;
+            settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
             settings.Config.SocketNagleDisable = true;
         });
         return builder;
@@ -54,6 +58,7 @@ public static class ConnectionExtensions
             settings.Config.AutoOffsetReset = AutoOffsetReset.Earliest;
             settings.Config.EnableAutoOffsetStore = false;
             settings.Config.AutoCommitIntervalMs = 1000;
+            settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
         });
         return builder;
     }

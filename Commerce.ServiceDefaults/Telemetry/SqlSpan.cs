@@ -11,10 +11,14 @@ public static class SqlSpan
 {
     static readonly SearchValues<char> Separators = SearchValues.Create(" \t\r\n(),;");
 
-    /// <summary>Starts the span of a statement; dispose of it when the rows are there. Null, and free, where nobody listens.</summary>
+    /// <summary>
+    /// Starts the span of a statement as a part of the trace that is under way; dispose of it when the rows are there. Null, and free,
+    /// where nobody listens, and outside of a trace: what polls would fill the list of traces with nothing.
+    /// </summary>
     /// <param name="sql">The text, with parameters in place of values.</param>
     public static Activity? Start(string sql)
     {
+        if (Activity.Current is null) return null;
         var span = CommerceTelemetry.Source.StartActivity("SQL", ActivityKind.Client);
         if (span is { IsAllDataRequested: true })
         {

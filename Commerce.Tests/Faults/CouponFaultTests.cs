@@ -458,9 +458,9 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
     {
         var coupon = await Stack.CouponAsync(total: 1);
         var users = await Stack.UsersAsync("forced", 2);
-        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        await SellAsync([users[0]], coupon.Id);
         // Something outside of the system gives the gate more than there is.
-        await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, 1);
+        await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, "stock", 1);
 
         Assert.Equal("", await PressAsync(users[1], coupon.Id));
 

@@ -54,9 +54,12 @@ public static partial class FaultInjection
         await stack.StoppedAsync(resource);
     }
 
-    /// <summary>Sends a command to Redis.</summary>
-    public static Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments) =>
-        Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(5));
+    /// <summary>Sends a command to Redis, as soon as this process is connected to it (again).</summary>
+    public static async Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments)
+    {
+        await Eventually.EqualAsync(true, () => Task.FromResult(Redis(stack).Multiplexer.IsConnected));
+        return await Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(5));
+    }
 
     /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
     public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
@@ -70,7 +73,7 @@ public static partial class FaultInjection
     public static async Task RestoreAsync(this CommerceStack stack, IReadOnlyDictionary<RedisKey, byte[]> dumps)
     {
         foreach (var (key, dump) in dumps)
-            await Redis(stack).ExecuteAsync("RESTORE", key, 0, dump, "REPLACE").WaitAsync(TimeSpan.FromSeconds(5));
+            await stack.RedisAsync("RESTORE", key, 0, dump, "REPLACE");
     }
 
     static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();

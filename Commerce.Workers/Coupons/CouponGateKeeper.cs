@@ -19,6 +19,7 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
 
     const int UsersTogether = 1000;
+    const int MostAtOnce = 256;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -41,17 +42,25 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
         var coupons = (await ledger.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0).ToList();
         if (coupons.Count == 0) return;
         var gates = await gate.InspectAsync(coupons.ConvertAll(c => c.Id));
-        foreach (var (coupon, state) in coupons.Zip(gates))
-        {
-            if (state is { Current: true } && state.Epoch == coupon.GateEpoch)
+        // All at once: a server that was lost had the gates of many coupons, and each waits the same few seconds.
+        await Parallel.ForEachAsync(coupons.Zip(gates), new ParallelOptions { MaxDegreeOfParallelism = MostAtOnce, CancellationToken = cancellationToken },
+            async (pair, token) =>
             {
-                if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
-            }
-            else
-            {
-                await RebuildAsync(coupon, cancellationToken);
-            }
-        }
+                try
+                {
+                    await KeepAsync(pair.First, pair.Second, token);
+                }
+                catch (Exception e) when (DependencyFaults.Is(e))
+                {
+                    LogWaiting(logger, e.Message);
+                }
+            });
+    }
+
+    async Task KeepAsync(Coupon coupon, GateState? state, CancellationToken cancellationToken)
+    {
+        if (state is not { Current: true } || state.Epoch != coupon.GateEpoch) await RebuildAsync(coupon, cancellationToken);
+        else if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
     }
 
     async Task RebuildAsync(Coupon coupon, CancellationToken cancellationToken)

@@ -67,11 +67,7 @@ mirror() {
 need_debian() {
   local how="install $1 $2 or newer with this host's own tools, it is then used from PATH"
   need "$how" apt-get apt-config dpkg dpkg-deb tar
-  [[ -n $(mirror) && -r $KEYRING ]] || {
-    local why="no $1 on PATH, and apt is not set up for Debian with $KEYRING: $how"
-    [[ -z $CHECK ]] || { echo "$why"; exit 3; }
-    die "$why"
-  }
+  [[ -n $(mirror) && -r $KEYRING ]] || lacking "no $1 on PATH, and apt is not set up for Debian with $KEYRING: $how"
 }
 
 # unpack_debian SUITE "STAND-IN..." PACKAGE...: downloads the packages with all that they need, glibc included, through an apt root of its own,

@@ -55,11 +55,18 @@ installable() {
   exit 1
 }
 
+# lacking WHY: what only an administrator can bring is not there.
+lacking() {
+  [[ -n $CHECK ]] || die "$1"
+  echo "$1"
+  exit 3
+}
+
 # need HOW COMMAND...: the commands that only an administrator can bring.
 need() {
   local how=$1 command
   shift
-  for command; do command -v "$command" >/dev/null || { [[ -z $CHECK ]] || { echo "'$command' not found: $how"; exit 3; }; die "'$command' not found: $how"; }; done
+  for command; do command -v "$command" >/dev/null || lacking "'$command' not found: $how"; done
 }
 
 # need_free MEGABYTES: the disk has room for the stage.
@@ -74,11 +81,13 @@ fetch_npm() {
   local package=$1 integrity=$2 archive got
   note "downloading $package"
   mkdir -- "$STAGE/npm"
-  (cd "$STAGE/npm" && npm pack --loglevel error --ignore-scripts --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 3000 --cache "$STAGE/npm/cache" "$package") \
+  (cd "$STAGE/npm" && npm pack --loglevel error --ignore-scripts --cache "$STAGE/npm/cache" \
+    --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 3000 "$package") \
     >"$STAGE/npm/log" 2>&1 || { tail -5 "$STAGE/npm/log" >&2; die "npm cannot fetch $package: is its registry reachable?"; }
   archive=("$STAGE"/npm/*.tgz)
   ((${#archive[@]} == 1)) || die "npm left no archive of $package"
-  got=$(node -e 'const h = require("crypto").createHash("sha512"); process.stdout.write("sha512-" + h.update(require("fs").readFileSync(process.argv[1])).digest("base64"))' "${archive[0]}")
+  got=sha512-$(node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' \
+    "${archive[0]}")
   [[ $got == "$integrity" ]] || die "$package is not the expected one: $got instead of $integrity"
   mv -- "${archive[0]}" "$STAGE/package.tgz"
   rm -rf -- "$STAGE/npm"

@@ -7,6 +7,7 @@ VERSION=2.15.1
 PACKAGE=@confluentinc/kafka-javascript@1.10.1
 INTEGRITY=sha512-KVePUBn21EqCVP9mfxzEuM3SYJHHEF7X+iiC2e43QQgDSyEaksInmCGooT3w5q+cNAdkSCrK71j0ICfqoSqZLw==
 SHIM=$HERE/../KafkaBroker/fixedport.c
+MOCK=$HERE/../KafkaBroker/mock.sed
 
 has_header() { gcc -E -include "$1" -xc /dev/null >/dev/null 2>&1; }
 
@@ -21,14 +22,13 @@ need_build_tools() {
   local packages=(build-essential python3 zlib1g-dev libssl-dev) how
   lacks_build_tools || return 0
   how="no C/C++ compiler with make, python3 and zlib: sudo apt-get install ${packages[*]}"
-  if [[ -n $CHECK ]]; then
-    ((EUID)) || return 0
-    echo "$how"
-    exit 3
-  fi
-  ((EUID == 0)) && command -v apt-get >/dev/null || die "$how"
+  ((EUID == 0)) && command -v apt-get >/dev/null || lacking "$how"
+  [[ -z $CHECK ]] || return 0
   note "installing ${packages[*]}"
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}"; } >"$STAGE/apt.log" 2>&1 \
+  {
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}"
+  } >"$STAGE/apt.log" 2>&1 \
     || { tail -5 "$STAGE/apt.log" >&2; die "apt-get cannot install ${packages[*]}"; }
   ! lacks_build_tools || die "$how"
 }
@@ -39,7 +39,7 @@ compile_shim() {
   mv -- "$1/fixedport.so.new" "$1/fixedport.so"
 }
 
-if begin "librdkafka-$VERSION" 1; then
+if begin "librdkafka-$VERSION" "$(cksum <"$MOCK")"; then
   need "install Node.js with npm" npm node
   need "apt-get install tar" tar
   need_build_tools
@@ -54,6 +54,9 @@ if begin "librdkafka-$VERSION" 1; then
   has_header openssl/ssl.h || tls=--disable-ssl
   (cd "$STAGE/build" && ./configure --disable-gssapi --disable-curl --disable-zstd --disable-lz4-ext "$tls") >"$STAGE/log" 2>&1 \
     || { tail -15 "$STAGE/log" >&2; die "librdkafka cannot be configured"; }
+  sed -i -s -f "$MOCK" "$STAGE/build/src/rdkafka_mock.c" "$STAGE/build/src/rdkafka_mock_int.h"
+  grep -q -- '->found = (rd' "$STAGE/build/src/rdkafka_mock.c" && grep -q 'max_size = 64 \*' "$STAGE/build/src/rdkafka_mock.c" \
+    || die "the mock cluster's sources are not the expected ones"
   make -C "$STAGE/build/src" -j "$(nproc)" librdkafka.so.1 >"$STAGE/log" 2>&1 || { tail -15 "$STAGE/log" >&2; die "librdkafka cannot be compiled"; }
   strip --strip-unneeded -o "$STAGE/librdkafka.so.1" "$STAGE/build/src/librdkafka.so.1"
 

@@ -61,9 +61,10 @@ public sealed partial class TelemetryTests
     }
 
     [Fact]
-    public void A_statement_has_a_span_only_where_someone_listens()
+    public void A_statement_has_a_span_only_in_a_trace_to_which_someone_listens()
     {
         Activity? seen = null;
+        using var trace = new Activity("request").Start();
         Assert.Null(SqlSpan.Start("SELECT 1"));
         using var listener = new ActivityListener
         {
@@ -76,6 +77,9 @@ public sealed partial class TelemetryTests
         SqlSpan.Start("UPDATE orders SET status = @status")!.Dispose();
 
         Assert.Equal("UPDATE orders", seen!.DisplayName);
+        Assert.Equal(trace.TraceId, seen.TraceId);
+        Activity.Current = null;
+        Assert.Null(SqlSpan.Start("SELECT 1"));
         Assert.Equal("UPDATE orders SET status = @status", seen.GetTagItem("db.query.text"));
     }
 
