@@ -29,6 +29,5 @@ public sealed class ConnectionStringResource : Resource, IResourceWithConnection
         (ConnectionStringExpression, ConnectionStringEnvironmentVariable) = (expression, variable);
 
     public ReferenceExpression ConnectionStringExpression { get; }
-
     public string? ConnectionStringEnvironmentVariable { get; }
 }

@@ -12,8 +12,8 @@ namespace Aspire.Hosting;
 [DebuggerDisplay("{_host}")]
 public class DistributedApplication : IHost, IAsyncDisposable
 {
-    private readonly IHost _host;
-    private readonly ILogger _logger;
+    readonly IHost _host;
+    readonly ILogger _logger;
 
     public DistributedApplication(IHost host)
     {
@@ -53,7 +53,7 @@ public class DistributedApplication : IHost, IAsyncDisposable
         try
         {
             await StartAsync(cancellationToken);
-            _logger.Started();
+            if (!Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested) _logger.Started();
             await _host.WaitForShutdownAsync(cancellationToken);
         }
         finally

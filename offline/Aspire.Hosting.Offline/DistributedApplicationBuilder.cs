@@ -19,8 +19,8 @@ namespace Aspire.Hosting;
 /// <summary>The builder behind <see cref="DistributedApplication.CreateBuilder(string[])"/>.</summary>
 public class DistributedApplicationBuilder : IDistributedApplicationBuilder
 {
-    private readonly HostApplicationBuilder _host;
-    private readonly EntryPoint? _entryPoint;
+    readonly HostApplicationBuilder _host;
+    readonly EntryPoint? _entryPoint;
 
     public DistributedApplicationBuilder(string[] args) : this(new DistributedApplicationOptions { Args = args })
     {
@@ -36,9 +36,7 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _entryPoint = entryPoint;
         _entryPoint?.Configure(options, settings);
         if (options.Args?.Contains("--operation") == true || options.Args?.Contains("--publisher") == true)
-        {
             throw new NotSupportedException("The offline mode runs applications; it does not publish them. Use the Aspire packages for that.");
-        }
 
         AppHostAssembly = options.AssemblyName is { } name ? Assembly.Load(name) : Assembly.GetEntryAssembly();
         AppHostDirectory = Path.GetFullPath(options.ProjectDirectory ?? AppHostAssembly.FindMetadata("apphostprojectpath") ?? Directory.GetCurrentDirectory());
@@ -46,9 +44,7 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _host = new HostApplicationBuilder(settings);
         ExecutionContext = new(DistributedApplicationOperation.Run);
         foreach (var key in (ReadOnlySpan<string>)["AppHost:OtlpApiKey", "AppHost:BrowserToken", "AppHost:ResourceService:ApiKey", "AppHost:DashboardApiKey"])
-        {
             Configuration[key] ??= Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        }
 
         Configuration["AppHost:DashboardApplicationName"] ??= options.DashboardApplicationName ?? Environment.ApplicationName;
         Configuration["AppHost:Directory"] = AppHostDirectory;
@@ -58,7 +54,6 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
     public ConfigurationManager Configuration => _host.Configuration;
 
     public string AppHostDirectory { get; }
-
     public Assembly? AppHostAssembly { get; }
 
     public IHostEnvironment Environment => _host.Environment;
@@ -66,9 +61,7 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
     public IServiceCollection Services => _host.Services;
 
     public IDistributedApplicationEventing Eventing { get; } = new DistributedApplicationEventing();
-
     public DistributedApplicationExecutionContext ExecutionContext { get; }
-
     public IResourceCollection Resources { get; } = new ResourceCollection();
 
     public IResourceBuilder<T> AddResource<T>(T resource) where T : IResource
@@ -88,7 +81,7 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         return application;
     }
 
-    private void AddServices(DistributedApplicationOptions options)
+    void AddServices(DistributedApplicationOptions options)
     {
         _host.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Warning);
         _host.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);

@@ -3,7 +3,7 @@ namespace Aspire.Hosting;
 /// <summary>What the AppHost was started for: here always to run the application.</summary>
 public class DistributedApplicationExecutionContext(DistributedApplicationOperation operation)
 {
-    private IServiceProvider? _services;
+    IServiceProvider? _services;
 
     public DistributedApplicationOperation Operation { get; } = operation;
 

@@ -11,20 +11,13 @@ namespace Aspire.Hosting;
 public interface IDistributedApplicationBuilder
 {
     ConfigurationManager Configuration { get; }
-
     /// <summary>The folder of the AppHost's project; relative paths start there.</summary>
     string AppHostDirectory { get; }
-
     Assembly? AppHostAssembly { get; }
-
     IHostEnvironment Environment { get; }
-
     IServiceCollection Services { get; }
-
     IDistributedApplicationEventing Eventing { get; }
-
     DistributedApplicationExecutionContext ExecutionContext { get; }
-
     IResourceCollection Resources { get; }
 
     IResourceBuilder<T> AddResource<T>(T resource) where T : IResource;

@@ -14,10 +14,7 @@ public static class OtlpConfigurationExtensions
         return builder.WithEnvironment(context =>
         {
             var to = context.EnvironmentVariables;
-            if (configuration["AppHost:OtlpEndpoint"] is not { } endpoint)
-            {
-                return;
-            }
+            if (configuration["AppHost:OtlpEndpoint"] is not { } endpoint) return;
 
             to["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint;
             to["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";

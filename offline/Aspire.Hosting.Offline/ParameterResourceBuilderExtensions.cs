@@ -46,11 +46,11 @@ public static class ParameterResourceBuilderExtensions
     internal static ParameterResource CreatePassword(this IDistributedApplicationBuilder builder, string name) =>
         builder.CreateParameter(name, $"Parameters:{name}", new GenerateParameterDefault { Special = false }, secret: true, persist: true);
 
-    private static IResourceBuilder<ParameterResource> AddParameter(
+    static IResourceBuilder<ParameterResource> AddParameter(
         this IDistributedApplicationBuilder builder, string name, string key, ParameterDefault? value, bool secret, bool persist) =>
         builder.AddResource(builder.CreateParameter(name, key, value, secret, persist));
 
-    private static ParameterResource CreateParameter(
+    static ParameterResource CreateParameter(
         this IDistributedApplicationBuilder builder, string name, string key, ParameterDefault? value, bool secret, bool persist) =>
         new(name, given => builder.Configuration[key] is { Length: > 0 } configured ? configured
             : given is null ? throw new MissingParameterValueException(

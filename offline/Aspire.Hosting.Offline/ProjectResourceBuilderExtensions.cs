@@ -41,16 +41,16 @@ public static class ProjectResourceBuilderExtensions
         return builder.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace);
     }
 
-    private static ProjectResourceOptions FromProfile(string? name) => new() { ExcludeLaunchProfile = name is null, LaunchProfileName = name };
+    static ProjectResourceOptions FromProfile(string? name) => new() { ExcludeLaunchProfile = name is null, LaunchProfileName = name };
 
-    private static ProjectResourceOptions Configured(Action<ProjectResourceOptions> configure)
+    static ProjectResourceOptions Configured(Action<ProjectResourceOptions> configure)
     {
         var options = new ProjectResourceOptions();
         configure(options);
         return options;
     }
 
-    private static IResourceBuilder<ProjectResource> AddProject(
+    static IResourceBuilder<ProjectResource> AddProject(
         this IDistributedApplicationBuilder builder, string name, IProjectMetadata metadata, ProjectResourceOptions options)
     {
         var project = builder.AddResource(new ProjectResource(name)).WithAnnotation(metadata).WithOtlpExporter()
@@ -63,9 +63,7 @@ public static class ProjectResourceBuilderExtensions
             {
                 context.EnvironmentVariables.TryAdd("DOTNET_LAUNCH_PROFILE", profile.Name);
                 foreach (var (key, value) in profile.EnvironmentVariables)
-                {
                     context.EnvironmentVariables.TryAdd(key, Environment.ExpandEnvironmentVariables(value));
-                }
             });
             foreach (var group in profile.ApplicationUrls.GroupBy(u => u.Scheme))
             {
@@ -80,7 +78,7 @@ public static class ProjectResourceBuilderExtensions
         return project;
     }
 
-    private static async Task AddUrls(EnvironmentCallbackContext context)
+    static async Task AddUrls(EnvironmentCallbackContext context)
     {
         var urls = new List<string>();
         foreach (var endpoint in ((ProjectResource)context.Resource).GetEndpoints().Where(e => e.IsHttp || e.IsHttps))
@@ -89,13 +87,10 @@ public static class ProjectResourceBuilderExtensions
             urls.Add($"{endpoint.Scheme}://{endpoint.EndpointAnnotation.TargetHost}:{port}");
         }
 
-        if (urls.Count > 0)
-        {
-            context.EnvironmentVariables.TryAdd("ASPNETCORE_URLS", string.Join(';', urls));
-        }
+        if (urls.Count > 0) context.EnvironmentVariables.TryAdd("ASPNETCORE_URLS", string.Join(';', urls));
     }
 
-    private sealed class ProjectMetadata(string root, string path) : IProjectMetadata
+    sealed class ProjectMetadata(string root, string path) : IProjectMetadata
     {
         public string ProjectPath { get; } = Path.GetFullPath(path, root) is var full && Directory.Exists(full)
             ? Directory.GetFiles(full, "*.*proj").FirstOrDefault() ?? throw new DistributedApplicationException($"There is no project file in '{full}'.")
@@ -107,7 +102,6 @@ public class ProjectResourceOptions
 {
     /// <summary>A profile of the project's launchSettings.json; the AppHost's own profile's name, or the first one, when null.</summary>
     public string? LaunchProfileName { get; set; }
-
     public bool ExcludeLaunchProfile { get; set; }
 }
 

@@ -29,15 +29,11 @@ public static partial class ResourceBuilderExtensions
         ProtocolType? protocol = null) where T : IResourceWithEndpoints
     {
         if (protocol is ProtocolType.Udp)
-        {
             throw new NotSupportedException($"The offline mode has no UDP endpoints ('{builder.Resource.Name}').");
-        }
 
         var endpoint = new EndpointAnnotation(ProtocolType.Tcp, scheme, null, name, port, targetPort, isExternal, isProxied);
         if (builder.Resource.GetEndpoint(endpoint.Name).Exists)
-        {
             throw new DistributedApplicationException($"Endpoint with name '{endpoint.Name}' already exists on resource '{builder.Resource.Name}'.");
-        }
 
         if (env is not null && builder.Resource is IResourceWithEnvironment)
         {
@@ -58,15 +54,9 @@ public static partial class ResourceBuilderExtensions
         where T : IResourceWithEndpoints
     {
         var reference = builder.Resource.GetEndpoint(endpointName);
-        if (!reference.Exists && createIfNotExists)
-        {
-            builder.WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, name: endpointName));
-        }
+        if (!reference.Exists && createIfNotExists) builder.WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, name: endpointName));
 
-        if (reference.Exists)
-        {
-            callback(reference.EndpointAnnotation);
-        }
+        if (reference.Exists) callback(reference.EndpointAnnotation);
 
         return builder;
     }
@@ -79,9 +69,7 @@ public static partial class ResourceBuilderExtensions
     public static IResourceBuilder<T> WithExternalHttpEndpoints<T>(this IResourceBuilder<T> builder) where T : IResourceWithEndpoints
     {
         foreach (var endpoint in builder.Resource.Annotations.OfType<EndpointAnnotation>().Where(e => e.UriScheme is "http" or "https"))
-        {
             endpoint.IsExternal = true;
-        }
 
         return builder;
     }

@@ -53,9 +53,7 @@ public static partial class ResourceBuilderExtensions
             var variable = resource.ConnectionStringEnvironmentVariable ?? $"ConnectionStrings__{name}";
             context.EnvironmentVariables[variable] = new ConnectionStringReference(resource, optional);
             foreach (var (part, value) in resource.GetConnectionProperties())
-            {
                 context.EnvironmentVariables[$"{name.ToVariableName()}_{part.ToUpperInvariant()}"] = value;
-            }
         });
     }
 
@@ -69,10 +67,10 @@ public static partial class ResourceBuilderExtensions
         this IResourceBuilder<TDestination> builder, EndpointReference endpointReference)
         where TDestination : IResourceWithEnvironment => builder.WithEndpoints(endpointReference.Resource, endpointReference.EndpointName);
 
-    private static IResourceBuilder<T> WithEnvironmentValue<T>(this IResourceBuilder<T> builder, string name, object value)
+    static IResourceBuilder<T> WithEnvironmentValue<T>(this IResourceBuilder<T> builder, string name, object value)
         where T : IResourceWithEnvironment => builder.WithEnvironment(context => context.EnvironmentVariables[name] = value);
 
-    private static IResourceBuilder<T> WithEndpoints<T>(this IResourceBuilder<T> builder, IResourceWithEndpoints source, string? endpointName)
+    static IResourceBuilder<T> WithEndpoints<T>(this IResourceBuilder<T> builder, IResourceWithEndpoints source, string? endpointName)
         where T : IResourceWithEnvironment
     {
         var reference = builder.Resource.Annotations.OfType<EndpointReferenceAnnotation>().SingleOrDefault(a => a.Resource == source);
@@ -82,19 +80,13 @@ public static partial class ResourceBuilderExtensions
             builder.WithAnnotation(reference).WithRelationship(source, "Reference").WithEnvironment(context => AddEndpoints(context, reference));
         }
 
-        if (endpointName is null)
-        {
-            reference.UseAllEndpoints = true;
-        }
-        else
-        {
-            reference.EndpointNames.Add(endpointName);
-        }
+        if (endpointName is null) reference.UseAllEndpoints = true;
+        else reference.EndpointNames.Add(endpointName);
 
         return builder;
     }
 
-    private static void AddEndpoints(EnvironmentCallbackContext context, EndpointReferenceAnnotation reference)
+    static void AddEndpoints(EnvironmentCallbackContext context, EndpointReferenceAnnotation reference)
     {
         var name = reference.Resource.Name;
         foreach (var endpoint in reference.Resource.GetEndpoints()

@@ -72,26 +72,20 @@ public static partial class ResourceBuilderExtensions
         CommandOptions? commandOptions = null) where T : IResource
     {
         foreach (var old in builder.Resource.Annotations.OfType<ResourceCommandAnnotation>().Where(c => c.Name == name).ToArray())
-        {
             builder.Resource.Annotations.Remove(old);
-        }
 
         return builder.WithAnnotation(new ResourceCommandAnnotation(name, displayName, executeCommand, commandOptions ?? new()));
     }
 
-    private static IResourceBuilder<T> WaitFor<T>(
+    static IResourceBuilder<T> WaitFor<T>(
         this IResourceBuilder<T> builder, IResource dependency, WaitType type, WaitBehavior? behavior, int exitCode = 0) where T : IResource
     {
         if (dependency.SelfAndParents().Contains(builder.Resource))
-        {
             throw new DistributedApplicationException($"The '{builder.Resource.Name}' resource cannot wait for itself or for what belongs to it.");
-        }
 
         // What belongs to a server is there when the server is: waiting for the server first makes its state visible.
         foreach (var parent in dependency.SelfAndParents().Skip(1).Where(_ => type != WaitType.WaitForCompletion))
-        {
             builder.WithAnnotation(new WaitAnnotation(parent, type, exitCode) { WaitBehavior = behavior });
-        }
 
         return builder.WithRelationship(dependency, "WaitFor")
             .WithAnnotation(new WaitAnnotation(dependency, type, exitCode) { WaitBehavior = behavior });

@@ -6,7 +6,6 @@ namespace Aspire.Hosting.ApplicationModel;
 public sealed class ExecutableAnnotation : IResourceAnnotation
 {
     public required string Command { get; set; }
-
     public required string WorkingDirectory { get; set; }
 }
 
@@ -25,18 +24,14 @@ public class HealthCheckAnnotation(string key) : IResourceAnnotation
 public sealed class ResourceRelationshipAnnotation(IResource resource, string type) : IResourceAnnotation
 {
     public IResource Resource { get; } = resource;
-
     public string Type { get; } = type;
 }
 
 public sealed class WaitAnnotation(IResource resource, WaitType waitType, int exitCode = 0) : IResourceAnnotation
 {
     public IResource Resource { get; } = resource;
-
     public WaitType WaitType { get; } = waitType;
-
     public WaitBehavior? WaitBehavior { get; init; }
-
     public int ExitCode { get; } = exitCode;
 }
 
@@ -65,13 +60,9 @@ public class EnvironmentCallbackContext(
     CancellationToken cancellationToken = default)
 {
     public Dictionary<string, object> EnvironmentVariables { get; } = environmentVariables ?? [];
-
     public CancellationToken CancellationToken { get; } = cancellationToken;
-
     public ILogger Logger { get; set; } = NullLogger.Instance;
-
     public IResource Resource { get; } = resource;
-
     public DistributedApplicationExecutionContext ExecutionContext { get; } = executionContext;
 }
 
@@ -83,13 +74,9 @@ public class CommandLineArgsCallbackAnnotation(Func<CommandLineArgsCallbackConte
 public sealed class CommandLineArgsCallbackContext(IList<object> args, IResource resource, CancellationToken cancellationToken = default)
 {
     public IList<object> Args { get; } = args;
-
     public CancellationToken CancellationToken { get; } = cancellationToken;
-
     public DistributedApplicationExecutionContext ExecutionContext { get; init; } = new(DistributedApplicationOperation.Run);
-
     public ILogger Logger { get; init; } = NullLogger.Instance;
-
     public IResource Resource { get; } = resource;
 }
 
@@ -102,11 +89,8 @@ public sealed class ResourceUrlAnnotation : IResourceAnnotation
 {
     /// <summary>Absolute, or for an endpoint's URL also a path.</summary>
     public required string Url { get; set; }
-
     public string? DisplayText { get; set; }
-
     public EndpointReference? Endpoint { get; init; }
-
     public UrlDisplayLocation DisplayLocation { get; set; } = UrlDisplayLocation.SummaryAndDetails;
 }
 
@@ -128,13 +112,9 @@ public class ResourceUrlsCallbackContext(
     CancellationToken cancellationToken = default)
 {
     public IResource Resource { get; } = resource;
-
     public List<ResourceUrlAnnotation> Urls { get; } = urls ?? [];
-
     public CancellationToken CancellationToken { get; } = cancellationToken;
-
     public ILogger Logger { get; set; } = NullLogger.Instance;
-
     public DistributedApplicationExecutionContext ExecutionContext { get; } = executionContext;
 
     public EndpointReference? GetEndpoint(string name) => Resource is IResourceWithEndpoints owner ? owner.GetEndpoint(name) : null;
@@ -144,8 +124,6 @@ public class ResourceUrlsCallbackContext(
 public sealed class EndpointReferenceAnnotation(IResourceWithEndpoints resource) : IResourceAnnotation
 {
     public IResourceWithEndpoints Resource { get; } = resource;
-
     public bool UseAllEndpoints { get; set; }
-
     public HashSet<string> EndpointNames { get; } = new(StringComparer.OrdinalIgnoreCase);
 }

@@ -7,17 +7,11 @@ namespace Aspire.Hosting.ApplicationModel;
 public sealed record CustomResourceSnapshot
 {
     public required string ResourceType { get; init; }
-
     public required ImmutableArray<ResourcePropertySnapshot> Properties { get; init; }
-
     public DateTime? CreationTimeStamp { get; init; }
-
     public DateTime? StartTimeStamp { get; init; }
-
     public DateTime? StopTimeStamp { get; init; }
-
     public ResourceStateSnapshot? State { get; init; }
-
     /// <summary>-1 for a process that was killed by a signal.</summary>
     public int? ExitCode { get; init; }
 
@@ -27,19 +21,12 @@ public sealed record CustomResourceSnapshot
             (HealthStatus)Math.Min((int)worst, (int)(r.Status ?? Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Unhealthy)));
 
     public ImmutableArray<HealthReportSnapshot> HealthReports { get; internal init; } = [];
-
     public ImmutableArray<EnvironmentVariableSnapshot> EnvironmentVariables { get; init; } = [];
-
     public ImmutableArray<UrlSnapshot> Urls { get; init; } = [];
-
     public ImmutableArray<ResourceCommandSnapshot> Commands { get; init; } = [];
-
     public ImmutableArray<RelationshipSnapshot> Relationships { get; init; } = [];
-
     public bool IsHidden { get; init; }
-
     internal long Version { get; init; }
-
     /// <summary>Ends when the subscribers of <see cref="ApplicationModel.ResourceReadyEvent"/> are done.</summary>
     internal Task? ResourceReadyEvent { get; init; }
 
@@ -69,7 +56,6 @@ public sealed record EnvironmentVariableSnapshot(string Name, string? Value, boo
 public sealed record UrlSnapshot(string? Name, string Url, bool IsInternal)
 {
     public UrlDisplayPropertiesSnapshot DisplayProperties { get; init; } = new();
-
     public bool IsInactive { get; init; }
 }
 

@@ -5,7 +5,7 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>A port that a resource serves. What clients use is known once it is allocated, before anything starts.</summary>
 public sealed class EndpointAnnotation : IResourceAnnotation
 {
-    private readonly TaskCompletionSource<AllocatedEndpoint> _allocated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource<AllocatedEndpoint> _allocated = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public EndpointAnnotation(
         ProtocolType protocol,
@@ -28,23 +28,15 @@ public sealed class EndpointAnnotation : IResourceAnnotation
     }
 
     public string Name { get; set; }
-
     public ProtocolType Protocol { get; set; }
-
     /// <summary>The port that clients use; chosen when it is null.</summary>
     public int? Port { get; set; }
-
     /// <summary>The port that the program listens on; chosen when it is null.</summary>
     public int? TargetPort { get; set; }
-
     public string UriScheme { get; set; }
-
     public string TargetHost { get; set; } = "localhost";
-
     public string Transport { get; set; }
-
     public bool IsExternal { get; set; }
-
     /// <summary>Whether a TCP proxy listens on <see cref="Port"/>; replicas need it.</summary>
     public bool IsProxied { get; set; }
 
@@ -66,9 +58,7 @@ public sealed class EndpointAnnotation : IResourceAnnotation
 public class AllocatedEndpoint(EndpointAnnotation endpoint, string address, int port, string? targetPortExpression = null)
 {
     public EndpointAnnotation Endpoint { get; } = endpoint;
-
     public string Address { get; } = address;
-
     public int Port { get; } = port;
 
     public string UriScheme => Endpoint.UriScheme;

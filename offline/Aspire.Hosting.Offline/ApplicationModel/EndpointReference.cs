@@ -5,11 +5,10 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>An endpoint of a resource, perhaps not allocated yet.</summary>
 public sealed class EndpointReference(IResourceWithEndpoints owner, string endpointName) : IExpressionValue, IValueWithReferences
 {
-    private EndpointAnnotation? Annotation => Resource.Annotations.OfType<EndpointAnnotation>()
+    EndpointAnnotation? Annotation => Resource.Annotations.OfType<EndpointAnnotation>()
         .SingleOrDefault(a => string.Equals(a.Name, EndpointName, StringComparison.OrdinalIgnoreCase));
 
     public IResourceWithEndpoints Resource { get; } = owner;
-
     public string EndpointName { get; } = endpointName;
 
     public EndpointAnnotation EndpointAnnotation => Annotation ?? throw new InvalidOperationException(
@@ -37,7 +36,7 @@ public sealed class EndpointReference(IResourceWithEndpoints owner, string endpo
 
     IEnumerable<object> IValueWithReferences.References => [Resource];
 
-    private AllocatedEndpoint Allocated => EndpointAnnotation.AllocatedEndpoint
+    AllocatedEndpoint Allocated => EndpointAnnotation.AllocatedEndpoint
         ?? throw new InvalidOperationException($"The endpoint `{EndpointName}` is not allocated for the resource `{Resource.Name}`.");
 
     public EndpointReferenceExpression Property(EndpointProperty property) => new(this, property);
@@ -49,7 +48,6 @@ public sealed class EndpointReference(IResourceWithEndpoints owner, string endpo
 public class EndpointReferenceExpression(EndpointReference endpointReference, EndpointProperty property) : IExpressionValue, IValueWithReferences
 {
     public EndpointReference Endpoint { get; } = endpointReference;
-
     public EndpointProperty Property { get; } = property;
 
     public string ValueExpression => Property switch
@@ -64,9 +62,7 @@ public class EndpointReferenceExpression(EndpointReference endpointReference, En
     public async ValueTask<string?> GetValueAsync(CancellationToken cancellationToken = default)
     {
         if (Property is EndpointProperty.Scheme or EndpointProperty.TlsEnabled)
-        {
             return Property == EndpointProperty.Scheme ? Endpoint.Scheme : Endpoint.IsHttps.ToString();
-        }
 
         var allocated = await Endpoint.EndpointAnnotation.AllocatedTask.WaitAsync(cancellationToken);
         return Property switch
@@ -81,7 +77,7 @@ public class EndpointReferenceExpression(EndpointReference endpointReference, En
         };
     }
 
-    private string Binding(string part) => $"{{{Endpoint.Resource.Name}.bindings.{Endpoint.EndpointName}.{part}}}";
+    string Binding(string part) => $"{{{Endpoint.Resource.Name}.bindings.{Endpoint.EndpointName}.{part}}}";
 }
 
 public enum EndpointProperty

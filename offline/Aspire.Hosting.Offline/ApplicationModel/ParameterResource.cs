@@ -6,15 +6,12 @@ namespace Aspire.Hosting.ApplicationModel;
 public class ParameterResource(string name, Func<ParameterDefault?, string> callback, bool secret = false)
     : Resource(name), IExpressionValue, IResourceWithoutLifetime
 {
-    private readonly Lock _gate = new();
-    private string? _value;
+    readonly Lock _gate = new();
+    string? _value;
 
     public ParameterDefault? Default { get; set; }
-
     public bool Secret { get; } = secret;
-
     public bool IsConnectionString { get; set; }
-
     public string? Description { get; set; }
 
     public string ValueExpression => $"{{{Name}.value}}";
@@ -38,21 +35,13 @@ public abstract class ParameterDefault
 public sealed class GenerateParameterDefault : ParameterDefault
 {
     public int MinLength { get; set; } = 22;
-
     public bool Lower { get; set; } = true;
-
     public bool Upper { get; set; } = true;
-
     public bool Numeric { get; set; } = true;
-
     public bool Special { get; set; } = true;
-
     public int MinLower { get; set; }
-
     public int MinUpper { get; set; }
-
     public int MinNumeric { get; set; }
-
     public int MinSpecial { get; set; }
 
     public override string GetDefaultValue()

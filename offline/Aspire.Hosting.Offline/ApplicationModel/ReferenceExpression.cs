@@ -14,9 +14,7 @@ public class ReferenceExpression : IExpressionValue, IValueWithReferences
 
     /// <summary>A composite format: {0} is the first value.</summary>
     public string Format { get; }
-
     public IReadOnlyList<IValueProvider> ValueProviders { get; }
-
     /// <summary>"uri" for values that are escaped, one entry per value.</summary>
     public IReadOnlyList<string?> StringFormats { get; }
 
@@ -34,10 +32,7 @@ public class ReferenceExpression : IExpressionValue, IValueWithReferences
         var values = new object?[ValueProviders.Count];
         for (var i = 0; i < values.Length; i++)
         {
-            if (await ValueProviders[i].GetValueAsync(cancellationToken) is not { } value)
-            {
-                return null;
-            }
+            if (await ValueProviders[i].GetValueAsync(cancellationToken) is not { } value) return null;
 
             values[i] = StringFormats[i] switch
             {
@@ -70,9 +65,9 @@ public class ReferenceExpression : IExpressionValue, IValueWithReferences
 /// <summary>Makes a <see cref="ReferenceExpression"/> in steps.</summary>
 public class ReferenceExpressionBuilder
 {
-    private readonly StringBuilder _format;
-    private readonly List<IValueProvider> _providers = [];
-    private readonly List<string?> _stringFormats = [];
+    readonly StringBuilder _format;
+    readonly List<IValueProvider> _providers = [];
+    readonly List<string?> _stringFormats = [];
 
     public ReferenceExpressionBuilder() : this(0)
     {
@@ -84,10 +79,7 @@ public class ReferenceExpressionBuilder
 
     public void Append([InterpolatedStringHandlerArgument("")] in ReferenceExpressionBuilderInterpolatedStringHandler handler)
     {
-        if (!ReferenceEquals(handler.Builder, this))
-        {
-            throw new ArgumentException("The text was made for another builder.", nameof(handler));
-        }
+        if (!ReferenceEquals(handler.Builder, this)) throw new ArgumentException("The text was made for another builder.", nameof(handler));
     }
 
     public void AppendLiteral(string value) => _format.Append(value.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal));

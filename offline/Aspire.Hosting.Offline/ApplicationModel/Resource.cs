@@ -18,7 +18,6 @@ public abstract partial class Resource : IResource
     }
 
     public virtual string Name { get; }
-
     public virtual ResourceAnnotationCollection Annotations { get; } = [];
 
     [GeneratedRegex("^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$")]

@@ -4,7 +4,6 @@ namespace Aspire.Hosting.ApplicationModel;
 public interface IResourceBuilder<out T> where T : IResource
 {
     IDistributedApplicationBuilder ApplicationBuilder { get; }
-
     T Resource { get; }
 
     IResourceBuilder<T> WithAnnotation<TAnnotation>(
@@ -19,7 +18,6 @@ public interface IResourceBuilder<out T> where T : IResource
 internal sealed class ResourceBuilder<T>(IDistributedApplicationBuilder builder, T resource) : IResourceBuilder<T> where T : IResource
 {
     public IDistributedApplicationBuilder ApplicationBuilder { get; } = builder;
-
     public T Resource { get; } = resource;
 
     public IResourceBuilder<T> WithAnnotation<TAnnotation>(
@@ -29,9 +27,7 @@ internal sealed class ResourceBuilder<T>(IDistributedApplicationBuilder builder,
         if (behavior == ResourceAnnotationMutationBehavior.Replace)
         {
             foreach (var old in Resource.Annotations.OfType<TAnnotation>().ToArray())
-            {
                 Resource.Annotations.Remove(old);
-            }
         }
 
         Resource.Annotations.Add(annotation);

@@ -10,11 +10,8 @@ public sealed class ResourceCommandAnnotation : IResourceAnnotation
         (Name, DisplayName, ExecuteCommand, Options) = (name, displayName, executeCommand, options);
 
     public string Name { get; }
-
     public string DisplayName { get; }
-
     public Func<ExecuteCommandContext, Task<ExecuteCommandResult>> ExecuteCommand { get; }
-
     internal CommandOptions Options { get; }
 
     internal ResourceCommandSnapshot ToSnapshot(CustomResourceSnapshot snapshot, IServiceProvider services) => new(
@@ -32,16 +29,11 @@ public sealed class ResourceCommandAnnotation : IResourceAnnotation
 public class CommandOptions
 {
     public string? Description { get; set; }
-
     public string? ConfirmationMessage { get; set; }
-
     /// <summary>A name from Fluent UI's icons.</summary>
     public string? IconName { get; set; }
-
     public IconVariant? IconVariant { get; set; }
-
     public bool IsHighlighted { get; set; }
-
     public Func<UpdateCommandStateContext, ResourceCommandState>? UpdateState { get; set; }
 }
 
@@ -61,28 +53,22 @@ public enum ResourceCommandState
 public sealed class UpdateCommandStateContext
 {
     public required CustomResourceSnapshot ResourceSnapshot { get; init; }
-
     public required IServiceProvider Services { get; init; }
 }
 
 public sealed class ExecuteCommandContext
 {
     public required IServiceProvider Services { get; init; }
-
     /// <summary>The id of the instance.</summary>
     public required string ResourceName { get; init; }
-
     public required CancellationToken CancellationToken { get; init; }
-
     public required ILogger Logger { get; init; }
 }
 
 public sealed class ExecuteCommandResult
 {
     public required bool Success { get; init; }
-
     public bool Canceled { get; init; }
-
     public string? Message { get; init; }
 }
 

@@ -3,9 +3,9 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>Executes the commands of resources.</summary>
 public class ResourceCommandService
 {
-    private readonly ResourceNotificationService _notifications;
-    private readonly ResourceLoggerService _loggers;
-    private readonly IServiceProvider _services;
+    readonly ResourceNotificationService _notifications;
+    readonly ResourceLoggerService _loggers;
+    readonly IServiceProvider _services;
 
     internal ResourceCommandService(ResourceNotificationService notifications, ResourceLoggerService loggers, IServiceProvider services) =>
         (_notifications, _loggers, _services) = (notifications, loggers, services);
@@ -32,12 +32,10 @@ public class ResourceCommandService
         };
     }
 
-    private async Task<ExecuteCommandResult> ExecuteAsync(IResource resource, string id, string name, CancellationToken cancellationToken)
+    async Task<ExecuteCommandResult> ExecuteAsync(IResource resource, string id, string name, CancellationToken cancellationToken)
     {
         if (resource.Annotations.OfType<ResourceCommandAnnotation>().LastOrDefault(c => c.Name == name) is not { } command)
-        {
             return CommandResults.Failure($"Command '{name}' not available for resource '{id}'.");
-        }
 
         var logger = _loggers.GetLogger(id);
         logger.ExecutingCommand(name);

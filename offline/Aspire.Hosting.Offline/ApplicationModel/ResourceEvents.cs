@@ -6,7 +6,6 @@ namespace Aspire.Hosting.ApplicationModel;
 public class BeforeStartEvent(IServiceProvider services, DistributedApplicationModel model) : IDistributedApplicationEvent
 {
     public IServiceProvider Services { get; } = services;
-
     public DistributedApplicationModel Model { get; } = model;
 }
 
@@ -14,21 +13,18 @@ public class BeforeStartEvent(IServiceProvider services, DistributedApplicationM
 public class InitializeResourceEvent(IResource resource, IServiceProvider services) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
 }
 
 public class ResourceEndpointsAllocatedEvent(IResource resource, IServiceProvider services) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
 }
 
 public class ConnectionStringAvailableEvent(IResource resource, IServiceProvider services) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
 }
 
@@ -36,7 +32,6 @@ public class ConnectionStringAvailableEvent(IResource resource, IServiceProvider
 public class BeforeResourceStartedEvent(IResource resource, IServiceProvider services) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
 }
 
@@ -44,15 +39,12 @@ public class BeforeResourceStartedEvent(IResource resource, IServiceProvider ser
 public class ResourceReadyEvent(IResource resource, IServiceProvider services) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
 }
 
 public class ResourceStoppedEvent(IResource resource, IServiceProvider services, ResourceEvent resourceEvent) : IDistributedApplicationResourceEvent
 {
     public IResource Resource { get; } = resource;
-
     public IServiceProvider Services { get; } = services;
-
     public ResourceEvent ResourceEvent { get; } = resourceEvent;
 }

@@ -28,9 +28,7 @@ public static partial class ResourceExtensions
     internal static IEnumerable<IResource> SelfAndParents(this IResource resource)
     {
         for (var at = resource; at is not null; at = (at as IResourceWithParent)?.Parent)
-        {
             yield return at;
-        }
     }
 
     /// <summary>Health checks of the resource and of what it belongs to.</summary>

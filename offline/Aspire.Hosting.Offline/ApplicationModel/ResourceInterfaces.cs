@@ -5,7 +5,6 @@ namespace Aspire.Hosting.ApplicationModel
     {
         /// <summary>Unique in the application, letters, digits and dashes.</summary>
         string Name { get; }
-
         /// <summary>Everything that the With... methods said about it.</summary>
         ResourceAnnotationCollection Annotations { get; }
     }

@@ -8,9 +8,9 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>The console output of every instance, the newest 10,000 lines each.</summary>
 public class ResourceLoggerService : IDisposable
 {
-    private const int Kept = 10_000;
-    private readonly ConcurrentDictionary<string, Output> _outputs = new();
-    private readonly TimeProvider _clock;
+    const int Kept = 10_000;
+    readonly ConcurrentDictionary<string, Output> _outputs = new();
+    readonly TimeProvider _clock;
 
     internal ResourceLoggerService(TimeProvider clock) => _clock = clock;
 
@@ -42,9 +42,7 @@ public class ResourceLoggerService : IDisposable
     public void Dispose()
     {
         foreach (var output in _outputs.Values)
-        {
             output.Complete();
-        }
 
         GC.SuppressFinalize(this);
     }
@@ -56,13 +54,13 @@ public class ResourceLoggerService : IDisposable
         LineWritten?.Invoke(id, line);
     }
 
-    private Output Get(string id) => _outputs.GetOrAdd(id, _ => new());
+    Output Get(string id) => _outputs.GetOrAdd(id, _ => new());
 
-    private string[] Ids(string name) => _outputs.ContainsKey(name) ? [name]
+    string[] Ids(string name) => _outputs.ContainsKey(name) ? [name]
         : _outputs.Keys.Where(k => k.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && k.Length == name.Length + 9).ToArray() is { Length: > 0 } ids
             ? ids : [name];
 
-    private async IAsyncEnumerable<IReadOnlyList<LogLine>> Merge(
+    async IAsyncEnumerable<IReadOnlyList<LogLine>> Merge(
         string[] ids, bool follow, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var lines = Channel.CreateUnbounded<LogLine>();
@@ -72,10 +70,7 @@ public class ResourceLoggerService : IDisposable
         {
             output.Subscribe(lines.Writer, follow, () =>
             {
-                if (Interlocked.Decrement(ref open) == 0)
-                {
-                    lines.Writer.TryComplete();
-                }
+                if (Interlocked.Decrement(ref open) == 0) lines.Writer.TryComplete();
             });
         }
 
@@ -85,9 +80,7 @@ public class ResourceLoggerService : IDisposable
             {
                 var batch = new List<LogLine>();
                 while (lines.Reader.TryRead(out var line))
-                {
                     batch.Add(line);
-                }
 
                 yield return batch;
             }
@@ -95,18 +88,16 @@ public class ResourceLoggerService : IDisposable
         finally
         {
             foreach (var output in subscriptions)
-            {
                 output.Unsubscribe(lines.Writer);
-            }
         }
     }
 
-    private sealed class Output
+    sealed class Output
     {
-        private readonly Queue<LogLine> _lines = new();
-        private readonly Dictionary<ChannelWriter<LogLine>, Action> _subscribers = [];
-        private int _count;
-        private bool _complete;
+        readonly Queue<LogLine> _lines = new();
+        readonly Dictionary<ChannelWriter<LogLine>, Action> _subscribers = [];
+        int _count;
+        bool _complete;
 
         public LogLine Add(string text, bool isError)
         {
@@ -114,15 +105,10 @@ public class ResourceLoggerService : IDisposable
             {
                 var line = new LogLine(++_count, text, isError);
                 _lines.Enqueue(line);
-                if (_lines.Count > Kept)
-                {
-                    _lines.Dequeue();
-                }
+                if (_lines.Count > Kept) _lines.Dequeue();
 
                 foreach (var subscriber in _subscribers.Keys)
-                {
                     subscriber.TryWrite(line);
-                }
 
                 return line;
             }
@@ -133,9 +119,7 @@ public class ResourceLoggerService : IDisposable
             lock (_lines)
             {
                 foreach (var line in _lines)
-                {
                     to.TryWrite(line);
-                }
 
                 if (follow && !_complete)
                 {
@@ -161,16 +145,14 @@ public class ResourceLoggerService : IDisposable
             {
                 _complete = true;
                 foreach (var done in _subscribers.Values)
-                {
                     done();
-                }
 
                 _subscribers.Clear();
             }
         }
     }
 
-    private sealed class ResourceLogger(ResourceLoggerService owner, Func<string[]> ids) : ILogger
+    sealed class ResourceLogger(ResourceLoggerService owner, Func<string[]> ids) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 

@@ -11,14 +11,14 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>Holds the newest snapshot of every instance of every resource, and tells of changes.</summary>
 public class ResourceNotificationService : IDisposable
 {
-    private readonly ConcurrentDictionary<string, ResourceEvent> _current = new();
-    private readonly ConcurrentDictionary<Channel<ResourceEvent>, bool> _watchers = new();
-    private readonly CancellationTokenSource _disposing = new();
-    private readonly Lock _gate = new();
-    private readonly IServiceProvider _services;
-    private readonly ResourceLoggerService _loggers;
-    private readonly WaitBehavior _defaultWaitBehavior;
-    private long _version;
+    readonly ConcurrentDictionary<string, ResourceEvent> _current = new();
+    readonly ConcurrentDictionary<Channel<ResourceEvent>, bool> _watchers = new();
+    readonly CancellationTokenSource _disposing = new();
+    readonly Lock _gate = new();
+    readonly IServiceProvider _services;
+    readonly ResourceLoggerService _loggers;
+    readonly WaitBehavior _defaultWaitBehavior;
+    long _version;
 
     internal ResourceNotificationService(
         IServiceProvider services, ResourceLoggerService loggers, IOptions<ResourceNotificationServiceOptions> options) =>
@@ -50,9 +50,7 @@ public class ResourceNotificationService : IDisposable
         try
         {
             foreach (var e in known)
-            {
                 yield return e;
-            }
 
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
             await foreach (var e in changes.Reader.ReadAllAsync(either.Token))
@@ -76,6 +74,8 @@ public class ResourceNotificationService : IDisposable
             {
                 ResourceType = resource.GetType().Name.Replace("Resource", "", StringComparison.Ordinal),
                 Properties = [],
+                // The dashboard shows nothing at all when one resource has none.
+                CreationTimeStamp = _services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime,
             });
             next = next with
             {
@@ -84,9 +84,7 @@ public class ResourceNotificationService : IDisposable
             };
             var change = _current[resourceId] = new(resource, resourceId, next);
             foreach (var watcher in _watchers.Keys)
-            {
                 watcher.Writer.TryWrite(change);
-            }
         }
 
         return Task.CompletedTask;
@@ -96,9 +94,7 @@ public class ResourceNotificationService : IDisposable
     public async Task PublishUpdateAsync(IResource resource, Func<CustomResourceSnapshot, CustomResourceSnapshot> stateFactory)
     {
         foreach (var id in resource.GetInstanceIds())
-        {
             await PublishUpdateAsync(resource, id, stateFactory);
-        }
     }
 
     public Task WaitForResourceAsync(string resourceName, string? targetState = null, CancellationToken cancellationToken = default) =>
@@ -153,7 +149,8 @@ public class ResourceNotificationService : IDisposable
         var waits = resource.Annotations.OfType<WaitAnnotation>().Where(w => w.Resource is not IResourceWithoutLifetime).ToArray();
         if (waits.Length > 0)
         {
-            await PublishUpdateAsync(resource, s => s with { State = KnownResourceStates.Waiting });
+            await PublishUpdateAsync(resource, s =>
+                s.State?.Text is null or "NotStarted" or "Starting" ? s with { State = KnownResourceStates.Waiting } : s);
             await Task.WhenAll(waits.SelectMany(
                 wait => wait.Resource.GetInstanceIds().Select(id => WaitForInstanceAsync(resource, wait, id, cancellationToken))));
         }
@@ -165,12 +162,12 @@ public class ResourceNotificationService : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static bool IsNamed(ResourceEvent e, string name) => string.Equals(e.Resource.Name, name, StringComparison.OrdinalIgnoreCase);
+    static bool IsNamed(ResourceEvent e, string name) => string.Equals(e.Resource.Name, name, StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsUnavailable(CustomResourceSnapshot snapshot) =>
+    static bool IsUnavailable(CustomResourceSnapshot snapshot) =>
         snapshot.State?.Text is { } state && (KnownResourceStates.TerminalStates.Contains(state) || state == KnownResourceStates.RuntimeUnhealthy);
 
-    private async Task WaitForInstanceAsync(IResource waiter, WaitAnnotation wait, string id, CancellationToken cancellationToken)
+    async Task WaitForInstanceAsync(IResource waiter, WaitAnnotation wait, string id, CancellationToken cancellationToken)
     {
         var dependency = wait.Resource;
         var label = dependency.GetInstanceIds().Length > 1 ? id : dependency.Name;
@@ -186,15 +183,10 @@ public class ResourceNotificationService : IDisposable
                 e => e.ResourceId == id && KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text),
                 "reach a terminal state",
                 cancellationToken)).Snapshot;
-            if (ended.State!.Text == KnownResourceStates.FailedToStart)
-            {
-                throw Stopped("failed to start");
-            }
+            if (ended.State!.Text == KnownResourceStates.FailedToStart) throw Stopped("failed to start");
 
             if (ended.ExitCode is { } code && code != wait.ExitCode)
-            {
                 throw Stopped($"entered the '{ended.State.Text}' state with exit code '{code}', expected '{wait.ExitCode}'");
-            }
         }
         else
         {
@@ -226,7 +218,7 @@ public class ResourceNotificationService : IDisposable
         logger.FinishedWaiting(label);
     }
 
-    private async Task<ResourceEvent> WaitUntilReadyAsync(string name, string id, CancellationToken cancellationToken)
+    async Task<ResourceEvent> WaitUntilReadyAsync(string name, string id, CancellationToken cancellationToken)
     {
         var ready = await WaitAsync(
             name, e => e.ResourceId == id && e.Snapshot.ResourceReadyEvent is not null, "execute the resource ready event", cancellationToken);
@@ -234,7 +226,7 @@ public class ResourceNotificationService : IDisposable
         return ready;
     }
 
-    private async Task<ResourceEvent> WaitAsync(
+    async Task<ResourceEvent> WaitAsync(
         string name, Func<ResourceEvent, bool> predicate, string goal, CancellationToken cancellationToken)
     {
         ResourceEvent? last = null;
@@ -242,10 +234,7 @@ public class ResourceNotificationService : IDisposable
         {
             await foreach (var e in WatchAsync(cancellationToken))
             {
-                if (IsNamed(e, name) && predicate(last = e))
-                {
-                    return e;
-                }
+                if (IsNamed(e, name) && predicate(last = e)) return e;
             }
         }
         catch (OperationCanceledException ex)
@@ -263,9 +252,7 @@ public class ResourceNotificationService : IDisposable
 public class ResourceEvent(IResource resource, string resourceId, CustomResourceSnapshot snapshot)
 {
     public IResource Resource { get; } = resource;
-
     public string ResourceId { get; } = resourceId;
-
     public CustomResourceSnapshot Snapshot { get; } = snapshot;
 }
 

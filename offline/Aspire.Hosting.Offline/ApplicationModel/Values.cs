@@ -25,7 +25,6 @@ public interface IValueWithReferences
 public class ConnectionStringReference(IResourceWithConnectionString resource, bool optional) : IExpressionValue, IValueWithReferences
 {
     public IResourceWithConnectionString Resource { get; } = resource;
-
     public bool Optional { get; } = optional;
 
     string IManifestExpressionProvider.ValueExpression => Resource.ValueExpression;

@@ -17,14 +17,11 @@ internal sealed class DashboardHost(
     TimeProvider clock,
     ILogger<DistributedApplication> logger)
 {
-    private const string Name = "aspire-dashboard";
+    const string Name = "aspire-dashboard";
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (options.DisableDashboard)
-        {
-            return;
-        }
+        if (options.DisableDashboard) return;
 
         var program = ServerPrograms.Dashboard;
         var token = configuration["ASPIRE_DASHBOARD_FRONTEND_BROWSERTOKEN"] ?? configuration["AppHost:BrowserToken"]!;
@@ -62,19 +59,16 @@ internal sealed class DashboardHost(
     public Task StopAsync() => resources.StopAsync();
 
     /// <summary>Of dotnet run, else of the AppHost's own launch profile.</summary>
-    private string? PageUrl => configuration["ASPNETCORE_URLS"]?.Split(';').FirstOrDefault(u => u.StartsWith("http:", StringComparison.Ordinal))
+    string? PageUrl => configuration["ASPNETCORE_URLS"]?.Split(';').FirstOrDefault(u => u.StartsWith("http:", StringComparison.Ordinal))
         ?? LaunchProfile.Find(configuration["AppHost:Directory"]!, null, configuration)?.ApplicationUrls.FirstOrDefault(u => u.Scheme == "http")?.ToString();
 
     /// <summary>The port of a URL when it is free, so that it is the same in every run; else another one.</summary>
-    private int PortOf(string? url)
+    int PortOf(string? url)
     {
         if (url is null || new Uri(url).Port is var wanted && !EndpointAllocator.IsFree(wanted))
         {
             var other = ports.FreePort();
-            if (url is not null)
-            {
-                logger.DashboardPortTaken(url, other);
-            }
+            if (url is not null) logger.DashboardPortTaken(url, other);
 
             return other;
         }
@@ -82,7 +76,7 @@ internal sealed class DashboardHost(
         return wanted;
     }
 
-    private async Task AnnounceAsync(string url, string token, CancellationToken cancellationToken)
+    async Task AnnounceAsync(string url, string token, CancellationToken cancellationToken)
     {
         try
         {

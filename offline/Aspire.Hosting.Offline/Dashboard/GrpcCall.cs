@@ -7,17 +7,14 @@ namespace Aspire.Hosting.Dashboard;
 /// <summary>The framing of gRPC over an HTTP/2 request: five bytes before each message, the status in trailers.</summary>
 internal static class GrpcCall
 {
-    private const int LargestRequest = 1 << 20;
+    const int LargestRequest = 1 << 20;
 
     public static async Task<(Dictionary<int, string> Texts, Dictionary<int, ulong> Numbers)> ReadMessageAsync(this HttpContext call)
     {
         var head = new byte[5];
         await call.Request.Body.ReadExactlyAsync(head, call.RequestAborted);
         var length = BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(1));
-        if (head[0] != 0 || length is < 0 or > LargestRequest)
-        {
-            throw new InvalidDataException("Compressed or too large a message.");
-        }
+        if (head[0] != 0 || length is < 0 or > LargestRequest) throw new InvalidDataException("Compressed or too large a message.");
 
         var body = new byte[length];
         await call.Request.Body.ReadExactlyAsync(body, call.RequestAborted);
@@ -43,10 +40,7 @@ internal static class GrpcCall
         Action<string, string> add = call.Response.HasStarted || status == 0
             ? (name, value) => call.Response.AppendTrailer(name, value) : (name, value) => call.Response.Headers[name] = value;
         add("grpc-status", status.ToString(CultureInfo.InvariantCulture));
-        if (problem is not null)
-        {
-            add("grpc-message", Uri.EscapeDataString(problem));
-        }
+        if (problem is not null) add("grpc-message", Uri.EscapeDataString(problem));
 
         await call.Response.CompleteAsync();
     }

@@ -7,7 +7,7 @@ namespace Aspire.Hosting.Dashboard;
 /// <summary>Writes one protobuf message, field by field. Default values are left out, as proto3 does.</summary>
 internal sealed class ProtobufMessage
 {
-    private readonly ArrayBufferWriter<byte> _to = new();
+    readonly ArrayBufferWriter<byte> _to = new();
 
     public byte[] ToArray() => _to.WrittenSpan.ToArray();
 
@@ -43,9 +43,7 @@ internal sealed class ProtobufMessage
     public ProtobufMessage Subs(int field, IEnumerable<ProtobufMessage> values)
     {
         foreach (var value in values)
-        {
             Sub(field, value);
-        }
 
         return this;
     }
@@ -97,21 +95,18 @@ internal sealed class ProtobufMessage
         return (texts, numbers);
     }
 
-    private static ulong Take(ReadOnlySpan<byte> data, ref int at)
+    static ulong Take(ReadOnlySpan<byte> data, ref int at)
     {
         ulong value = 0;
         for (var shift = 0; ; shift += 7)
         {
             var part = data[at++];
             value |= (ulong)(part & 127) << shift;
-            if (part < 128)
-            {
-                return value;
-            }
+            if (part < 128) return value;
         }
     }
 
-    private ProtobufMessage Bytes(int field, byte[] value)
+    ProtobufMessage Bytes(int field, byte[] value)
     {
         Varint(((ulong)field << 3) | 2);
         Varint((ulong)value.Length);
@@ -119,12 +114,10 @@ internal sealed class ProtobufMessage
         return this;
     }
 
-    private void Varint(ulong value)
+    void Varint(ulong value)
     {
         for (; value > 127; value >>= 7)
-        {
             _to.Write([(byte)(value | 128)]);
-        }
 
         _to.Write([(byte)value]);
     }

@@ -19,7 +19,7 @@ internal static class ResourceMessages
     public static ProtobufMessage Result(ExecuteCommandResult result) =>
         new ProtobufMessage().Number(1, result.Success ? 1 : result.Canceled ? 3 : 2).Text(3, result.Message);
 
-    private static ProtobufMessage Resource(ResourceEvent e)
+    static ProtobufMessage Resource(ResourceEvent e)
     {
         var s = e.Snapshot;
         return new ProtobufMessage()
@@ -38,7 +38,7 @@ internal static class ResourceMessages
             .Flag(21, s.IsHidden);
     }
 
-    private static IEnumerable<(string Name, string? Value)> WellKnown(ResourceEvent e) =>
+    static IEnumerable<(string Name, string? Value)> WellKnown(ResourceEvent e) =>
     [
         ("resource.uid", e.ResourceId),
         ("resource.name", e.ResourceId),
@@ -51,14 +51,14 @@ internal static class ResourceMessages
         ("resource.healthState", e.Snapshot.HealthStatus?.ToString()),
     ];
 
-    private static ProtobufMessage Property(string name, object? value, bool isSensitive) =>
+    static ProtobufMessage Property(string name, object? value, bool isSensitive) =>
         new ProtobufMessage().Text(1, name).Sub(3, ProtobufMessage.Value(value)).Present(4, isSensitive ? 1 : 0);
 
-    private static ProtobufMessage Command(ResourceCommandSnapshot c) => new ProtobufMessage()
+    static ProtobufMessage Command(ResourceCommandSnapshot c) => new ProtobufMessage()
         .Text(1, c.Name).Text(2, c.DisplayName).Text(3, c.ConfirmationMessage).Flag(5, c.IsHighlighted).Text(6, c.IconName)
         .Present(7, (long?)c.IconVariant).Text(8, c.DisplayDescription).Number(9, (long)c.State);
 
-    private static long? Health(HealthStatus? status) => status switch
+    static long? Health(HealthStatus? status) => status switch
     {
         HealthStatus.Healthy => 0,
         HealthStatus.Unhealthy => 1,

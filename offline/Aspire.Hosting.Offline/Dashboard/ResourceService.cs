@@ -18,8 +18,8 @@ internal sealed class ResourceService(
     IConfiguration configuration,
     ILogger<ResourceService> logger) : IAsyncDisposable
 {
-    private readonly CancellationTokenSource _stopping = new();
-    private WebApplication? _server;
+    readonly CancellationTokenSource _stopping = new();
+    WebApplication? _server;
 
     /// <returns>Its address.</returns>
     public async Task<string> StartAsync(CancellationToken cancellationToken)
@@ -56,7 +56,7 @@ internal sealed class ResourceService(
         _stopping.Dispose();
     }
 
-    private async Task AnswerAsync(HttpContext call)
+    async Task AnswerAsync(HttpContext call)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(call.RequestAborted, _stopping.Token);
         call.Response.ContentType = "application/grpc";
@@ -84,7 +84,7 @@ internal sealed class ResourceService(
         }
     }
 
-    private async Task<bool> AnswerAsync(HttpContext call, string method, CancellationToken cancellationToken)
+    async Task<bool> AnswerAsync(HttpContext call, string method, CancellationToken cancellationToken)
     {
         switch (method)
         {

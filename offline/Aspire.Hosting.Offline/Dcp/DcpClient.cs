@@ -19,12 +19,12 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
 {
     public const string Executables = "executables";
     public const string Services = "services";
-    private const string ApiVersion = "usvc-dev.developer.microsoft.com/v1";
-    private const string MergePatch = "application/merge-patch+json";
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
-    private HttpClient? _http;
+    const string ApiVersion = "usvc-dev.developer.microsoft.com/v1";
+    const string MergePatch = "application/merge-patch+json";
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    HttpClient? _http;
 
-    private HttpClient Http => _http ?? throw new InvalidOperationException("The engine is not running.");
+    HttpClient Http => _http ?? throw new InvalidOperationException("The engine is not running.");
 
     /// <param name="folder">For the engine's own files; only this user may enter it, because the access token is in there.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -45,9 +45,7 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
 
         // Every program inherits the engine's environment; these are the AppHost's own.
         foreach (var variable in (string[])["ASPNETCORE_URLS", "ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT", "DOTNET_LAUNCH_PROFILE", "ASPIRE_LOGLEVEL"])
-        {
             start.Environment.Remove(variable);
-        }
 
         using (var process = Process.Start(start)!)
         {
@@ -55,9 +53,7 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
             var errors = await process.StandardError.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode != 0)
-            {
                 throw new DistributedApplicationException($"The engine ended with exit code {process.ExitCode}: {await output}{errors}");
-            }
         }
 
         var access = await RepeatAsync("gave no access", async () => File.Exists(kubeconfig)
@@ -70,10 +66,7 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
     /// <summary>Ends everything that the engine started, then the engine, and waits for that.</summary>
     public async Task StopAsync()
     {
-        if (_http is null)
-        {
-            return;
-        }
+        if (_http is null) return;
 
         try
         {
@@ -132,10 +125,7 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
     {
         await foreach (var line in LinesAsync($"apis/{ApiVersion}/{kind}?watch=true", cancellationToken))
         {
-            if (JsonNode.Parse(line) is { } change && (string?)change["type"] != "DELETED")
-            {
-                yield return change["object"]!;
-            }
+            if (JsonNode.Parse(line) is { } change && (string?)change["type"] != "DELETED") yield return change["object"]!;
         }
     }
 
@@ -146,7 +136,7 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
     public IAsyncEnumerable<string> LogsAsync(string name, string source, CancellationToken cancellationToken) =>
         LinesAsync($"apis/{ApiVersion}/{Executables}/{name}/log?follow=true&timestamps=true&source={source}", cancellationToken);
 
-    private static HttpClient Connect(string access)
+    static HttpClient Connect(string access)
     {
         var roots = new X509Certificate2Collection();
         roots.ImportFromPem(Encoding.UTF8.GetString(Convert.FromBase64String(Field(access, "certificate-authority-data"))));
@@ -168,24 +158,21 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
         };
     }
 
-    private static string Field(string kubeconfig, string key) =>
+    static string Field(string kubeconfig, string key) =>
         KubeconfigField().Matches(kubeconfig).FirstOrDefault(m => m.Groups[1].Value == key)?.Groups[2].Value ?? "";
 
     [GeneratedRegex(@"^\s*([a-z-]+):\s*(\S+)\s*$", RegexOptions.Multiline)]
     private static partial Regex KubeconfigField();
 
     /// <summary>Tries until there is a result, or, where the end is waited for, until nobody answers.</summary>
-    private async Task<string> RepeatAsync(
+    async Task<string> RepeatAsync(
         string problem, Func<Task<string?>> attempt, CancellationToken cancellationToken, bool ended = false)
     {
-        for (var began = clock.GetTimestamp(); clock.GetElapsedTime(began) < s_patience; await Task.Delay(TimeSpan.FromMilliseconds(50), clock, cancellationToken))
+        for (var began = clock.GetTimestamp(); clock.GetElapsedTime(began) < Patience; await Task.Delay(TimeSpan.FromMilliseconds(50), clock, cancellationToken))
         {
             try
             {
-                if (await attempt() is { } result)
-                {
-                    return result;
-                }
+                if (await attempt() is { } result) return result;
             }
             catch (HttpRequestException) when (!ended)
             {
@@ -193,25 +180,20 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
             }
         }
 
-        throw new DistributedApplicationException($"The engine {problem} within {s_patience.TotalSeconds} s.");
+        throw new DistributedApplicationException($"The engine {problem} within {Patience.TotalSeconds} s.");
     }
 
-    private async IAsyncEnumerable<string> LinesAsync(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    async IAsyncEnumerable<string> LinesAsync(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         using var response = await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         response.EnsureSuccessStatusCode();
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken));
         while (await reader.ReadLineAsync(cancellationToken) is { } line)
-        {
-            if (line.Length > 0)
-            {
-                yield return line;
-            }
-        }
+            if (line.Length > 0) yield return line;
     }
 
-    private async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body = null, string type = "application/json")
+    async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body = null, string type = "application/json")
     {
         using var request = new HttpRequestMessage(method, path);
         if (body is not null)

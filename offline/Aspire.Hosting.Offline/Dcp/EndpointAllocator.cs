@@ -11,10 +11,10 @@ namespace Aspire.Hosting.Dcp;
 internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configuration)
 {
     // Below the range from which the kernel takes ports for outgoing connections: what is free stays free until it is listened on.
-    private const int FirstPort = 15_000;
-    private const int LastPort = 32_000;
-    private readonly HashSet<int> _given = [];
-    private readonly bool _randomize = configuration.GetValue("DcpPublisher:RandomizePorts", false);
+    const int FirstPort = 15_000;
+    const int LastPort = 32_000;
+    readonly HashSet<int> _given = [];
+    readonly bool _randomize = configuration.GetValue("DcpPublisher:RandomizePorts", false);
 
     /// <summary>The name of an endpoint's proxy in the engine.</summary>
     public static string ServiceName(IResource resource, EndpointAnnotation endpoint) => $"{resource.Name}-{endpoint.Name}".ToLowerInvariant();
@@ -27,10 +27,7 @@ internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configurat
             for (var tries = 0; tries < 1000; tries++)
             {
                 var port = Random.Shared.Next(FirstPort, LastPort);
-                if (IsFree(port) && _given.Add(port))
-                {
-                    return port;
-                }
+                if (IsFree(port) && _given.Add(port)) return port;
             }
         }
 
@@ -74,18 +71,12 @@ internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configurat
                     endpoint.FailAllocation(
                         $"Port {port} of endpoint '{endpoint.Name}' of '{resource.Name}' is in use by another program or wanted by another endpoint.");
                 }
-                else if (!endpoint.IsProxied)
-                {
-                    AllocateOwn(resource, endpoint, wanted ?? FreePort());
-                }
+                else if (!endpoint.IsProxied) AllocateOwn(resource, endpoint, wanted ?? FreePort());
                 else
                 {
                     var name = ServiceName(resource, endpoint);
                     var spec = new JsonObject { ["protocol"] = "TCP", ["addressAllocationMode"] = "Localhost" };
-                    if (wanted is not null)
-                    {
-                        spec["port"] = wanted;
-                    }
+                    if (wanted is not null) spec["port"] = wanted;
 
                     proxied[name] = endpoint;
                     await dcp.CreateAsync(DcpClient.Services, name, spec);
@@ -93,13 +84,10 @@ internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configurat
             }
         }
 
-        if (proxied.Count > 0)
-        {
-            await WaitForProxiesAsync(proxied, cancellationToken);
-        }
+        if (proxied.Count > 0) await WaitForProxiesAsync(proxied, cancellationToken);
     }
 
-    private static void AllocateOwn(IResource resource, EndpointAnnotation endpoint, int port)
+    static void AllocateOwn(IResource resource, EndpointAnnotation endpoint, int port)
     {
         if (resource.GetReplicaCount() > 1)
         {
@@ -111,24 +99,31 @@ internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configurat
         endpoint.AllocatedEndpoint = new(endpoint, endpoint.TargetHost, port, port.ToString(CultureInfo.InvariantCulture));
     }
 
-    private async Task WaitForProxiesAsync(Dictionary<string, EndpointAnnotation> waiting, CancellationToken cancellationToken)
+    async Task WaitForProxiesAsync(Dictionary<string, EndpointAnnotation> waiting, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(TimeSpan.FromSeconds(60));
-        await foreach (var service in dcp.WatchAsync(DcpClient.Services, limit.Token))
+        try
+        {
+            await WaitForProxiesCoreAsync(waiting, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            foreach (var (name, endpoint) in waiting) endpoint.FailAllocation($"The engine made no proxy '{name}'.");
+        }
+    }
+
+    async Task WaitForProxiesCoreAsync(Dictionary<string, EndpointAnnotation> waiting, CancellationToken cancellationToken)
+    {
+        await foreach (var service in dcp.WatchAsync(DcpClient.Services, cancellationToken))
         {
             var name = (string)service["metadata"]!["name"]!;
             if ((int?)service["status"]?["effectivePort"] is > 0 and var port && waiting.Remove(name, out var endpoint))
             {
                 var target = endpoint.TargetPort?.ToString(CultureInfo.InvariantCulture) ?? $"{{{{- portForServing \"{name}\" -}}}}";
                 endpoint.AllocatedEndpoint = new(endpoint, endpoint.TargetHost, port, target);
-                if (waiting.Count == 0)
-                {
-                    return;
-                }
+                if (waiting.Count == 0) return;
             }
         }
-
-        throw new DistributedApplicationException($"The engine made no proxy for {string.Join(", ", waiting.Keys)}.");
     }
 }

@@ -47,10 +47,7 @@ internal sealed class InstanceWatcher(
         var resource = instance.Resource;
         notifications.TryGetCurrentState(instance.Id, out var before);
         await notifications.PublishUpdateAsync(resource, instance.Id, change);
-        if (!notifications.TryGetCurrentState(instance.Id, out var after) || after.Snapshot.State == before?.Snapshot.State)
-        {
-            return;
-        }
+        if (!notifications.TryGetCurrentState(instance.Id, out var after) || after.Snapshot.State == before?.Snapshot.State) return;
 
         var state = after.Snapshot.State?.Text;
         var family = model.Resources.Where(r => r.SelfAndParents().Contains(resource)).ToArray();
@@ -84,16 +81,13 @@ internal sealed class InstanceWatcher(
         }
     }
 
-    private static DateTime? Time(JsonNode? node) => (string?)node is { Length: > 0 } text
+    static DateTime? Time(JsonNode? node) => (string?)node is { Length: > 0 } text
         ? DateTime.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal) : null;
 
-    private async Task UpdateAsync(ResourceInstance instance, JsonNode executable, CancellationToken cancellationToken)
+    async Task UpdateAsync(ResourceInstance instance, JsonNode executable, CancellationToken cancellationToken)
     {
         var status = executable["status"];
-        if ((string?)status?["state"] is not { Length: > 0 } reported)
-        {
-            return;
-        }
+        if ((string?)status?["state"] is not { Length: > 0 } reported) return;
 
         var uid = (string)executable["metadata"]!["uid"]!;
         if (instance.Followed != uid)
@@ -124,7 +118,7 @@ internal sealed class InstanceWatcher(
         });
     }
 
-    private static CustomResourceSnapshot Describe(CustomResourceSnapshot snapshot, IResource resource, JsonNode executable)
+    static CustomResourceSnapshot Describe(CustomResourceSnapshot snapshot, IResource resource, JsonNode executable)
     {
         var described = (snapshot with { ResourceType = resource is ProjectResource ? "Project" : "Executable" })
             .With("executable.path", (string?)executable["spec"]!["executablePath"])
@@ -134,7 +128,7 @@ internal sealed class InstanceWatcher(
         return resource.TryGetLastAnnotation<IProjectMetadata>(out var project) ? described.With("project.path", project.ProjectPath) : described;
     }
 
-    private async Task FollowAsync(string id, string source, CancellationToken cancellationToken)
+    async Task FollowAsync(string id, string source, CancellationToken cancellationToken)
     {
         try
         {

@@ -14,35 +14,25 @@ internal sealed class LaunchSpecFactory(
     {
         var program = await FindProgramAsync(resource, cancellationToken);
         if (!Directory.Exists(program.WorkingDirectory))
-        {
             throw new DistributedApplicationException($"its working directory '{program.WorkingDirectory}' does not exist.");
-        }
 
         var args = new CommandLineArgsCallbackContext([], resource, cancellationToken) { ExecutionContext = execution, Logger = loggers.GetLogger(resource) };
         foreach (var callback in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
-        {
             await callback.Callback(args);
-        }
 
         var environment = new EnvironmentCallbackContext(execution, resource, [], cancellationToken) { Logger = loggers.GetLogger(resource) };
         foreach (var callback in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
-        {
             await callback.Callback(environment);
-        }
 
         var arguments = new JsonArray([.. program.Args.Select(a => JsonValue.Create(a))]);
         foreach (var value in args.Args)
-        {
             arguments.Add(JsonValue.Create(await ResolveAsync(value, cancellationToken) ?? ""));
-        }
 
         var variables = new JsonArray();
         foreach (var (name, value) in environment.EnvironmentVariables.Concat(program.Environment.Select(v => KeyValuePair.Create(v.Key, (object)v.Value))))
         {
             if (await ResolveAsync(value, cancellationToken) is { } text)
-            {
                 variables.Add(new JsonObject { ["name"] = name, ["value"] = text });
-            }
         }
 
         return new JsonObject
@@ -55,7 +45,7 @@ internal sealed class LaunchSpecFactory(
         };
     }
 
-    private static async ValueTask<string?> ResolveAsync(object value, CancellationToken cancellationToken) => value switch
+    static async ValueTask<string?> ResolveAsync(object value, CancellationToken cancellationToken) => value switch
     {
         string text => text,
         IValueProvider provider => await provider.GetValueAsync(cancellationToken),
@@ -63,14 +53,14 @@ internal sealed class LaunchSpecFactory(
         _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture),
     };
 
-    private static string FindCommand(string command, string folder)
+    static string FindCommand(string command, string folder)
     {
         var places = command.Contains('/', StringComparison.Ordinal) ? [Path.GetFullPath(command, folder)]
             : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Select(p => Path.Combine(p, command));
         return places.FirstOrDefault(File.Exists) ?? throw new DistributedApplicationException($"the program '{command}' was not found.");
     }
 
-    private async Task<ProcessDescription> FindProgramAsync(IResource resource, CancellationToken cancellationToken) => resource switch
+    async Task<ProcessDescription> FindProgramAsync(IResource resource, CancellationToken cancellationToken) => resource switch
     {
         ExecutableResource executable => new(executable.Command, executable.WorkingDirectory, []),
         ProjectResource => FindProject(resource.Annotations.OfType<IProjectMetadata>().Last().ProjectPath),
@@ -78,7 +68,7 @@ internal sealed class LaunchSpecFactory(
     };
 
     /// <summary>The built program itself, so that the process id is its own; dotnet run where its place is not known.</summary>
-    private ProcessDescription FindProject(string project)
+    ProcessDescription FindProject(string project)
     {
         var folder = Path.GetDirectoryName(project)!;
         if (builder.AppHostAssembly.FindMetadata($"output:{project}") is { } output)

@@ -25,22 +25,32 @@ internal sealed class Orchestrator(
     DistributedApplicationExecutionContext execution,
     IServiceProvider services,
     IHostEnvironment host,
+    IHostApplicationLifetime lifetime,
     ILoggerFactory hostLoggers) : IHostedService, IAsyncDisposable
 {
-    private readonly Dictionary<string, ResourceInstance> _instances = [];
-    private readonly CancellationTokenSource _stopping = new();
-    private Task _watching = Task.CompletedTask;
-    private bool _stopped;
+    readonly Dictionary<string, ResourceInstance> _instances = [];
+    readonly CancellationTokenSource _stopping = new();
+    Task _watching = Task.CompletedTask;
+    bool _stopped;
 
     public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await StartCoreAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // Told to end while starting: an ordinary end.
+        }
+    }
+
+    async Task StartCoreAsync(CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
         data.BeginRun();
         eventing.Subscribe<BeforeResourceStartedEvent>(WaitForDependenciesAsync);
-        if (options.EnableResourceLogging)
-        {
-            loggers.LineWritten += ForwardLine;
-        }
+        if (options.EnableResourceLogging) loggers.LineWritten += ForwardLine;
 
         await PublishInitialStatesAsync();
         await dcp.StartAsync(data.Sockets, either.Token);
@@ -61,37 +71,38 @@ internal sealed class Orchestrator(
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_stopped)
-        {
-            return;
-        }
+        if (_stopped) return;
 
         _stopped = true;
         await _stopping.CancelAsync();
         await dashboard.StopAsync();
-        await dcp.StopAsync();
-        await _watching;
-        data.Dispose();
+        try
+        {
+            await dcp.StopAsync();
+            await _watching;
+        }
+        finally
+        {
+            data.Dispose();
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None);
         foreach (var instance in _instances.Values)
-        {
             instance.Dispose();
-        }
 
         _stopping.Dispose();
     }
 
-    private static bool HasProcess(IResource resource) =>
+    static bool HasProcess(IResource resource) =>
         resource is ProjectResource or ExecutableResource || resource.HasAnnotationOfType<NativeServerAnnotation>();
 
-    private static string NewId(IResource resource) =>
+    static string NewId(IResource resource) =>
         $"{resource.Name}-{RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 8)}".ToLowerInvariant();
 
-    private async Task PublishInitialStatesAsync()
+    async Task PublishInitialStatesAsync()
     {
         foreach (var resource in model.Resources.Where(HasProcess))
         {
@@ -115,21 +126,17 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task PublishEndpointsAsync(IResource resource, CancellationToken cancellationToken)
+    async Task PublishEndpointsAsync(IResource resource, CancellationToken cancellationToken)
     {
         var urls = new List<ResourceUrlAnnotation>();
         if (resource is IResourceWithEndpoints owner)
-        {
             urls.AddRange(owner.GetEndpoints().Where(e => e.IsAllocated).Select(e => new ResourceUrlAnnotation { Url = e.Url, Endpoint = e }));
-        }
 
         var context = new ResourceUrlsCallbackContext(execution, resource, urls, cancellationToken) { Logger = loggers.GetLogger(resource) };
         try
         {
             foreach (var callback in resource.Annotations.OfType<ResourceUrlsCallbackAnnotation>())
-            {
                 await callback.Callback(context);
-            }
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -149,14 +156,12 @@ internal sealed class Orchestrator(
     }
 
     /// <summary>What has no process is there as soon as its value is.</summary>
-    private async Task InitializeAsync(IResource resource)
+    async Task InitializeAsync(IResource resource)
     {
         try
         {
             if (resource is IResourceWithEndpoints)
-            {
                 await eventing.PublishAsync(new ResourceEndpointsAllocatedEvent(resource, services), _stopping.Token);
-            }
 
             if (resource is IResourceWithoutLifetime and IValueProvider value)
             {
@@ -179,7 +184,7 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task LaunchAsync(IResource resource, ResourceInstance[] instances, CancellationToken cancellationToken)
+    async Task LaunchAsync(IResource resource, ResourceInstance[] instances, CancellationToken cancellationToken)
     {
         try
         {
@@ -208,9 +213,7 @@ internal sealed class Orchestrator(
             await notifications.PublishUpdateAsync(resource, s =>
                 s.State?.Text == KnownResourceStates.Waiting ? s with { State = KnownResourceStates.Starting } : s);
             foreach (var instance in instances)
-            {
                 await CreateProcessAsync(instance, cancellationToken);
-            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -229,7 +232,7 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task CreateProcessAsync(ResourceInstance instance, CancellationToken cancellationToken)
+    async Task CreateProcessAsync(ResourceInstance instance, CancellationToken cancellationToken)
     {
         var produced = new JsonArray();
         foreach (var endpoint in instance.Resource.Annotations.OfType<EndpointAnnotation>())
@@ -238,10 +241,7 @@ internal sealed class Orchestrator(
             if (endpoint.IsProxied)
             {
                 var producer = new JsonObject { ["serviceName"] = EndpointAllocator.ServiceName(instance.Resource, endpoint), ["address"] = "localhost" };
-                if (endpoint.TargetPort is { } port)
-                {
-                    producer["port"] = port;
-                }
+                if (endpoint.TargetPort is { } port) producer["port"] = port;
 
                 produced.Add(producer);
             }
@@ -255,7 +255,7 @@ internal sealed class Orchestrator(
         });
     }
 
-    private async Task WaitForDependenciesAsync(BeforeResourceStartedEvent started, CancellationToken cancellationToken)
+    async Task WaitForDependenciesAsync(BeforeResourceStartedEvent started, CancellationToken cancellationToken)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var forced = _instances.Values.Where(i => i.Resource == started.Resource).Select(i => i.StartNow.Task);
@@ -265,20 +265,14 @@ internal sealed class Orchestrator(
         await first;
     }
 
-    private void ForwardLine(string id, LogLine line)
+    void ForwardLine(string id, LogLine line)
     {
         var logger = hostLoggers.CreateLogger($"{host.ApplicationName}.Resources.{(_instances.TryGetValue(id, out var i) ? i.Resource.Name : id)}");
-        if (line.IsErrorMessage)
-        {
-            logger.ResourceErrorLine(line.Content);
-        }
-        else
-        {
-            logger.ResourceLine(line.Content);
-        }
+        if (line.IsErrorMessage) logger.ResourceErrorLine(line.Content);
+        else logger.ResourceLine(line.Content);
     }
 
-    private void AddCommands(IResource resource)
+    void AddCommands(IResource resource)
     {
         Add(KnownResourceCommands.StartCommand, "Start", "Play", IconVariant.Filled, true, StartInstanceAsync, s =>
             s is "NotStarted" or "Waiting" || KnownResourceStates.TerminalStates.Contains(s) ? ResourceCommandState.Enabled
@@ -310,7 +304,7 @@ internal sealed class Orchestrator(
                 }));
     }
 
-    private async Task StartInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
+    async Task StartInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
     {
         if (notifications.TryGetCurrentState(instance.Id, out var now) && now.Snapshot.State?.Text == KnownResourceStates.Waiting)
         {
@@ -324,9 +318,7 @@ internal sealed class Orchestrator(
             if (await dcp.GetAsync(DcpClient.Executables, instance.Id) is { } old)
             {
                 if ((string?)old["status"]?["state"] is "Running" or "Starting" or "Stopping")
-                {
                     throw new DistributedApplicationException($"'{instance.Id}' is running.");
-                }
 
                 instance.Past.Add((string)old["metadata"]!["uid"]!);
                 await dcp.DeleteExecutableAsync(instance.Id, cancellationToken);
@@ -340,15 +332,13 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task StopInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
+    async Task StopInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
     {
         await instance.Gate.WaitAsync(cancellationToken);
         try
         {
             if (await dcp.GetAsync(DcpClient.Executables, instance.Id) is null)
-            {
                 throw new DistributedApplicationException($"'{instance.Id}' is not running.");
-            }
 
             await dcp.StopExecutableAsync(instance.Id);
             await notifications.WaitForResourceAsync(
@@ -362,7 +352,7 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task RestartInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
+    async Task RestartInstanceAsync(ResourceInstance instance, CancellationToken cancellationToken)
     {
         await StopInstanceAsync(instance, cancellationToken);
         await StartInstanceAsync(instance, cancellationToken);

@@ -8,18 +8,13 @@ namespace Aspire.Hosting.Dcp;
 internal sealed class ResourceInstance(IResource resource, string id) : IDisposable
 {
     public IResource Resource { get; } = resource;
-
     public string Id { get; } = id;
-
     /// <summary>One start or stop at a time.</summary>
     public SemaphoreSlim Gate { get; } = new(1, 1);
-
     /// <summary>Ended by the start command of a waiting instance.</summary>
     public TaskCompletionSource StartNow { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
     /// <summary>Engine objects whose late changes are of no interest any more.</summary>
     public HashSet<string> Past { get; } = [];
-
     /// <summary>The engine object whose output is followed.</summary>
     public string? Followed { get; set; }
 

@@ -24,8 +24,8 @@ public interface IDistributedApplicationEventing
 
 public class DistributedApplicationEventing : IDistributedApplicationEventing
 {
-    private readonly Lock _gate = new();
-    private readonly List<(Type Event, DistributedApplicationEventSubscription Subscription)> _subscriptions = [];
+    readonly Lock _gate = new();
+    readonly List<(Type Event, DistributedApplicationEventSubscription Subscription)> _subscriptions = [];
 
     public DistributedApplicationEventSubscription Subscribe<T>(Func<T, CancellationToken, Task> callback) where T : IDistributedApplicationEvent
     {
@@ -59,9 +59,7 @@ public class DistributedApplicationEventing : IDistributedApplicationEventing
         }
 
         foreach (var subscriber in subscribers)
-        {
             await subscriber.Callback(@event, cancellationToken);
-        }
     }
 }
 

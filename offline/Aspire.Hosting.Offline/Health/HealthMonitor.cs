@@ -14,9 +14,9 @@ internal sealed class HealthMonitor(
     IServiceProvider services,
     TimeProvider clock) : BackgroundService
 {
-    private static readonly TimeSpan s_whenHealthy = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_whenNot = TimeSpan.FromMilliseconds(250);
-    private readonly ConcurrentDictionary<IResource, Monitored> _monitored = new();
+    static readonly TimeSpan WhenHealthy = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan WhenNot = TimeSpan.FromMilliseconds(250);
+    readonly ConcurrentDictionary<IResource, Monitored> _monitored = new();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -32,10 +32,7 @@ internal sealed class HealthMonitor(
                     if (monitored.Instances.Add(change.ResourceId))
                     {
                         monitored.Changed.Release();
-                        if (monitored.Instances.Count == 1)
-                        {
-                            _ = MonitorAsync(resource, monitored);
-                        }
+                        if (monitored.Instances.Count == 1) _ = MonitorAsync(resource, monitored);
                     }
                 }
                 else if (_monitored.TryGetValue(resource, out var monitored) && monitored.Instances.Remove(change.ResourceId)
@@ -51,7 +48,7 @@ internal sealed class HealthMonitor(
         }
     }
 
-    private async Task MonitorAsync(IResource resource, Monitored monitored)
+    async Task MonitorAsync(IResource resource, Monitored monitored)
     {
         var keys = resource.GetHealthCheckKeys();
         var stop = monitored.Stop.Token;
@@ -70,7 +67,7 @@ internal sealed class HealthMonitor(
                         new HealthReportSnapshot(e.Key, e.Value.Status, e.Value.Description, e.Value.Exception?.Message) { LastRunAt = ranAt })],
                     ResourceReadyEvent = handled ?? s.ResourceReadyEvent,
                 });
-                await monitored.Changed.WaitAsync(keys.Length == 0 ? Timeout.InfiniteTimeSpan : healthy ? s_whenHealthy : s_whenNot, stop);
+                await monitored.Changed.WaitAsync(keys.Length == 0 ? Timeout.InfiniteTimeSpan : healthy ? WhenHealthy : WhenNot, stop);
             }
         }
         catch (OperationCanceledException)
@@ -79,24 +76,20 @@ internal sealed class HealthMonitor(
         }
     }
 
-    private async Task<HealthReport> CheckAsync(string[] keys, CancellationToken cancellationToken)
+    async Task<HealthReport> CheckAsync(string[] keys, CancellationToken cancellationToken)
     {
         var report = await checks.CheckHealthAsync(r => keys.Contains(r.Name), cancellationToken);
         var entries = new Dictionary<string, HealthReportEntry>(report.Entries);
         foreach (var unknown in keys.Except(report.Entries.Keys))
-        {
             entries[unknown] = new(HealthStatus.Unhealthy, $"There is no health check '{unknown}'.", TimeSpan.Zero, null, null);
-        }
 
         return new(entries, report.TotalDuration);
     }
 
-    private sealed class Monitored(CancellationTokenSource stop)
+    sealed class Monitored(CancellationTokenSource stop)
     {
         public CancellationTokenSource Stop { get; } = stop;
-
         public HashSet<string> Instances { get; } = [];
-
         /// <summary>Released when an instance begins to run, so that it is asked at once.</summary>
         public SemaphoreSlim Changed { get; } = new(0);
     }

@@ -9,7 +9,7 @@ internal sealed class HttpHealthCheck(EndpointReference endpoint, string path, i
 {
     // A connection for each request: a kept one would ask the same replica for ever. The limit is for the engine's proxy, which
     // accepts connections before the program listens.
-    private static readonly HttpClient s_http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero, UseProxy = false, AllowAutoRedirect = false })
+    static readonly HttpClient Http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero, UseProxy = false, AllowAutoRedirect = false })
     {
         Timeout = TimeSpan.FromSeconds(3),
     };
@@ -18,7 +18,7 @@ internal sealed class HttpHealthCheck(EndpointReference endpoint, string path, i
     {
         try
         {
-            using var answer = await s_http.GetAsync(new Uri(new Uri(endpoint.Url), path), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            using var answer = await Http.GetAsync(new Uri(new Uri(endpoint.Url), path), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             return (int)answer.StatusCode == expected ? HealthCheckResult.Healthy()
                 : HealthCheckResult.Unhealthy(string.Create(CultureInfo.InvariantCulture, $"{path} answered {(int)answer.StatusCode}, expected {expected}."));
         }

@@ -26,7 +26,7 @@ public static class KafkaBuilderExtensions
             .WithHealthCheck($"{name}_check");
     }
 
-    private static ProcessDescription Describe(KafkaServerResource kafka)
+    static ProcessDescription Describe(KafkaServerResource kafka)
     {
         var port = kafka.PrimaryEndpoint.Port.ToString(CultureInfo.InvariantCulture);
         var broker = ServerPrograms.KafkaBroker;
@@ -37,7 +37,7 @@ public static class KafkaBuilderExtensions
     }
 
     /// <summary>An ApiVersions request of version 0, with correlation id 7 and no client id.</summary>
-    private static async Task<string?> AskVersionsAsync(NetworkStream stream, CancellationToken cancellationToken)
+    static async Task<string?> AskVersionsAsync(NetworkStream stream, CancellationToken cancellationToken)
     {
         await stream.WriteAsync(new byte[] { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff }, cancellationToken);
         var answer = new byte[10];

@@ -25,10 +25,7 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
             : Directory.CreateDirectory(Path.Combine(data.Run, server.Name)).FullName;
         var folder = Path.Combine(home, "data");
         string[] common = ["mysqld", "--no-defaults", $"--datadir={folder}", .. BaseFolder(), .. Environment.IsPrivilegedProcess ? ["--user=root"] : Array.Empty<string>()];
-        if (!File.Exists(Path.Combine(home, "initialised")))
-        {
-            await InitialiseAsync(home, folder, common, cancellationToken);
-        }
+        if (!File.Exists(Path.Combine(home, "initialised"))) await InitialiseAsync(home, folder, common, cancellationToken);
 
         var init = Path.Combine(data.Run, $"{server.Name}.sql");
         DataFolder.WritePrivately(init, await InitStatementsAsync(cancellationToken));
@@ -47,42 +44,33 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
         ]);
     }
 
-    private static string[] BaseFolder() =>
+    static string[] BaseFolder() =>
         Path.Combine(Path.GetDirectoryName(ServerPrograms.MySql)!, "usr") is var usr && File.Exists(Path.Combine(usr, "sbin", "mysqld")) ? [$"--basedir={usr}"] : [];
 
-    private static async Task InitialiseAsync(string home, string folder, string[] common, CancellationToken cancellationToken)
+    static async Task InitialiseAsync(string home, string folder, string[] common, CancellationToken cancellationToken)
     {
         // What an interrupted start left is not usable.
-        if (Directory.Exists(folder))
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
 
         if (ServerPrograms.MySqlTemplate is { } template)
-        {
             await RunAsync("cp", ["-a", "--reflink=auto", template, folder], cancellationToken);
-        }
         else
-        {
             await RunAsync(ServerPrograms.MySql, [.. common, "--initialize-insecure", "--skip-log-bin", "--innodb-redo-log-capacity=64M"], cancellationToken);
-        }
 
         await File.WriteAllTextAsync(Path.Combine(home, "initialised"), "", cancellationToken);
     }
 
-    private static async Task RunAsync(string command, string[] args, CancellationToken cancellationToken)
+    static async Task RunAsync(string command, string[] args, CancellationToken cancellationToken)
     {
         using var process = Process.Start(new ProcessStartInfo(command, args) { RedirectStandardError = true })!;
         var errors = await process.StandardError.ReadToEndAsync(cancellationToken);
         await process.WaitForExitAsync(cancellationToken);
         if (process.ExitCode != 0)
-        {
             throw new DistributedApplicationException($"'{command}' ended with exit code {process.ExitCode}: {errors}");
-        }
     }
 
     /// <summary>Run at every start, before connections are accepted: the password and the databases are always those of the model.</summary>
-    private async Task<string> InitStatementsAsync(CancellationToken cancellationToken)
+    async Task<string> InitStatementsAsync(CancellationToken cancellationToken)
     {
         var password = (await server.PasswordParameter.GetValueAsync(cancellationToken))!
             .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal);
@@ -92,9 +80,7 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
             .AppendLine(CultureInfo.InvariantCulture, $"ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '{password}';")
             .AppendLine("GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;");
         foreach (var database in server.Databases.Values)
-        {
             statements.AppendLine(CultureInfo.InvariantCulture, $"CREATE DATABASE IF NOT EXISTS `{database.Replace("`", "``", StringComparison.Ordinal)}`;");
-        }
 
         return statements.ToString();
     }

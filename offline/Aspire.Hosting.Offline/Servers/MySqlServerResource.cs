@@ -3,7 +3,7 @@ namespace Aspire.Hosting.ApplicationModel;
 public class MySqlServerResource(string name, ParameterResource password) : ContainerResource(name), IResourceWithConnectionString
 {
     internal const string PrimaryEndpointName = "tcp";
-    private readonly Dictionary<string, string> _databases = [];
+    readonly Dictionary<string, string> _databases = [];
 
     public EndpointReference PrimaryEndpoint => new(this, PrimaryEndpointName);
 
@@ -43,7 +43,6 @@ public class MySqlDatabaseResource(string name, string databaseName, MySqlServer
     : Resource(name), IResourceWithParent<MySqlServerResource>, IResourceWithConnectionString
 {
     public MySqlServerResource Parent { get; } = parent;
-
     public string DatabaseName { get; } = databaseName;
 
     public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create($"{Parent};Database={DatabaseName}");

@@ -45,7 +45,7 @@ public static class RedisBuilderExtensions
         builder.WithAnnotation(
             new PersistenceAnnotation(interval ?? TimeSpan.FromSeconds(60), keysChangedThreshold), ResourceAnnotationMutationBehavior.Replace);
 
-    private static async Task<ProcessDescription> PrepareAsync(RedisResource redis, DataFolder data, CancellationToken cancellationToken)
+    static async Task<ProcessDescription> PrepareAsync(RedisResource redis, DataFolder data, CancellationToken cancellationToken)
     {
         var home = redis.TryGetLastAnnotation<DataVolumeAnnotation>(out var volume) ? data.Volume(volume.Name)
             : Directory.CreateDirectory(Path.Combine(data.Run, redis.Name)).FullName;
@@ -66,7 +66,7 @@ public static class RedisBuilderExtensions
         return new(ServerPrograms.Redis, home, ["redis-server", file]);
     }
 
-    private static async Task<string?> PingAsync(RedisResource redis, NetworkStream stream, CancellationToken cancellationToken)
+    static async Task<string?> PingAsync(RedisResource redis, NetworkStream stream, CancellationToken cancellationToken)
     {
         await stream.WriteAsync(
             Encoding.UTF8.GetBytes($"AUTH {Quote(await PasswordAsync(redis, cancellationToken))}\r\nPING\r\n"), cancellationToken);
@@ -76,11 +76,11 @@ public static class RedisBuilderExtensions
             : await reader.ReadLineAsync(cancellationToken) is "+PONG" ? null : "PING was not answered.";
     }
 
-    private static async Task<string> PasswordAsync(RedisResource redis, CancellationToken cancellationToken) =>
+    static async Task<string> PasswordAsync(RedisResource redis, CancellationToken cancellationToken) =>
         (await redis.PasswordParameter!.GetValueAsync(cancellationToken))!;
 
-    private static string Quote(string text) =>
+    static string Quote(string text) =>
         $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
-    private sealed record PersistenceAnnotation(TimeSpan Interval, long Changes) : IResourceAnnotation;
+    sealed record PersistenceAnnotation(TimeSpan Interval, long Changes) : IResourceAnnotation;
 }

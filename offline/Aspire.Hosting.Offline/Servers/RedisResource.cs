@@ -24,10 +24,7 @@ public class RedisResource(string name) : ContainerResource(name), IResourceWith
     {
         yield return new("Host", ReferenceExpression.Create($"{Host}"));
         yield return new("Port", ReferenceExpression.Create($"{Port}"));
-        if (PasswordParameter is not null)
-        {
-            yield return new("Password", ReferenceExpression.Create($"{PasswordParameter}"));
-        }
+        if (PasswordParameter is not null) yield return new("Password", ReferenceExpression.Create($"{PasswordParameter}"));
 
         yield return new("Uri", UriExpression);
     }

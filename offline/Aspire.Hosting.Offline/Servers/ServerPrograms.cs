@@ -5,7 +5,7 @@ namespace Aspire.Hosting.Servers;
 /// <summary>Where the programs are that the installers of offline/install put into the user's cache.</summary>
 internal static class ServerPrograms
 {
-    private static readonly string s_cache = Path.Combine(
+    static readonly string CacheFolder = Path.Combine(
         Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } given
             ? given : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),
         "commerce");
@@ -17,7 +17,7 @@ internal static class ServerPrograms
     public static string MySql => Find("mysql-9.7", "my");
 
     /// <summary>An initialised data folder; null where the installer made none.</summary>
-    public static string? MySqlTemplate => Path.Combine(s_cache, "mysql-9.7", "template") is var path && Directory.Exists(path) ? path : null;
+    public static string? MySqlTemplate => Path.Combine(CacheFolder, "mysql-9.7", "template") is var path && Directory.Exists(path) ? path : null;
 
     public static string Redis => Find("redis", "my");
 
@@ -29,7 +29,7 @@ internal static class ServerPrograms
     /// <summary>The dotnet command that this process runs on.</summary>
     public static string DotNet => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
-    private static string Find(string folder, string file) =>
-        Path.Combine(s_cache, folder, file) is var path && File.Exists(Path.Combine(s_cache, folder, ".install-complete")) && File.Exists(path)
+    static string Find(string folder, string file) =>
+        Path.Combine(CacheFolder, folder, file) is var path && File.Exists(Path.Combine(CacheFolder, folder, ".install-complete")) && File.Exists(path)
             ? path : throw new DistributedApplicationException($"'{path}' is not installed. Run ./commerce up, or the installers in offline/install.");
 }

@@ -31,7 +31,7 @@ public static class DistributedApplicationHostingTestingExtensions
             ? throw new ArgumentException($"Endpoint '{endpointName}' for resource '{resourceName}' not found.", nameof(endpointName)) : new Uri(endpoint.Url);
     }
 
-    private static IResource Find(this DistributedApplication app, string name) =>
+    static IResource Find(this DistributedApplication app, string name) =>
         app.Services.GetRequiredService<DistributedApplicationModel>().Resources.TryGetByName(name, out var resource) ? resource
             : throw new ArgumentException($"Resource '{name}' not found.", nameof(name));
 }

@@ -46,7 +46,7 @@ public static class DistributedApplicationTestingBuilder
         return new TestingBuilder(new DistributedApplicationBuilder(options, settings, entryPoint: null));
     }
 
-    private static void Configure(
+    static void Configure(
         DistributedApplicationOptions options, HostApplicationBuilderSettings settings, string[] args, Assembly assembly)
     {
         options.Args = settings.Args = args;
@@ -69,9 +69,9 @@ public static class DistributedApplicationTestingBuilder
         settings.Configuration!.AddInMemoryCollection(values.Where(v => given[v.Key] is null));
     }
 
-    private sealed class TestingBuilder(DistributedApplicationBuilder inner) : IDistributedApplicationTestingBuilder
+    sealed class TestingBuilder(DistributedApplicationBuilder inner) : IDistributedApplicationTestingBuilder
     {
-        private DistributedApplication? _application;
+        DistributedApplication? _application;
 
         public ConfigurationManager Configuration => inner.Configuration;
 

@@ -6,14 +6,14 @@ namespace Aspire.Hosting.Testing;
 /// <summary>Runs an AppHost's Main up to its Build(), where the test takes over and Main is abandoned.</summary>
 internal sealed class EntryPoint
 {
-    private static readonly AsyncLocal<EntryPoint?> s_current = new();
-    private readonly TaskCompletionSource<DistributedApplicationBuilder> _builder = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Action<DistributedApplicationOptions, HostApplicationBuilderSettings> _configure;
+    static readonly AsyncLocal<EntryPoint?> Running = new();
+    readonly TaskCompletionSource<DistributedApplicationBuilder> _builder = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly Action<DistributedApplicationOptions, HostApplicationBuilderSettings> _configure;
 
-    private EntryPoint(Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configure) => _configure = configure;
+    EntryPoint(Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configure) => _configure = configure;
 
     /// <summary>The one that the calling code runs in; null outside of tests.</summary>
-    public static EntryPoint? Current => s_current.Value;
+    public static EntryPoint? Current => Running.Value;
 
     public static async Task<DistributedApplicationBuilder> RunAsync(
         Assembly appHost,
@@ -25,7 +25,7 @@ internal sealed class EntryPoint
         var run = new EntryPoint(configure);
         var ended = Task.Run(() =>
         {
-            s_current.Value = run;
+            Running.Value = run;
             try
             {
                 main.Invoke(null, main.GetParameters().Length == 0 ? [] : [args]);
@@ -54,5 +54,5 @@ internal sealed class EntryPoint
         throw new HandedOverException();
     }
 
-    private sealed class HandedOverException() : Exception("The test has taken over; this exception is to reach the end of Main.");
+    sealed class HandedOverException() : Exception("The test has taken over; this exception is to reach the end of Main.");
 }
