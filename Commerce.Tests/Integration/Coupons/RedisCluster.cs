@@ -21,10 +21,10 @@ sealed class RedisCluster : IAsyncDisposable
     {
         var cluster = new RedisCluster();
         foreach (var port in FreePorts()) cluster.StartNode(port);
-        foreach (var port in cluster._ports) await Eventually.EqualAsync("PONG", () => cluster.AskAsync($"-p {port} ping"));
-        await cluster.AskAsync("--cluster create --cluster-yes " + string.Join(' ', cluster._ports.Select(p => $"127.0.0.1:{p}")));
+        foreach (var port in cluster._ports) await Eventually.EqualAsync("PONG", () => AskAsync($"-p {port} ping"));
+        await AskAsync("--cluster create --cluster-yes " + string.Join(' ', cluster._ports.Select(p => $"127.0.0.1:{p}")));
         foreach (var port in cluster._ports)
-            await Eventually.GetAsync(() => cluster.AskAsync($"-p {port} cluster info"), info => info.Contains("cluster_state:ok", StringComparison.Ordinal));
+            await Eventually.GetAsync(() => AskAsync($"-p {port} cluster info"), info => info.Contains("cluster_state:ok", StringComparison.Ordinal));
         cluster.Client = await ConnectionMultiplexer.ConnectAsync(string.Join(',', cluster._ports.Select(p => $"127.0.0.1:{p}")) + ",allowAdmin=true");
         return cluster;
     }
@@ -49,7 +49,7 @@ sealed class RedisCluster : IAsyncDisposable
         _servers.Add(Run("redis-server", $"--port {port} --bind 127.0.0.1 --cluster-enabled yes --dir {data} --save \"\""));
     }
 
-    async Task<string> AskAsync(string arguments)
+    static async Task<string> AskAsync(string arguments)
     {
         using var cli = Run("redis-cli", arguments);
         var answer = await cli.StandardOutput.ReadToEndAsync();
