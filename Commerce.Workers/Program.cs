@@ -1,10 +1,12 @@
 using Commerce.Core;
 using Commerce.Core.Messaging;
+using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
 using Commerce.Workers.Messaging;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
+if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
 
 var builder = WebApplication.CreateBuilder(args);
 
