@@ -35,7 +35,7 @@ static class CeilingApi
             var left = await transaction.SingleAsync<int?>(
                 "SELECT total_quantity - issued_quantity FROM coupon WHERE id = @id AND UTC_TIMESTAMP(6) BETWEEN starts_at AND ends_at FOR UPDATE", new { id });
             if (left is not > 0) return false;
-            if (await transaction.ExecuteAsync("INSERT IGNORE INTO coupon_issue (coupon_id, user_id, issued_at) VALUES (@id, @Id, UTC_TIMESTAMP(6))", new { id, user.Id }) == 0)
+            if (await transaction.ExecuteAsync("INSERT IGNORE INTO coupon_issue (coupon_id, user_id, issued_at) VALUES (@id, @userId, UTC_TIMESTAMP(6))", new { id, userId = user.Id }) == 0)
                 return false;
             await transaction.ExecuteAsync("UPDATE coupon SET issued_quantity = issued_quantity + 1 WHERE id = @id", new { id });
             return true;
