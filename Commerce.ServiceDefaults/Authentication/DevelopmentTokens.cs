@@ -11,8 +11,8 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>Tokens for anyone who asks, where nothing is at stake.</summary>
 public static class DevelopmentTokens
 {
-    internal const string Issuer = "commerce-development";
-    internal const string Audience = "commerce";
+    public const string Issuer = "commerce-development";
+    public const string Audience = "commerce";
 
     static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
 

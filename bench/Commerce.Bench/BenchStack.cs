@@ -1,0 +1,162 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Commerce.Core;
+using Commerce.Core.Coupons;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Commerce.Bench;
+
+/// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings beside it.</summary>
+sealed partial class BenchStack : IAsyncDisposable
+{
+    static readonly string SigningKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
+
+    readonly DistributedApplication _app;
+    readonly IHost _host;
+    readonly Process _ceilings;
+
+    BenchStack(DistributedApplication app, IHost host, Process ceilings, Uri ceilingUrl)
+    {
+        (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
+        ApiUrl = app.GetEndpoint("api", "http");
+        Admin = new HttpClient { BaseAddress = ApiUrl };
+        Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
+    }
+
+    public Uri ApiUrl { get; }
+
+    public Uri CeilingUrl { get; }
+
+    public HttpClient Admin { get; }
+
+    public IServiceProvider Services => _host.Services;
+
+    public static async Task<BenchStack> StartAsync()
+    {
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(
+            ["--Data:Keep=false", $"--Parameters:development-signing-key={SigningKey}"]);
+        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
+        foreach (var project in builder.Resources.OfType<ProjectResource>())
+            builder.CreateResourceBuilder(project)
+                .WithEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+                .WithEnvironment("Limits__IssuesPerSecond", "10000")
+                .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
+        var app = await builder.BuildAsync();
+        await app.StartAsync();
+        foreach (var name in new[] { "api", "workers" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
+
+        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["serve", url.ToString()]) { RedirectStandardOutput = true };
+        var hosting = Host.CreateApplicationBuilder();
+        hosting.Logging.SetMinimumLevel(LogLevel.Warning);
+        foreach (var name in new[] { "commerce", "redis", "kafka" })
+            start.Environment[$"ConnectionStrings__{name}"] = hosting.Configuration[$"ConnectionStrings:{name}"] = await app.GetConnectionStringAsync(name);
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        start.Environment["Authentication__Schemes__Bearer__SigningKeys__0__Value"] = SigningKey;
+        var ceilings = Process.Start(start)!;
+        ceilings.OutputDataReceived += (_, _) => { };
+        ceilings.BeginOutputReadLine();
+
+        hosting.AddServiceDefaults();
+        hosting.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(60));
+        var host = hosting.Build();
+        await host.StartAsync();
+        var stack = new BenchStack(app, host, ceilings, url);
+        using var http = new HttpClient();
+        while (true)
+        {
+            try
+            {
+                if ((await http.GetAsync(new Uri(url, "/alive"))).IsSuccessStatusCode) return stack;
+            }
+            catch (HttpRequestException)
+            {
+                await Task.Delay(100);
+            }
+        }
+    }
+
+    public static string Token(string user, string role = "MEMBER") => new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
+    {
+        Issuer = DevelopmentTokens.Issuer,
+        Audience = DevelopmentTokens.Audience,
+        Expires = TimeProvider.System.GetUtcNow().AddHours(2).UtcDateTime,
+        Claims = new Dictionary<string, object> { ["sub"] = user, ["role"] = role },
+        SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(SigningKey)), SecurityAlgorithms.HmacSha256),
+    });
+
+    /// <summary>A coupon whose gate is open, so that nobody measures the opening.</summary>
+    public async Task<Coupon> CouponAsync(int total)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        using var answer = await Admin.PostAsJsonAsync("/api/admin/coupons",
+            new CouponDefinition("bench", 1000, total, now.AddHours(-1), now.AddHours(2)));
+        var coupon = (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Coupon>())!;
+        await Services.GetRequiredService<CouponGateOpener>().TryOpenFirstAsync(coupon.Id, CancellationToken.None);
+        return coupon;
+    }
+
+    public async Task CommandAsync(string resource, string command)
+    {
+        var result = await _app.ResourceCommands.ExecuteCommandAsync(resource, command);
+        if (!result.Success) throw new InvalidOperationException($"{command} {resource}: {result.Message}");
+        if (command == KnownResourceCommands.StartCommand) await _app.ResourceNotifications.WaitForResourceHealthyAsync(resource);
+        else await EndedAsync(resource);
+    }
+
+    public Task EndedAsync(string resource) =>
+        _app.ResourceNotifications.WaitForResourceAsync(resource, e => KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text));
+
+    public async Task<int> PidAsync(string resource)
+    {
+        var running = await _app.ResourceNotifications.WaitForResourceAsync(resource, e => e.Snapshot.Properties.Any(p => p is { Name: "executable.pid", Value: not null }));
+        return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>SIGKILL 9, SIGUSR1 10 (the broker goes away), SIGUSR2 12 (and comes back).</summary>
+    public async Task SignalAsync(string resource, int signal)
+    {
+        if (Kill(await PidAsync(resource), signal) != 0) throw new InvalidOperationException($"{resource} cannot be signalled.");
+    }
+
+    /// <summary>The most memory that the process had resident so far, in MB.</summary>
+    public async Task<double> PeakMemoryAsync(string resource)
+    {
+        var line = (await File.ReadAllLinesAsync($"/proc/{await PidAsync(resource)}/status")).Single(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Admin.Dispose();
+        _ceilings.Kill();
+        await _ceilings.WaitForExitAsync();
+        _ceilings.Dispose();
+        await _host.StopAsync();
+        _host.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int pid, int signal);
+}

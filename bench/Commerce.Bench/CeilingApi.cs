@@ -1,0 +1,45 @@
+using Commerce.Core;
+using Commerce.Core.Database;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+
+namespace Commerce.Bench;
+
+/// <summary>
+/// What the Api is measured against, in a process of its own with the same pipeline: a hello-world behind the same authentication, and the
+/// way to issue coupons that comes to mind first, a row lock in MySQL.
+/// </summary>
+static class CeilingApi
+{
+    public static async Task<int> RunAsync(string url)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.AddServiceDefaults();
+        builder.AddCommerceAuthentication();
+        builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(10));
+        var app = builder.Build();
+        app.UseServiceDefaults();
+        app.MapDefaultEndpoints();
+        app.MapPost("/hello", (CurrentUser user) => TypedResults.Ok(new Greeting(user.Id))).RequireAuthorization(Policies.Member);
+        app.MapPost("/row-lock/{id:long}", IssueAsync).RequireAuthorization(Policies.Member);
+        app.Urls.Add(url);
+        await app.RunAsync();
+        return 0;
+    }
+
+    static async Task<IResult> IssueAsync(long id, CurrentUser user, Ledger ledger, CancellationToken cancellationToken) =>
+        await ledger.TransactAsync(async transaction =>
+        {
+            var left = await transaction.SingleAsync<int?>(
+                "SELECT total_quantity - issued_quantity FROM coupon WHERE id = @id AND UTC_TIMESTAMP(6) BETWEEN starts_at AND ends_at FOR UPDATE", new { id });
+            if (left is not > 0) return false;
+            if (await transaction.ExecuteAsync("INSERT IGNORE INTO coupon_issue (coupon_id, user_id, issued_at) VALUES (@id, @Id, UTC_TIMESTAMP(6))", new { id, user.Id }) == 0)
+                return false;
+            await transaction.ExecuteAsync("UPDATE coupon SET issued_quantity = issued_quantity + 1 WHERE id = @id", new { id });
+            return true;
+        }, cancellationToken) ? TypedResults.Accepted((string?)null) : TypedResults.Conflict();
+
+    sealed record Greeting(string Hello);
+}

@@ -1,0 +1,290 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text;
+using Aspire.Hosting.ApplicationModel;
+using Commerce.Core.Auditing;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Redis;
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace Commerce.Bench;
+
+/// <summary>How fast coupons are issued, as ratios to what the parts can do alone in the same run.</summary>
+sealed class CouponBench(BenchStack stack, bool quick)
+{
+    const int Rounds = 3;
+    const int RowsTogether = 1000;
+    const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12;
+    const string InsertTable = "bench_coupon_issue";
+
+    readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 2 : 5);
+    readonly int _crowd = quick ? 10_000 : 100_000;
+    readonly string _tokensFile = Path.GetTempFileName();
+    readonly List<Figure> _figures = [];
+    readonly List<Figure> _ceilings = [];
+    string[] _tokens = [];
+
+    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+
+    public static async Task<int> RunAsync(bool quick)
+    {
+        await using var stack = await BenchStack.StartAsync();
+        return await new CouponBench(stack, quick).RunAsync();
+    }
+
+    async Task<int> RunAsync()
+    {
+        Say($"{_crowd} users");
+        _tokens = [.. Enumerable.Range(0, _crowd).AsParallel().Select(i => BenchStack.Token($"u{i}"))];
+        await File.WriteAllLinesAsync(_tokensFile, _tokens);
+
+        await CompareAsync();
+        await LatencyAsync();
+        await RawScriptAsync();
+        await RawProduceAsync();
+        var insert = await RawInsertAsync();
+        await DrainAsync(insert);
+        await FaultsAsync();
+
+        File.Delete(_tokensFile);
+        await new Report("coupons", TimeProvider.System.GetUtcNow(), await Report.HardwareAsync(), _figures, _ceilings).WriteAsync("bench/results");
+        return _figures.Any(f => f.Met == false) ? 1 : 0;
+    }
+
+    double _topRate;
+
+    /// <summary>The endpoints in turn, several rounds; ratios within a round, so that a noisy minute hits all alike.</summary>
+    async Task CompareAsync()
+    {
+        var hello = new Uri(stack.CeilingUrl, "/hello");
+        var soldOut = await stack.CouponAsync(total: 1);
+        await Load.AsMuchAsGoesAsync(IssueUrl(soldOut), _tokensFile, TimeSpan.FromSeconds(2)); // warm
+        await Load.AsMuchAsGoesAsync(hello, _tokensFile, TimeSpan.FromSeconds(2));
+        await IssueAsync(TimeSpan.FromSeconds(2));
+
+        var rounds = new List<(double Hello, double Issue, double SoldOut, double RowLock)>();
+        for (var i = 0; i < Rounds; i++)
+        {
+            var h = await Load.AsMuchAsGoesAsync(hello, _tokensFile, _round);
+            var issue = await IssueAsync(_round);
+            var refused = await Load.AsMuchAsGoesAsync(IssueUrl(soldOut), _tokensFile, _round);
+            var lockCoupon = await stack.CouponAsync(total: 10_000_000);
+            var rowLock = await Load.AsMuchAsGoesAsync(new(stack.CeilingUrl, $"/row-lock/{lockCoupon.Id}"), _tokensFile, _round);
+            rounds.Add((h.PerSecond, issue, refused.PerSecond, (rowLock.Requests - rowLock.Refused) / rowLock.Seconds));
+            Say($"round {i + 1}: hello {h.PerSecond:F0}/s, issue {issue:F0}/s, sold out {refused.PerSecond:F0}/s, row lock {rounds[^1].RowLock:F0}/s");
+        }
+
+        _topRate = Median(rounds.Select(r => r.Issue));
+        Ceiling("authenticated hello-world", Rate(Median(rounds.Select(r => r.Hello)), "requests"));
+        Ceiling("the same sale with a row lock in MySQL", Rate(Median(rounds.Select(r => r.RowLock)), "issues"));
+        Add("issue, all succeed, distinct users", Rate(_topRate, "requests"), "", null);
+        AtLeast("issue ÷ authenticated hello-world", Median(rounds.Select(r => r.Issue / r.Hello)), 0.40);
+        AtLeast("issue when sold out ÷ authenticated hello-world", Median(rounds.Select(r => r.SoldOut / r.Hello)), 0.70);
+        AtLeast("issue ÷ the row-lock way", Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
+    }
+
+    /// <summary>Issues per second that succeeded; every user is new to the coupon.</summary>
+    async Task<double> IssueAsync(TimeSpan duration)
+    {
+        var coupon = await stack.CouponAsync(total: 10_000_000);
+        var result = await Load.AsMuchAsGoesAsync(IssueUrl(coupon), _tokensFile, duration);
+        await RestAsync();
+        return (result.Requests - result.Refused) / result.Seconds;
+    }
+
+    async Task LatencyAsync()
+    {
+        var coupon = await stack.CouponAsync(total: 10_000_000);
+        using var http = Client();
+        var rate = _topRate / 2;
+        var latencies = await Load.AtRateAsync(http, IssueUrl(coupon), [.. _tokens.Take((int)(rate * _round.TotalSeconds))], rate);
+        AtMost("p99 of issue at half its top rate", latencies[(int)(latencies.Length * 0.99)], 30, "ms");
+        await RestAsync();
+    }
+
+    async Task RawScriptAsync()
+    {
+        var coupon = await stack.CouponAsync(total: 10_000_000);
+        var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
+        var keys = new CouponKeys(coupon.Id).All;
+        var server = stack.Services.GetRequiredService<RedisServers>().IncarnationOf(keys[0]);
+        var script = RedisScript.Load("Coupons/issue.lua");
+        var calls = await CallersAsync(64, i => script.RunAsync(redis, keys, [$"raw-{i}", server, 3_600_000], TimeSpan.FromSeconds(5)));
+        Ceiling("raw EVALSHA of issue.lua, 64 callers", Rate(calls, "calls"));
+        await redis.KeyDeleteAsync(keys);
+    }
+
+    async Task RawProduceAsync()
+    {
+        var producer = stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        var value = new CouponIssued(1, 1, "u12345", 1_800_000_000_000).ToBytes();
+        var sent = await CallersAsync(512, _ => producer.ProduceAsync("BENCH", new Message<string?, byte[]?> { Value = value }));
+        Ceiling("raw produce, each acknowledged, 512 in flight", Rate(sent, "messages"));
+    }
+
+    async Task<double> RawInsertAsync()
+    {
+        await Ledger.ExecuteAsync($"CREATE TABLE {InsertTable} LIKE coupon_issue", null, CancellationToken.None);
+        var rows = 0;
+        var start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < _round)
+        {
+            var sql = new StringBuilder($"INSERT INTO {InsertTable} (coupon_id, user_id, issued_at) VALUES ");
+            for (var i = 0; i < RowsTogether; i++, rows++) sql.Append(i == 0 ? "" : ",").Append(CultureInfo.InvariantCulture, $"(1,'u{rows}','2026-01-01')");
+            await Ledger.ExecuteAsync(sql.ToString(), null, CancellationToken.None);
+        }
+
+        var perSecond = rows / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        await Ledger.ExecuteAsync($"DROP TABLE {InsertTable}", null, CancellationToken.None);
+        Ceiling("raw multi-row insert, 1,000 rows a statement", Rate(perSecond, "rows"));
+        return perSecond;
+    }
+
+    /// <summary>Everybody gets a coupon while the Workers are away; then they drain what has piled up.</summary>
+    async Task DrainAsync(double insertPerSecond)
+    {
+        await stack.CommandAsync("workers", KnownResourceCommands.StopCommand);
+        var coupon = await stack.CouponAsync(total: _crowd);
+        using var http = Client();
+        await Parallel.ForEachAsync(_tokens, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (token, _) => await PressAsync(http, coupon, token));
+        AtMost($"Api memory while {_crowd:N0} coupons are issued", await stack.PeakMemoryAsync("api"), 300, "MB");
+
+        var starting = stack.CommandAsync("workers", KnownResourceCommands.StartCommand);
+        var (first, at) = (0, 0L);
+        while (true)
+        {
+            var rows = await RowsAsync(coupon);
+            if (rows > 0 && first == 0) (first, at) = (rows, Stopwatch.GetTimestamp());
+            if (rows == _crowd) break;
+            await Task.Delay(20);
+        }
+
+        await starting;
+        var perSecond = (_crowd - first) / Stopwatch.GetElapsedTime(at).TotalSeconds;
+        Add("consumer drain", Rate(perSecond, "rows"), "≥ 10,000 rows/s", perSecond >= 10_000);
+        AtLeast("consumer drain ÷ raw multi-row insert", perSecond / insertPerSecond, 0.6);
+        await RestAsync();
+    }
+
+    /// <summary>The whole crowd, with the broker away for 10 s and Redis killed once; then the audit.</summary>
+    async Task FaultsAsync()
+    {
+        var coupon = await stack.CouponAsync(total: _crowd);
+        using var http = Client();
+        var done = 0;
+        var promised = 0;
+        var sale = Parallel.ForEachAsync(_tokens, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (token, _) =>
+        {
+            if (await PressAsync(http, coupon, token)) Interlocked.Increment(ref promised);
+            Interlocked.Increment(ref done);
+        });
+        await ReachedAsync(_crowd / 5);
+        Say("the broker goes away for 10 s");
+        await stack.SignalAsync("kafka", SigUsr1);
+        await Task.Delay(TimeSpan.FromSeconds(10));
+        await stack.SignalAsync("kafka", SigUsr2);
+        await ReachedAsync(_crowd / 2);
+        Say("Redis is killed");
+        await stack.SignalAsync("redis", SigKill);
+        await stack.EndedAsync("redis");
+        await stack.CommandAsync("redis", KnownResourceCommands.StartCommand);
+        await sale;
+        await RestAsync();
+
+        var report = await AuditAsync();
+        var rows = await RowsAsync(coupon);
+        var broken = report.Findings.Where(f => !f.Holds).Sum(f => f.Broken) + Math.Max(0, promised - rows);
+        Add($"{_crowd:N0} issues with the broker away for 10 s and Redis killed once", $"{broken} broken ({promised:N0} promised, {rows:N0} rows)", "0 broken", broken == 0);
+
+        async Task ReachedAsync(int count)
+        {
+            while (Volatile.Read(ref done) < count && !sale.IsCompleted) await Task.Delay(20);
+        }
+    }
+
+    /// <summary>Presses until there is an answer that counts; true for a 2xx.</summary>
+    static async Task<bool> PressAsync(HttpClient http, Coupon coupon, string token)
+    {
+        while (true)
+        {
+            try
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/coupons/{coupon.Id}/issue");
+                request.Headers.Authorization = new("Bearer", token);
+                using var answer = await http.SendAsync(request);
+                if ((int)answer.StatusCode < 500) return answer.IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                // No answer: ask again.
+            }
+
+            await Task.Delay(100);
+        }
+    }
+
+    /// <summary>Waits until nothing is on its way any more.</summary>
+    async Task RestAsync()
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (!(await AuditAsync()).Holds && Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(2)) await Task.Delay(200);
+    }
+
+    async Task<AuditReport> AuditAsync()
+    {
+        try
+        {
+            return (await stack.Admin.GetFromJsonAsync<AuditReport>("/api/admin/audit"))!;
+        }
+        catch (HttpRequestException e)
+        {
+            return new([new("HTTP", e.Message, false, 1)]);
+        }
+    }
+
+    async Task<double> CallersAsync(int callers, Func<int, Task> call)
+    {
+        var calls = 0;
+        var start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(async () =>
+        {
+            while (Stopwatch.GetElapsedTime(start) < _round) await call(Interlocked.Increment(ref calls));
+        })));
+        return calls / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    Task<int> RowsAsync(Coupon coupon) =>
+        Ledger.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
+
+    Uri IssueUrl(Coupon coupon) => new(stack.ApiUrl, $"/api/coupons/{coupon.Id}/issue");
+
+    HttpClient Client() => new(new SocketsHttpHandler { MaxConnectionsPerServer = 256 }) { BaseAddress = stack.ApiUrl };
+
+    void Add(string what, string value, string target, bool? met)
+    {
+        _figures.Add(new(what, value, target, met));
+        Say($"{what}: {value} {target}");
+    }
+
+    void AtLeast(string what, double ratio, double target) =>
+        Add(what, ratio.ToString("F2", CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"≥ {target:0.##}"), ratio >= target);
+
+    void AtMost(string what, double value, double target, string unit) =>
+        Add(what, string.Create(CultureInfo.InvariantCulture, $"{value:F1} {unit}"), string.Create(CultureInfo.InvariantCulture, $"≤ {target:0.##} {unit}"), value <= target);
+
+    void Ceiling(string what, string value) => _ceilings.Add(new(what, value, "", null));
+
+    static string Rate(double perSecond, string unit) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {unit}/s");
+
+    static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+
+    static void Say(string text) => Console.WriteLine($"  {text}");
+}

@@ -1,0 +1,14 @@
+using Commerce.Bench;
+
+return args switch
+{
+    ["serve", var url] => await CeilingApi.RunAsync(url),
+    ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: ./commerce bench coupons [--quick]");
+    return 2;
+}

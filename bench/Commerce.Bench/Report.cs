@@ -1,0 +1,39 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Commerce.Bench;
+
+/// <summary>One figure; <paramref name="Met"/> is null where it has no target.</summary>
+sealed record Figure(string What, string Value, string Target, bool? Met);
+
+/// <summary>The figures of one run, with what they were measured on.</summary>
+sealed record Report(string Name, DateTimeOffset At, string Hardware, IReadOnlyList<Figure> Figures, IReadOnlyList<Figure> Ceilings)
+{
+    public static async Task<string> HardwareAsync()
+    {
+        var cpu = (await File.ReadAllLinesAsync("/proc/cpuinfo")).First(l => l.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{Environment.ProcessorCount} cores of {cpu}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 30} GB, {Environment.OSVersion.VersionString}, .NET {Environment.Version}; everything, the load included, on one machine");
+    }
+
+    /// <summary>Writes NAME.md and NAME.json into the folder.</summary>
+    public async Task WriteAsync(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"# {Name}\n\n{At:yyyy-MM-dd HH:mm} UTC. {Hardware}.\nAgain: `./commerce bench {Name}`.\n");
+        text.AppendLine("| measure | result | target | |\n| --- | --- | --- | --- |");
+        foreach (var f in Figures) text.AppendLine(CultureInfo.InvariantCulture, $"| {f.What} | {f.Value} | {f.Target} | {f.Met switch { true => "met", false => "**missed**", null => "" }} |");
+        text.AppendLine("\nCeilings, measured in the same run:\n\n| ceiling | result |\n| --- | --- |");
+        foreach (var c in Ceilings) text.AppendLine(CultureInfo.InvariantCulture, $"| {c.What} | {c.Value} |");
+        await File.WriteAllTextAsync(Path.Combine(folder, $"{Name}.md"), text.ToString());
+        await File.WriteAllTextAsync(Path.Combine(folder, $"{Name}.json"), JsonSerializer.Serialize(this, ReportJson.Default.Report) + "\n");
+        Console.WriteLine(text);
+    }
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, WriteIndented = true)]
+[JsonSerializable(typeof(Report))]
+sealed partial class ReportJson : JsonSerializerContext;
