@@ -12,7 +12,8 @@ public sealed class ResourceStateTests(SmallApplication application) : IClassFix
     [Fact]
     public async Task A_resource_that_dies_is_shown_as_ended_with_its_exit_code()
     {
-        var ended = await application.SeenAsync("dies", s => KnownResourceStates.TerminalStates.Contains(s.State?.Text) && s.ExitCode is not null);
+        var ended = await application.SeenAsync("dies", s => KnownResourceStates.TerminalStates.Contains(s.State?.Text)
+            && s.ExitCode is not null);
         Assert.Equal(3, ended.Snapshot.ExitCode);
         Assert.NotNull(ended.Snapshot.StopTimeStamp);
     }
@@ -103,13 +104,16 @@ public sealed class ResourceStateTests(SmallApplication application) : IClassFix
     [Fact]
     public async Task Stop_start_and_restart_give_a_new_process()
     {
-        var first = Pid((await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running && Pid(s) > 0)).Snapshot);
+        var first = Pid((await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running
+            && Pid(s) > 0)).Snapshot);
         Assert.True((await ExecuteAsync("restartable", KnownResourceCommands.StopCommand)).Success);
         await application.ReachedAsync("restartable", KnownResourceStates.Finished, KnownResourceStates.Exited);
         Assert.True((await ExecuteAsync("restartable", KnownResourceCommands.StartCommand)).Success);
-        var second = Pid((await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running && Pid(s) != first)).Snapshot);
+        var second = Pid((await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running
+            && Pid(s) != first)).Snapshot);
         Assert.True((await ExecuteAsync("restartable", KnownResourceCommands.RestartCommand)).Success);
-        await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running && Pid(s) != first && Pid(s) != second);
+        await application.SeenAsync("restartable", s => s.State?.Text == KnownResourceStates.Running && Pid(s) != first
+            && Pid(s) != second);
     }
 
     [Fact]

@@ -32,9 +32,12 @@ public class DistributedApplication : IHost, IAsyncDisposable
     /// <param name="args">Of the program: configuration as key=value or --key value.</param>
     public static IDistributedApplicationBuilder CreateBuilder(string[] args) => new DistributedApplicationBuilder(args);
 
-    public static IDistributedApplicationBuilder CreateBuilder(DistributedApplicationOptions options) => new DistributedApplicationBuilder(options);
+    public static IDistributedApplicationBuilder CreateBuilder(DistributedApplicationOptions options) =>
+        new DistributedApplicationBuilder(options);
 
-    /// <summary>Starts everything. Ends when every resource was started or has failed to start, which may be long before it is healthy.</summary>
+    /// <summary>
+    /// Starts everything. Ends when every resource was started or has failed to start, which may be long before it is healthy.
+    /// </summary>
     public virtual async Task StartAsync(CancellationToken cancellationToken = default)
     {
         _logger.Starting();

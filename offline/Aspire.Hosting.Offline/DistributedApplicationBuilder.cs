@@ -36,7 +36,8 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _entryPoint = entryPoint;
         _entryPoint?.Configure(options, settings);
         if (options.Args?.Contains("--operation") == true || options.Args?.Contains("--publisher") == true)
-            throw new NotSupportedException("The offline mode runs applications; it does not publish them. Use the Aspire packages for that.");
+            throw new NotSupportedException(
+                "The offline mode runs applications; it does not publish them. Use the Aspire packages for that.");
 
         AppHostAssembly = options.AssemblyName is { } name ? Assembly.Load(name) : Assembly.GetEntryAssembly();
         AppHostDirectory = Path.GetFullPath(options.ProjectDirectory ?? AppHostAssembly.FindMetadata("apphostprojectpath") ?? Directory.GetCurrentDirectory());

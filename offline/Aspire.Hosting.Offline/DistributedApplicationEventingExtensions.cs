@@ -14,7 +14,8 @@ public static class DistributedApplicationEventingExtensions
     }
 
     public static IResourceBuilder<T> OnInitializeResource<T>(
-        this IResourceBuilder<T> builder, Func<T, InitializeResourceEvent, CancellationToken, Task> callback) where T : IResource => builder.On(callback);
+        this IResourceBuilder<T> builder, Func<T, InitializeResourceEvent, CancellationToken, Task> callback)
+            where T : IResource => builder.On(callback);
 
     public static IResourceBuilder<T> OnResourceEndpointsAllocated<T>(
         this IResourceBuilder<T> builder, Func<T, ResourceEndpointsAllocatedEvent, CancellationToken, Task> callback)
@@ -25,13 +26,16 @@ public static class DistributedApplicationEventingExtensions
         where T : IResourceWithConnectionString => builder.On(callback);
 
     public static IResourceBuilder<T> OnBeforeResourceStarted<T>(
-        this IResourceBuilder<T> builder, Func<T, BeforeResourceStartedEvent, CancellationToken, Task> callback) where T : IResource => builder.On(callback);
+        this IResourceBuilder<T> builder, Func<T, BeforeResourceStartedEvent, CancellationToken, Task> callback)
+            where T : IResource => builder.On(callback);
 
     public static IResourceBuilder<T> OnResourceReady<T>(
-        this IResourceBuilder<T> builder, Func<T, ResourceReadyEvent, CancellationToken, Task> callback) where T : IResource => builder.On(callback);
+        this IResourceBuilder<T> builder, Func<T, ResourceReadyEvent, CancellationToken, Task> callback)
+            where T : IResource => builder.On(callback);
 
     public static IResourceBuilder<T> OnResourceStopped<T>(
-        this IResourceBuilder<T> builder, Func<T, ResourceStoppedEvent, CancellationToken, Task> callback) where T : IResource => builder.On(callback);
+        this IResourceBuilder<T> builder, Func<T, ResourceStoppedEvent, CancellationToken, Task> callback)
+            where T : IResource => builder.On(callback);
 
     static IResourceBuilder<T> On<T, TEvent>(this IResourceBuilder<T> builder, Func<T, TEvent, CancellationToken, Task> callback)
         where T : IResource where TEvent : IDistributedApplicationResourceEvent

@@ -14,7 +14,8 @@ public class DistributedApplicationExecutionContext(DistributedApplicationOperat
     /// <exception cref="InvalidOperationException">The application is not built yet.</exception>
     public IServiceProvider Services
     {
-        get => _services ?? throw new InvalidOperationException("IServiceProvider is not available because the container has not been built yet.");
+        get => _services ?? throw new InvalidOperationException(
+            "IServiceProvider is not available because the container has not been built yet.");
         internal set => _services = value;
     }
 }

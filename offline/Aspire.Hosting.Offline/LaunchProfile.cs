@@ -22,7 +22,8 @@ internal sealed record LaunchProfile(string Name, Uri[] ApplicationUrls, IReadOn
                 .Where(p => p.Value?["commandName"]?.GetValue<string>() is null or "Project").ToArray() ?? [])
             : [];
         var found = name is null
-            ? profiles.FirstOrDefault(p => p.Key == configuration["DOTNET_LAUNCH_PROFILE"]) is { Key: not null } same ? same : profiles.FirstOrDefault()
+            ? profiles.FirstOrDefault(p => p.Key == configuration["DOTNET_LAUNCH_PROFILE"]) is { Key: not null } same ? same
+                : profiles.FirstOrDefault()
             : profiles.FirstOrDefault(p => p.Key == name) is { Key: not null } exact ? exact
                 : throw new DistributedApplicationException($"Launch settings file does not contain '{name}' profile.");
         if (found.Value is not { } profile) return null;

@@ -6,7 +6,9 @@ namespace Aspire.Hosting;
 public static class OtlpConfigurationExtensions
 {
     /// <summary>Tells the resource where the dashboard takes telemetry. Projects have it.</summary>
-    /// <remarks>Without a dashboard nothing is set: telemetry that nobody takes costs time. Aspire would name a port where nobody listens.</remarks>
+    /// <remarks>
+    /// Without a dashboard nothing is set: telemetry that nobody takes costs time. Aspire would name a port where nobody listens.
+    /// </remarks>
     public static IResourceBuilder<T> WithOtlpExporter<T>(this IResourceBuilder<T> builder) where T : IResourceWithEnvironment
     {
         var configuration = builder.ApplicationBuilder.Configuration;

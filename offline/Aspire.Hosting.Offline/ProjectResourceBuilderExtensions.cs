@@ -57,7 +57,8 @@ public static class ProjectResourceBuilderExtensions
             .WithEnvironment("LOGGING__CONSOLE__FORMATTERNAME", "simple")
             .WithEnvironment("DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION", "true")
             .WithEnvironment(AddUrls);
-        if (!options.ExcludeLaunchProfile && LaunchProfile.Find(metadata.ProjectPath, options.LaunchProfileName, builder.Configuration) is { } profile)
+        if (!options.ExcludeLaunchProfile
+            && LaunchProfile.Find(metadata.ProjectPath, options.LaunchProfileName, builder.Configuration) is { } profile)
         {
             project.WithAnnotation(new LaunchProfileAnnotation(profile.Name)).WithEnvironment(context =>
             {
@@ -93,7 +94,8 @@ public static class ProjectResourceBuilderExtensions
     sealed class ProjectMetadata(string root, string path) : IProjectMetadata
     {
         public string ProjectPath { get; } = Path.GetFullPath(path, root) is var full && Directory.Exists(full)
-            ? Directory.GetFiles(full, "*.*proj").FirstOrDefault() ?? throw new DistributedApplicationException($"There is no project file in '{full}'.")
+            ? Directory.GetFiles(full, "*.*proj").FirstOrDefault()
+                ?? throw new DistributedApplicationException($"There is no project file in '{full}'.")
             : full;
     }
 }

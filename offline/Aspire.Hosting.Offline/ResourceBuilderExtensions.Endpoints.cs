@@ -33,7 +33,8 @@ public static partial class ResourceBuilderExtensions
 
         var endpoint = new EndpointAnnotation(ProtocolType.Tcp, scheme, null, name, port, targetPort, isExternal, isProxied);
         if (builder.Resource.GetEndpoint(endpoint.Name).Exists)
-            throw new DistributedApplicationException($"Endpoint with name '{endpoint.Name}' already exists on resource '{builder.Resource.Name}'.");
+            throw new DistributedApplicationException(
+                $"Endpoint with name '{endpoint.Name}' already exists on resource '{builder.Resource.Name}'.");
 
         if (env is not null && builder.Resource is IResourceWithEnvironment)
         {
@@ -88,14 +89,16 @@ public static partial class ResourceBuilderExtensions
     {
         var endpoint = endpointName is not null ? builder.GetEndpoint(endpointName)
             : builder.Resource.GetEndpoints().FirstOrDefault(e => e.IsHttp || e.IsHttps)
-                ?? throw new DistributedApplicationException($"Could not create HTTP health check for resource '{builder.Resource.Name}' as it has no HTTP endpoint.");
+                ?? throw new DistributedApplicationException(
+                    $"Could not create HTTP health check for resource '{builder.Resource.Name}' as it has no HTTP endpoint.");
         var key = $"{builder.Resource.Name}_{endpoint.EndpointName}_{path ?? "/"}_{statusCode ?? 200}_check";
         builder.ApplicationBuilder.Services.AddHealthChecks()
             .Add(new HealthCheckRegistration(key, _ => new HttpHealthCheck(endpoint, path ?? "/", statusCode ?? 200), null, null));
         return builder.WithHealthCheck(key);
     }
 
-    public static IResourceBuilder<T> WithUrl<T>(this IResourceBuilder<T> builder, string url, string? displayText = null) where T : IResource =>
+    public static IResourceBuilder<T> WithUrl<T>(this IResourceBuilder<T> builder, string url, string? displayText = null)
+        where T : IResource =>
         builder.WithUrls(context => context.Urls.Add(new ResourceUrlAnnotation { Url = url, DisplayText = displayText }));
 
     public static IResourceBuilder<T> WithUrl<T>(

@@ -60,7 +60,8 @@ public static partial class ResourceBuilderExtensions
     public static IResourceBuilder<T> WithReferenceRelationship<T>(this IResourceBuilder<T> builder, IResourceBuilder<IResource> resourceBuilder)
         where T : IResource => builder.WithRelationship(resourceBuilder.Resource, "Reference");
 
-    public static IResourceBuilder<T> WithRelationship<T>(this IResourceBuilder<T> builder, IResource resource, string type) where T : IResource =>
+    public static IResourceBuilder<T> WithRelationship<T>(this IResourceBuilder<T> builder, IResource resource, string type)
+        where T : IResource =>
         builder.WithAnnotation(new ResourceRelationshipAnnotation(resource, type));
 
     /// <summary>Adds a command, or replaces the one of that name.</summary>
@@ -81,7 +82,8 @@ public static partial class ResourceBuilderExtensions
         this IResourceBuilder<T> builder, IResource dependency, WaitType type, WaitBehavior? behavior, int exitCode = 0) where T : IResource
     {
         if (dependency.SelfAndParents().Contains(builder.Resource))
-            throw new DistributedApplicationException($"The '{builder.Resource.Name}' resource cannot wait for itself or for what belongs to it.");
+            throw new DistributedApplicationException(
+                $"The '{builder.Resource.Name}' resource cannot wait for itself or for what belongs to it.");
 
         // What belongs to a server is there when the server is: waiting for the server first makes its state visible.
         foreach (var parent in dependency.SelfAndParents().Skip(1).Where(_ => type != WaitType.WaitForCompletion))

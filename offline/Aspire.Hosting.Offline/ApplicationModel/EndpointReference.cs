@@ -73,7 +73,8 @@ public class EndpointReferenceExpression(EndpointReference endpointReference, En
             EndpointProperty.Port => allocated.Port.ToString(CultureInfo.InvariantCulture),
             EndpointProperty.HostAndPort => allocated.EndPointString,
             EndpointProperty.TargetPort => allocated.TargetPortExpression,
-            _ => throw new InvalidOperationException($"The property '{Property}' is not supported for the endpoint '{Endpoint.EndpointName}'."),
+            _ => throw new InvalidOperationException(
+                $"The property '{Property}' is not supported for the endpoint '{Endpoint.EndpointName}'."),
         };
     }
 

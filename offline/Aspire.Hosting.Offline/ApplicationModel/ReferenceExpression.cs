@@ -82,7 +82,8 @@ public class ReferenceExpressionBuilder
         if (!ReferenceEquals(handler.Builder, this)) throw new ArgumentException("The text was made for another builder.", nameof(handler));
     }
 
-    public void AppendLiteral(string value) => _format.Append(value.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal));
+    public void AppendLiteral(string value) =>
+        _format.Append(value.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal));
 
     public void AppendFormatted(string? value, string? format = null) =>
         AppendLiteral(format == "uri" ? Uri.EscapeDataString(value ?? "") : value ?? "");

@@ -57,7 +57,8 @@ public class ResourceLoggerService : IDisposable
     Output Get(string id) => _outputs.GetOrAdd(id, _ => new());
 
     string[] Ids(string name) => _outputs.ContainsKey(name) ? [name]
-        : _outputs.Keys.Where(k => k.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && k.Length == name.Length + 9).ToArray() is { Length: > 0 } ids
+        : _outputs.Keys.Where(k => k.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase)
+            && k.Length == name.Length + 9).ToArray() is { Length: > 0 } ids
             ? ids : [name];
 
     async IAsyncEnumerable<IReadOnlyList<LogLine>> Merge(

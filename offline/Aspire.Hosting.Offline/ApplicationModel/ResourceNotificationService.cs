@@ -165,7 +165,8 @@ public class ResourceNotificationService : IDisposable
     static bool IsNamed(ResourceEvent e, string name) => string.Equals(e.Resource.Name, name, StringComparison.OrdinalIgnoreCase);
 
     static bool IsUnavailable(CustomResourceSnapshot snapshot) =>
-        snapshot.State?.Text is { } state && (KnownResourceStates.TerminalStates.Contains(state) || state == KnownResourceStates.RuntimeUnhealthy);
+        snapshot.State?.Text is { } state
+            && (KnownResourceStates.TerminalStates.Contains(state) || state == KnownResourceStates.RuntimeUnhealthy);
 
     async Task WaitForInstanceAsync(IResource waiter, WaitAnnotation wait, string id, CancellationToken cancellationToken)
     {
@@ -221,7 +222,10 @@ public class ResourceNotificationService : IDisposable
     async Task<ResourceEvent> WaitUntilReadyAsync(string name, string id, CancellationToken cancellationToken)
     {
         var ready = await WaitAsync(
-            name, e => e.ResourceId == id && e.Snapshot.ResourceReadyEvent is not null, "execute the resource ready event", cancellationToken);
+            name,
+            e => e.ResourceId == id && e.Snapshot.ResourceReadyEvent is not null,
+            "execute the resource ready event",
+            cancellationToken);
         await ready.Snapshot.ResourceReadyEvent!.WaitAsync(cancellationToken);
         return ready;
     }

@@ -11,7 +11,8 @@ internal sealed class ProtobufMessage
 
     public byte[] ToArray() => _to.WrittenSpan.ToArray();
 
-    public ProtobufMessage Text(int field, string? value) => string.IsNullOrEmpty(value) ? this : Bytes(field, Encoding.UTF8.GetBytes(value));
+    public ProtobufMessage Text(int field, string? value) =>
+        string.IsNullOrEmpty(value) ? this : Bytes(field, Encoding.UTF8.GetBytes(value));
 
     public ProtobufMessage Flag(int field, bool value) => value ? Present(field, 1) : this;
 

@@ -57,10 +57,15 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
         }
 
         var access = await RepeatAsync("gave no access", async () => File.Exists(kubeconfig)
-            && await File.ReadAllTextAsync(kubeconfig, cancellationToken) is var text && Field(text, "server") != "" && Field(text, "token") != ""
+            && await File.ReadAllTextAsync(kubeconfig, cancellationToken) is var text && Field(text, "server") != ""
+                && Field(text, "token") != ""
                 ? text : null, cancellationToken);
         _http = Connect(access);
-        await RepeatAsync("did not get ready", async () => (await Http.GetAsync("readyz", cancellationToken)).IsSuccessStatusCode ? "" : null, cancellationToken);
+        await RepeatAsync("did not get ready", async () =>
+        {
+            using var answer = await Http.GetAsync("readyz", cancellationToken);
+            return answer.IsSuccessStatusCode ? "" : null;
+        }, cancellationToken);
     }
 
     /// <summary>Ends everything that the engine started, then the engine, and waits for that.</summary>
@@ -109,7 +114,9 @@ internal sealed partial class DcpClient(TimeProvider clock) : IDisposable
     /// <returns>Null where there is none.</returns>
     public Task<JsonNode?> GetAsync(string kind, string name) => SendAsync(HttpMethod.Get, $"apis/{ApiVersion}/{kind}/{name}");
 
-    /// <summary>Begins to stop a process; its state tells when it has ended. This cannot be taken back: delete it and make another.</summary>
+    /// <summary>
+    /// Begins to stop a process; its state tells when it has ended. This cannot be taken back: delete it and make another.
+    /// </summary>
     public Task StopExecutableAsync(string name) => SendAsync(
         HttpMethod.Patch, $"apis/{ApiVersion}/{Executables}/{name}", new JsonObject { ["spec"] = new JsonObject { ["stop"] = true } }, MergePatch);
 

@@ -17,7 +17,8 @@ internal sealed class EndpointAllocator(DcpClient dcp, IConfiguration configurat
     readonly bool _randomize = configuration.GetValue("DcpPublisher:RandomizePorts", false);
 
     /// <summary>The name of an endpoint's proxy in the engine.</summary>
-    public static string ServiceName(IResource resource, EndpointAnnotation endpoint) => $"{resource.Name}-{endpoint.Name}".ToLowerInvariant();
+    public static string ServiceName(IResource resource, EndpointAnnotation endpoint) =>
+        $"{resource.Name}-{endpoint.Name}".ToLowerInvariant();
 
     /// <summary>A port that nobody listens on.</summary>
     public int FreePort()

@@ -59,7 +59,8 @@ internal sealed class InstanceWatcher(
                 StartTimeStamp = after.Snapshot.StartTimeStamp,
                 StopTimeStamp = after.Snapshot.StopTimeStamp,
                 ResourceReadyEvent = state == KnownResourceStates.Running ? s.ResourceReadyEvent : null,
-                HealthReports = state == KnownResourceStates.Running ? s.HealthReports : [.. s.HealthReports.Select(r => r with { Status = null })],
+                HealthReports = state == KnownResourceStates.Running ? s.HealthReports
+                    : [.. s.HealthReports.Select(r => r with { Status = null })],
             });
         }
 
@@ -99,7 +100,8 @@ internal sealed class InstanceWatcher(
 
         // A server is a container in Aspire, and a container that ended is "Exited".
         var server = instance.Resource.HasAnnotationOfType<NativeServerAnnotation>();
-        var state = reported is "Finished" or "Terminated" ? (server ? KnownResourceStates.Exited : KnownResourceStates.Finished) : reported;
+        var ended = server ? KnownResourceStates.Exited : KnownResourceStates.Finished;
+        var state = reported is "Finished" or "Terminated" ? ended : reported;
         await PublishAsync(instance, s => Describe(s, instance.Resource, executable) with
         {
             State = state,
@@ -125,7 +127,8 @@ internal sealed class InstanceWatcher(
             .With("executable.workDir", (string?)executable["spec"]!["workingDirectory"])
             .With("executable.args", (executable["status"]!["effectiveArgs"]?.AsArray() ?? []).Select(a => (string)a!).ToArray(), isSensitive: true)
             .With("executable.pid", (int?)executable["status"]!["pid"]);
-        return resource.TryGetLastAnnotation<IProjectMetadata>(out var project) ? described.With("project.path", project.ProjectPath) : described;
+        return resource.TryGetLastAnnotation<IProjectMetadata>(out var project)
+            ? described.With("project.path", project.ProjectPath) : described;
     }
 
     async Task FollowAsync(string id, string source, CancellationToken cancellationToken)

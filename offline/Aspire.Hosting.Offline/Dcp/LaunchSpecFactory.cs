@@ -16,11 +16,12 @@ internal sealed class LaunchSpecFactory(
         if (!Directory.Exists(program.WorkingDirectory))
             throw new DistributedApplicationException($"its working directory '{program.WorkingDirectory}' does not exist.");
 
-        var args = new CommandLineArgsCallbackContext([], resource, cancellationToken) { ExecutionContext = execution, Logger = loggers.GetLogger(resource) };
+        var logger = loggers.GetLogger(resource);
+        var args = new CommandLineArgsCallbackContext([], resource, cancellationToken) { ExecutionContext = execution, Logger = logger };
         foreach (var callback in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
             await callback.Callback(args);
 
-        var environment = new EnvironmentCallbackContext(execution, resource, [], cancellationToken) { Logger = loggers.GetLogger(resource) };
+        var environment = new EnvironmentCallbackContext(execution, resource, [], cancellationToken) { Logger = logger };
         foreach (var callback in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
             await callback.Callback(environment);
 

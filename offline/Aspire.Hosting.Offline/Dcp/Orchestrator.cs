@@ -116,7 +116,8 @@ internal sealed class Orchestrator(
         {
             var parent = (resource as IResourceWithParent)?.Parent
                 ?? resource.Annotations.OfType<ResourceRelationshipAnnotation>().LastOrDefault(r => r.Type == "Parent")?.Resource;
-            await notifications.PublishUpdateAsync(resource, s => (parent is null ? s : s.With("resource.parentName", parent.GetInstanceIds()[0])) with
+            await notifications.PublishUpdateAsync(resource, s => (parent is null ? s
+                : s.With("resource.parentName", parent.GetInstanceIds()[0])) with
             {
                 State = HasProcess(resource) ? KnownResourceStates.NotStarted : s.State,
                 HealthReports = [.. resource.GetHealthCheckKeys().Select(key => new HealthReportSnapshot(key, null, null, null))],
@@ -132,7 +133,8 @@ internal sealed class Orchestrator(
         if (resource is IResourceWithEndpoints owner)
             urls.AddRange(owner.GetEndpoints().Where(e => e.IsAllocated).Select(e => new ResourceUrlAnnotation { Url = e.Url, Endpoint = e }));
 
-        var context = new ResourceUrlsCallbackContext(execution, resource, urls, cancellationToken) { Logger = loggers.GetLogger(resource) };
+        var logger = loggers.GetLogger(resource);
+        var context = new ResourceUrlsCallbackContext(execution, resource, urls, cancellationToken) { Logger = logger };
         try
         {
             foreach (var callback in resource.Annotations.OfType<ResourceUrlsCallbackAnnotation>())

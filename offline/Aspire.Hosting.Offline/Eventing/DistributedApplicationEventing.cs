@@ -27,7 +27,8 @@ public class DistributedApplicationEventing : IDistributedApplicationEventing
     readonly Lock _gate = new();
     readonly List<(Type Event, DistributedApplicationEventSubscription Subscription)> _subscriptions = [];
 
-    public DistributedApplicationEventSubscription Subscribe<T>(Func<T, CancellationToken, Task> callback) where T : IDistributedApplicationEvent
+    public DistributedApplicationEventSubscription Subscribe<T>(Func<T, CancellationToken, Task> callback)
+        where T : IDistributedApplicationEvent
     {
         var subscription = new DistributedApplicationEventSubscription((e, ct) => callback((T)e, ct));
         lock (_gate)

@@ -18,7 +18,8 @@ internal sealed class HttpHealthCheck(EndpointReference endpoint, string path, i
     {
         try
         {
-            using var answer = await Http.GetAsync(new Uri(new Uri(endpoint.Url), path), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            using var answer = await Http.GetAsync(new Uri(new Uri(endpoint.Url), path), HttpCompletionOption.ResponseHeadersRead,
+                cancellationToken);
             return (int)answer.StatusCode == expected ? HealthCheckResult.Healthy()
                 : HealthCheckResult.Unhealthy(string.Create(CultureInfo.InvariantCulture, $"{path} answered {(int)answer.StatusCode}, expected {expected}."));
         }

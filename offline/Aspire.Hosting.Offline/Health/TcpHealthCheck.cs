@@ -17,9 +17,11 @@ internal sealed class TcpHealthCheck(EndpointReference endpoint, Func<NetworkStr
         {
             using var client = new TcpClient();
             await client.ConnectAsync(endpoint.Host, endpoint.Port, limit.Token);
-            return await exchange(client.GetStream(), limit.Token) is { } problem ? HealthCheckResult.Unhealthy(problem) : HealthCheckResult.Healthy();
+            return await exchange(client.GetStream(), limit.Token) is { } problem ? HealthCheckResult.Unhealthy(problem)
+                : HealthCheckResult.Healthy();
         }
-        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException
+            && !cancellationToken.IsCancellationRequested)
         {
             return HealthCheckResult.Unhealthy($"{endpoint.Host}:{endpoint.Port} does not answer: {e.Message}");
         }

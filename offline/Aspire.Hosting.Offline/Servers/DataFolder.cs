@@ -72,7 +72,8 @@ internal sealed class DataFolder(string appHostDirectory) : IDisposable
     {
         Directory.CreateDirectory(_root, Private);
         var file = Path.Combine(_root, "secrets.json");
-        var secrets = File.Exists(file) ? JsonSerializer.Deserialize(File.ReadAllBytes(file), HostingJson.Default.DictionaryStringString)! : [];
+        var secrets = File.Exists(file) ? JsonSerializer.Deserialize(File.ReadAllBytes(file), HostingJson.Default.DictionaryStringString)!
+            : [];
         if (!secrets.TryGetValue(key, out var value))
         {
             secrets[key] = value = fresh();

@@ -39,7 +39,8 @@ public static class MySqlBuilderExtensions
     /// <summary>Keeps the data in .data/name.</summary>
     public static IResourceBuilder<MySqlServerResource> WithDataVolume(
         this IResourceBuilder<MySqlServerResource> builder, string? name = null, bool isReadOnly = false) =>
-        builder.WithAnnotation(new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"), ResourceAnnotationMutationBehavior.Replace);
+        builder.WithAnnotation(new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
+            ResourceAnnotationMutationBehavior.Replace);
 
     public static IResourceBuilder<MySqlServerResource> WithPassword(
         this IResourceBuilder<MySqlServerResource> builder, IResourceBuilder<ParameterResource> password)

@@ -45,7 +45,8 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
     }
 
     static string[] BaseFolder() =>
-        Path.Combine(Path.GetDirectoryName(ServerPrograms.MySql)!, "usr") is var usr && File.Exists(Path.Combine(usr, "sbin", "mysqld")) ? [$"--basedir={usr}"] : [];
+        Path.Combine(Path.GetDirectoryName(ServerPrograms.MySql)!, "usr") is var usr
+            && File.Exists(Path.Combine(usr, "sbin", "mysqld")) ? [$"--basedir={usr}"] : [];
 
     static async Task InitialiseAsync(string home, string folder, string[] common, CancellationToken cancellationToken)
     {
@@ -55,7 +56,8 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
         if (ServerPrograms.MySqlTemplate is { } template)
             await RunAsync("cp", ["-a", "--reflink=auto", template, folder], cancellationToken);
         else
-            await RunAsync(ServerPrograms.MySql, [.. common, "--initialize-insecure", "--skip-log-bin", "--innodb-redo-log-capacity=64M"], cancellationToken);
+            await RunAsync(ServerPrograms.MySql, [.. common, "--initialize-insecure", "--skip-log-bin", "--innodb-redo-log-capacity=64M"],
+                cancellationToken);
 
         await File.WriteAllTextAsync(Path.Combine(home, "initialised"), "", cancellationToken);
     }
@@ -69,7 +71,9 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
             throw new DistributedApplicationException($"'{command}' ended with exit code {process.ExitCode}: {errors}");
     }
 
-    /// <summary>Run at every start, before connections are accepted: the password and the databases are always those of the model.</summary>
+    /// <summary>
+    /// Run at every start, before connections are accepted: the password and the databases are always those of the model.
+    /// </summary>
     async Task<string> InitStatementsAsync(CancellationToken cancellationToken)
     {
         var password = (await server.PasswordParameter.GetValueAsync(cancellationToken))!
@@ -80,7 +84,8 @@ internal sealed class MySqlProcess(MySqlServerResource server, DataFolder data)
             .AppendLine(CultureInfo.InvariantCulture, $"ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '{password}';")
             .AppendLine("GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;");
         foreach (var database in server.Databases.Values)
-            statements.AppendLine(CultureInfo.InvariantCulture, $"CREATE DATABASE IF NOT EXISTS `{database.Replace("`", "``", StringComparison.Ordinal)}`;");
+            statements.AppendLine(CultureInfo.InvariantCulture, $"CREATE DATABASE IF NOT EXISTS `{database.Replace("`", "``",
+                StringComparison.Ordinal)}`;");
 
         return statements.ToString();
     }

@@ -50,7 +50,8 @@ public class MySqlDatabaseResource(string name, string databaseName, MySqlServer
     public ReferenceExpression UriExpression => ReferenceExpression.Create(
         $"mysql://root:{Parent.PasswordParameter:uri}@{Parent.Host}:{Parent.Port}/{DatabaseName:uri}");
 
-    public ReferenceExpression JdbcConnectionString => ReferenceExpression.Create($"jdbc:mysql://{Parent.Host}:{Parent.Port}/{DatabaseName:uri}");
+    public ReferenceExpression JdbcConnectionString =>
+        ReferenceExpression.Create($"jdbc:mysql://{Parent.Host}:{Parent.Port}/{DatabaseName:uri}");
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
         [.. Parent.ConnectionProperties(UriExpression, JdbcConnectionString), new("DatabaseName", ReferenceExpression.Create($"{DatabaseName}"))];

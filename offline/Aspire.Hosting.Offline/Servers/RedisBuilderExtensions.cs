@@ -33,7 +33,8 @@ public static class RedisBuilderExtensions
     public static IResourceBuilder<RedisResource> WithDataVolume(
         this IResourceBuilder<RedisResource> builder, string? name = null, bool isReadOnly = false)
     {
-        builder.WithAnnotation(new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"), ResourceAnnotationMutationBehavior.Replace);
+        builder.WithAnnotation(new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
+            ResourceAnnotationMutationBehavior.Replace);
         return isReadOnly || builder.Resource.HasAnnotationOfType<PersistenceAnnotation>() ? builder : builder.WithPersistence();
     }
 
@@ -43,7 +44,8 @@ public static class RedisBuilderExtensions
     public static IResourceBuilder<RedisResource> WithPersistence(
         this IResourceBuilder<RedisResource> builder, TimeSpan? interval = null, long keysChangedThreshold = 1) =>
         builder.WithAnnotation(
-            new PersistenceAnnotation(interval ?? TimeSpan.FromSeconds(60), keysChangedThreshold), ResourceAnnotationMutationBehavior.Replace);
+            new PersistenceAnnotation(interval ?? TimeSpan.FromSeconds(60), keysChangedThreshold),
+                ResourceAnnotationMutationBehavior.Replace);
 
     static async Task<ProcessDescription> PrepareAsync(RedisResource redis, DataFolder data, CancellationToken cancellationToken)
     {

@@ -18,7 +18,8 @@ public class RedisResource(string name) : ContainerResource(name), IResourceWith
         ? ReferenceExpression.Create($"{Host}:{Port}") : ReferenceExpression.Create($"{Host}:{Port},password={PasswordParameter}");
 
     public ReferenceExpression UriExpression => PasswordParameter is null
-        ? ReferenceExpression.Create($"redis://{Host}:{Port}") : ReferenceExpression.Create($"redis://:{PasswordParameter:uri}@{Host}:{Port}");
+        ? ReferenceExpression.Create($"redis://{Host}:{Port}")
+            : ReferenceExpression.Create($"redis://:{PasswordParameter:uri}@{Host}:{Port}");
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties()
     {

@@ -17,7 +17,8 @@ internal static class ServerPrograms
     public static string MySql => Find("mysql-9.7", "my");
 
     /// <summary>An initialised data folder; null where the installer made none.</summary>
-    public static string? MySqlTemplate => Path.Combine(CacheFolder, "mysql-9.7", "template") is var path && Directory.Exists(path) ? path : null;
+    public static string? MySqlTemplate =>
+        Path.Combine(CacheFolder, "mysql-9.7", "template") is var path && Directory.Exists(path) ? path : null;
 
     public static string Redis => Find("redis", "my");
 
@@ -30,6 +31,8 @@ internal static class ServerPrograms
     public static string DotNet => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
     static string Find(string folder, string file) =>
-        Path.Combine(CacheFolder, folder, file) is var path && File.Exists(Path.Combine(CacheFolder, folder, ".install-complete")) && File.Exists(path)
-            ? path : throw new DistributedApplicationException($"'{path}' is not installed. Run ./commerce up, or the installers in offline/install.");
+        Path.Combine(CacheFolder, folder, file) is var path && File.Exists(Path.Combine(CacheFolder, folder, ".install-complete"))
+            && File.Exists(path)
+            ? path : throw new DistributedApplicationException(
+                $"'{path}' is not installed. Run ./commerce up, or the installers in offline/install.");
 }

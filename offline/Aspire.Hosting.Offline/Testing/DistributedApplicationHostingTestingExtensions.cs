@@ -28,7 +28,8 @@ public static class DistributedApplicationHostingTestingExtensions
         var endpoint = endpointName is null ? endpoints.FirstOrDefault(e => e.IsHttps) ?? endpoints.FirstOrDefault(e => e.IsHttp)
             : endpoints.FirstOrDefault(e => string.Equals(e.EndpointName, endpointName, StringComparison.OrdinalIgnoreCase));
         return endpoint is null
-            ? throw new ArgumentException($"Endpoint '{endpointName}' for resource '{resourceName}' not found.", nameof(endpointName)) : new Uri(endpoint.Url);
+            ? throw new ArgumentException($"Endpoint '{endpointName}' for resource '{resourceName}' not found.", nameof(endpointName))
+                : new Uri(endpoint.Url);
     }
 
     static IResource Find(this DistributedApplication app, string name) =>
