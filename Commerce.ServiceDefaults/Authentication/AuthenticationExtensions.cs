@@ -34,6 +34,8 @@ public static class AuthenticationExtensions
         // After the section was read, which replaces these parameters.
         builder.Services.PostConfigure<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme, bearer =>
         {
+            // The framework hands out a sequence that reads the configuration anew for every request.
+            if (bearer.TokenValidationParameters.IssuerSigningKeys is { } keys) bearer.TokenValidationParameters.IssuerSigningKeys = [.. keys];
             bearer.TokenValidationParameters.NameClaimType = "sub";
             bearer.TokenValidationParameters.RoleClaimType = "role";
             bearer.TokenValidationParameters.ValidateIssuer = true;
