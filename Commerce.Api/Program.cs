@@ -18,7 +18,6 @@ builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.Seriali
 var app = builder.Build();
 
 app.UseServiceDefaults();
-app.UseRateLimiter();
 
 app.MapDefaultEndpoints();
 app.MapDevelopmentTokens();

@@ -107,13 +107,12 @@ sealed class CouponBench(BenchStack stack, bool quick)
 
     async Task LatencyAsync()
     {
-        using var http = Client();
         var rate = _topRate / 2;
         string[] tokens = [.. _tokens.Take((int)(rate * _round.TotalSeconds))];
         // The load generator has to warm up, too.
-        await Load.AtRateAsync(http, IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
+        await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
         await RestAsync();
-        var latencies = await Load.AtRateAsync(http, IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
+        var latencies = await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
         AtMost("p99 of issue at half its top rate", latencies[(int)(latencies.Length * 0.99)], 30, "ms");
         await RestAsync();
     }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -37,28 +36,25 @@ static class Load
     /// One request for each token at a constant rate, timed from the moment at which it was due, so that a stall counts for all who wait.
     /// Returns the latencies in ms, sorted.
     /// </summary>
-    public static async Task<double[]> AtRateAsync(HttpClient http, Uri url, IReadOnlyList<string> tokens, double perSecond)
+    public static async Task<double[]> AtRateAsync(Uri url, IReadOnlyList<string> tokens, double perSecond)
     {
-        var latencies = new ConcurrentBag<double>();
-        var running = new List<Task>(tokens.Count);
+        var requests = tokens.Select(t => RawClient.Post(url, t)).ToArray();
+        var latencies = new double[requests.Length];
+        var next = -1;
         var start = Stopwatch.GetTimestamp();
-        for (var i = 0; i < tokens.Count;)
+        await Task.WhenAll(Enumerable.Range(0, Connections).Select(async _ =>
         {
-            var due = (int)Math.Min(tokens.Count, Stopwatch.GetElapsedTime(start).TotalSeconds * perSecond);
-            for (; i < due; i++) running.Add(SendAsync(tokens[i], TimeSpan.FromSeconds(i / perSecond)));
-            await Task.Delay(1);
-        }
-
-        await Task.WhenAll(running);
-        return [.. latencies.Order()];
-
-        async Task SendAsync(string token, TimeSpan due)
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Post, url);
-            request.Headers.Authorization = new("Bearer", token);
-            using var answer = await http.SendAsync(request);
-            answer.EnsureSuccessStatusCode();
-            latencies.Add((Stopwatch.GetElapsedTime(start) - due).TotalMilliseconds);
-        }
+            using var client = await RawClient.ConnectAsync(url);
+            for (var i = Interlocked.Increment(ref next); i < requests.Length; i = Interlocked.Increment(ref next))
+            {
+                var due = TimeSpan.FromSeconds(i / perSecond);
+                if (due - Stopwatch.GetElapsedTime(start) is { TotalMilliseconds: > 1 } early) await Task.Delay(early);
+                var status = await client.SendAsync(requests[i]);
+                if (status != 202) throw new InvalidOperationException($"{url} answered {status}.");
+                latencies[i] = (Stopwatch.GetElapsedTime(start) - due).TotalMilliseconds;
+            }
+        }));
+        Array.Sort(latencies);
+        return latencies;
     }
 }
