@@ -5,6 +5,9 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>The connections to MySQL, Redis and Kafka: one set-up for every service.</summary>
 public static class ConnectionExtensions
 {
+    /// <summary>In ms. A message that is not acknowledged by then has failed.</summary>
+    public const int ProduceTimeoutMs = 2000;
+
     /// <summary>In ms. By default a client stays away for up to 10 s after the brokers are back.</summary>
     const int LongestReconnect = 1000;
 
@@ -29,7 +32,7 @@ public static class ConnectionExtensions
             // whose fatal errors end it.
             settings.Config.Acks = Acks.All;
             settings.Config.LingerMs = 1;
-            settings.Config.MessageTimeoutMs = 2000;
+            settings.Config.MessageTimeoutMs = ProduceTimeoutMs;
             settings.Config.RequestTimeoutMs = 2000;
             settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
             settings.Config.SocketNagleDisable = true;

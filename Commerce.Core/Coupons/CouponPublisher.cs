@@ -3,6 +3,7 @@ using System.Globalization;
 using Commerce.Core.Messaging;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
@@ -12,8 +13,8 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
 {
     static readonly Counter<long> Failed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.publish.failed");
 
-    /// <summary>The brokers have this long to acknowledge. The producer's own time limit must not be longer.</summary>
-    public static TimeSpan Deadline { get; } = TimeSpan.FromSeconds(2);
+    /// <summary>The brokers have this long to acknowledge: the producer's own time limit, which it keeps within a second.</summary>
+    public static TimeSpan Deadline { get; } = TimeSpan.FromMilliseconds(ConnectionExtensions.ProduceTimeoutMs);
 
     /// <summary>After a failure nobody else waits for the deadline; one message in this time finds out whether the brokers are back.</summary>
     static readonly TimeSpan ProbeEvery = TimeSpan.FromSeconds(1);
@@ -35,11 +36,11 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
                     Key = string.Create(CultureInfo.InvariantCulture, $"{issue.CouponId}:{issue.UserId}"),
                     Value = issue.ToBytes(),
                     Headers = headers,
-                }).WaitAsync(Deadline, clock);
+                });
                 if (Volatile.Read(ref _failedAt) != long.MinValue) Volatile.Write(ref _failedAt, long.MinValue);
                 return true;
             }
-            catch (Exception e) when (e is ProduceException<string?, byte[]?> or TimeoutException)
+            catch (ProduceException<string?, byte[]?> e)
             {
                 Failed.Add(1);
                 if (Interlocked.Exchange(ref _failedAt, clock.GetTimestamp()) == long.MinValue) LogAway(logger, e.Message);

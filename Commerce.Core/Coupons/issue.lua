@@ -5,17 +5,22 @@
 --         {3} not started, {4} ended or cancelled; or, when accepted, {0, accepted at (ms), epoch}
 local gate = redis.call('HMGET', KEYS[1], 'stock', 'opens', 'closes', 'state', 'epoch', 'server')
 if not gate[1] or gate[6] ~= ARGV[2] then return {-1} end
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {2} end
-if gate[4] ~= 'ACTIVE' then return {4} end
+
+-- Who has it is told so, whatever else holds by now.
+local function refuse(code)
+  if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {2} end
+  return {code}
+end
+if gate[4] ~= 'ACTIVE' then return refuse(4) end
+if tonumber(gate[1]) <= 0 then return refuse(1) end
 
 -- One clock decides about the window: this server's.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if now < tonumber(gate[2]) then return {3} end
-if now >= tonumber(gate[3]) then return {4} end
-if tonumber(gate[1]) <= 0 then return {1} end
+if now < tonumber(gate[2]) then return refuse(3) end
+if now >= tonumber(gate[3]) then return refuse(4) end
 
+if redis.call('HSETNX', KEYS[2], ARGV[1], now) == 0 then return {2} end
 redis.call('HINCRBY', KEYS[1], 'stock', -1)
-redis.call('HSET', KEYS[2], ARGV[1], now)
 redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
 return {0, now, tonumber(gate[5])}
