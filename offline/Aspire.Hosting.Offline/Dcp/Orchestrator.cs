@@ -30,6 +30,7 @@ internal sealed class Orchestrator(
 {
     readonly Dictionary<string, ResourceInstance> _instances = [];
     readonly CancellationTokenSource _stopping = new();
+    readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     Task _watching = Task.CompletedTask;
     bool _stopped;
 
@@ -64,6 +65,8 @@ internal sealed class Orchestrator(
             _ = InitializeAsync(resource);
         }
 
+        _ready.TrySetResult();
+
         await Task.WhenAll(_instances.Values.GroupBy(i => i.Resource)
             .Where(g => !g.Key.HasAnnotationOfType<ExplicitStartupAnnotation>())
             .Select(g => LaunchAsync(g.Key, [.. g], either.Token)));
@@ -74,6 +77,7 @@ internal sealed class Orchestrator(
         if (_stopped) return;
 
         _stopped = true;
+        _ready.TrySetCanceled(CancellationToken.None);
         await _stopping.CancelAsync();
         await dashboard.StopAsync();
         try
@@ -293,6 +297,8 @@ internal sealed class Orchestrator(
                 async context =>
                 {
                     var instance = _instances[context.ResourceName];
+                    // The states are published before the engine is up.
+                    await _ready.Task.WaitAsync(context.CancellationToken);
                     await action(instance, context.CancellationToken);
                     return CommandResults.Success();
                 },
