@@ -2,6 +2,7 @@ using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
+using Commerce.Core.Outbox;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,6 +26,7 @@ public static class CommerceCoreExtensions
         builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());
         builder.Services.AddSingleton<DeadLetterProducer>();
         builder.Services.AddSingleton<DeadLetterStore>();
+        builder.Services.AddSingleton<OutboxWriter>();
         builder.Services.AddSingleton<CouponLedger>();
         builder.Services.AddSingleton<CouponGate>();
         builder.Services.AddSingleton<CouponAdministration>();
