@@ -1,9 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
 using Commerce.Api.Products;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
+using Commerce.Core.Events;
 using Commerce.Core.Messaging;
 
 namespace Commerce.Api;
@@ -19,6 +21,11 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(Coupon))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
+[JsonSerializable(typeof(EventDefinition))]
+[JsonSerializable(typeof(EventTimes))]
+[JsonSerializable(typeof(TicketAnswer))]
+[JsonSerializable(typeof(OpenedData))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

@@ -3,6 +3,7 @@ using Commerce.Core.Messaging;
 using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
+using Commerce.Workers.Events;
 using Commerce.Workers.Messaging;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
@@ -15,7 +16,8 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
 builder.Services.AddHostedService<CouponGateKeeper>();
-builder.AddDeadLetterArchive(Topics.CouponIssued);
+builder.AddEvents();
+builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.EventOpen);
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -15,6 +15,12 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>The consumer's transaction is committed; its offset is not.</summary>
     public const string AfterCommit = "after-commit";
 
+    /// <summary>All that opens an event is written; nothing is committed.</summary>
+    public const string BeforeOpening = "before-opening";
+
+    /// <summary>The event is open in the ledger; nobody was woken to tell.</summary>
+    public const string AfterOpening = "after-opening";
+
     readonly string? _directory = configuration["Failpoints:Directory"];
 
     /// <summary>Ends the process where the place is armed.</summary>
