@@ -27,6 +27,7 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<DeadLetterProducer>();
         builder.Services.AddSingleton<DeadLetterStore>();
         builder.Services.AddSingleton<OutboxWriter>();
+        builder.Services.AddSingleton<OutboxStore>();
         builder.Services.AddSingleton<CouponLedger>();
         builder.Services.AddSingleton<CouponGate>();
         builder.Services.AddSingleton<CouponAdministration>();

@@ -4,6 +4,7 @@ using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
 using Commerce.Workers.Messaging;
+using Commerce.Workers.Outbox;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
@@ -15,6 +16,7 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
 builder.Services.AddHostedService<CouponGateKeeper>();
+builder.AddOutboxRelay();
 builder.AddDeadLetterArchive(Topics.CouponIssued);
 
 var app = builder.Build();

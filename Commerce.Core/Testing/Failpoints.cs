@@ -15,6 +15,9 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>The consumer's transaction is committed; its offset is not.</summary>
     public const string AfterCommit = "after-commit";
 
+    /// <summary>The brokers have the messages of the outbox; their rows are not marked.</summary>
+    public const string AfterProduce = "after-produce";
+
     readonly string? _directory = configuration["Failpoints:Directory"];
 
     /// <summary>Ends the process where the place is armed.</summary>
