@@ -1,7 +1,9 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
@@ -28,6 +30,9 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<DeadLetterStore>();
         builder.Services.AddSingleton<OutboxWriter>();
         builder.Services.AddSingleton<OutboxStore>();
+        builder.Services.AddSingleton<OrderLedger>();
+        builder.Services.AddSingleton<InventoryLedger>();
+        builder.Services.AddSingleton<InventoryGate>();
         builder.Services.AddSingleton<CouponLedger>();
         builder.Services.AddSingleton<CouponGate>();
         builder.Services.AddSingleton<CouponAdministration>();

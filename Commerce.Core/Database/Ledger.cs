@@ -53,9 +53,24 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
             },
             cancellationToken);
 
+    /// <summary>As <see cref="TransactAsync"/>, but commits only where <paramref name="work"/> returns true.</summary>
+    public async Task<bool> TryTransactAsync(Func<Statements, Task<bool>> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TransactAsync(async transaction => await work(transaction) ? true : throw new RolledBackException(), cancellationToken);
+        }
+        catch (RolledBackException)
+        {
+            return false;
+        }
+    }
+
     // MySQL rolled the transaction back, so that the other one could go on.
     static bool IsConflict(Exception exception) =>
         exception is DbException e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
+
+    sealed class RolledBackException : Exception;
 }
 
 /// <summary>How the ledger is used by this process.</summary>
