@@ -30,6 +30,7 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<DeadLetterStore>();
         builder.Services.AddSingleton<OutboxWriter>();
         builder.Services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<OutboxStore>();
         builder.Services.AddSingleton<OrderLedger>();
         builder.Services.AddSingleton<OrderService>();
         builder.Services.AddSingleton<OrderReconciler>();

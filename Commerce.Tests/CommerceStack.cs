@@ -37,6 +37,9 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>Calls the Api as an administrator.</summary>
     public HttpClient Admin { get; private set; } = null!;
 
+    /// <summary>The bootstrap servers.</summary>
+    public string Kafka { get; private set; } = "";
+
     /// <summary>Starts the stack where it is not running yet.</summary>
     public async Task StartAsync()
     {
@@ -53,6 +56,7 @@ public sealed class CommerceStack : IAsyncDisposable
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
+            Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
             _host = await ConnectAsync();
             Anonymous = _app.CreateHttpClient("api", "http");
             Admin = await UserAsync("admin", "ADMIN");

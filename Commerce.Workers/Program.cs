@@ -6,6 +6,7 @@ using Commerce.Workers.Database;
 using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
 using Commerce.Workers.Orders;
+using Commerce.Workers.Outbox;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
@@ -22,6 +23,7 @@ builder.Services.AddHostedService<InventoryKeeper>();
 builder.Services.AddHostedService<HoldReaper>();
 builder.Services.AddHostedService<Reconciliation>();
 builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced);
+builder.AddOutboxRelay();
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -21,6 +21,9 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>Paid orders are off the stock; the gate and Kafka do not know.</summary>
     public const string AfterStock = "after-stock";
 
+    /// <summary>The brokers have the messages of the outbox; their rows are not marked.</summary>
+    public const string AfterProduce = "after-produce";
+
     readonly string? _directory = configuration["Failpoints:Directory"];
 
     /// <summary>Ends the process where the place is armed.</summary>

@@ -8,7 +8,7 @@ CREATE TABLE outbox (
   payload         BLOB          NOT NULL COMMENT 'JSON',
   traceparent     VARCHAR(55)   CHARACTER SET ascii NULL,
   status          VARCHAR(8)    NOT NULL DEFAULT 'PENDING' COMMENT 'PENDING, SENT, DEAD',
-  attempts        INT           NOT NULL DEFAULT 0,
+  attempts        INT           NOT NULL DEFAULT 0 COMMENT 'refusals of the message itself; that the brokers were away does not count',
   next_attempt_at DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   last_error      VARCHAR(500)  NULL,
   created_at      DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
@@ -16,6 +16,7 @@ CREATE TABLE outbox (
   KEY outbox_due (status, shard, id),
   KEY outbox_sent (status, sent_at),
   KEY outbox_by_key (message_key, id)
+  KEY outbox_due (status, shard, attempts, id)
 );
 
 -- Who may send a shard at this moment. The token is of one claim: a relay that comes back too late marks nothing.
