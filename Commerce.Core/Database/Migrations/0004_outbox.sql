@@ -13,10 +13,9 @@ CREATE TABLE outbox (
   last_error      VARCHAR(500)  NULL,
   created_at      DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   sent_at         DATETIME(6)   NULL,
-  KEY outbox_due (status, shard, id),
+  KEY outbox_due (status, shard, attempts, id),
   KEY outbox_sent (status, sent_at),
   KEY outbox_by_key (message_key, id)
-  KEY outbox_due (status, shard, attempts, id)
 );
 
 -- Who may send a shard at this moment. The token is of one claim: a relay that comes back too late marks nothing.
