@@ -2,6 +2,8 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
+using Commerce.Core.Auditing;
+using Commerce.ServiceDefaults;
 using Commerce.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -121,6 +123,24 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     protected CommerceStack Stack => stack;
 
     public ValueTask InitializeAsync() => new(stack.StartAsync());
+
+    /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
+    protected async Task AuditAsync(TimeSpan? patience = null)
+    {
+        await Eventually.GetAsync(RunAsync, report => report.Holds, patience ?? TimeSpan.FromSeconds(60));
+
+        async Task<AuditReport> RunAsync()
+        {
+            try
+            {
+                return await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled);
+            }
+            catch (Exception e) when (DependencyFaults.Is(e))
+            {
+                return new([new("FAULT", e.Message, false, 1)]);
+            }
+        }
+    }
 
     public ValueTask DisposeAsync()
     {
