@@ -3,6 +3,7 @@ using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
+using Commerce.Api.Orders;
 using Commerce.Api.Products;
 using Commerce.Core;
 
@@ -30,6 +31,9 @@ app.MapCouponAdministration();
 app.MapEvents();
 app.MapEventAdministration();
 app.MapProducts();
+app.MapProductAdministration();
+app.MapOrders();
+app.MapOrderAdministration();
 app.MapDeadLetters();
 app.MapAudit();
 

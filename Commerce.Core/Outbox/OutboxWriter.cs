@@ -13,7 +13,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     public const int Shards = 16;
 
     /// <summary>The Redis channel on which relays are woken. A lost call costs a few seconds: relays look by themselves, too.</summary>
-    public const string WakeChannel = "outbox:wake";
+    public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
     /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
     public static Task AddAsync(Statements transaction, OutboxMessage message) =>
