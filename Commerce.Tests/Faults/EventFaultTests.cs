@@ -210,6 +210,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         using var reader = await alice.StreamAsync();
         using var deaf = await DeafClientAsync(replica.Url, alice.DefaultRequestHeaders.Authorization!.ToString());
         var name = new string('봄', 200);
+        Assert.False(await IsCutAsync(deaf));
         var slowest = TimeSpan.Zero;
 
         // Until what waits for the client is more than the sockets and the server hold for it.
