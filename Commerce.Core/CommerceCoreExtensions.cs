@@ -2,6 +2,7 @@ using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
+using Commerce.Core.Payments;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,6 +19,7 @@ public static class CommerceCoreExtensions
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AddCommerceConnections();
+        builder.AddPaymentGateway();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
         builder.Services.AddSingleton<Failpoints>();
