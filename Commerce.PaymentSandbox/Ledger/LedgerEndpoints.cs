@@ -1,3 +1,4 @@
+using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.PaymentSandbox.Ledger;

@@ -26,10 +26,11 @@ sealed class PaymentLedger(TimeProvider clock, IOptions<SandboxOptions> options)
     public Payment Authorize(PayOrder order)
     {
         var now = clock.GetUtcNow();
+        var lifetime = order.LifetimeMs is { } ms ? TimeSpan.FromMilliseconds(ms) : options.Value.PaymentLifetime;
         while (true)
         {
             var id = $"{KoreanTime.Date(now)}NP{RandomNumberGenerator.GetString("0123456789", TenDigits)}";
-            var payment = new Payment(id, order, now, now + options.Value.PaymentLifetime);
+            var payment = new Payment(id, order, now, now + lifetime);
             if (_payments.TryAdd(id, payment)) return payment;
         }
     }

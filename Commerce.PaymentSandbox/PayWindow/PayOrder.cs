@@ -9,8 +9,10 @@ namespace Commerce.PaymentSandbox.PayWindow;
 /// <param name="ProductName">1 to 128 characters.</param>
 /// <param name="ReturnUrl">Where the browser goes afterwards; programs need none.</param>
 /// <param name="Fault">What goes wrong with this payment, where switches are on.</param>
+/// <param name="LifetimeMs">How long it can be captured instead of <see cref="SandboxOptions.PaymentLifetime"/>, where switches are on.</param>
 sealed record PayOrder(
-    string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null)
+    string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null,
+    int? LifetimeMs = null)
 {
     const int LongestKey = 64;
     const int LongestName = 128;
