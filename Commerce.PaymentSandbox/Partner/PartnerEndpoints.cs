@@ -26,7 +26,7 @@ static class PartnerEndpoints
     {
         var payment = ledger.Find(paymentId ?? "");
         payment?.CountApply();
-        return desk.ServeAsync(context, Operation.Apply, payment, fault => keys.AnswerAsync(key, $"apply {paymentId}", () =>
+        return desk.ServeAsync(context, Operation.Apply, payment, fault => keys.AnswerAsync(Operation.Apply, key, $"{paymentId}", () =>
             payment is null ? Task.FromResult(PartnerAnswer.Of("Fail", "There is no such payment.")) : ledger.ApplyAsync(payment, fault)));
     }
 
@@ -48,8 +48,8 @@ static class PartnerEndpoints
     {
         var payment = ledger.Find(paymentId ?? "");
         var expectedRest = doCompareRest is 0 ? null : expectedRestAmount;
-        var parameters = string.Create(CultureInfo.InvariantCulture, $"cancel {paymentId} {cancelAmount} {expectedRest}");
-        return desk.ServeAsync(context, Operation.Cancel, payment, fault => keys.AnswerAsync(key, parameters, async () =>
+        var parameters = string.Create(CultureInfo.InvariantCulture, $"{paymentId} {cancelAmount} {expectedRest}");
+        return desk.ServeAsync(context, Operation.Cancel, payment, fault => keys.AnswerAsync(Operation.Cancel, key, parameters, async () =>
         {
             await ledger.WaitAsync(fault);
             if (payment is null) return PartnerAnswer.Of("InvalidPaymentId");
