@@ -2,6 +2,7 @@ using Commerce.Api;
 using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
 using Commerce.Api.Messaging;
+using Commerce.Api.Orders;
 using Commerce.Api.Products;
 using Commerce.Core;
 
@@ -26,6 +27,9 @@ app.MapOpenApi().AllowAnonymous();
 app.MapCoupons();
 app.MapCouponAdministration();
 app.MapProducts();
+app.MapProductAdministration();
+app.MapOrders();
+app.MapOrderAdministration();
 app.MapDeadLetters();
 app.MapAudit();
 

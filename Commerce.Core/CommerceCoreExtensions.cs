@@ -1,7 +1,10 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
@@ -27,6 +30,16 @@ public static class CommerceCoreExtensions
         builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());
         builder.Services.AddSingleton<DeadLetterProducer>();
         builder.Services.AddSingleton<DeadLetterStore>();
+        builder.Services.AddSingleton<OutboxWriter>();
+        builder.Services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<OutboxStore>();
+        builder.Services.AddSingleton<OrderLedger>();
+        builder.Services.AddSingleton<OrderService>();
+        builder.Services.AddSingleton<OrderReconciler>();
+        builder.Services.AddSingleton<InventoryLedger>();
+        builder.Services.AddSingleton<InventoryGate>();
+        builder.Services.AddSingleton<InventoryReconciler>();
+        builder.Services.AddSingleton<ProductAdministration>();
         builder.Services.AddSingleton<CouponLedger>();
         builder.Services.AddSingleton<CouponGate>();
         builder.Services.AddSingleton<CouponAdministration>();

@@ -2,6 +2,8 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
+using Commerce.Core.Auditing;
+using Commerce.ServiceDefaults;
 using Commerce.Tests;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -38,6 +40,9 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>Calls the Api as an administrator.</summary>
     public HttpClient Admin { get; private set; } = null!;
 
+    /// <summary>The bootstrap servers.</summary>
+    public string Kafka { get; private set; } = "";
+
     /// <summary>The payment gateway's pay window, faults and ledger.</summary>
     public Sandbox Sandbox { get; private set; } = null!;
 
@@ -57,6 +62,7 @@ public sealed class CommerceStack : IAsyncDisposable
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
+            Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
             await HealthyAsync("payment-sandbox", deadline.Token);
             _host = await ConnectAsync();
             Anonymous = _app.CreateHttpClient("api", "http");
@@ -125,6 +131,24 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     protected CommerceStack Stack => stack;
 
     public ValueTask InitializeAsync() => new(stack.StartAsync());
+
+    /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
+    protected async Task AuditAsync(TimeSpan? patience = null)
+    {
+        await Eventually.GetAsync(RunAsync, report => report.Holds, patience ?? TimeSpan.FromSeconds(60));
+
+        async Task<AuditReport> RunAsync()
+        {
+            try
+            {
+                return await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled);
+            }
+            catch (Exception e) when (DependencyFaults.Is(e))
+            {
+                return new([new("FAULT", e.Message, false, 1)]);
+            }
+        }
+    }
 
     public ValueTask DisposeAsync()
     {
