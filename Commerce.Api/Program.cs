@@ -1,6 +1,7 @@
 using Commerce.Api;
 using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
 using Commerce.Api.Products;
@@ -12,6 +13,7 @@ builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
 builder.AddCouponIssuing();
+builder.AddEvents();
 builder.AddLimits();
 builder.Services.AddOpenApi();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
@@ -26,6 +28,8 @@ app.MapOpenApi().AllowAnonymous();
 
 app.MapCoupons();
 app.MapCouponAdministration();
+app.MapEvents();
+app.MapEventAdministration();
 app.MapProducts();
 app.MapProductAdministration();
 app.MapOrders();
