@@ -20,6 +20,7 @@ builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.Seriali
 
 var app = builder.Build();
 
+app.UsePage();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
