@@ -3,6 +3,7 @@ using Commerce.Core.Messaging;
 using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
+using Commerce.Workers.Idempotency;
 using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
 using Commerce.Workers.Orders;
@@ -24,6 +25,7 @@ builder.Services.AddHostedService<HoldReaper>();
 builder.Services.AddHostedService<Reconciliation>();
 builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced);
 builder.AddOutboxRelay();
+builder.Services.AddHostedService<IdempotencyPurger>();
 
 var app = builder.Build();
 app.UseServiceDefaults();
