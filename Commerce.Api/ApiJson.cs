@@ -5,6 +5,7 @@ using Commerce.Api.Products;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
+using Commerce.Core.Outbox;
 
 namespace Commerce.Api;
 
@@ -19,6 +20,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(Coupon))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

@@ -2,6 +2,7 @@ using Commerce.Api;
 using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
 using Commerce.Api.Messaging;
+using Commerce.Api.Outbox;
 using Commerce.Api.Products;
 using Commerce.Core;
 
@@ -27,6 +28,7 @@ app.MapCoupons();
 app.MapCouponAdministration();
 app.MapProducts();
 app.MapDeadLetters();
+app.MapOutbox();
 app.MapAudit();
 
 app.Run();

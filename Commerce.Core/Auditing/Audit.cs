@@ -26,10 +26,12 @@ public sealed class Audit(Ledger ledger, CouponLedger coupons, CouponGate gate)
                 SELECT COUNT(*) FROM (SELECT 1 FROM coupon_issue GROUP BY coupon_id, user_id HAVING COUNT(*) > 1) twice
                 """, cancellationToken),
             await CountAsync("I3", "every acceptance is honoured", "SELECT COUNT(*) FROM coupon_issue_failure", cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
         };
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
-        findings.Add(new(AtRest, "nothing is pending and no gate is closed", pending + closed == 0, pending + closed));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);
     }
 

@@ -15,6 +15,14 @@ public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards);
 public sealed record OutboxRow(
     long Id, long Shard, string Topic, string Key, string MessageId, byte[] Payload, string? Traceparent, int Attempts, long Age);
 
+/// <summary>A row as people see it.</summary>
+/// <param name="Payload">At most 2,000 characters.</param>
+/// <param name="Status"><c>PENDING</c>, <c>SENT</c> or <c>DEAD</c>.</param>
+/// <param name="Attempts">How often the brokers refused it.</param>
+public sealed record OutboxEntry(
+    long Id, string Topic, string Key, string MessageId, string? Payload, string Status, int Attempts, string? LastError,
+    DateTime CreatedAt, DateTime NextAttemptAt, DateTime? SentAt);
+
 /// <summary>A row that the brokers refused, and what becomes of it.</summary>
 public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeSpan Delay);
 
@@ -120,6 +128,24 @@ public sealed class OutboxStore(Ledger ledger)
                                   WHERE id = (SELECT MIN(id) FROM outbox WHERE status = 'PENDING')), 0) AS DOUBLE) AS OldestAge,
                    (SELECT COUNT(*) FROM outbox WHERE status = 'DEAD') AS Dead
             """, null, cancellationToken))!;
+
+    /// <summary>The newest rows, of one status or of all, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int most, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<OutboxEntry>("""
+            SELECT id AS Id, topic AS Topic, message_key AS `Key`, message_id AS MessageId, LEFT(CONVERT(payload USING utf8mb4), 2000) AS Payload, status AS Status,
+                   attempts AS Attempts, last_error AS LastError, created_at AS CreatedAt, next_attempt_at AS NextAttemptAt, sent_at AS SentAt
+            FROM outbox WHERE (@status IS NULL OR status = @status) AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @most
+            """, new { status, before, most }, cancellationToken);
+
+    /// <summary>Lets a row be sent (again) that is DEAD or SENT; null where there is none of this id, false where it waits already.</summary>
+    public async Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken)
+    {
+        if (await ledger.ExecuteAsync("""
+            UPDATE outbox SET status = 'PENDING', attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), sent_at = NULL, last_error = NULL
+            WHERE id = @id AND status IN ('DEAD', 'SENT')
+            """, new { id }, cancellationToken) == 1) return true;
+        return await ledger.SingleAsync<long?>("SELECT id FROM outbox WHERE id = @id", new { id }, cancellationToken) is null ? null : false;
+    }
 
     /// <summary>Deletes sent rows, and notes of what consumers handled, that are older; returns how many.</summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
