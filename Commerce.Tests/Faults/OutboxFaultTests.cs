@@ -198,8 +198,8 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         }, took => took < TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
     }
 
-    /// <summary>No topic may be named so.</summary>
-    const string RefusedTopic = "no topic";
+    /// <summary>There is no such topic.</summary>
+    const string RefusedTopic = "NO_SUCH_TOPIC";
 
     /// <summary>One more relay, in this process.</summary>
     OutboxRelay NewRelay() => ActivatorUtilities.CreateInstance<OutboxRelay>(Stack.Services, Options.Create(new OutboxOptions()));
