@@ -29,10 +29,15 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<DeadLetterProducer>();
         builder.Services.AddSingleton<DeadLetterStore>();
         builder.Services.AddSingleton<OutboxWriter>();
+        builder.Services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<OutboxStore>();
         builder.Services.AddSingleton<OrderLedger>();
+        builder.Services.AddSingleton<OrderService>();
+        builder.Services.AddSingleton<OrderReconciler>();
         builder.Services.AddSingleton<InventoryLedger>();
         builder.Services.AddSingleton<InventoryGate>();
+        builder.Services.AddSingleton<InventoryReconciler>();
+        builder.Services.AddSingleton<ProductAdministration>();
         builder.Services.AddSingleton<CouponLedger>();
         builder.Services.AddSingleton<CouponGate>();
         builder.Services.AddSingleton<CouponAdministration>();

@@ -3,7 +3,9 @@ using Commerce.Core.Messaging;
 using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
+using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
+using Commerce.Workers.Orders;
 using Commerce.Workers.Outbox;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
@@ -16,8 +18,12 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
 builder.Services.AddHostedService<CouponGateKeeper>();
+builder.AddOrderConsumer();
+builder.Services.AddHostedService<InventoryKeeper>();
+builder.Services.AddHostedService<HoldReaper>();
+builder.Services.AddHostedService<Reconciliation>();
+builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced);
 builder.AddOutboxRelay();
-builder.AddDeadLetterArchive(Topics.CouponIssued);
 
 var app = builder.Build();
 app.UseServiceDefaults();

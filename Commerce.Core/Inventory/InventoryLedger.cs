@@ -17,6 +17,11 @@ public sealed class InventoryLedger(Ledger ledger)
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
         ledger.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
 
+    /// <summary>The stock of a product that the gate does not know yet, and the epoch under which it was read. Nothing can be held of it.</summary>
+    public Task<(int Epoch, int Stock)> FindStockAsync(long productId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<(int Epoch, int Stock)>(
+            "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
+
     /// <summary>
     /// Raises the epoch for one caller and reads what the gate is to hold. All that relied on the older epoch is either in what is read, or will be
     /// refused. Null where somebody else raised it, or is opening.
@@ -28,7 +33,7 @@ public sealed class InventoryLedger(Ledger ledger)
                     UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
                     WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
                     """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
-            var stock = await transaction.QueryAsync<AvailablePieces>("SELECT id AS ProductId, stock AS Pieces FROM product");
+            var stock = await transaction.QueryAsync<AvailablePieces>("SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces FROM product");
             var held = await transaction.QueryAsync<HeldLine>("""
                 SELECT o.id AS OrderId, o.hold_expires_at AS Deadline, i.product_id AS ProductId, i.quantity AS Quantity
                 FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding ORDER BY o.id

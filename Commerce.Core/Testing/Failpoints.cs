@@ -15,6 +15,12 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>The consumer's transaction is committed; its offset is not.</summary>
     public const string AfterCommit = "after-commit";
 
+    /// <summary>The gate holds the pieces of an order that is not in the ledger yet.</summary>
+    public const string AfterReserve = "after-reserve";
+
+    /// <summary>Paid orders are off the stock; the gate and Kafka do not know.</summary>
+    public const string AfterStock = "after-stock";
+
     /// <summary>The brokers have the messages of the outbox; their rows are not marked.</summary>
     public const string AfterProduce = "after-produce";
 

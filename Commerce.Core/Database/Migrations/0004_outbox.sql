@@ -13,13 +13,14 @@ CREATE TABLE outbox (
   last_error      VARCHAR(500)  NULL,
   created_at      DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   sent_at         DATETIME(6)   NULL,
-  KEY outbox_due (status, shard, attempts, id)
+  KEY outbox_due (status, shard, attempts, id),
+  KEY outbox_by_key (message_key, id)
 );
 
 -- Who may send a shard at this moment. The token is of one claim: a relay that comes back too late marks nothing.
 CREATE TABLE outbox_shard (
   shard       TINYINT     NOT NULL PRIMARY KEY,
-  token       CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NULL,
+  token       VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL,
   lease_until DATETIME(6) NOT NULL DEFAULT '2000-01-01'
 );
 INSERT INTO outbox_shard (shard) VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15);

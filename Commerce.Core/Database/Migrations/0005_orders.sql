@@ -8,7 +8,7 @@ CREATE TABLE inventory_gate (
 INSERT INTO inventory_gate (id, epoch) VALUES (1, 0);
 
 CREATE TABLE orders (
-  id              CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7',
+  id              VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7',
   user_id         VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   status          VARCHAR(16)  NOT NULL COMMENT 'CREATED, PENDING_PAYMENT, PAID, CANCELLED, EXPIRED, REFUNDING (paid, but there is no stock), REFUNDED',
   total_amount    BIGINT       NOT NULL COMMENT 'whole KRW, what is to be paid',
@@ -26,7 +26,7 @@ CREATE TABLE orders (
 );
 
 CREATE TABLE order_item (
-  order_id   CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  order_id   VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   product_id BIGINT   NOT NULL,
   quantity   INT      NOT NULL,
   price      BIGINT   NOT NULL COMMENT 'whole KRW for one, when it was ordered',
@@ -35,7 +35,7 @@ CREATE TABLE order_item (
 );
 
 CREATE TABLE shipping_info (
-  order_id  CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+  order_id  VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   recipient VARCHAR(100) NOT NULL,
   phone     VARCHAR(20)  NOT NULL,
   zipcode   VARCHAR(10)  NOT NULL,
@@ -58,5 +58,5 @@ INSERT INTO product_stock_audit (product_id, event_id, delta, reason) SELECT id,
 
 -- A coupon is reserved with an order, used when it is paid, and free again when it is cancelled or expires.
 ALTER TABLE coupon_issue
-  ADD COLUMN order_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL,
+  ADD COLUMN order_id VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL,
   ADD COLUMN used_at  DATETIME(6) NULL;

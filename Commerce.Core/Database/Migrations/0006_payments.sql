@@ -1,6 +1,6 @@
 CREATE TABLE payment (
-  id              CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7',
-  order_id        CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  id              VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7',
+  order_id        VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   user_id         VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   amount          BIGINT      NOT NULL COMMENT 'whole KRW',
   refunded_amount BIGINT      NOT NULL DEFAULT 0 COMMENT 'whole KRW, given back at the gateway',
@@ -19,7 +19,7 @@ CREATE TABLE payment (
 );
 
 CREATE TABLE payment_attempt (
-  payment_id    CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  payment_id    VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   number        INT         NOT NULL,
   pg_payment_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   status        VARCHAR(16) NOT NULL COMMENT 'INFLIGHT, SUCCEEDED, REFUSED, MISMATCHED, ABANDONED (never seen at the gateway)',
@@ -36,12 +36,12 @@ CREATE TABLE payment_attempt (
 -- A payment at the gateway pays for one order. Whoever claims it first has it.
 CREATE TABLE pg_payment (
   pg_payment_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
-  payment_id    CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL
+  payment_id    VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL
 );
 
 CREATE TABLE refund (
-  id            CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7; the idempotency key at the gateway',
-  payment_id    CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  id            VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY COMMENT 'UUID version 7; the idempotency key at the gateway',
+  payment_id    VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   amount        BIGINT       NOT NULL COMMENT 'whole KRW',
   expected_rest BIGINT       NOT NULL COMMENT 'what is left of the payment after it',
   reason        VARCHAR(200) NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE refund (
   checks        INT          NOT NULL DEFAULT 0,
   created_at    DATETIME(6)  NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   ended_at      DATETIME(6)  NULL,
-  open_payment  CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin
+  open_payment  VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin
                 GENERATED ALWAYS AS (IF(status = 'REQUESTED', payment_id, NULL)) STORED COMMENT 'one refund of a payment at a time',
   UNIQUE KEY refund_open (open_payment),
   KEY refund_of_payment (payment_id, id),
