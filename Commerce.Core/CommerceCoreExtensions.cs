@@ -5,6 +5,7 @@ using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
+using Commerce.Core.Payments;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,6 +22,7 @@ public static class CommerceCoreExtensions
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AddCommerceConnections();
+        builder.AddPaymentGateway();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
         builder.Services.AddSingleton<Failpoints>();

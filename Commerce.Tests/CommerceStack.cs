@@ -2,7 +2,10 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
+using Commerce.Core.Auditing;
+using Commerce.ServiceDefaults;
 using Commerce.Tests;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -13,8 +16,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, Api and Workers, on free
-/// ports, with nothing in them.
+/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, payment sandbox, Api and
+/// Workers, on free ports, with nothing in them.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
@@ -40,6 +43,9 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>The bootstrap servers.</summary>
     public string Kafka { get; private set; } = "";
 
+    /// <summary>The payment gateway's pay window, faults and ledger.</summary>
+    public Sandbox Sandbox { get; private set; } = null!;
+
     /// <summary>Starts the stack where it is not running yet.</summary>
     public async Task StartAsync()
     {
@@ -48,7 +54,7 @@ public sealed class CommerceStack : IAsyncDisposable
         {
             if (_host is not null) return;
             using var deadline = new CancellationTokenSource(StartDeadline);
-            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false"], deadline.Token);
+            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project).WithEnvironment("Failpoints__Directory", _failpoints.FullName);
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
@@ -57,8 +63,10 @@ public sealed class CommerceStack : IAsyncDisposable
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
             Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
+            await HealthyAsync("payment-sandbox", deadline.Token);
             _host = await ConnectAsync();
             Anonymous = _app.CreateHttpClient("api", "http");
+            Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
         }
         finally
@@ -89,6 +97,7 @@ public sealed class CommerceStack : IAsyncDisposable
     {
         Anonymous?.Dispose();
         Admin?.Dispose();
+        Sandbox?.Dispose();
         if (_host is not null) await _host.StopAsync();
         _host?.Dispose();
         if (_app is not null) await _app.DisposeAsync();
@@ -102,6 +111,7 @@ public sealed class CommerceStack : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             builder.Configuration[$"ConnectionStrings:{name}"] = await App.GetConnectionStringAsync(name);
+        builder.Configuration.AddInMemoryCollection(Sandbox.Configuration(App.GetEndpoint("payment-sandbox", "http")));
         builder.AddServiceDefaults();
         builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
         var host = builder.Build();
@@ -121,6 +131,24 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     protected CommerceStack Stack => stack;
 
     public ValueTask InitializeAsync() => new(stack.StartAsync());
+
+    /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
+    protected async Task AuditAsync(TimeSpan? patience = null)
+    {
+        await Eventually.GetAsync(RunAsync, report => report.Holds, patience ?? TimeSpan.FromSeconds(60));
+
+        async Task<AuditReport> RunAsync()
+        {
+            try
+            {
+                return await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled);
+            }
+            catch (Exception e) when (DependencyFaults.Is(e))
+            {
+                return new([new("FAULT", e.Message, false, 1)]);
+            }
+        }
+    }
 
     public ValueTask DisposeAsync()
     {

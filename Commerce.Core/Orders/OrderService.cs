@@ -49,19 +49,21 @@ public sealed partial class OrderService(
 
         var epoch = await ReserveAsync(placed.OrderId, lines, cancellationToken);
         failpoints.Reach(Failpoints.AfterReserve);
+        var committing = false;
         try
         {
             // To its end, also where the caller goes away: else it would be in doubt whether the order exists.
             await ledger.TransactAsync(async transaction =>
             {
+                committing = false;
                 await withinTransaction(transaction, placed);
                 await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
-                return true;
+                return committing = true;
             }, CancellationToken.None);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (committing && DependencyFaults.Is(e))
         {
-            // Where the connection broke in the commit, nobody knows yet.
+            // The connection broke in the commit: nobody knows yet.
             if (!await WasCommittedAsync(placed.OrderId)) throw;
         }
         catch
