@@ -82,8 +82,9 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
                 return await CountAsync("SENT", id);
             }, TimeSpan.FromSeconds(30));
             sentAt = await SentAtAsync(id);
-            // In the hands of a third: what the frozen one does now would take it away from there.
-            await Ledger.ExecuteAsync("UPDATE outbox SET status = 'PENDING', next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE message_id = @id", new { id }, Cancelled);
+            // As if it waited again: if the frozen one marked it now, it would be sent.
+            await Ledger.ExecuteAsync("UPDATE outbox SET status = 'PENDING', attempts = 1, next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE message_id = @id",
+                new { id }, Cancelled);
         }
         finally
         {
@@ -97,6 +98,26 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.Equal(1, await CountAsync("PENDING", id));
         Assert.Equal(sentAt, await SentAtAsync(id));
         await Ledger.ExecuteAsync("UPDATE outbox SET next_attempt_at = UTC_TIMESTAMP(6) WHERE message_id = @id", new { id }, Cancelled);
+        await SentAsync(id);
+    }
+
+    [Fact]
+    public async Task F27_A_mark_under_a_claim_that_was_taken_over_changes_nothing()
+    {
+        var store = Stack.Services.GetRequiredService<OutboxStore>();
+        var key = Key("f27-stale");
+        var shard = OutboxWriter.ShardOf(key);
+        var claim = (await Eventually.GetAsync(() => store.ClaimAsync([shard], TimeSpan.FromHours(1), Cancelled), c => c is not null))!;
+        var (id, _) = await WriteAsync(key);
+        var rows = await store.ListDueAsync(claim, 10, Cancelled);
+        Assert.Equal(id, Assert.Single(rows).MessageId);
+        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
+
+        Assert.Empty(await store.MarkAsync(claim, rows, [], Cancelled));
+
+        Assert.Equal(1, await CountAsync("PENDING", id));
+        Assert.Equal("another", await Ledger.SingleAsync<string>("SELECT token FROM outbox_shard WHERE shard = @shard", new { shard }, Cancelled));
+        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard = @shard", new { shard }, Cancelled);
         await SentAsync(id);
     }
 
