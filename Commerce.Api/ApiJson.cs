@@ -10,6 +10,7 @@ using Commerce.Core.Events;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
 
 namespace Commerce.Api;
 
@@ -39,6 +40,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(EventTimes))]
 [JsonSerializable(typeof(TicketAnswer))]
 [JsonSerializable(typeof(OpenedData))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

@@ -4,6 +4,7 @@ using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
+using Commerce.Api.Outbox;
 using Commerce.Api.Products;
 using Commerce.Core;
 
@@ -36,6 +37,7 @@ app.MapProductAdministration();
 app.MapOrders();
 app.MapOrderAdministration();
 app.MapDeadLetters();
+app.MapOutbox();
 app.MapAudit();
 
 app.Run();

@@ -44,6 +44,7 @@ public sealed class Audit(
                         AND (SELECT COUNT(*) FROM outbox o WHERE o.topic = 'EVENT_OPEN' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
                      + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
                 """, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
         };
         if (await inventoryLedger.FindEpochAsync(cancellationToken) is > 0 and var epoch)
         {
@@ -55,8 +56,9 @@ public sealed class Audit(
         }
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
-        findings.Add(new(AtRest, "nothing is pending and no gate is closed", pending + closed == 0, pending + closed));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);
     }
 
