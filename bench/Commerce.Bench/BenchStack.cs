@@ -31,6 +31,7 @@ sealed partial class BenchStack : IAsyncDisposable
     {
         (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
         ApiUrl = app.GetEndpoint("api", "http");
+        SandboxUrl = app.GetEndpoint("payment-sandbox", "http");
         Admin = new HttpClient { BaseAddress = ApiUrl };
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
     }
@@ -38,6 +39,8 @@ sealed partial class BenchStack : IAsyncDisposable
     public Uri ApiUrl { get; }
 
     public Uri CeilingUrl { get; }
+
+    public Uri SandboxUrl { get; }
 
     public HttpClient Admin { get; }
 
@@ -55,7 +58,7 @@ sealed partial class BenchStack : IAsyncDisposable
                 .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
         var app = await builder.BuildAsync();
         await app.StartAsync();
-        foreach (var name in new[] { "api", "workers" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
+        foreach (var name in new[] { "api", "workers", "payment-sandbox" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
 
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Environment.ProcessPath!, ["serve", url.ToString()]) { RedirectStandardOutput = true };
