@@ -1,6 +1,7 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+using Commerce.Core.Events;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
@@ -45,6 +46,11 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<CouponAdministration>();
         builder.Services.AddSingleton<CouponGateOpener>();
         builder.Services.AddSingleton<CouponPublisher>();
+        builder.Services.AddSingleton<EventLedger>();
+        builder.Services.AddSingleton<EventSchedule>();
+        builder.Services.AddSingleton<EventAnnouncements>();
+        builder.Services.AddSingleton<EventOpener>();
+        builder.Services.AddSingleton<EventAdministration>();
         builder.Services.AddSingleton<Audit>();
         return builder;
     }

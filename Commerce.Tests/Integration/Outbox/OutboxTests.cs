@@ -47,7 +47,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         var key = Key("rolled-back");
         await Assert.ThrowsAsync<InvalidOperationException>(() => Ledger.TransactAsync<int>(async transaction =>
         {
-            await OutboxWriter.AddAsync(transaction, new(Topics.EventOpen, key, key + "-lost", "{}"u8.ToArray()));
+            await OutboxWriter.AddAsync(transaction, new(Topic, key, key + "-lost", "{}"u8.ToArray()));
             throw new InvalidOperationException();
         }, Cancelled));
         var (id, _) = await WriteAsync(key);
