@@ -2,6 +2,7 @@ using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
+using Commerce.Core.Idempotency;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
@@ -26,6 +27,7 @@ public static class CommerceCoreExtensions
         builder.AddPaymentGateway();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
+        builder.Services.AddSingleton<IdempotencyStore>();
         builder.Services.AddSingleton<Failpoints>();
         builder.Services.AddSingleton<RedisServers>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());

@@ -4,6 +4,7 @@ using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
 using Commerce.Workers.Events;
+using Commerce.Workers.Idempotency;
 using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
 using Commerce.Workers.Orders;
@@ -26,6 +27,7 @@ builder.Services.AddHostedService<Reconciliation>();
 builder.AddEvents();
 builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.EventOpen);
 builder.AddOutboxRelay();
+builder.Services.AddHostedService<IdempotencyPurger>();
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -59,15 +59,16 @@ CREATE TABLE refund (
   KEY refund_to_check (check_at)
 );
 
+-- Answers that are given again to whoever comes with the same key.
 CREATE TABLE idempotency_key (
-  user_id     VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  route       VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `key`       VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  body_hash   BINARY(32)   NOT NULL,
-  status      SMALLINT     NULL COMMENT 'of the answer; null while the request is being worked on',
-  answer      BLOB         NULL COMMENT 'JSON',
-  lease_until DATETIME(6)  NULL COMMENT 'until then somebody works on it',
-  created_at  DATETIME(6)  NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
-  PRIMARY KEY (user_id, route, `key`),
+  scope        BINARY(32)   NOT NULL PRIMARY KEY COMMENT 'SHA-256 of user, path and key',
+  body_hash    BINARY(32)   NOT NULL COMMENT 'SHA-256',
+  status       INT          NULL COMMENT 'of the answer; null while the request is being worked on',
+  content_type VARCHAR(64)  CHARACTER SET ascii NULL,
+  location     VARCHAR(300) CHARACTER SET ascii NULL,
+  answer       MEDIUMBLOB   NULL,
+  claim        VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'of who works on it',
+  lease_until  DATETIME(6)  NULL COMMENT 'after it somebody else may',
+  created_at   DATETIME(6)  NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   KEY idempotency_key_by_age (created_at)
 );
