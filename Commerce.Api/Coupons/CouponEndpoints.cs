@@ -21,7 +21,7 @@ static class CouponEndpoints
         var coupons = app.MapGroup("/api/coupons").WithTags("Coupons").RequireAuthorization(Policies.Member);
         coupons.MapGet("/", ListAsync).AllowAnonymous();
         coupons.MapGet("/my", ListOwnAsync);
-        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser();
+        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser().LimitAtOnce();
         coupons.MapGet("/{id:long}/issue", StatusAsync);
     }
 

@@ -17,33 +17,15 @@ public sealed class CouponIssuer(
     /// <summary>A promise is given within this time after the gate's answer or not at all: a rebuilt gate counts on it.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
-    /// <summary>More callers at once than this would only wait for each other.</summary>
-    const int MostAtOnce = 4096;
-
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
-
-    int _atOnce;
 
     /// <summary>Null when the coupon is the user's; otherwise why not.</summary>
     public async Task<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        if (Interlocked.Increment(ref _atOnce) > MostAtOnce)
-        {
-            Interlocked.Decrement(ref _atOnce);
-            return CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
-        }
-
-        try
-        {
-            if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
-            var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
-            Asked.Add(1, new KeyValuePair<string, object?>("verdict", verdict));
-            return refusal;
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _atOnce);
-        }
+        if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
+        var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
+        Asked.Add(1, new KeyValuePair<string, object?>("verdict", verdict));
+        return refusal;
     }
 
     async Task<(GateVerdict Verdict, ProblemResult? Refusal)> DecideAsync(long couponId, string userId, CancellationToken cancellationToken)

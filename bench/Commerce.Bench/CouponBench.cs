@@ -21,7 +21,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12;
 
     readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 2 : 5);
-    readonly int _crowd = quick ? 10_000 : 100_000;
+    readonly int _crowd = quick ? 50_000 : 100_000;
     readonly string _tokensFile = Path.GetTempFileName();
     readonly List<Figure> _figures = [];
     readonly List<Figure> _ceilings = [];
