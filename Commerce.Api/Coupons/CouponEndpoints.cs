@@ -11,6 +11,8 @@ static class CouponEndpoints
     {
         builder.Services.AddSingleton<CouponCatalog>();
         builder.Services.AddSingleton<CouponIssuer>();
+        builder.Services.AddSingleton<ClosedSales>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ClosedSales>());
         builder.Services.AddSingleton<CouponSpill>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CouponSpill>());
         return builder;

@@ -575,6 +575,24 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
     }
 
     [Fact]
+    public async Task F9_Redis_emptied_after_the_last_coupon_closes_the_gate_until_it_is_known_again_that_it_is_sold_out()
+    {
+        var coupon = await Stack.CouponAsync(total: 5);
+        var users = await Stack.UsersAsync("f9-after", 400);
+        var verdicts = await SellAsync([.. users.Take(50)], coupon.Id);
+        Assert.Equal(5, verdicts.Values.Count(v => v == ""));
+        var next = 50;
+        await Eventually.EqualAsync(5, () => RowsAsync(coupon.Id));
+
+        await Stack.RedisAsync("FLUSHALL");
+
+        await Eventually.EqualAsync("gate-closed", () => PressAsync(users[next++], coupon.Id), TimeSpan.FromSeconds(1));
+        await Eventually.EqualAsync("coupon-sold-out", () => PressAsync(users[next++], coupon.Id));
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal("coupon-already-issued", await PressAsync(users.First(u => verdicts.GetValueOrDefault(u.Id) == ""), coupon.Id));
+    }
+
+    [Fact]
     public async Task F9_A_stale_copy_of_Redis_is_not_believed()
     {
         var coupon = await Stack.CouponAsync(total: 60);
