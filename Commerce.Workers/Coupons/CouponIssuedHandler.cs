@@ -53,6 +53,9 @@ static class CouponConsumerExtensions
         builder.Services.AddSingleton<CouponIssuedHandler>();
         builder.AddConsumerLoop<CouponIssued, CouponIssuedHandler>(Topics.CouponIssued, group: "coupon-ledger", new ConsumerLoopOptions
         {
+            // The user has their answer already: a fuller batch spares MySQL and Redis more than a sooner row is worth.
+            BatchSize = 4000,
+            Linger = TimeSpan.FromMilliseconds(100),
             // The first try and four retries.
             Retries = new RetryPolicy { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
         });
