@@ -1,10 +1,16 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
+using Commerce.Api.Orders;
 using Commerce.Api.Products;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
+using Commerce.Core.Events;
+using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
 
 namespace Commerce.Api;
 
@@ -17,7 +23,23 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(StockAddition))]
 [JsonSerializable(typeof(Coupon))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
+[JsonSerializable(typeof(ProductDefinition))]
+[JsonSerializable(typeof(Product))]
+[JsonSerializable(typeof(StockAdjustment))]
+[JsonSerializable(typeof(IReadOnlyList<StockChange>))]
+[JsonSerializable(typeof(OrderRequest))]
+[JsonSerializable(typeof(PlacedOrder))]
+[JsonSerializable(typeof(OrderPage))]
+[JsonSerializable(typeof(OrderDetail))]
+[JsonSerializable(typeof(OrderStatus))]
+[JsonSerializable(typeof(IReadOnlyList<Order>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
+[JsonSerializable(typeof(EventDefinition))]
+[JsonSerializable(typeof(EventTimes))]
+[JsonSerializable(typeof(TicketAnswer))]
+[JsonSerializable(typeof(OpenedData))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

@@ -1,7 +1,10 @@
 using Commerce.Api;
 using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
 using Commerce.Api.Messaging;
+using Commerce.Api.Orders;
+using Commerce.Api.Outbox;
 using Commerce.Api.Products;
 using Commerce.Core;
 
@@ -11,12 +14,14 @@ builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
 builder.AddCouponIssuing();
+builder.AddEvents();
 builder.AddLimits();
 builder.Services.AddOpenApi();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
 
+app.UsePage();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
@@ -25,8 +30,14 @@ app.MapOpenApi().AllowAnonymous();
 
 app.MapCoupons();
 app.MapCouponAdministration();
+app.MapEvents();
+app.MapEventAdministration();
 app.MapProducts();
+app.MapProductAdministration();
+app.MapOrders();
+app.MapOrderAdministration();
 app.MapDeadLetters();
+app.MapOutbox();
 app.MapAudit();
 
 app.Run();

@@ -3,7 +3,10 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
+using Commerce.Core.Auditing;
+using Commerce.ServiceDefaults;
 using Commerce.Tests;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,8 +17,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, Api and Workers, on free
-/// ports, with nothing in them.
+/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, payment sandbox, Api and
+/// Workers, on free ports, with nothing in them.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
@@ -41,6 +44,12 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>Calls the Api as an administrator.</summary>
     public HttpClient Admin { get; private set; } = null!;
 
+    /// <summary>The bootstrap servers.</summary>
+    public string Kafka { get; private set; } = "";
+
+    /// <summary>The payment gateway's pay window, faults and ledger.</summary>
+    public Sandbox Sandbox { get; private set; } = null!;
+
     /// <summary>Starts the stack where it is not running yet.</summary>
     public async Task StartAsync()
     {
@@ -49,7 +58,7 @@ public sealed class CommerceStack : IAsyncDisposable
         {
             if (_host is not null) return;
             using var deadline = new CancellationTokenSource(StartDeadline);
-            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false"], deadline.Token);
+            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project)
                     .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
@@ -59,8 +68,11 @@ public sealed class CommerceStack : IAsyncDisposable
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
+            Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
+            await HealthyAsync("payment-sandbox", deadline.Token);
             _host = await ConnectAsync();
             Anonymous = _app.CreateHttpClient("api", "http");
+            Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
         }
         finally
@@ -91,6 +103,7 @@ public sealed class CommerceStack : IAsyncDisposable
     {
         Anonymous?.Dispose();
         Admin?.Dispose();
+        Sandbox?.Dispose();
         if (_host is not null) await _host.StopAsync();
         _host?.Dispose();
         if (_app is not null) await _app.DisposeAsync();
@@ -104,6 +117,7 @@ public sealed class CommerceStack : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             builder.Configuration[$"ConnectionStrings:{name}"] = await App.GetConnectionStringAsync(name);
+        builder.Configuration.AddInMemoryCollection(Sandbox.Configuration(App.GetEndpoint("payment-sandbox", "http")));
         builder.AddServiceDefaults();
         builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
         var host = builder.Build();
@@ -123,6 +137,24 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     protected CommerceStack Stack => stack;
 
     public ValueTask InitializeAsync() => new(stack.StartAsync());
+
+    /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
+    protected async Task AuditAsync(TimeSpan? patience = null)
+    {
+        await Eventually.GetAsync(RunAsync, report => report.Holds, patience ?? TimeSpan.FromSeconds(60));
+
+        async Task<AuditReport> RunAsync()
+        {
+            try
+            {
+                return await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled);
+            }
+            catch (Exception e) when (DependencyFaults.Is(e))
+            {
+                return new([new("FAULT", e.Message, false, 1)]);
+            }
+        }
+    }
 
     public ValueTask DisposeAsync()
     {

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Commerce.Core.Coupons;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
 
 namespace Commerce.Tests;
 
@@ -14,11 +16,44 @@ public sealed record Shopper(string Id, string Token, HttpClient Client)
         request.Headers.Authorization = new("Bearer", Token);
         return request;
     }
+
+    /// <summary>A POST of this user with an Idempotency-Key, a new one where none is given.</summary>
+    public async Task<HttpResponseMessage> PostAsync(string path, object? body, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+        request.Headers.Authorization = new("Bearer", Token);
+        request.Headers.Add("Idempotency-Key", key ?? Guid.NewGuid().ToString());
+        return await Client.SendAsync(request, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>What this user gets from the Api.</summary>
+    public async Task<HttpResponseMessage> GetAsync(string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new("Bearer", Token);
+        return await Client.SendAsync(request, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Orders products; the answer may be a refusal.</summary>
+    public Task<HttpResponseMessage> OrderAsync(IEnumerable<OrderLine> lines, long? couponId = null, string? key = null) =>
+        PostAsync("/api/orders", new { items = lines, shipping = Shoppers.Shipping, couponId }, key);
+
+    /// <summary>Orders products and fails where that is refused.</summary>
+    public async Task<PlacedOrder> PlaceAsync(long productId, int quantity = 1, long? couponId = null)
+    {
+        using var answer = await OrderAsync([new(productId, quantity)], couponId);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!;
+    }
 }
 
 /// <summary>Crowds, and what they do at once.</summary>
 public static class Shoppers
 {
+    /// <summary>An address that is taken.</summary>
+    public static object Shipping { get; } =
+        new { recipient = "Hong Gildong", phone = "010-1234-5678", zipcode = "04524", address1 = "110 Sejong-daero, Jung-gu, Seoul", address2 = "3F" };
+
     static readonly ParallelOptions Together = new() { MaxDegreeOfParallelism = 64 };
 
     /// <summary>A coupon of its own for a test.</summary>
@@ -32,6 +67,22 @@ public static class Shoppers
         });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<Coupon>())!;
+    }
+
+    /// <summary>A product of its own for a test.</summary>
+    public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000)
+    {
+        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/products",
+            new { name = TestContext.Current.TestMethod?.MethodName ?? "test", price, stock });
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return (await answer.Content.ReadFromJsonAsync<Product>())!;
+    }
+
+    /// <summary>Pieces of a product that can be ordered, as the Api shows them.</summary>
+    public static async Task<long> AvailableAsync(this CommerceStack stack, long productId)
+    {
+        var product = await stack.Anonymous.GetFromJsonAsync<JsonElement>($"/api/products/{productId}");
+        return product.GetProperty("available").GetInt64();
     }
 
     /// <summary>Users <c>PREFIX-0</c>, <c>PREFIX-1</c> … with their tokens.</summary>

@@ -3,7 +3,12 @@ using Commerce.Core.Messaging;
 using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
+using Commerce.Workers.Events;
+using Commerce.Workers.Idempotency;
+using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
+using Commerce.Workers.Orders;
+using Commerce.Workers.Outbox;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
@@ -15,7 +20,14 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
 builder.Services.AddHostedService<CouponGateKeeper>();
-builder.AddDeadLetterArchive(Topics.CouponIssued);
+builder.AddOrderConsumer();
+builder.Services.AddHostedService<InventoryKeeper>();
+builder.Services.AddHostedService<HoldReaper>();
+builder.Services.AddHostedService<Reconciliation>();
+builder.AddEvents();
+builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.EventOpen);
+builder.AddOutboxRelay();
+builder.Services.AddHostedService<IdempotencyPurger>();
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -1,4 +1,5 @@
-using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -7,10 +8,6 @@ namespace Commerce.Api.Products;
 /// <summary>What is on sale.</summary>
 static class ProductEndpoints
 {
-    static readonly Problem NotFound = new(404, "product-not-found", "There is no such product.");
-
-    const string Columns = "SELECT id AS Id, name AS Name, price AS Price, stock AS Available FROM product WHERE on_sale";
-
     public static void MapProducts(this IEndpointRouteBuilder app)
     {
         var products = app.MapGroup("/api/products").WithTags("Products").AllowAnonymous();
@@ -18,16 +15,34 @@ static class ProductEndpoints
         products.MapGet("/{id:long}", FindAsync);
     }
 
-    static async Task<Ok<IReadOnlyList<ProductSummary>>> ListAsync(Ledger ledger, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await ledger.QueryAsync<ProductSummary>($"{Columns} ORDER BY id LIMIT 200", null, cancellationToken));
+    static async Task<Ok<IReadOnlyList<ProductSummary>>> ListAsync(
+        ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await SummarizeAsync(await products.ListOnSaleAsync(cancellationToken), gate));
 
-    static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(long id, Ledger ledger, CancellationToken cancellationToken) =>
-        await ledger.SingleAsync<ProductSummary>($"{Columns} AND id = @id", new { id }, cancellationToken) is { } product
-            ? TypedResults.Ok(product)
-            : NotFound.ToResult();
+    static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
+        long id, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
+        await products.FindAsync(id, cancellationToken) is { OnSale: true } product
+            ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
+            : OrderProblems.ProductNotFound.ToResult();
+
+    /// <summary>The gate knows best what can be ordered; without it the stock is shown, which held pieces are a part of.</summary>
+    static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)
+    {
+        IReadOnlyList<long?> available;
+        try
+        {
+            available = await gate.ListAvailableAsync([.. products.Select(p => p.Id)]);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            available = [.. products.Select(_ => (long?)null)];
+        }
+
+        return [.. products.Zip(available, (p, left) => new ProductSummary(p.Id, p.Name, p.Price, Math.Max(0, left ?? p.Stock)))];
+    }
 }
 
 /// <summary>A product in the public list.</summary>
 /// <param name="Price">Whole KRW.</param>
 /// <param name="Available">Pieces that can be ordered.</param>
-sealed record ProductSummary(long Id, string Name, long Price, int Available);
+sealed record ProductSummary(long Id, string Name, long Price, long Available);

@@ -1,5 +1,6 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+using Commerce.Core.Inventory;
 
 namespace Commerce.Core.Auditing;
 
@@ -7,7 +8,8 @@ namespace Commerce.Core.Auditing;
 /// Counts whether the promises were kept, once the system has come to rest: no request running, nothing on its way to the ledger. While
 /// something is on its way, the finding REST says so and the others may be early.
 /// </summary>
-public sealed class Audit(Ledger ledger, CouponLedger coupons, CouponGate gate)
+public sealed class Audit(
+    Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory)
 {
     const string AtRest = "REST";
 
@@ -26,10 +28,37 @@ public sealed class Audit(Ledger ledger, CouponLedger coupons, CouponGate gate)
                 SELECT COUNT(*) FROM (SELECT 1 FROM coupon_issue GROUP BY coupon_id, user_id HAVING COUNT(*) > 1) twice
                 """, cancellationToken),
             await CountAsync("I3", "every acceptance is honoured", "SELECT COUNT(*) FROM coupon_issue_failure", cancellationToken),
+            await CountAsync("I5", "stock = initial − paid + refunded, never below 0", """
+                SELECT (SELECT COUNT(*) FROM product p LEFT JOIN (SELECT product_id, SUM(delta) AS pieces FROM product_stock_audit GROUP BY product_id) a ON a.product_id = p.id
+                        WHERE p.stock < 0 OR p.stock <> COALESCE(a.pieces, 0))
+                     + (SELECT COUNT(*) FROM orders o JOIN order_item i ON i.order_id = o.id
+                        LEFT JOIN product_stock_audit t ON t.event_id = CONCAT('placed:', o.id) AND t.product_id = i.product_id
+                        LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
+                        WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
+                """, cancellationToken),
+            // Sent messages are purged later, so the newest openings are looked at.
+            await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
+                SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
+                          OR (status IN ('OPEN', 'CLOSED') AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL))
+                     + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
+                        AND (SELECT COUNT(*) FROM outbox o WHERE o.topic = 'EVENT_OPEN' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
+                     + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
+                """, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
         };
+        if (await inventoryLedger.FindEpochAsync(cancellationToken) is > 0 and var epoch)
+        {
+            var drift = (await inventory.CompareAsync(cancellationToken)).Count;
+            findings.Add(new("I6", "what the gate has available and holds agrees with the ledger", drift == 0, drift));
+            var open = await inventoryGate.InspectAsync() is { Current: true } state && state.Epoch == epoch;
+            var unsettled = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'REFUNDING' OR (status = 'PAID' AND holding)", null, cancellationToken);
+            findings.Add(new(AtRest, "the inventory is open, and every paid order is off the stock", open && unsettled == 0, unsettled + (open ? 0 : 1)));
+        }
+
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
-        findings.Add(new(AtRest, "nothing is pending and no gate is closed", pending + closed == 0, pending + closed));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);
     }
 
@@ -65,6 +94,9 @@ public sealed record AuditReport(IReadOnlyList<AuditFinding> Findings)
 {
     /// <summary>Whether all of it holds.</summary>
     public bool Holds => Findings.All(f => f.Holds);
+
+    /// <summary>What does not hold.</summary>
+    public override string ToString() => Holds ? "all holds" : string.Join("; ", Findings.Where(f => !f.Holds).Select(f => $"{f.Invariant} {f.Promise}: {f.Broken}"));
 }
 
 /// <summary>One promise, and whether it was kept.</summary>

@@ -12,7 +12,8 @@ public static class ConsumerLoopExtensions
         where THandler : IMessageHandler<T>
     {
         builder.AddCommerceConsumer(group);
-        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
+        // Not AddHostedService, which leaves out a second loop over messages of the same type.
+        builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
             services, topic, services.GetRequiredKeyedService<IConsumer<string?, byte[]?>>(group), services.GetRequiredService<THandler>(), options));
     }
 }

@@ -18,6 +18,22 @@ public static class MessageTrace
         return (span, Activity.Current?.Id is { } id ? new Headers { { Header, Encoding.ASCII.GetBytes(id) } } : null);
     }
 
+    /// <summary>
+    /// Starts the span of sending one message for the trace that it was written in, and puts it into the headers. Many may be under way at
+    /// once: the span does not become the current one.
+    /// </summary>
+    public static (Activity? Span, Headers Headers) StartRelay(string topic, string? traceparent)
+    {
+        var current = Activity.Current;
+        var parent = ActivityContext.TryParse(traceparent, null, isRemote: true, out var context) ? context : default;
+        var span = CommerceTelemetry.Source.StartActivity($"{topic} publish", ActivityKind.Producer, parent);
+        Activity.Current = current;
+        Tag(span, topic, "send");
+        var headers = new Headers();
+        if ((span?.Id ?? traceparent) is { } id) headers.Add(Header, Encoding.ASCII.GetBytes(id));
+        return (span, headers);
+    }
+
     /// <summary>Where the message came from; default where it does not say.</summary>
     public static ActivityContext ContextOf(Headers? headers) =>
         headers is not null && headers.TryGetLastBytes(Header, out var bytes)

@@ -9,6 +9,12 @@ public static class Topics
     /// <summary>One message for each coupon accepted by the gate.</summary>
     public const string CouponIssued = "COUPON_ISSUED";
 
+    /// <summary>One message for each paid order: its pieces are to be taken off the stock.</summary>
+    public const string OrderPlaced = "ORDER_PLACED";
+
+    /// <summary>One message for each event that opened.</summary>
+    public const string EventOpen = "EVENT_OPEN";
+
     /// <summary>Topic → partitions, dead-letter topics included.</summary>
     public static IReadOnlyDictionary<string, int> Partitions { get; } =
         JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;

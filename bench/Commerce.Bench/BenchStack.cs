@@ -63,6 +63,15 @@ sealed partial class BenchStack : IAsyncDisposable
         hosting.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             start.Environment[$"ConnectionStrings__{name}"] = hosting.Configuration[$"ConnectionStrings:{name}"] = await app.GetConnectionStringAsync(name);
+        // Nobody pays here; the core wants to know the gateway nevertheless.
+        foreach (var (name, value) in new[]
+        {
+            ("BaseAddress", "http://payment-sandbox"), ("PayWindowUrl", "http://payment-sandbox/pay"), ("ClientId", "bench"), ("ClientSecret", "bench"),
+            ("ChainId", "bench"),
+        })
+        {
+            start.Environment[$"Payments__Gateway__{name}"] = hosting.Configuration[$"Payments:Gateway:{name}"] = value;
+        }
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         start.Environment["Authentication__Schemes__Bearer__SigningKeys__0__Value"] = SigningKey;

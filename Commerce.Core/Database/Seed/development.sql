@@ -12,3 +12,5 @@ INSERT IGNORE INTO product (id, name, price, stock) VALUES
 
 INSERT IGNORE INTO member (id, name, role) VALUES
   ('alice', 'Alice', 'MEMBER'), ('bob', 'Bob', 'MEMBER'), ('carol', 'Carol', 'MEMBER'), ('admin', 'Admin', 'ADMIN');
+
+INSERT IGNORE INTO product_stock_audit (product_id, event_id, delta, reason) SELECT id, 'opening', stock, 'OPENING' FROM product WHERE id <= 4;

@@ -1,0 +1,71 @@
+using Commerce.Api.Idempotency;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Api.Orders;
+
+/// <summary>Orders for members.</summary>
+static class OrderEndpoints
+{
+    public static void MapOrders(this IEndpointRouteBuilder app)
+    {
+        var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
+        orders.MapPost("/", PlaceAsync).LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
+        orders.MapGet("/", ListAsync);
+        orders.MapGet("/{id}", FindAsync);
+        orders.MapPost("/{id}/cancel", CancelAsync);
+    }
+
+    static async Task<IResult> PlaceAsync(
+        OrderRequest request, IdempotentRequest idempotent, CurrentUser user, OrderService orders, IOptions<OrderOptions> options,
+        CancellationToken cancellationToken)
+    {
+        if (request.Validate(options.Value) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        return await idempotent.CommitAsync(request, commit => orders.PlaceAsync(user.Id, request, (transaction, placed) => commit.CompleteAsync(
+            transaction, StatusCodes.Status201Created, placed, ApiJson.Default.PlacedOrder, $"/api/orders/{placed.OrderId}"), cancellationToken), cancellationToken);
+    }
+
+    static async Task<Ok<OrderPage>> ListAsync(
+        CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken, string? cursor = null, int limit = 20)
+    {
+        var most = Math.Clamp(limit, 1, 100);
+        var orders = await ledger.ListAsync(user.Id, null, cursor is { Length: > 0 } ? cursor : null, most + 1, cancellationToken);
+        return TypedResults.Ok(new OrderPage(
+            [.. orders.Take(most).Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.HoldExpiresAt, o.CreatedAt))],
+            orders.Count > most ? orders[most - 1].Id : null));
+    }
+
+    static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken)
+    {
+        if (await ledger.FindAsync(id, user.Id, cancellationToken) is not { } order) return OrderProblems.NotFound.ToResult();
+        var items = await ledger.ListItemsAsync(id, cancellationToken);
+        var shipping = await ledger.FindShippingAsync(id, cancellationToken);
+        return TypedResults.Ok(new OrderDetail(
+            order.Id, order.Status, order.TotalAmount, order.Discount, order.CouponId, order.HoldExpiresAt, order.CreatedAt, order.PaidAt, items, shipping!));
+    }
+
+    static async Task<Ok<OrderStatus>> CancelAsync(string id, CurrentUser user, OrderService orders, CancellationToken cancellationToken)
+    {
+        await orders.CancelAsync(id, user.Id, cancellationToken);
+        return TypedResults.Ok(new OrderStatus(id, OrderState.Cancelled));
+    }
+}
+
+/// <summary>Some of a user's orders, newest first.</summary>
+/// <param name="NextCursor">For the next page; null where there is none.</param>
+sealed record OrderPage(IReadOnlyList<OrderSummary> Items, string? NextCursor);
+
+/// <summary>An order in a list.</summary>
+/// <param name="TotalAmount">Whole KRW.</param>
+sealed record OrderSummary(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt, DateTime CreatedAt);
+
+/// <summary>All about an order.</summary>
+/// <param name="TotalAmount">Whole KRW, what is to be paid: the discount is taken off.</param>
+sealed record OrderDetail(
+    string OrderId, string Status, long TotalAmount, long Discount, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
+    IReadOnlyList<OrderItem> Items, Shipping Shipping);
+
+/// <summary>What an order is now.</summary>
+sealed record OrderStatus(string OrderId, string Status);

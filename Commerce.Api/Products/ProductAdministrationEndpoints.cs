@@ -1,0 +1,55 @@
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Products;
+
+/// <summary>Products and their stock for administrators.</summary>
+static class ProductAdministrationEndpoints
+{
+    public static void MapProductAdministration(this IEndpointRouteBuilder app)
+    {
+        var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        products.MapPost("/", CreateAsync);
+        products.MapGet("/{id:long}", FindAsync);
+        products.MapPut("/{id:long}", ChangeAsync);
+        products.MapPost("/{id:long}/stock", AdjustAsync);
+        products.MapGet("/{id:long}/stock", ListChangesAsync);
+    }
+
+    static async Task<Results<Created<Product>, ProblemResult>> CreateAsync(
+        ProductDefinition definition, ProductAdministration products, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var product = await products.CreateAsync(definition, cancellationToken);
+        return TypedResults.Created($"/api/admin/products/{product.Id}", product);
+    }
+
+    static async Task<Results<Ok<Product>, ProblemResult>> FindAsync(long id, ProductAdministration products, CancellationToken cancellationToken) =>
+        await products.FindAsync(id, cancellationToken) is { } product ? TypedResults.Ok(product) : OrderProblems.ProductNotFound.ToResult();
+
+    static async Task<Results<Ok<Product>, ProblemResult>> ChangeAsync(
+        long id, ProductDefinition definition, ProductAdministration products, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await products.ChangeAsync(id, definition, cancellationToken));
+    }
+
+    static async Task<Results<Ok<Product>, ProblemResult>> AdjustAsync(
+        long id, StockAdjustment adjustment, CurrentUser user, ProductAdministration products, CancellationToken cancellationToken)
+    {
+        var errors = new Dictionary<string, string[]>();
+        if (adjustment.Delta is 0 or < -1_000_000 or > 1_000_000) errors["delta"] = ["-1,000,000 to 1,000,000, not 0."];
+        if (adjustment.Reason is not { Length: >= 1 and <= 100 }) errors["reason"] = ["1 to 100 characters."];
+        if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await products.AdjustAsync(id, adjustment.Delta, adjustment.Reason!, user.Id, cancellationToken));
+    }
+
+    static async Task<Ok<IReadOnlyList<StockChange>>> ListChangesAsync(
+        long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, int limit = 50) =>
+        TypedResults.Ok(await products.ListChangesAsync(id, before, Math.Clamp(limit, 1, 200), cancellationToken));
+}
+
+/// <summary>More pieces of a product, or fewer.</summary>
+sealed record StockAdjustment(int Delta, string? Reason);

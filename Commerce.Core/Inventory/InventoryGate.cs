@@ -1,0 +1,172 @@
+using System.Globalization;
+using Commerce.Core.Orders;
+using Commerce.Core.Redis;
+using Commerce.ServiceDefaults;
+using StackExchange.Redis;
+
+namespace Commerce.Core.Inventory;
+
+/// <summary>What the gate said to an order.</summary>
+public enum ReserveVerdict
+{
+    /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
+    Closed = -1,
+    /// <summary>All lines are held.</summary>
+    Held = 0,
+    /// <summary>Nothing is held: there is not enough of a product.</summary>
+    OutOfStock = 1,
+    /// <summary>Nothing is held: the gate does not know a product (yet).</summary>
+    UnknownProduct = 2,
+}
+
+/// <summary>The gate's answer.</summary>
+/// <param name="Value">Of <see cref="ReserveVerdict.Held"/> the gate's epoch, of a refusal the product.</param>
+public readonly record struct ReserveAnswer(ReserveVerdict Verdict, long Value = 0);
+
+/// <summary>What the gate holds, all at one moment.</summary>
+/// <param name="Available">Product → pieces that can be ordered.</param>
+/// <param name="Holds">Order → what it holds.</param>
+public sealed record InventorySnapshot(
+    int Epoch, bool Current, IReadOnlyDictionary<long, long> Available, IReadOnlyDictionary<string, IReadOnlyList<OrderLine>> Holds);
+
+/// <summary>
+/// The gate of the stock in Redis: what can be ordered, and what is held for whom. It may lose everything at any moment; then it is closed until
+/// the keeper has rebuilt it from the ledger.
+/// </summary>
+public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServers servers)
+{
+    static readonly RedisScript Reserve = RedisScript.Load("Inventory/reserve.lua");
+    static readonly RedisScript Settle = RedisScript.Load("Inventory/settle.lua");
+    static readonly RedisScript Restock = RedisScript.Load("Inventory/restock.lua");
+    static readonly RedisScript Adjust = RedisScript.Load("Inventory/adjust.lua");
+    static readonly RedisScript Load = RedisScript.Load("Inventory/load.lua");
+    static readonly RedisScript Extend = RedisScript.Load("Inventory/extend.lua");
+    static readonly RedisScript Due = RedisScript.Load("Inventory/due.lua");
+    static readonly RedisScript Open = RedisScript.Load("Inventory/open.lua");
+    static readonly RedisScript Close = RedisScript.Load("Inventory/close.lua");
+    static readonly RedisScript Snapshot = RedisScript.Load("Inventory/snapshot.lua");
+    static readonly RedisScript Correct = RedisScript.Load("Inventory/correct.lua");
+
+    /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    /// <summary>A rebuild or a look at everything may take longer.</summary>
+    static readonly TimeSpan LongDeadline = TimeSpan.FromSeconds(10);
+
+    const int EntriesTogether = 1000;
+
+    readonly IDatabase _redis = connection.GetDatabase();
+
+    string? Server => servers.IncarnationOf(InventoryKeys.All[0]);
+
+    /// <summary>Holds all lines for <paramref name="hold"/>, or none. Safe to repeat.</summary>
+    /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
+    /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
+    public async Task<ReserveAnswer> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, TimeSpan hold)
+    {
+        if (Server is not { } server) return new(ReserveVerdict.Closed);
+        using var span = CommerceTelemetry.Source.StartActivity("EVALSHA reserve", System.Diagnostics.ActivityKind.Client);
+        span?.SetTag("db.system.name", "redis").SetTag("db.operation.name", "EVALSHA").SetTag("db.stored_procedure.name", "reserve.lua");
+        var answer = (RedisResult[])(await Reserve.RunAsync(_redis, InventoryKeys.All, [server, orderId, Milliseconds(hold), .. Flatten(lines)], Deadline))!;
+        return new((ReserveVerdict)(int)answer[0], answer.Length > 1 ? (long)answer[1] : 0);
+    }
+
+    /// <summary>Gives back what these orders hold.</summary>
+    public Task ReleaseAsync(IEnumerable<string> orderIds) => SettleAsync("release", orderIds);
+
+    /// <summary>Ends the holds of these orders, whose pieces are off the stock.</summary>
+    public Task ConfirmAsync(IEnumerable<string> orderIds) => SettleAsync("confirm", orderIds);
+
+    /// <summary>Gives back the pieces of a refunded order whose return to the stock was committed under <paramref name="epoch"/>.</summary>
+    public Task RestockAsync(int epoch, string orderId, IReadOnlyList<OrderLine> lines) =>
+        Restock.RunAsync(_redis, InventoryKeys.All, [epoch, orderId, .. Flatten(lines)], Deadline);
+
+    /// <summary>Lets a hold last <paramref name="time"/> from now. False where it is gone; null where the gate is closed.</summary>
+    public async Task<bool?> ExtendAsync(string orderId, TimeSpan time)
+    {
+        if (Server is not { } server) return null;
+        return (int)await Extend.RunAsync(_redis, InventoryKeys.All, [server, orderId, Milliseconds(time)], Deadline) switch { 1 => true, 0 => false, _ => null };
+    }
+
+    /// <summary>Changes what is available of a product: 1 done, 0 not so much is free, 2 not loaded, -1 closed or rebuilt since <paramref name="epoch"/>.</summary>
+    public async Task<int> AdjustAsync(int epoch, long productId, int delta) =>
+        (int)await Adjust.RunAsync(_redis, InventoryKeys.All, [epoch, productId, delta], Deadline);
+
+    /// <summary>Makes a product known whose stock was read under <paramref name="epoch"/>.</summary>
+    public Task LoadAsync(int epoch, long productId, int stock) =>
+        Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock], Deadline);
+
+    /// <summary>Holds whose deadline is over, each handed to one caller for <paramref name="lease"/>.</summary>
+    public async Task<IReadOnlyList<string>> TakeDueAsync(int most, TimeSpan lease) =>
+        [.. ((RedisResult[])(await Due.RunAsync(_redis, InventoryKeys.All, [most, Milliseconds(lease)], Deadline))!).Select(r => (string)r!)];
+
+    /// <summary>The epoch of the gate and whether it was opened on the server that answers now; null where it is closed.</summary>
+    public async Task<(int Epoch, bool Current)?> InspectAsync()
+    {
+        var gate = await _redis.HashGetAsync(InventoryKeys.All[0], ["epoch", "server"]).WaitAsync(Deadline);
+        return gate[0].IsNull ? null : ((int)gate[0], (string)gate[1]! == Server);
+    }
+
+    /// <summary>What can be ordered of these products; null where the gate does not know.</summary>
+    public async Task<IReadOnlyList<long?>> ListAvailableAsync(IReadOnlyList<long> productIds)
+    {
+        if (productIds.Count == 0) return [];
+        var values = await _redis.HashGetAsync(InventoryKeys.All[1], [.. productIds.Select(id => (RedisValue)id)]).WaitAsync(Deadline);
+        return [.. values.Select(v => v.IsNull ? (long?)null : (long)v)];
+    }
+
+    /// <summary>What the gate holds, all at one moment; null where it is closed.</summary>
+    public async Task<InventorySnapshot?> SnapshotAsync()
+    {
+        var answer = (RedisResult[])(await Snapshot.RunAsync(_redis, InventoryKeys.All, [], LongDeadline))!;
+        if ((int)answer[0] == 0) return null;
+        return new((int)answer[0], (string)answer[1]! == Server,
+            Pairs(answer[2]).ToDictionary(p => long.Parse(p.Field, CultureInfo.InvariantCulture), p => long.Parse(p.Value, CultureInfo.InvariantCulture)),
+            Pairs(answer[3]).ToDictionary(p => p.Field, p => Parse(p.Value)));
+    }
+
+    /// <summary>Repairs what is available of a product where nothing moved since the comparison; false where something did.</summary>
+    public async Task<bool> CorrectAsync(int epoch, long productId, long was, long right) =>
+        (int)await Correct.RunAsync(_redis, InventoryKeys.All, [epoch, productId, was, right], Deadline) == 1;
+
+    /// <summary>Closes the gate unless it is the one of <paramref name="epoch"/>, opened by the server that answers now.</summary>
+    public async Task CloseStaleAsync(int epoch)
+    {
+        if (Server is { } server) await Close.RunAsync(_redis, InventoryKeys.All, [epoch, server], Deadline);
+    }
+
+    /// <summary>Opens the gate with what the ledger says, in place of all that it held. False where a newer epoch is open.</summary>
+    /// <param name="content">What the ledger had when the epoch was raised.</param>
+    public async Task<bool> OpenAsync(InventoryContent content)
+    {
+        if (Server is not { } server) return false;
+        await _redis.KeyDeleteAsync([InventoryKeys.NextAvailable, InventoryKeys.NextHolds, InventoryKeys.NextLines]).WaitAsync(Deadline);
+        foreach (var chunk in content.Available.Chunk(EntriesTogether))
+            await _redis.HashSetAsync(InventoryKeys.NextAvailable, [.. chunk.Select(p => new HashEntry(p.ProductId, p.Pieces))]).WaitAsync(Deadline);
+        foreach (var chunk in content.Holds.Chunk(EntriesTogether))
+        {
+            await _redis.HashSetAsync(InventoryKeys.NextLines,
+                [.. chunk.Select(h => new HashEntry(h.OrderId, string.Join(' ', h.Lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.ProductId} {l.Quantity}")))))])
+                .WaitAsync(Deadline);
+            await _redis.SortedSetAddAsync(InventoryKeys.NextHolds, [.. chunk.Select(h => new SortedSetEntry(h.OrderId, h.Deadline.ToUnixTimeMilliseconds()))]).WaitAsync(Deadline);
+        }
+
+        return (int)await Open.RunAsync(_redis, InventoryKeys.Opening, [content.Epoch, server], Deadline) == 1;
+    }
+
+    async Task SettleAsync(string how, IEnumerable<string> orderIds)
+    {
+        foreach (var chunk in orderIds.Chunk(EntriesTogether))
+            await Settle.RunAsync(_redis, InventoryKeys.All, [how, .. chunk.Select(id => (RedisValue)id)], Deadline);
+    }
+
+    static IEnumerable<RedisValue> Flatten(IReadOnlyList<OrderLine> lines) => lines.SelectMany(l => new RedisValue[] { l.ProductId, l.Quantity });
+
+    static IEnumerable<(string Field, string Value)> Pairs(RedisResult hash) =>
+        ((RedisResult[])hash!).Chunk(2).Select(p => ((string)p[0]!, (string)p[1]!));
+
+    static IReadOnlyList<OrderLine> Parse(string lines) =>
+        [.. lines.Split(' ').Chunk(2).Select(p => new OrderLine(long.Parse(p[0], CultureInfo.InvariantCulture), int.Parse(p[1], CultureInfo.InvariantCulture)))];
+
+    static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
+}

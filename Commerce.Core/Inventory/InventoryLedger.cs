@@ -1,0 +1,149 @@
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Inventory;
+
+/// <summary>The stock of products in the ledger, and every change of it with its row in the audit. Never below 0.</summary>
+public sealed class InventoryLedger(Ledger ledger)
+{
+    /// <summary>The consumer's name in the inbox.</summary>
+    public const string Consumer = "inventory";
+
+    /// <summary>The epoch of the gate, which cannot be raised before the transaction has ended.</summary>
+    public static Task<int> LockEpochAsync(Statements transaction) => transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE");
+
+    /// <summary>The epoch of the gate now. 0: it was never open.</summary>
+    public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
+        ledger.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
+
+    /// <summary>The stock of a product that the gate does not know yet, and the epoch under which it was read. Nothing can be held of it.</summary>
+    public Task<(int Epoch, int Stock)> FindStockAsync(long productId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<(int Epoch, int Stock)>(
+            "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
+
+    /// <summary>
+    /// Raises the epoch for one caller and reads what the gate is to hold. All that relied on the older epoch is either in what is read, or will be
+    /// refused. Null where somebody else raised it, or is opening.
+    /// </summary>
+    public Task<InventoryContent?> ClaimGateAsync(int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            if (await transaction.ExecuteAsync("""
+                    UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
+                    WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
+                    """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
+            var stock = await transaction.QueryAsync<AvailablePieces>("SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces FROM product");
+            var held = await transaction.QueryAsync<HeldLine>("""
+                SELECT o.id AS OrderId, o.hold_expires_at AS Deadline, i.product_id AS ProductId, i.quantity AS Quantity
+                FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding ORDER BY o.id
+                """);
+            var pieces = held.GroupBy(h => h.ProductId).ToDictionary(p => p.Key, p => p.Sum(h => (long)h.Quantity));
+            return new InventoryContent(seenEpoch + 1,
+                [.. stock.Select(s => s with { Pieces = s.Pieces - pieces.GetValueOrDefault(s.ProductId) })],
+                [.. held.GroupBy(h => (h.OrderId, h.Deadline)).Select(o =>
+                    new Hold(o.Key.OrderId, new(o.Key.Deadline, TimeSpan.Zero), [.. o.Select(h => new OrderLine(h.ProductId, h.Quantity))]))]);
+        }, cancellationToken);
+
+    /// <summary>The claim of this epoch is over: the gate is open, so a next loss needs not wait for the lease.</summary>
+    public Task EndGateClaimAsync(int epoch, CancellationToken cancellationToken) =>
+        ledger.ExecuteAsync("UPDATE inventory_gate SET lease_until = NULL WHERE id = 1 AND epoch = @epoch", new { epoch }, cancellationToken);
+
+    /// <summary>
+    /// Takes the pieces of paid orders off the stock, in one transaction with the inbox and the audit. Orders that were handled already, or refunded
+    /// before, change nothing.
+    /// </summary>
+    /// <returns>The orders for which there was not enough: nothing was taken for them, and they are <c>REFUNDING</c>.</returns>
+    public async Task<IReadOnlyList<string>> TakeOffStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
+    {
+        if (await TryTakeAsync(orderIds, acceptShortfall: false, cancellationToken)) return [];
+        // Not enough for all together. One after another, in the order in which they came, those that can be served are.
+        var unserved = new List<string>();
+        foreach (var orderId in orderIds)
+        {
+            if (await TryTakeAsync([orderId], acceptShortfall: false, cancellationToken)) continue;
+            await TryTakeAsync([orderId], acceptShortfall: true, cancellationToken);
+            unserved.Add(orderId);
+        }
+
+        return unserved;
+    }
+
+    Task<bool> TryTakeAsync(IReadOnlyList<string> orderIds, bool acceptShortfall, CancellationToken cancellationToken) =>
+        ledger.TryTransactAsync(async transaction =>
+        {
+            // Locked: a refund of the same order comes before or after this.
+            var orders = (await transaction.QueryAsync<string>(
+                "SELECT id FROM orders WHERE id IN @orderIds AND holding AND status = 'PAID' ORDER BY id FOR UPDATE", new { orderIds }));
+            await transaction.ExecuteAsync(
+                "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds",
+                new { Consumer, orderIds });
+            if (orders.Count == 0) return true;
+            if (acceptShortfall)
+            {
+                await transaction.ExecuteAsync("UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id IN @orders", new { orders });
+                return true;
+            }
+
+            var wanted = await transaction.QueryAsync<AvailablePieces>("""
+                SELECT product_id AS ProductId, CAST(SUM(quantity) AS SIGNED) AS Pieces FROM order_item WHERE order_id IN @orders
+                GROUP BY product_id ORDER BY product_id
+                """, new { orders });
+            foreach (var (productId, pieces) in wanted)
+                if (await transaction.ExecuteAsync(
+                        "UPDATE product SET stock = stock - @pieces WHERE id = @productId AND stock >= @pieces", new { pieces, productId }) == 0) return false;
+            await transaction.ExecuteAsync("""
+                INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
+                SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @orders
+                """, new { orders });
+            await transaction.ExecuteAsync("UPDATE orders SET holding = FALSE WHERE id IN @orders", new { orders });
+            return true;
+        }, cancellationToken);
+
+    /// <summary>
+    /// An order was refunded in full: it is <c>REFUNDED</c>, and what was taken off the stock for it returns, with its row in the audit. After the
+    /// commit give the result to <see cref="ReturnAsync"/>.
+    /// </summary>
+    public static async Task<StockReturn> RefundAsync(Statements transaction, string orderId)
+    {
+        var order = await transaction.SingleAsync<RefundedOrder>(
+            "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
+        if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
+        await transaction.ExecuteAsync("UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId", new { orderId });
+        // Held: never taken off the stock. Refunding: there was nothing to take.
+        if (order.Holding || order.Status == OrderState.Refunding) return new(orderId, 0, []);
+
+        var lines = await transaction.QueryAsync<OrderLine>(
+            "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
+        var epoch = await LockEpochAsync(transaction);
+        foreach (var (productId, quantity) in lines)
+            await transaction.ExecuteAsync("UPDATE product SET stock = stock + @quantity WHERE id = @productId", new { quantity, productId });
+        await transaction.ExecuteAsync("""
+            INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
+            SELECT product_id, CONCAT('refunded:', order_id), quantity, 'REFUNDED' FROM order_item WHERE order_id = @orderId
+            """, new { orderId });
+        return new(orderId, epoch, lines);
+    }
+
+    /// <summary>Tells the gate of a refund, after its commit. Where Redis is away the reaper and the reconciler make up for it.</summary>
+    public static async Task ReturnAsync(InventoryGate gate, StockReturn returned)
+    {
+        try
+        {
+            if (returned.Lines.Count == 0) await gate.ReleaseAsync([returned.OrderId]);
+            else await gate.RestockAsync(returned.Epoch, returned.OrderId, returned.Lines);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The gate has less than there is until the reconciler finds it, never more.
+        }
+    }
+
+    sealed record HeldLine(string OrderId, DateTime Deadline, long ProductId, int Quantity);
+
+    sealed record RefundedOrder(string Status, bool Holding);
+}
+
+/// <summary>What returns to the stock with a refund.</summary>
+/// <param name="Epoch">The gate's epoch in the transaction; 0 where nothing was taken off the stock.</param>
+public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderLine> Lines);

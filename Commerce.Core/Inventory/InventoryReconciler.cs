@@ -1,0 +1,103 @@
+using System.Diagnostics.Metrics;
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Inventory;
+
+/// <summary>
+/// Compares the gate with the ledger: of every product, what is available must be the stock without what is held. Differences come and go while
+/// orders move; one that two looks find unchanged, with nothing moved in between, is repaired.
+/// </summary>
+public sealed partial class InventoryReconciler(
+    Ledger ledger, OrderLedger orders, InventoryGate gate, TimeProvider clock, ILogger<InventoryReconciler> logger)
+{
+    static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
+    static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
+    static readonly Counter<long> Repaired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.repaired");
+
+    /// <summary>Between the two looks.</summary>
+    static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
+
+    const int OrdersTogether = 1000;
+
+    /// <summary>
+    /// Ends the holds of those orders that the ledger says hold nothing any more: it was done there and the gate was not told. Safe to repeat.
+    /// </summary>
+    /// <param name="orderIds">Orders with a hold in the gate.</param>
+    /// <param name="endUnknown">Whether the hold of an order that the ledger does not have is over: it was not committed in all its time.</param>
+    /// <returns>The orders that the ledger does not have.</returns>
+    public async Task<IReadOnlyList<string>> EndHoldsAsync(IReadOnlyList<string> orderIds, bool endUnknown, CancellationToken cancellationToken)
+    {
+        var unknown = new List<string>();
+        foreach (var chunk in orderIds.Chunk(OrdersTogether))
+        {
+            var known = (await orders.ListStatesAsync(chunk, cancellationToken)).ToDictionary(o => o.Id);
+            var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
+            var confirm = known.Values.Where(o => o is { Holding: false, Status: OrderState.Paid }).Select(o => o.Id).ToList();
+            var release = known.Values.Where(o => o is { Holding: false, Status: not OrderState.Paid }).Select(o => o.Id).ToList();
+            if (endUnknown) release.AddRange(missing);
+            await gate.ConfirmAsync(confirm);
+            await gate.ReleaseAsync(release);
+            unknown.AddRange(missing);
+            if (confirm.Count + release.Count == 0) continue;
+            Healed.Add(confirm.Count + release.Count);
+            LogHealed(logger, release.Count, confirm.Count);
+        }
+
+        return unknown;
+    }
+
+    /// <summary>Products whose pieces do not add up at this moment.</summary>
+    public async Task<IReadOnlyList<InventoryDrift>> CompareAsync(CancellationToken cancellationToken)
+    {
+        if (await gate.SnapshotAsync() is not { Current: true } held) return [];
+        var unknown = await EndHoldsAsync([.. held.Holds.Keys], endUnknown: false, cancellationToken);
+        var uncommitted = unknown.SelectMany(id => held.Holds[id]).GroupBy(l => l.ProductId).ToDictionary(p => p.Key, p => p.Sum(l => (long)l.Quantity));
+        var products = await ledger.QueryAsync<(long Id, int Stock, long Held)>("""
+            SELECT p.id, p.stock, CAST(COALESCE(h.held, 0) AS SIGNED) FROM product p LEFT JOIN (
+              SELECT i.product_id, SUM(i.quantity) AS held FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding GROUP BY i.product_id
+            ) h ON h.product_id = p.id
+            """, null, cancellationToken);
+        return
+        [
+            .. from product in products
+               where held.Available.ContainsKey(product.Id)
+               let holds = product.Held + uncommitted.GetValueOrDefault(product.Id)
+               where held.Available[product.Id] != product.Stock - holds
+               select new InventoryDrift(held.Epoch, product.Id, product.Stock, holds, held.Available[product.Id]),
+        ];
+    }
+
+    /// <summary>Repairs what does not add up and does not move, and returns it.</summary>
+    public async Task<IReadOnlyList<InventoryDrift>> RepairAsync(CancellationToken cancellationToken)
+    {
+        var first = await CompareAsync(cancellationToken);
+        if (first.Count == 0) return [];
+        await Task.Delay(Quiet, clock, cancellationToken);
+        var repaired = new List<InventoryDrift>();
+        foreach (var drift in (await CompareAsync(cancellationToken)).Intersect(first))
+        {
+            Found.Add(1);
+            var right = drift.Stock - drift.Held;
+            if (!await gate.CorrectAsync(drift.Epoch, drift.ProductId, drift.Available, right)) continue;
+            Repaired.Add(1);
+            LogRepaired(logger, drift.ProductId, drift.Available, right, drift.Stock, drift.Held);
+            repaired.Add(drift);
+        }
+
+        return repaired;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]
+    static partial void LogHealed(ILogger logger, int released, int confirmed);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Product {ProductId}: {Available} available in the gate were set to {Right}: stock {Stock}, held {Held}")]
+    static partial void LogRepaired(ILogger logger, long productId, long available, long right, int stock, long held);
+}
+
+/// <summary>A product of which what is available is not the stock without what is held.</summary>
+/// <param name="Held">For orders that the ledger has, and for such as are about to be committed.</param>
+/// <param name="Available">In the gate.</param>
+public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available);

@@ -1,0 +1,28 @@
+namespace Commerce.Core.Inventory;
+
+/// <summary>A product as the ledger has it.</summary>
+/// <param name="Price">Whole KRW.</param>
+/// <param name="Stock">Pieces that are not sold, held ones included.</param>
+public sealed record Product(long Id, string Name, long Price, int Stock, bool OnSale)
+{
+    /// <summary>The columns of a product under the names of this record.</summary>
+    public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale";
+}
+
+/// <summary>What an administrator says a product is.</summary>
+/// <param name="Name">1 to 200 characters.</param>
+/// <param name="Price">Whole KRW, 1 to 1,000,000,000. Orders keep the price that they were made with.</param>
+/// <param name="Stock">Of a new product: 0 to 10,000,000. Later the stock is changed by its own request.</param>
+/// <param name="OnSale">Whether it can be ordered; true where nothing is said.</param>
+public sealed record ProductDefinition(string? Name, long Price, int Stock = 0, bool OnSale = true)
+{
+    /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
+    public Dictionary<string, string[]> Validate()
+    {
+        var errors = new Dictionary<string, string[]>();
+        if (Name is not { Length: >= 1 and <= 200 }) errors["name"] = ["1 to 200 characters."];
+        if (Price is < 1 or > 1_000_000_000) errors["price"] = ["1 to 1,000,000,000 won."];
+        if (Stock is < 0 or > 10_000_000) errors["stock"] = ["0 to 10,000,000."];
+        return errors;
+    }
+}

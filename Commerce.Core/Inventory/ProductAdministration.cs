@@ -1,0 +1,120 @@
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Inventory;
+
+/// <summary>
+/// Changes products and their stock, in the ledger and in the gate. Whatever dies in between leaves the gate with less than there is, never with
+/// more; the reconciler finds it.
+/// </summary>
+public sealed class ProductAdministration(Ledger ledger, InventoryLedger inventory, InventoryGate gate, TimeProvider clock)
+{
+    /// <summary>More is to be taken away than is free.</summary>
+    public static readonly Problem StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
+
+    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>All products that are on sale, by id, at most 200.</summary>
+    public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) =>
+        ledger.QueryAsync<Product>($"SELECT {Product.Columns} FROM product WHERE on_sale ORDER BY id LIMIT 200", null, cancellationToken);
+
+    /// <summary>One product, on sale or not; null where there is none.</summary>
+    public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @id", new { id }, cancellationToken);
+
+    /// <summary>The changes of a product's stock, newest first.</summary>
+    public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int most, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<StockChange>("""
+            SELECT id AS Id, event_id AS EventId, delta AS Delta, reason AS Reason, created_at AS CreatedAt FROM product_stock_audit
+            WHERE product_id = @productId AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @most
+            """, new { productId, before, most }, cancellationToken);
+
+    /// <summary>Creates a product.</summary>
+    public async Task<Product> CreateAsync(ProductDefinition definition, CancellationToken cancellationToken)
+    {
+        var (id, epoch) = await ledger.TransactAsync(async transaction =>
+        {
+            await transaction.ExecuteAsync(
+                "INSERT INTO product (name, price, stock, on_sale) VALUES (@Name, @Price, @Stock, @OnSale)", definition);
+            var created = await transaction.SingleAsync<long>("SELECT LAST_INSERT_ID()");
+            await transaction.ExecuteAsync(
+                "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@created, 'opening', @Stock, 'OPENING')",
+                new { created, definition.Stock });
+            return (created, await InventoryLedger.LockEpochAsync(transaction));
+        }, cancellationToken);
+        try
+        {
+            await gate.LoadAsync(epoch, id, definition.Stock);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The first order loads it.
+        }
+
+        return new(id, definition.Name!, definition.Price, definition.Stock, definition.OnSale);
+    }
+
+    /// <summary>Replaces name, price and whether it is on sale.</summary>
+    /// <exception cref="ProblemException">There is no such product.</exception>
+    public async Task<Product> ChangeAsync(long id, ProductDefinition definition, CancellationToken cancellationToken)
+    {
+        await ledger.ExecuteAsync("UPDATE product SET name = @Name, price = @Price, on_sale = @OnSale WHERE id = @id",
+            new { definition.Name, definition.Price, definition.OnSale, id }, cancellationToken);
+        return await FindAsync(id, cancellationToken) ?? throw new ProblemException(OrderProblems.ProductNotFound);
+    }
+
+    /// <summary>Adds pieces to the stock, or takes some away that are not held.</summary>
+    /// <param name="delta">Not 0.</param>
+    /// <param name="reason">Kept in the audit, with <paramref name="by"/>.</param>
+    /// <exception cref="ProblemException">There is no such product, or so many are not free, or the gate is closed.</exception>
+    public async Task<Product> AdjustAsync(long id, int delta, string reason, string by, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
+        // Before the change: a product that is loaded after it would be counted with it, and the change added once more.
+        if ((await gate.ListAvailableAsync([id]))[0] is null) await LoadAsync(id, cancellationToken);
+        var epoch = 0;
+        if (delta < 0)
+        {
+            // The gate gives them up first: then no order can take them.
+            epoch = await inventory.FindEpochAsync(cancellationToken);
+            var taken = await gate.AdjustAsync(epoch, id, delta);
+            if (taken == 0) throw new ProblemException(StockHeld);
+            if (taken != 1) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+        }
+
+        var committed = await ledger.TryTransactAsync(async transaction =>
+        {
+            var now = await InventoryLedger.LockEpochAsync(transaction);
+            if (delta < 0 && now != epoch) return false;
+            epoch = now;
+            if (await transaction.ExecuteAsync("UPDATE product SET stock = stock + @delta WHERE id = @id AND stock + @delta >= 0", new { delta, id }) == 0) return false;
+            await transaction.ExecuteAsync(
+                "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@id, @eventId, @delta, @text)",
+                new { id, eventId = $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", delta, text = $"{reason} ({by})" });
+            return true;
+        }, cancellationToken);
+        try
+        {
+            // Added pieces can be ordered only now; those that were not taken away after all can be again.
+            if (committed == (delta > 0)) await gate.AdjustAsync(epoch, id, Math.Abs(delta));
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The gate has less than there is until the reconciler finds it.
+        }
+
+        if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+        return (await FindAsync(id, cancellationToken))!;
+    }
+
+    async Task LoadAsync(long id, CancellationToken cancellationToken)
+    {
+        var (epoch, stock) = await inventory.FindStockAsync(id, cancellationToken);
+        await gate.LoadAsync(epoch, id, stock);
+    }
+}
+
+/// <summary>A change of a product's stock.</summary>
+/// <param name="EventId">What it came from: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>adjusted:UUID</c>.</param>
+public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

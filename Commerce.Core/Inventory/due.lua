@@ -1,0 +1,9 @@
+-- Hands out holds whose deadline is over, and moves the deadline, so that nobody else gets them for a while.
+-- KEYS  1 gate   2 available   3 holds   4 lines
+-- ARGV  1 at most   2 ms until they are due again
+-- Returns the orders.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, ARGV[1])
+for _, order in ipairs(due) do redis.call('ZADD', KEYS[3], now + ARGV[2], order) end
+return due

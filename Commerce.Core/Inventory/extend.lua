@@ -1,0 +1,9 @@
+-- Lets a hold last longer.
+-- KEYS  1 gate   2 available   3 holds   4 lines
+-- ARGV  1 the server that the caller believes it talks to   2 order   3 ms from now
+-- Returns 1 done   0 there is no such hold   -1 gate closed
+if redis.call('HGET', KEYS[1], 'server') ~= ARGV[1] then return -1 end
+if redis.call('HEXISTS', KEYS[4], ARGV[2]) == 0 then return 0 end
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[3], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[2])
+return 1

@@ -1,0 +1,12 @@
+-- Opens the gate with what was prepared in the keys of the same names that end in ":next", in place of all that was there.
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 next available   6 next holds   7 next lines
+-- ARGV  1 epoch   2 server
+-- Returns 1 opened, 0 a newer epoch is open.
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and tonumber(epoch) > tonumber(ARGV[1]) then return 0 end
+for i = 2, 4 do
+  redis.call('DEL', KEYS[i])
+  if redis.call('EXISTS', KEYS[i + 3]) == 1 then redis.call('RENAME', KEYS[i + 3], KEYS[i]) end
+end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'server', ARGV[2])
+return 1

@@ -1,0 +1,18 @@
+-- Ends holds. A released one gives its pieces back; a confirmed one does not: they are off the stock. A hold that is gone changes nothing, so it
+-- is safe to repeat.
+-- KEYS  1 gate   2 available   3 holds   4 lines
+-- ARGV  1 'release' or 'confirm'   2.. orders
+-- Returns how many there were.
+local count = 0
+for i = 2, #ARGV do
+  local lines = redis.call('HGET', KEYS[4], ARGV[i])
+  if lines then
+    if ARGV[1] == 'release' then
+      for product, quantity in string.gmatch(lines, '(%d+) (%d+)') do redis.call('HINCRBY', KEYS[2], product, quantity) end
+    end
+    redis.call('HDEL', KEYS[4], ARGV[i])
+    count = count + 1
+  end
+  redis.call('ZREM', KEYS[3], ARGV[i])
+end
+return count

@@ -1,0 +1,126 @@
+using Commerce.Core.Database;
+using Commerce.Core.Outbox;
+
+namespace Commerce.Core.Orders;
+
+/// <summary>
+/// The states of orders. Every step is one conditional update, so of two that exclude each other (a cancel and a payment, a payment and the
+/// lapse of a hold) one finds the row and the other does not. MySQL's clock decides whether a hold lives.
+/// </summary>
+public sealed class OrderLedger(Ledger ledger)
+{
+    /// <summary>One order of this user (of anybody where <paramref name="userId"/> is null), or null.</summary>
+    public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<Order>(
+            $"SELECT {Order.Columns} FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id)", new { orderId, userId }, cancellationToken);
+
+    /// <summary>What an order consists of, by product.</summary>
+    public Task<IReadOnlyList<OrderItem>> ListItemsAsync(string orderId, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<OrderItem>($"SELECT {OrderItem.Columns} FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId }, cancellationToken);
+
+    /// <summary>Where an order goes.</summary>
+    public Task<Shipping?> FindShippingAsync(string orderId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<Shipping>("""
+            SELECT recipient AS Recipient, phone AS Phone, zipcode AS Zipcode, address1 AS Address1, address2 AS Address2
+            FROM shipping_info WHERE order_id = @orderId
+            """, new { orderId }, cancellationToken);
+
+    /// <summary>Orders, newest first, older than <paramref name="before"/> (an order's id); null asks for any user or state.</summary>
+    public Task<IReadOnlyList<Order>> ListAsync(string? userId, string? status, string? before, int most, CancellationToken cancellationToken) =>
+        // Without conditions that may be empty: MySQL would use no index for them.
+        ledger.QueryAsync<Order>($"""
+            SELECT {Order.Columns} FROM orders
+            WHERE TRUE {(userId is null ? "" : "AND user_id = @userId")} {(status is null ? "" : "AND status = @status")} {(before is null ? "" : "AND id < @before")}
+            ORDER BY id DESC LIMIT @most
+            """, new { userId, status, before, most }, cancellationToken);
+
+    /// <summary>
+    /// <c>CREATED → PENDING_PAYMENT</c> while the hold lives. The first time the hold is made to last <paramref name="extension"/> from now; again
+    /// for an order that is pending already it changes nothing. False where the order cannot be paid.
+    /// </summary>
+    public static async Task<bool> PrepareAsync(Statements transaction, string orderId, TimeSpan extension) =>
+        await transaction.ExecuteAsync("""
+            UPDATE orders
+            SET status = 'PENDING_PAYMENT',
+                hold_expires_at = IF(extended, hold_expires_at, GREATEST(hold_expires_at, UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)),
+                extended = TRUE
+            WHERE id = @orderId AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
+            """, new { orderId, microseconds = (long)extension.TotalMicroseconds }) == 1;
+
+    /// <summary>
+    /// Before the gateway is asked for the money: from now on the order cannot be cancelled and its hold does not lapse. False where it cannot be
+    /// paid, where its hold lapsed, or where another attempt is running.
+    /// </summary>
+    public static async Task<bool> PinAsync(Statements transaction, string orderId) =>
+        await transaction.ExecuteAsync("""
+            UPDATE orders SET pinned = TRUE
+            WHERE id = @orderId AND status = 'PENDING_PAYMENT' AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
+            """, new { orderId }) == 1;
+
+    /// <summary>The gateway took nothing: the order can be paid again, as long as its hold lives.</summary>
+    public static Task UnpinAsync(Statements transaction, string orderId) =>
+        transaction.ExecuteAsync("UPDATE orders SET pinned = FALSE WHERE id = @orderId AND status = 'PENDING_PAYMENT'", new { orderId });
+
+    /// <summary>
+    /// The gateway took the money: the order is paid, its coupon used, and <c>ORDER_PLACED</c> in the outbox. After the commit wake the relay. False
+    /// where it was not pinned by an attempt, which must not happen.
+    /// </summary>
+    public static async Task<bool> PayAsync(Statements transaction, string orderId)
+    {
+        if (await transaction.ExecuteAsync("""
+                UPDATE orders SET status = 'PAID', pinned = FALSE, paid_at = UTC_TIMESTAMP(6)
+                WHERE id = @orderId AND status = 'PENDING_PAYMENT' AND pinned
+                """, new { orderId }) == 0) return false;
+        var order = (await transaction.SingleAsync<Order>($"SELECT {Order.Columns} FROM orders WHERE id = @orderId", new { orderId }))!;
+        if (order.CouponId is { } couponId)
+            await transaction.ExecuteAsync(
+                "UPDATE coupon_issue SET used_at = UTC_TIMESTAMP(6) WHERE coupon_id = @couponId AND user_id = @UserId AND order_id = @orderId",
+                new { couponId, order.UserId, orderId });
+        await AnnounceAsync(transaction, order);
+        return true;
+    }
+
+    /// <summary>Puts <c>ORDER_PLACED</c> of a paid order into the outbox.</summary>
+    public static async Task AnnounceAsync(Statements transaction, Order order)
+    {
+        var lines = await transaction.QueryAsync<OrderLine>(
+            "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @Id ORDER BY product_id", new { order.Id });
+        await OutboxWriter.AddAsync(transaction, new OrderPlaced(order.Id, order.UserId, order.TotalAmount, lines).ToMessage());
+    }
+
+    /// <summary>Ends an order that was not paid, by its owner's wish. False where it is paid, being paid, or ended otherwise.</summary>
+    public static async Task<bool> CancelAsync(Statements transaction, string orderId, string userId)
+    {
+        if (await transaction.ExecuteAsync("""
+                UPDATE orders SET status = 'CANCELLED', holding = FALSE
+                WHERE id = @orderId AND user_id = @userId AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
+                """, new { orderId, userId }) == 0) return false;
+        await FreeCouponsAsync(transaction, [orderId]);
+        return true;
+    }
+
+    /// <summary>Ends the orders whose hold lapsed, at most <paramref name="most"/>, and returns them. Several may ask: each gets others.</summary>
+    public async Task<IReadOnlyList<string>> ExpireAsync(int most, CancellationToken cancellationToken)
+    {
+        const string Lapsed = "holding AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
+        if (await ledger.SingleAsync<int?>($"SELECT 1 FROM orders WHERE {Lapsed} LIMIT 1", null, cancellationToken) is null) return [];
+        return await ledger.TransactAsync(async transaction =>
+        {
+            var lapsed = await transaction.QueryAsync<string>($"SELECT id FROM orders WHERE {Lapsed} LIMIT @most FOR UPDATE SKIP LOCKED", new { most });
+            if (lapsed.Count == 0) return lapsed;
+            await transaction.ExecuteAsync("UPDATE orders SET status = 'EXPIRED', holding = FALSE WHERE id IN @lapsed", new { lapsed });
+            await FreeCouponsAsync(transaction, lapsed);
+            return lapsed;
+        }, cancellationToken);
+    }
+
+    /// <summary>Which of these orders exist, their state, and whether they still hold their pieces.</summary>
+    public Task<IReadOnlyList<(string Id, string Status, bool Holding)>> ListStatesAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<(string Id, string Status, bool Holding)>("SELECT id, status, holding FROM orders WHERE id IN @orderIds", new { orderIds }, cancellationToken);
+
+    static Task<int> FreeCouponsAsync(Statements transaction, IReadOnlyList<string> orderIds) =>
+        transaction.ExecuteAsync("""
+            UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
+            SET i.order_id = NULL WHERE o.id IN @orderIds AND i.used_at IS NULL
+            """, new { orderIds });
+}

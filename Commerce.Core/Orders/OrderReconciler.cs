@@ -1,0 +1,41 @@
+using Commerce.Core.Database;
+using Commerce.Core.Outbox;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Orders;
+
+/// <summary>
+/// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
+/// outbox is left alone.
+/// </summary>
+public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger)
+{
+    /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    const int MostTogether = 200;
+
+    /// <summary>Returns how many orders were announced again.</summary>
+    public async Task<int> AnnounceAsync(CancellationToken cancellationToken)
+    {
+        var count = await ledger.TransactAsync(async transaction =>
+        {
+            var late = await transaction.QueryAsync<Order>($"""
+                SELECT {Order.Columns} FROM orders o
+                WHERE holding AND status = 'PAID' AND paid_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AND NOT EXISTS (
+                  SELECT 1 FROM outbox m WHERE m.message_key = o.id
+                  AND (m.status = 'PENDING' OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND OR m.sent_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
+                LIMIT @MostTogether FOR UPDATE SKIP LOCKED
+                """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
+            foreach (var order in late) await OrderLedger.AnnounceAsync(transaction, order);
+            return late.Count;
+        }, cancellationToken);
+        if (count == 0) return 0;
+        outbox.Wake();
+        LogAnnounced(logger, count);
+        return count;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders were not off the stock in time and are announced again")]
+    static partial void LogAnnounced(ILogger logger, int count);
+}

@@ -1,0 +1,207 @@
+using System.Diagnostics.Metrics;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Core.Orders;
+
+/// <summary>An order that holds its pieces.</summary>
+/// <param name="TotalAmount">Whole KRW, computed from the ledger's prices.</param>
+/// <param name="HoldExpiresAt">Until then it can be paid.</param>
+public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt);
+
+/// <summary>
+/// Takes orders: the gate holds all pieces or none, then the order is committed. What the gate holds for an order that was not committed is given
+/// back at once, or, after a crash, by the reaper.
+/// </summary>
+public sealed partial class OrderService(
+    Ledger ledger, InventoryGate gate, InventoryLedger inventory, IOptions<OrderOptions> options, Failpoints failpoints, TimeProvider clock,
+    ILogger<OrderService> logger)
+{
+    static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
+    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long it may take to find out whether a commit whose answer was lost took place.</summary>
+    static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
+
+    /// <summary>Places a valid request.</summary>
+    /// <param name="withinTransaction">What is to be committed together with the order: the answer to an idempotent request.</param>
+    /// <exception cref="ProblemException">Why not.</exception>
+    public async Task<PlacedOrder> PlaceAsync(
+        string userId, OrderRequest request, Func<Statements, PlacedOrder, Task> withinTransaction, CancellationToken cancellationToken)
+    {
+        var lines = request.Lines();
+        var products = await ledger.QueryAsync<PricedProduct>(
+            "SELECT id AS Id, price AS Price, stock AS Stock, UTC_TIMESTAMP(6) AS Now FROM product WHERE id IN @ids AND on_sale",
+            new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
+        var prices = products.ToDictionary(p => p.Id);
+        if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
+            throw new ProblemException(OrderProblems.ProductNotFound, $"Product {unknown.ProductId} is not on sale.");
+
+        var sum = lines.Sum(l => prices[l.ProductId].Price * l.Quantity);
+        var discount = request.CouponId is { } couponId ? await DiscountAsync(couponId, userId, sum, cancellationToken) : 0;
+        // MySQL's clock, which decides about holds.
+        var placed = new PlacedOrder(
+            Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
+
+        var epoch = await ReserveAsync(placed.OrderId, lines, cancellationToken);
+        failpoints.Reach(Failpoints.AfterReserve);
+        var committing = false;
+        try
+        {
+            // To its end, also where the caller goes away: else it would be in doubt whether the order exists.
+            await ledger.TransactAsync(async transaction =>
+            {
+                committing = false;
+                await withinTransaction(transaction, placed);
+                await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
+                return committing = true;
+            }, CancellationToken.None);
+        }
+        catch (Exception e) when (committing && DependencyFaults.Is(e))
+        {
+            // The connection broke in the commit: nobody knows yet.
+            if (!await WasCommittedAsync(placed.OrderId)) throw;
+        }
+        catch
+        {
+            await ReleaseAsync(placed.OrderId);
+            throw;
+        }
+
+        Asked.Add(1, new KeyValuePair<string, object?>("verdict", "held"));
+        return placed;
+    }
+
+    /// <summary>Cancels an order that is not paid. Again for one that is cancelled changes nothing.</summary>
+    /// <exception cref="ProblemException">There is no such order of this user, or it is paid, being paid or expired.</exception>
+    public async Task CancelAsync(string orderId, string userId, CancellationToken cancellationToken)
+    {
+        if (!await ledger.TransactAsync(transaction => OrderLedger.CancelAsync(transaction, orderId, userId), cancellationToken))
+        {
+            var status = await ledger.SingleAsync<string>(
+                "SELECT status FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
+            if (status is null) throw new ProblemException(OrderProblems.NotFound);
+            if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
+        }
+
+        await ReleaseAsync(orderId);
+    }
+
+    async Task<long> DiscountAsync(long couponId, string userId, long sum, CancellationToken cancellationToken)
+    {
+        var discount = await ledger.SingleAsync<long?>("""
+            SELECT c.discount FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
+            WHERE i.coupon_id = @couponId AND i.user_id = @userId AND i.order_id IS NULL
+            """, new { couponId, userId }, cancellationToken);
+        return discount switch
+        {
+            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have it, or an order of yours has it."),
+            { } d when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order must cost more than the coupon takes off."),
+            { } d => d,
+        };
+    }
+
+    /// <summary>The epoch of the gate that holds the lines.</summary>
+    async Task<int> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            ReserveAnswer answer;
+            try
+            {
+                answer = await gate.ReserveAsync(orderId, lines, options.Value.HoldTime);
+            }
+            catch (Exception e) when (DependencyFaults.Is(e))
+            {
+                // It may have run.
+                await ReleaseAsync(orderId);
+                throw;
+            }
+
+            switch (answer.Verdict)
+            {
+                case ReserveVerdict.Held: return (int)answer.Value;
+                case ReserveVerdict.UnknownProduct when attempt <= lines.Count:
+                    // Created after the gate was opened, and the gate was not told.
+                    await LoadAsync(answer.Value, cancellationToken);
+                    break;
+                case ReserveVerdict.OutOfStock:
+                    Asked.Add(1, new KeyValuePair<string, object?>("verdict", "out-of-stock"));
+                    throw new ProblemException(OrderProblems.OutOfStock, $"Of product {answer.Value} there are not so many left.");
+                default:
+                    Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
+                    throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+            }
+        }
+    }
+
+    async Task LoadAsync(long productId, CancellationToken cancellationToken)
+    {
+        var (epoch, stock) = await inventory.FindStockAsync(productId, cancellationToken);
+        await gate.LoadAsync(epoch, productId, stock);
+    }
+
+    static async Task InsertAsync(
+        Statements transaction, PlacedOrder placed, int epoch, string userId, OrderRequest request, IReadOnlyList<OrderLine> lines,
+        Dictionary<long, PricedProduct> prices, long discount)
+    {
+        // What was held under an older epoch is lost: the gate was rebuilt without it.
+        if (await InventoryLedger.LockEpochAsync(transaction) != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+        if (request.CouponId is { } couponId && await transaction.ExecuteAsync("""
+                UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId AND user_id = @userId AND order_id IS NULL
+                """, new { placed.OrderId, couponId, userId }) == 0)
+            throw new ProblemException(OrderProblems.CouponNotUsable, "An order of yours has it.");
+        await transaction.ExecuteAsync("""
+            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
+            VALUES (@OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt)
+            """, new { placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt });
+        var shipping = request.Shipping!;
+        await transaction.ExecuteAsync("""
+            INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
+            VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2)
+            """, new { placed.OrderId, shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "" });
+        await transaction.InsertAsync("INSERT INTO order_item (order_id, product_id, quantity, price) VALUES",
+            lines.Select(l => new object[] { placed.OrderId, l.ProductId, l.Quantity, prices[l.ProductId].Price }));
+    }
+
+    /// <summary>Whether an order is in the ledger after all; where it is not, its hold is given back.</summary>
+    async Task<bool> WasCommittedAsync(string orderId)
+    {
+        using var deadline = new CancellationTokenSource(Doubt, clock);
+        try
+        {
+            // FOR UPDATE waits for a transaction that is still open.
+            if (await ledger.SingleAsync<int?>("SELECT 1 FROM orders WHERE id = @orderId FOR UPDATE", new { orderId }, deadline.Token) is not null) return true;
+            await ReleaseAsync(orderId);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e) || e is OperationCanceledException)
+        {
+            // The reaper compares with the ledger when the hold is over.
+            LogDoubt(logger, orderId, e.Message);
+        }
+
+        return false;
+    }
+
+    async Task ReleaseAsync(string orderId)
+    {
+        try
+        {
+            await gate.ReleaseAsync([orderId]);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The reaper does it when the hold is over.
+            LogDoubt(logger, orderId, e.Message);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The hold of order {OrderId} is left to the reaper: {Reason}")]
+    static partial void LogDoubt(ILogger logger, string orderId, string reason);
+
+    sealed record PricedProduct(long Id, long Price, int Stock, DateTime Now);
+}

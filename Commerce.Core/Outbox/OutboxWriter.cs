@@ -1,0 +1,46 @@
+using System.Diagnostics;
+using System.Text;
+using Commerce.Core.Database;
+using Commerce.ServiceDefaults;
+using StackExchange.Redis;
+
+namespace Commerce.Core.Outbox;
+
+/// <summary>Puts messages into the outbox and wakes the relay.</summary>
+public sealed class OutboxWriter(IConnectionMultiplexer redis)
+{
+    /// <summary>How many parts the outbox has; each is sent by one relay at a time.</summary>
+    public const int Shards = 16;
+
+    /// <summary>The Redis channel on which relays are woken. A lost call costs a few seconds: relays look by themselves, too.</summary>
+    public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
+
+    /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
+    public static Task AddAsync(Statements transaction, OutboxMessage message) =>
+        transaction.ExecuteAsync("""
+            INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
+            VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent)
+            """, new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id });
+
+    /// <summary>Tells the relays that there is something to send. Never fails and never waits.</summary>
+    public void Wake()
+    {
+        try
+        {
+            redis.GetSubscriber().Publish(WakeChannel, "", CommandFlags.FireAndForget);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // Redis is away: the relay's own clock does it.
+        }
+    }
+
+    /// <summary>The part that a key belongs to.</summary>
+    public static int ShardOf(string key)
+    {
+        // FNV-1a: stable between processes and versions, unlike string.GetHashCode.
+        var hash = 2166136261u;
+        foreach (var b in Encoding.ASCII.GetBytes(key)) hash = (hash ^ b) * 16777619u;
+        return (int)(hash % Shards);
+    }
+}

@@ -1,0 +1,269 @@
+using System.Diagnostics;
+using System.Net;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
+using Commerce.Core.Testing;
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>What the fault tests of orders have in common.</summary>
+public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
+{
+    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    /// <summary>Orders until there is an answer that is not "come again": "" for an order, else the refusal.</summary>
+    protected static async Task<string> PressAsync(Shopper user, long productId, CancellationToken cancellationToken)
+    {
+        var key = Guid.NewGuid().ToString();
+        while (true)
+        {
+            try
+            {
+                using var answer = await user.OrderAsync([new(productId, 1)], key: key);
+                var slug = await answer.SlugAsync();
+                if (slug is not ("gate-closed" or "dependency-unavailable" or "idempotency-key-in-flight") || cancellationToken.IsCancellationRequested) return slug;
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            {
+                // No answer: the same key asks for the same order.
+            }
+
+            await Task.Delay(100, CancellationToken.None);
+        }
+    }
+
+    /// <summary>What the gateway's success does to an order, without the gateway.</summary>
+    protected async Task PayAsync(string orderId)
+    {
+        Assert.True(await Ledger.TransactAsync(async transaction =>
+            await OrderLedger.PrepareAsync(transaction, orderId, TimeSpan.FromMinutes(10))
+            && await OrderLedger.PinAsync(transaction, orderId)
+            && await OrderLedger.PayAsync(transaction, orderId), Cancelled));
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+    }
+
+    protected async Task<string?> StatusAsync(string orderId) =>
+        await Ledger.SingleAsync<string>("SELECT status FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
+
+    protected Task<int> StockAsync(long productId) => Ledger.SingleAsync<int>("SELECT stock FROM product WHERE id = @productId", new { productId }, Cancelled);
+
+    protected async Task<OrderPlaced> MessageAsync(string orderId, string userId, long productId)
+    {
+        var order = await Ledger.SingleAsync<long>("SELECT total_amount FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
+        return new(orderId, userId, order, [new(productId, 1)]);
+    }
+}
+
+/// <summary>Holds that nobody ends, and clocks that disagree.</summary>
+public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
+{
+    [Fact]
+    public async Task F13_What_a_killed_Api_had_reserved_returns_when_the_hold_is_over()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("f13", 1))[0];
+        Stack.Arm(Failpoints.AfterReserve);
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => user.OrderAsync([new(product.Id, 4)]));
+        await Stack.StoppedAsync("api");
+        await Stack.StartAsync("api");
+        Assert.Equal(6, await Stack.AvailableAsync(product.Id));
+        var gate = Stack.Services.GetRequiredService<InventoryGate>();
+        var orphan = (await gate.SnapshotAsync())!.Holds.Single(h => h.Value.Any(l => l.ProductId == product.Id)).Key;
+        // As if the ten minutes were over.
+        Assert.True(await gate.ExtendAsync(orphan, TimeSpan.FromSeconds(1)));
+
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id), TimeSpan.FromSeconds(5));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F31_Clocks_that_are_30_s_apart_do_not_end_a_hold_early_or_late()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        using var fast = new ShiftedClock(TimeSpan.FromSeconds(30));
+        using var slow = new ShiftedClock(TimeSpan.FromSeconds(-30));
+        var request = new OrderRequest([new(product.Id, 1)], new("Hong", "010-1234-5678", "04524", "Seoul", null));
+        var now = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, Cancelled);
+        foreach (var clock in new[] { fast, slow })
+        {
+            var placed = await ActivatorUtilities.CreateInstance<OrderService>(Stack.Services, clock).PlaceAsync("f31", request, (_, _) => Task.CompletedTask, Cancelled);
+            Assert.InRange(placed.HoldExpiresAt - now, TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(10.2));
+            await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id), TimeSpan.FromSeconds(10));
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(6));
+        await AuditAsync();
+    }
+
+    /// <summary>A clock that is wrong by as much.</summary>
+    sealed class ShiftedClock(TimeSpan by) : TimeProvider, IDisposable
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
+
+        public void Dispose()
+        {
+        }
+    }
+}
+
+/// <summary>The gate of the inventory goes away in the middle of a sale.</summary>
+public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(stack)
+{
+    [Theory]
+    [InlineData("killed")]
+    [InlineData("emptied")]
+    public async Task Redis_lost_in_mid_sale_oversells_nothing(string how)
+    {
+        const int Stock = 150;
+        var product = await Stack.ProductAsync(Stock);
+        var users = await Stack.UsersAsync($"inventory-{how}", 300);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        patience.CancelAfter(TimeSpan.FromSeconds(90));
+
+        var half = new TaskCompletionSource();
+        var answered = 0;
+        var sale = Task.WhenAll(users.Select(async (user, i) =>
+        {
+            if (i >= 100) await half.Task;
+            var slug = await PressAsync(user, product.Id, patience.Token);
+            if (Interlocked.Increment(ref answered) == 50) half.SetResult();
+            return slug;
+        }));
+        await half.Task;
+        if (how == "killed")
+        {
+            await Stack.KillAsync("redis");
+            await Stack.StartAsync("redis");
+        }
+        else
+        {
+            await Stack.RedisAsync("FLUSHALL");
+        }
+
+        var verdicts = await sale;
+        Assert.Equal(Stock, verdicts.Count(v => v.Length == 0));
+        Assert.Equal(Stock, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
+        await AuditAsync();
+        Assert.Equal(0, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("f38-orders", 1))[0];
+        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        try
+        {
+            var start = Stopwatch.GetTimestamp();
+            using var answer = await user.OrderAsync([new(product.Id, 4)]);
+            await answer.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+            Assert.NotNull(answer.Headers.RetryAfter);
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(5));
+        }
+        finally
+        {
+            await Ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
+            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+        }
+
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
+        await AuditAsync();
+    }
+}
+
+/// <summary>Paid orders on their way to the stock.</summary>
+public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack)
+{
+    [Fact]
+    public async Task A_paid_order_leaves_the_stock_once_however_often_it_is_announced()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("announced", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+        await PayAsync(placed.OrderId);
+        var message = (await MessageAsync(placed.OrderId, user.Id, product.Id)).ToMessage();
+
+        var producer = Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        for (var i = 0; i < 5; i++)
+            await producer.ProduceAsync(Topics.OrderPlaced, new Message<string?, byte[]?> { Key = message.Key, Value = message.Payload }, Cancelled);
+
+        await AuditAsync();
+        Assert.Equal(9, await StockAsync(product.Id));
+        Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task F4_A_consumer_that_dies_between_the_stock_and_the_offset_takes_it_once()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var users = await Stack.UsersAsync("f4-orders", 5);
+        var placed = await Task.WhenAll(users.Select(u => u.PlaceAsync(product.Id)));
+        Stack.Arm(Failpoints.AfterStock);
+
+        foreach (var order in placed) await PayAsync(order.OrderId);
+        await Stack.StoppedAsync("workers");
+        await Stack.StartAsync("workers");
+
+        await AuditAsync(TimeSpan.FromSeconds(90));
+        Assert.Equal(5, await StockAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task A_paid_order_whose_message_was_lost_is_announced_again()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("lost", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+        await Ledger.TransactAsync(async transaction =>
+            await transaction.ExecuteAsync("UPDATE orders SET status = 'PAID', paid_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR WHERE id = @OrderId", new { placed.OrderId }), Cancelled);
+
+        await Eventually.EqualAsync(9, () => StockAsync(product.Id), TimeSpan.FromSeconds(40));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_paid_order_without_stock_is_marked_for_its_refund_and_takes_nothing()
+    {
+        var plenty = await Stack.ProductAsync(stock: 10);
+        var few = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("short", 1))[0];
+        using var answer = await user.OrderAsync([new(plenty.Id, 2), new(few.Id, 2)]);
+        var placed = (await answer.Content.ReadFromJsonAsync<PlacedOrder>(Cancelled))!;
+        // Somebody took the pieces out of the ledger behind the gate's back.
+        await Ledger.ExecuteAsync("UPDATE product SET stock = 1 WHERE id = @Id", new { few.Id }, Cancelled);
+        await Ledger.ExecuteAsync(
+            "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @placed, -9, 'test')", new { few.Id, placed = $"test:{placed.OrderId}" }, Cancelled);
+
+        await PayAsync(placed.OrderId);
+
+        await Eventually.GetAsync(() => StatusAsync(placed.OrderId), s => s is OrderState.Refunding or OrderState.Refunded);
+        Assert.Equal(10, await StockAsync(plenty.Id));
+        Assert.Equal(1, await StockAsync(few.Id));
+        await Ledger.TransactAsync(transaction => InventoryLedger.RefundAsync(transaction, placed.OrderId), Cancelled);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F5_Poison_among_the_orders_goes_to_the_dead_letters_and_the_partition_moves_on()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("poison", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+        var producer = Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        await producer.ProduceAsync(Topics.OrderPlaced, new Message<string?, byte[]?> { Key = placed.OrderId, Value = "{"u8.ToArray() }, Cancelled);
+
+        await PayAsync(placed.OrderId);
+
+        await Eventually.EqualAsync(9, () => StockAsync(product.Id));
+        await Eventually.GetAsync(() => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter WHERE topic = 'ORDER_PLACED'", null, Cancelled), count => count > 0);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Net;
+using System.Text.Json;
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Orders;
+
+/// <summary>Orders hold what they order, all of it or nothing.</summary>
+public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
+{
+    [Fact]
+    public async Task As_many_orders_as_there_are_pieces_however_many_press_at_once()
+    {
+        var product = await Stack.ProductAsync(stock: 60);
+        var users = await Stack.UsersAsync("rush", 200);
+
+        var answers = await Task.WhenAll(users.Select(async user =>
+        {
+            using var answer = await user.OrderAsync([new(product.Id, 1)]);
+            return await answer.SlugAsync();
+        }));
+
+        Assert.Equal(60, answers.Count(a => a.Length == 0));
+        Assert.Equal(140, answers.Count(a => a == "out-of-stock"));
+        Assert.Equal(0, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task F12_When_the_last_product_is_sold_out_nothing_is_held()
+    {
+        var plenty = await Stack.ProductAsync(stock: 10);
+        var few = await Stack.ProductAsync(stock: 1);
+        var user = (await Stack.UsersAsync("f12", 1))[0];
+
+        using var answer = await user.OrderAsync([new(plenty.Id, 3), new(few.Id, 2)]);
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
+        Assert.Equal(10, await Stack.AvailableAsync(plenty.Id));
+        Assert.Equal(1, await Stack.AvailableAsync(few.Id));
+    }
+
+    [Fact]
+    public async Task The_total_is_what_the_ledgers_prices_say()
+    {
+        var cheap = await Stack.ProductAsync(stock: 10, price: 1_500);
+        var dear = await Stack.ProductAsync(stock: 10, price: 20_000);
+        var user = (await Stack.UsersAsync("total", 1))[0];
+
+        using var answer = await user.OrderAsync([new(cheap.Id, 1), new(dear.Id, 1), new(cheap.Id, 2)]);
+
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+        var placed = (await answer.Content.ReadFromJsonAsync<PlacedOrder>(Cancelled))!;
+        Assert.Equal(24_500, placed.TotalAmount);
+        Assert.Equal($"/api/orders/{placed.OrderId}", answer.Headers.Location?.OriginalString);
+        using var seen = await user.GetAsync($"/api/orders/{placed.OrderId}");
+        var order = await seen.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+        Assert.Equal("CREATED", order.GetProperty("status").GetString());
+        Assert.Equal(3, order.GetProperty("items")[0].GetProperty("quantity").GetInt32());
+        Assert.Equal("Hong Gildong", order.GetProperty("shipping").GetProperty("recipient").GetString());
+    }
+
+    [Fact]
+    public async Task An_order_is_its_owners_alone()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var users = await Stack.UsersAsync("owner", 2);
+        var placed = await users[0].PlaceAsync(product.Id);
+
+        using var seen = await users[1].GetAsync($"/api/orders/{placed.OrderId}");
+        using var cancelled = await users[1].PostAsync($"/api/orders/{placed.OrderId}/cancel", null);
+
+        await seen.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
+        await cancelled.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
+    }
+
+    [Fact]
+    public async Task Cancelling_gives_the_pieces_back_and_may_be_repeated()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("cancel", 1))[0];
+        var placed = await user.PlaceAsync(product.Id, 4);
+        Assert.Equal(6, await Stack.AvailableAsync(product.Id));
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var answer = await user.PostAsync($"/api/orders/{placed.OrderId}/cancel", null);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        Assert.Equal(10, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task A_list_is_read_page_by_page_newest_first()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("pages", 1))[0];
+        var placed = new List<string>();
+        for (var i = 0; i < 5; i++) placed.Add((await user.PlaceAsync(product.Id)).OrderId);
+
+        var seen = new List<string>();
+        string? cursor = null;
+        do
+        {
+            using var answer = await user.GetAsync($"/api/orders?limit=2&cursor={cursor}");
+            var page = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+            seen.AddRange(page.GetProperty("items").EnumerateArray().Select(o => o.GetProperty("orderId").GetString()!));
+            cursor = page.GetProperty("nextCursor").GetString();
+        }
+        while (cursor is not null);
+
+        placed.Reverse();
+        Assert.Equal(placed, seen);
+    }
+
+    [Fact]
+    public async Task A_coupon_is_reserved_with_an_order_and_free_again_when_it_is_cancelled()
+    {
+        var product = await Stack.ProductAsync(stock: 10, price: 5_000);
+        var coupon = await Stack.CouponAsync(total: 1);
+        var user = (await Stack.UsersAsync("coupon-order", 1))[0];
+        await new[] { user }.IssueAsync(coupon.Id);
+        await Eventually.EqualAsync("ISSUED", () => IssueStatusAsync(user, coupon.Id));
+
+        var first = await user.PlaceAsync(product.Id, couponId: coupon.Id);
+        Assert.Equal(4_000, first.TotalAmount);
+        using (var twice = await user.OrderAsync([new(product.Id, 1)], coupon.Id))
+            await twice.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-usable");
+        using (await user.PostAsync($"/api/orders/{first.OrderId}/cancel", null)) { }
+        await user.PlaceAsync(product.Id, couponId: coupon.Id);
+
+        // The refused one held nothing.
+        Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Theory]
+    [InlineData("""{"items":[],"shipping":SHIPPING}""", "items")]
+    [InlineData("""{"items":[{"productId":1,"quantity":0}],"shipping":SHIPPING}""", "items")]
+    [InlineData("""{"items":[{"productId":1,"quantity":2000000000},{"productId":1,"quantity":2000000000}],"shipping":SHIPPING}""", "items")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}]}""", "shipping")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"","phone":"010-1234-5678","zipcode":"04524","address1":"A"}}""", "shipping.recipient")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"call me","zipcode":"04524","address1":"A"}}""", "shipping.phone")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"4524","address1":"A"}}""", "shipping.zipcode")]
+    public async Task Bad_input_is_told_by_field(string body, string field)
+    {
+        var user = (await Stack.UsersAsync("bad", 1))[0];
+        var json = JsonSerializer.Deserialize<JsonElement>(body.Replace("SHIPPING", JsonSerializer.Serialize(Shoppers.Shipping), StringComparison.Ordinal));
+
+        using var answer = await user.PostAsync("/api/orders", json);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+        Assert.True(problem.GetProperty("errors").TryGetProperty(field, out _), problem.ToString());
+    }
+
+    [Fact]
+    public async Task What_is_not_on_sale_cannot_be_ordered()
+    {
+        var user = (await Stack.UsersAsync("unknown", 1))[0];
+        using var answer = await user.OrderAsync([new(999_999, 1)]);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");
+    }
+
+    [Fact]
+    public async Task A_lapsed_hold_returns_and_the_order_expires()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("lapse", 1))[0];
+        var placed = await user.PlaceAsync(product.Id, 10);
+
+        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        await ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
+
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
+        await Eventually.EqualAsync("EXPIRED", async () => (await ledger.SingleAsync<string>("SELECT status FROM orders WHERE id = @OrderId", new { placed.OrderId }, Cancelled))!);
+    }
+
+    static async Task<string?> IssueStatusAsync(Shopper user, long couponId)
+    {
+        using var answer = await user.GetAsync($"/api/coupons/{couponId}/issue");
+        return (await answer.Content.ReadFromJsonAsync<JsonElement>(Cancelled)).GetProperty("status").GetString();
+    }
+}

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using Commerce.Core.Database;
+using Commerce.Core.Messaging;
+using Commerce.Core.Outbox;
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests;
+
+/// <summary>Writes to the outbox, and reads what arrives at the other end.</summary>
+public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
+{
+    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    /// <summary>A key that no other test uses.</summary>
+    protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
+
+    /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
+    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topics.EventOpen, bool wake = true)
+    {
+        var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
+        await Ledger.TransactAsync(async transaction =>
+        {
+            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, "{}"u8.ToArray()));
+            return 0;
+        }, Cancelled);
+        if (wake) Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+        return (ids[0], ids);
+    }
+
+    /// <summary>How many of these are in a state.</summary>
+    protected Task<int> CountAsync(string status, params IEnumerable<string> ids) =>
+        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE status = @status AND message_id IN @ids", new { status, ids }, Cancelled);
+
+    /// <summary>Waits until all of these are sent.</summary>
+    protected async Task SentAsync(params IReadOnlyCollection<string> ids) =>
+        await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromSeconds(60));
+
+    /// <summary>Listens to a topic from now on.</summary>
+    protected TopicTail Listen(string topic = Topics.EventOpen) => new(Stack, topic);
+}
+
+/// <summary>Reads one topic, without a group, from the end that it has now.</summary>
+public sealed class TopicTail : IDisposable
+{
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    readonly IConsumer<string?, byte[]?> _consumer;
+    readonly List<ConsumeResult<string?, byte[]?>> _read = [];
+
+    public TopicTail(CommerceStack stack, string topic)
+    {
+        _consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
+        {
+            BootstrapServers = stack.Kafka, GroupId = "tail", EnableAutoCommit = false, FetchWaitMaxMs = 10, ReconnectBackoffMaxMs = 500,
+        }).SetLogHandler((_, _) => { }).Build();
+        _consumer.Assign(Enumerable.Range(0, Topics.Partitions[topic]).Select(p =>
+        {
+            var at = new TopicPartition(topic, p);
+            return new TopicPartitionOffset(at, _consumer.QueryWatermarkOffsets(at, Deadline).High);
+        }));
+    }
+
+    /// <summary>What came so far, once it is at least so many messages.</summary>
+    public IReadOnlyList<ConsumeResult<string?, byte[]?>> Await(int count)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (_read.Count < count)
+        {
+            if (Read(TimeSpan.FromMilliseconds(100)) is null && Stopwatch.GetElapsedTime(start) > Deadline)
+                Assert.Fail($"{_read.Count} of {count} messages after {Deadline.TotalSeconds:F0} s.");
+        }
+
+        return _read;
+    }
+
+    /// <summary>The ids of what came, until one with this id came.</summary>
+    public IReadOnlyList<string?> IdsUntil(string id)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (!Ids.Contains(id))
+        {
+            if (Read(TimeSpan.FromMilliseconds(100)) is null && Stopwatch.GetElapsedTime(start) > Deadline)
+                Assert.Fail($"{id} is not among {_read.Count} messages after {Deadline.TotalSeconds:F0} s.");
+        }
+
+        return [.. Ids];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _consumer.Dispose();
+
+    IEnumerable<string?> Ids => _read.Select(r => MessageId.Of(r.Message.Headers));
+
+    ConsumeResult<string?, byte[]?>? Read(TimeSpan patience)
+    {
+        try
+        {
+            if (_consumer.Consume(patience) is not { } result) return null;
+            _read.Add(result);
+            return result;
+        }
+        catch (ConsumeException e) when (!e.Error.IsFatal)
+        {
+            return null;
+        }
+    }
+}

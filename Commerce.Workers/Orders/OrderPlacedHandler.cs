@@ -1,0 +1,66 @@
+using System.Diagnostics.Metrics;
+using Commerce.Core.Inventory;
+using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
+using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+
+namespace Commerce.Workers.Orders;
+
+/// <summary>Takes the pieces of paid orders off the stock, then ends their holds.</summary>
+sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate gate, Failpoints failpoints, ILogger<OrderPlacedHandler> logger)
+    : IMessageHandler<OrderPlaced>
+{
+    static readonly Counter<long> Shortfalls = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.shortfalls");
+
+    public string? Read(ConsumeResult<string?, byte[]?> source, out OrderPlaced message)
+    {
+        message = null!;
+        return DeadLetterReasons.Of(source.Message.Value)
+            ?? (OrderPlaced.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
+    }
+
+    public async Task HandleAsync(IReadOnlyList<Received<OrderPlaced>> batch, CancellationToken cancellationToken)
+    {
+        var orders = batch.Select(r => r.Message.OrderId).Distinct().ToList();
+        var unserved = await ledger.TakeOffStockAsync(orders, cancellationToken);
+        failpoints.Reach(Failpoints.AfterStock);
+        foreach (var order in unserved)
+        {
+            Shortfalls.Add(1);
+            LogShortfall(logger, order);
+        }
+
+        try
+        {
+            await gate.ConfirmAsync(orders.Except(unserved));
+            await gate.ReleaseAsync(unserved);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // The stock is committed; the reaper ends the holds when they are over.
+        }
+    }
+
+    public Task OnDeadLetterAsync(OrderPlaced message, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid, but there is not enough in stock: the money goes back")]
+    static partial void LogShortfall(ILogger logger, string orderId);
+}
+
+/// <summary>Adds the consumer of <c>ORDER_PLACED</c>.</summary>
+static class OrderConsumerExtensions
+{
+    public static WebApplicationBuilder AddOrderConsumer(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<OrderPlacedHandler>();
+        builder.AddConsumerLoop<OrderPlaced, OrderPlacedHandler>(Topics.OrderPlaced, group: "order-stock", new ConsumerLoopOptions
+        {
+            // The first try and three retries.
+            Retries = new RetryPolicy { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+            BatchSize = 200,
+        });
+        return builder;
+    }
+}
