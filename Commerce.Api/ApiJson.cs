@@ -1,10 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
 using Commerce.Api.Orders;
 using Commerce.Api.Products;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
+using Commerce.Core.Events;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
@@ -32,6 +34,11 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(OrderStatus))]
 [JsonSerializable(typeof(IReadOnlyList<Order>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
+[JsonSerializable(typeof(EventDefinition))]
+[JsonSerializable(typeof(EventTimes))]
+[JsonSerializable(typeof(TicketAnswer))]
+[JsonSerializable(typeof(OpenedData))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

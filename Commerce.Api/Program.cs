@@ -1,6 +1,7 @@
 using Commerce.Api;
 using Commerce.Api.Auditing;
 using Commerce.Api.Coupons;
+using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
 using Commerce.Api.Products;
@@ -12,12 +13,14 @@ builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
 builder.AddCouponIssuing();
+builder.AddEvents();
 builder.AddLimits();
 builder.Services.AddOpenApi();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
 
+app.UsePage();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
@@ -26,6 +29,8 @@ app.MapOpenApi().AllowAnonymous();
 
 app.MapCoupons();
 app.MapCouponAdministration();
+app.MapEvents();
+app.MapEventAdministration();
 app.MapProducts();
 app.MapProductAdministration();
 app.MapOrders();

@@ -1,7 +1,11 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+<<<<<<< HEAD
 using Commerce.Core.Idempotency;
+=======
+using Commerce.Core.Events;
+>>>>>>> main
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
@@ -47,6 +51,11 @@ public static class CommerceCoreExtensions
         builder.Services.AddSingleton<CouponAdministration>();
         builder.Services.AddSingleton<CouponGateOpener>();
         builder.Services.AddSingleton<CouponPublisher>();
+        builder.Services.AddSingleton<EventLedger>();
+        builder.Services.AddSingleton<EventSchedule>();
+        builder.Services.AddSingleton<EventAnnouncements>();
+        builder.Services.AddSingleton<EventOpener>();
+        builder.Services.AddSingleton<EventAdministration>();
         builder.Services.AddSingleton<Audit>();
         return builder;
     }

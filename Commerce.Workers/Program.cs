@@ -3,6 +3,7 @@ using Commerce.Core.Messaging;
 using Commerce.Workers.Auditing;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
+using Commerce.Workers.Events;
 using Commerce.Workers.Idempotency;
 using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
@@ -23,7 +24,8 @@ builder.AddOrderConsumer();
 builder.Services.AddHostedService<InventoryKeeper>();
 builder.Services.AddHostedService<HoldReaper>();
 builder.Services.AddHostedService<Reconciliation>();
-builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced);
+builder.AddEvents();
+builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.EventOpen);
 builder.AddOutboxRelay();
 builder.Services.AddHostedService<IdempotencyPurger>();
 

@@ -2,7 +2,7 @@ namespace Commerce.Core.Coupons;
 
 /// <summary>A coupon as the ledger has it.</summary>
 /// <param name="Discount">Whole KRW.</param>
-/// <param name="Status"><c>ACTIVE</c> or <c>CANCELLED</c>.</param>
+/// <param name="Status"><c>ACTIVE</c>, <c>CANCELLED</c>, or, by the event that it belongs to, <c>WAITING</c> (to open) or <c>CLOSED</c>.</param>
 /// <param name="Version">Raised by every change.</param>
 /// <param name="GateEpoch">How often the gate in Redis was claimed for opening; 0: never.</param>
 public sealed record Coupon(

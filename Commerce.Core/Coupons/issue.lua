@@ -2,7 +2,7 @@
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 user   2 the server that the caller believes it talks to   3 ms until the sweeper looks after the entry
 -- Returns {-1} gate closed (not loaded, or loaded on another server: restarted or failed over), {1} sold out, {2} already issued,
---         {3} not started, {4} ended or cancelled; or, when accepted, {0, accepted at (ms), epoch}
+--         {3} not started, or its event is not open yet, {4} ended or cancelled; or, when accepted, {0, accepted at (ms), epoch}
 local gate = redis.call('HMGET', KEYS[1], 'stock', 'opens', 'closes', 'state', 'epoch', 'server')
 if not gate[1] or gate[6] ~= ARGV[2] then return {-1} end
 
@@ -11,7 +11,7 @@ local function refuse(code)
   if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {2} end
   return {code}
 end
-if gate[4] ~= 'ACTIVE' then return refuse(4) end
+if gate[4] ~= 'ACTIVE' then return refuse(gate[4] == 'WAITING' and 3 or 4) end
 if tonumber(gate[1]) <= 0 then return refuse(1) end
 
 -- One clock decides about the window: this server's.

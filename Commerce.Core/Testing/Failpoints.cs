@@ -15,6 +15,12 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>The consumer's transaction is committed; its offset is not.</summary>
     public const string AfterCommit = "after-commit";
 
+    /// <summary>All that opens an event is written; nothing is committed.</summary>
+    public const string BeforeOpening = "before-opening";
+
+    /// <summary>The event is open in the ledger; nobody was woken to tell.</summary>
+    public const string AfterOpening = "after-opening";
+
     /// <summary>The gate holds the pieces of an order that is not in the ledger yet.</summary>
     public const string AfterReserve = "after-reserve";
 

@@ -4,7 +4,7 @@ using Commerce.PaymentSandbox.Partner;
 namespace Commerce.PaymentSandbox.Faults;
 
 /// <summary>Where calls of the merchant are served, and where faults get between it and the processing.</summary>
-sealed class FaultyDesk(FaultPlan plan, TimeProvider clock)
+sealed class FaultyDesk(FaultPlan plan, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     static readonly TimeSpan LongestHang = TimeSpan.FromMinutes(2);
 
@@ -28,7 +28,8 @@ sealed class FaultyDesk(FaultPlan plan, TimeProvider clock)
         switch (fault.Kind)
         {
             case FaultKind.Hang or FaultKind.ApproveThenHang:
-                await Task.Delay(LongestHang, clock, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                using (var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping))
+                    await Task.Delay(LongestHang, clock, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 context.Abort();
                 return Results.Empty;
             case FaultKind.Drop or FaultKind.ApproveThenDrop:

@@ -19,13 +19,14 @@ static class PartnerEndpoints
         payments.MapPost("/v1/cancel", CancelAsync).DisableAntiforgery();
     }
 
+    // What is missing is refused after the merchant is known, in NaverPay's words.
     static Task<IResult> ApplyAsync(
-        [FromForm] string paymentId, [FromHeader(Name = "X-NaverPay-Idempotency-Key")] string? key,
+        [FromForm] string? paymentId, [FromHeader(Name = "X-NaverPay-Idempotency-Key")] string? key,
         HttpContext context, PaymentLedger ledger, IdempotencyKeys keys, FaultyDesk desk)
     {
-        var payment = ledger.Find(paymentId);
+        var payment = ledger.Find(paymentId ?? "");
         payment?.CountApply();
-        return desk.ServeAsync(context, Operation.Apply, payment, fault => keys.AnswerAsync(key, $"apply {paymentId}", () =>
+        return desk.ServeAsync(context, Operation.Apply, payment, fault => keys.AnswerAsync(Operation.Apply, key, $"{paymentId}", () =>
             payment is null ? Task.FromResult(PartnerAnswer.Of("Fail", "There is no such payment.")) : ledger.ApplyAsync(payment, fault)));
     }
 
@@ -40,15 +41,15 @@ static class PartnerEndpoints
     }
 
     static Task<IResult> CancelAsync(
-        [FromForm] string paymentId, [FromForm] long cancelAmount, [FromForm] string cancelReason, [FromForm] string cancelRequester,
+        [FromForm] string? paymentId, [FromForm] long? cancelAmount, [FromForm] string? cancelReason, [FromForm] string? cancelRequester,
         [FromForm] long? expectedRestAmount, [FromForm] int? doCompareRest, [FromForm] long? taxScopeAmount, [FromForm] long? taxExScopeAmount,
         [FromHeader(Name = "X-NaverPay-Idempotency-Key")] string? key,
         HttpContext context, PaymentLedger ledger, IdempotencyKeys keys, FaultyDesk desk)
     {
-        var payment = ledger.Find(paymentId);
+        var payment = ledger.Find(paymentId ?? "");
         var expectedRest = doCompareRest is 0 ? null : expectedRestAmount;
-        var parameters = string.Create(CultureInfo.InvariantCulture, $"cancel {paymentId} {cancelAmount} {expectedRest}");
-        return desk.ServeAsync(context, Operation.Cancel, payment, fault => keys.AnswerAsync(key, parameters, async () =>
+        var parameters = string.Create(CultureInfo.InvariantCulture, $"{paymentId} {cancelAmount} {expectedRest}");
+        return desk.ServeAsync(context, Operation.Cancel, payment, fault => keys.AnswerAsync(Operation.Cancel, key, parameters, async () =>
         {
             await ledger.WaitAsync(fault);
             if (payment is null) return PartnerAnswer.Of("InvalidPaymentId");
@@ -56,7 +57,7 @@ static class PartnerEndpoints
             if (string.IsNullOrWhiteSpace(cancelReason)) return PartnerAnswer.Of("Fail", "cancelReason is missing.");
             if (taxScopeAmount is not null && taxScopeAmount + (taxExScopeAmount ?? 0) != cancelAmount)
                 return PartnerAnswer.Of("TaxScopeAmountError");
-            return ledger.Cancel(payment, cancelAmount, expectedRest);
+            return ledger.Cancel(payment, cancelAmount ?? 0, expectedRest);
         }));
     }
 

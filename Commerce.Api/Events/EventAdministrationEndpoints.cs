@@ -1,0 +1,53 @@
+using Commerce.Core.Events;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Events;
+
+/// <summary>Events for administrators.</summary>
+static class EventAdministrationEndpoints
+{
+    public static void MapEventAdministration(this IEndpointRouteBuilder app)
+    {
+        var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        events.MapGet("/", ListAsync);
+        events.MapPost("/", CreateAsync);
+        events.MapPut("/{id:long}", ChangeAsync);
+        events.MapPost("/{id:long}/schedule", ScheduleAsync);
+        events.MapPost("/{id:long}/open", OpenAsync);
+        events.MapPost("/{id:long}/cancel", CancelAsync);
+    }
+
+    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventLedger ledger, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await ledger.ListAsync(drafts: true, cancellationToken));
+
+    static async Task<Results<Created<SaleEvent>, ProblemResult>> CreateAsync(
+        EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var created = await administration.CreateAsync(definition, cancellationToken);
+        return TypedResults.Created($"/api/events/{created.Id}", created);
+    }
+
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> ChangeAsync(
+        long id, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
+    {
+        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
+    }
+
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> ScheduleAsync(
+        long id, EventTimes times, EventAdministration administration, CancellationToken cancellationToken)
+    {
+        var errors = times.Validate();
+        if (times.OpensAt is null) errors["opensAt"] = ["Missing."];
+        if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await administration.ScheduleAsync(id, times, cancellationToken));
+    }
+
+    static async Task<Ok<SaleEvent>> OpenAsync(long id, EventAdministration administration, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await administration.OpenAsync(id, cancellationToken));
+
+    static async Task<Ok<SaleEvent>> CancelAsync(long id, EventAdministration administration, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await administration.CancelAsync(id, cancellationToken));
+}

@@ -1,0 +1,41 @@
+using Commerce.Core.Events;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Events;
+
+/// <summary>Events for everyone, and the live stream for members.</summary>
+static class EventEndpoints
+{
+    public static WebApplicationBuilder AddEvents(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<EventStreamOptions>().BindConfiguration(EventStreamOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<EventTickets>();
+        builder.Services.AddSingleton<EventFeed>();
+        builder.Services.AddSingleton<EventClients>();
+        builder.Services.AddHostedService<EventBroadcast>();
+        return builder;
+    }
+
+    public static void MapEvents(this IEndpointRouteBuilder app)
+    {
+        var events = app.MapGroup("/api/events").WithTags("Events");
+        events.MapGet("/", ListAsync).AllowAnonymous();
+        events.MapGet("/{id:long}", FindAsync).AllowAnonymous();
+        events.MapPost("/ticket", TicketAsync).RequireAuthorization(Policies.Member);
+        events.MapEventStream();
+    }
+
+    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventLedger ledger, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await ledger.ListAsync(drafts: false, cancellationToken));
+
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
+        await ledger.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
+
+    static async Task<Ok<TicketAnswer>> TicketAsync(CurrentUser user, EventTickets tickets) =>
+        TypedResults.Ok(new TicketAnswer(await tickets.IssueAsync(user.Id), (int)EventTickets.Lifetime.TotalSeconds));
+}
+
+/// <summary>Opens one live stream, once.</summary>
+/// <param name="ExpiresIn">Its lifetime in seconds.</param>
+sealed record TicketAnswer(string Ticket, int ExpiresIn);

@@ -1,0 +1,49 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Commerce.Core.Events;
+
+namespace Commerce.Api.Events;
+
+/// <summary>One opening as it goes to every client: serialised once.</summary>
+sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
+{
+    public static EventFrame Of(EventOpened opened)
+    {
+        var data = JsonSerializer.Serialize(new OpenedData(opened.EventId, opened.Name, opened.OpenedAt), ApiJson.Default.OpenedData);
+        return new(opened.Seq, opened.EventId,
+            Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {opened.Seq}\nevent: EVENT_OPEN\ndata: {data}\n\n")));
+    }
+}
+
+/// <summary>The data of an <c>EVENT_OPEN</c> in the stream.</summary>
+sealed record OpenedData(long EventId, string Name, DateTime OpenedAt);
+
+/// <summary>
+/// The last openings of this replica, in their order and without a gap. One writes, all clients read: each only remembers how far it has come, so a
+/// client that waits holds no queue.
+/// </summary>
+sealed class EventFeed
+{
+    /// <summary>How many are remembered. Who is further behind reads the ledger.</summary>
+    public const int Capacity = 1024;
+
+    readonly EventFrame?[] _frames = new EventFrame?[Capacity];
+    long _last = -1;
+
+    /// <summary>The number of the last opening; below 0 until it is known.</summary>
+    public long Last => Volatile.Read(ref _last);
+
+    /// <summary>Says where to begin. Called once.</summary>
+    public void Begin(long last) => Volatile.Write(ref _last, last);
+
+    /// <summary>Adds the opening that follows the last.</summary>
+    public void Add(EventFrame frame)
+    {
+        Volatile.Write(ref _frames[frame.Seq % Capacity], frame);
+        Volatile.Write(ref _last, frame.Seq);
+    }
+
+    /// <summary>The opening with this number; null where it is not remembered.</summary>
+    public EventFrame? Find(long seq) => Volatile.Read(ref _frames[seq % Capacity]) is { } frame && frame.Seq == seq ? frame : null;
+}

@@ -1,0 +1,148 @@
+using System.Buffers;
+using System.Globalization;
+using Commerce.Core.Events;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+
+namespace Commerce.Api.Events;
+
+/// <summary><c>GET /api/events/stream</c>: openings as they happen, as server-sent events.</summary>
+static class EventStreamEndpoint
+{
+    /// <summary>Bounds what the kernel holds for a client that does not read.</summary>
+    const int SendBuffer = 16 * 1024;
+
+    const int ReadTogether = 500;
+    const int MostFilters = 50;
+
+    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a client may take for a page of what it missed.</summary>
+    static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(10);
+
+    /// <summary>Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable: only these), <c>lastEventId</c> (or the header
+    /// <c>Last-Event-ID</c>): the stream begins after it. Its requests last for hours, so they are in no trace and no histogram.</summary>
+    public static void MapEventStream(this IEndpointRouteBuilder events) =>
+        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableHttpMetrics().WithoutTraces();
+
+    static async Task StreamAsync(HttpContext context)
+    {
+        var services = context.RequestServices;
+        var clients = services.GetRequiredService<EventClients>();
+        if (await FindUserAsync(context) is not { } userId)
+        {
+            await CommonProblems.Unauthorized.ToResult().ExecuteAsync(context);
+            return;
+        }
+
+        if (!TryReadFilter(context, out var eventIds) || !TryReadLastId(context, out var after))
+        {
+            await CommonProblems.Validation.ToResult("eventId and lastEventId are numbers.").ExecuteAsync(context);
+            return;
+        }
+
+        var feed = services.GetRequiredService<EventFeed>();
+        if (feed.Last < 0)
+        {
+            await CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain).ExecuteAsync(context);
+            return;
+        }
+
+        if (clients.TryEnter(userId) is { } refusal)
+        {
+            await refusal.ExecuteAsync(context);
+            return;
+        }
+
+        try
+        {
+            Prepare(context);
+            var position = await BeginAsync(context, feed, eventIds, after, services.GetRequiredService<EventLedger>());
+            var client = new EventClient(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
+            await using var gone = context.RequestAborted.UnsafeRegister(static c => ((EventClient)c!).End(), client);
+            clients.Add(client);
+            try
+            {
+                await client.Ended;
+            }
+            finally
+            {
+                clients.Remove(client);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or TimeoutException && context.Response.HasStarted)
+        {
+            context.Abort();
+        }
+        finally
+        {
+            clients.Leave(userId);
+        }
+    }
+
+    static async Task<string?> FindUserAsync(HttpContext context)
+    {
+        if (context.Request.Query["ticket"] is [{ Length: > 0 } ticket])
+            return await context.RequestServices.GetRequiredService<EventTickets>().RedeemAsync(ticket);
+        var authorization = context.RequestServices.GetRequiredService<IAuthorizationService>();
+        return (await authorization.AuthorizeAsync(context.User, Policies.Member)).Succeeded ? CurrentUser.Of(context.User)?.Id : null;
+    }
+
+    static bool TryReadFilter(HttpContext context, out long[]? eventIds)
+    {
+        eventIds = null;
+        var asked = context.Request.Query["eventId"];
+        if (asked.Count == 0) return true;
+        if (asked.Count > MostFilters) return false;
+        eventIds = new long[asked.Count];
+        for (var i = 0; i < asked.Count; i++)
+            if (!long.TryParse(asked[i], NumberStyles.None, CultureInfo.InvariantCulture, out eventIds[i])) return false;
+        return true;
+    }
+
+    static bool TryReadLastId(HttpContext context, out long? after)
+    {
+        after = null;
+        // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it here.
+        var text = context.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header] ? header : (string?)context.Request.Query["lastEventId"];
+        if (string.IsNullOrEmpty(text)) return true;
+        var isNumber = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id);
+        after = id;
+        return isNumber;
+    }
+
+    static void Prepare(HttpContext context)
+    {
+        var response = context.Response;
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-store";
+        response.Headers["X-Accel-Buffering"] = "no";
+        // The feed drops who does not read.
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;
+    }
+
+    /// <summary>Writes the head and what the client missed and the feed has forgotten; returns where the feed goes on.</summary>
+    static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long? after, EventLedger ledger)
+    {
+        var writer = context.Response.BodyWriter;
+        writer.Write(EventClients.RetryLine());
+        await FlushAsync();
+        // Another replica may be a little ahead; far ahead there is only a ledger that was reset.
+        var position = after is { } id && id <= feed.Last + EventFeed.Capacity ? id : feed.Last;
+        while (position < feed.Last && feed.Find(position + 1) is null)
+        {
+            var missed = await ledger.ListOpenedAsync(position, ReadTogether, context.RequestAborted);
+            if (missed.Count == 0) return feed.Last;
+            foreach (var frame in missed.Select(EventFrame.Of).Where(f => eventIds is null || eventIds.Contains(f.EventId))) writer.Write(frame.Bytes);
+            await FlushAsync();
+            position = missed[^1].Seq;
+        }
+
+        return position;
+
+        Task FlushAsync() => writer.FlushAsync(context.RequestAborted).AsTask().WaitAsync(PageDeadline);
+    }
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+using Commerce.Core.Redis;
+using StackExchange.Redis;
+
+namespace Commerce.Core.Events;
+
+/// <summary>
+/// The openings on their way to the replicas of the Api: a stream in Redis whose ids are the numbers of the openings. What Redis loses, the ledger
+/// has under the same numbers.
+/// </summary>
+public sealed class EventAnnouncements(IConnectionMultiplexer connection)
+{
+    /// <summary>Wakes those who follow the stream.</summary>
+    public static RedisChannel Channel { get; } = new("events:announced", RedisChannel.PatternMode.Literal);
+
+    static readonly RedisKey Key = "{events}:stream";
+    static readonly RedisScript Announce = RedisScript.Load("Events/announce.lua");
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    const int MostEntries = 10_000;
+
+    readonly IDatabase _redis = connection.GetDatabase();
+
+    /// <summary>Adds an opening. Safe to repeat.</summary>
+    public Task AnnounceAsync(EventOpened opened) =>
+        Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MostEntries, (string)Channel!], Deadline);
+
+    /// <summary>What the stream has after the opening with the number <paramref name="after"/>. Numbers may be missing.</summary>
+    public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int most)
+    {
+        // Not XREAD BLOCK: the connection is everybody's.
+        var from = string.Create(CultureInfo.InvariantCulture, $"{after + 1}-0");
+        var entries = (RedisResult[])(await _redis.ExecuteAsync("XRANGE", (string)Key!, from, "+", "COUNT", most).WaitAsync(Deadline))!;
+        var opened = new List<EventOpened>(entries.Length);
+        foreach (var entry in entries)
+        {
+            var fields = (RedisResult[])((RedisResult[])entry!)[1]!;
+            if (EventOpened.TryRead((byte[])fields[1]!, out var one)) opened.Add(one);
+        }
+
+        return opened;
+    }
+}

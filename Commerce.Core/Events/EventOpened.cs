@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Commerce.Core.Messaging;
+using Commerce.Core.Outbox;
+
+namespace Commerce.Core.Events;
+
+/// <summary>The message <c>EVENT_OPEN</c>.</summary>
+/// <param name="Seq">Its number among all openings, from 1, without a gap.</param>
+public sealed record EventOpened(long EventId, string Name, DateTime OpenedAt, long Seq)
+{
+    /// <summary>All messages have one key, so they arrive in the order of their numbers.</summary>
+    const string Key = "events";
+
+    /// <summary>The message for the outbox.</summary>
+    public OutboxMessage ToMessage() => new(Topics.EventOpen, Key, IdOf(EventId), ToBytes());
+
+    /// <summary>The id that every copy of an event's message has.</summary>
+    public static string IdOf(long eventId) => string.Create(CultureInfo.InvariantCulture, $"event-open:{eventId}");
+
+    /// <summary>The message in JSON.</summary>
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, EventJson.Default.EventOpened);
+
+    /// <summary>Reads a message; false where it is not one.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, out EventOpened message)
+    {
+        try
+        {
+            message = JsonSerializer.Deserialize(bytes, EventJson.Default.EventOpened)!;
+            return message is { EventId: > 0, Seq: > 0, Name: not null };
+        }
+        catch (JsonException)
+        {
+            message = null!;
+            return false;
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(EventOpened))]
+sealed partial class EventJson : JsonSerializerContext;

@@ -1,0 +1,89 @@
+using Commerce.Core.Redis;
+using StackExchange.Redis;
+
+namespace Commerce.Core.Events;
+
+/// <summary>
+/// When which event is to open or close, in Redis: a sorted set that is polled, and a key for each moment that expires then. It says when to look,
+/// never what is true: the ledger does that, and the schedule is restored from it where Redis lost it.
+/// </summary>
+public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServers servers)
+{
+    /// <summary>What the names of the timers begin with; a moment follows.</summary>
+    public const string TimerPrefix = "{events}:";
+
+    static readonly RedisKey Schedule = "{events}:schedule";
+    static readonly RedisKey Pending = "{events}:pending";
+
+    static readonly RedisScript Plan = RedisScript.Load("Events/plan.lua");
+    static readonly RedisScript Unplan = RedisScript.Load("Events/unplan.lua");
+    static readonly RedisScript Due = RedisScript.Load("Events/due.lua");
+    static readonly RedisScript Unlock = RedisScript.Load("Events/unlock.lua");
+
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longer than any opening takes; who dies with the lock holds up nobody but the accelerators.</summary>
+    static readonly TimeSpan LockedFor = TimeSpan.FromSeconds(5);
+
+    const int PlannedTogether = 500;
+
+    readonly IDatabase _redis = connection.GetDatabase();
+
+    /// <summary>Plans one moment. Safe to repeat and to come late.</summary>
+    public Task PlanAsync(PlannedMoment planned) => PlanAsync([planned], "");
+
+    /// <summary>Plans all that the ledger has; with that the schedule is whole again.</summary>
+    public async Task RestoreAsync(IReadOnlyList<PlannedMoment> all)
+    {
+        if (servers.IncarnationOf(Schedule) is not { } server) return;
+        foreach (var some in all.Chunk(PlannedTogether)) await PlanAsync(some, "");
+        await PlanAsync([], server);
+    }
+
+    /// <summary>Takes a moment out, unless it was planned anew under a newer version.</summary>
+    public Task RemoveAsync(EventMoment moment, int version) =>
+        Unplan.RunAsync(_redis, [Schedule, Pending, TimerOf(moment)], [moment.ToString(), version], Deadline);
+
+    /// <summary>What is due by Redis' clock.</summary>
+    /// <returns>
+    /// Whole: false where the schedule is another server's or was lost. Next: how long until the next that is not due yet; null where there is none.
+    /// </returns>
+    public async Task<(bool Whole, TimeSpan? Next, IReadOnlyList<EventMoment> Due)> DueAsync(int most)
+    {
+        var answer = (RedisResult[])(await Due.RunAsync(_redis, [Schedule, Pending], [most], Deadline))!;
+        var due = new List<EventMoment>(answer.Length - 2);
+        foreach (var name in answer.Skip(2))
+            if (EventMoment.TryParse((string)name!, out var moment)) due.Add(moment);
+        var next = (long)answer[1];
+        var whole = servers.IncarnationOf(Schedule) is not { } server || (string)answer[0]! == server;
+        return (whole, next < 0 ? null : TimeSpan.FromMilliseconds(next), due);
+    }
+
+    /// <summary>The token of the lock on a moment; null where somebody else has it.</summary>
+    public async Task<string?> TryLockAsync(EventMoment moment)
+    {
+        var token = Guid.NewGuid().ToString("N");
+        return await _redis.StringSetAsync(LockOf(moment), token, LockedFor, When.NotExists).WaitAsync(Deadline) ? token : null;
+    }
+
+    /// <summary>Lets go of a lock, if it is still the token's.</summary>
+    public Task UnlockAsync(EventMoment moment, string token) => Unlock.RunAsync(_redis, [LockOf(moment)], [token], Deadline);
+
+    Task<RedisResult> PlanAsync(IReadOnlyList<PlannedMoment> planned, string server) =>
+        Plan.RunAsync(_redis,
+            [Schedule, Pending, .. planned.Select(p => TimerOf(p.Moment))],
+            [server, .. planned.SelectMany(p => new RedisValue[] { p.Moment.ToString(), Milliseconds(p.At), p.Version })],
+            Deadline);
+
+    static RedisKey TimerOf(EventMoment moment) => TimerPrefix + moment;
+
+    static RedisKey LockOf(EventMoment moment) => "{events}:lock:" + moment;
+
+    static long Milliseconds(DateTime utc)
+    {
+        var time = new DateTimeOffset(utc, TimeSpan.Zero);
+        var whole = time.ToUnixTimeMilliseconds();
+        // Not a fraction of a millisecond too early: the ledger would refuse.
+        return time.Ticks % TimeSpan.TicksPerMillisecond == 0 ? whole : whole + 1;
+    }
+}

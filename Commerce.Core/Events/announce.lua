@@ -1,0 +1,13 @@
+-- Tells the replicas of the Api of an opening. The stream's ids are the numbers of the openings, so a copy adds nothing. One that comes
+-- behind a later one cannot be added: replicas see the gap and ask the ledger.
+-- KEYS  1 stream
+-- ARGV  1 number   2 message (JSON)   3 longest length   4 channel that wakes the replicas
+-- Returns 1 added, 0 not.
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local added = 0
+if not last or tonumber(string.match(last[1], '^%d+')) < tonumber(ARGV[1]) then
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], ARGV[1] .. '-0', 'message', ARGV[2])
+  added = 1
+end
+redis.call('PUBLISH', ARGV[4], ARGV[1])
+return added

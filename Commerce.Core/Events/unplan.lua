@@ -1,0 +1,9 @@
+-- Takes a moment out of the schedule, unless it was planned anew under a newer version.
+-- KEYS  1 schedule   2 pending   3 the moment's timer
+-- ARGV  1 name   2 version
+-- Returns 1 taken out, 0 not there, or newer.
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known and tonumber(known) > tonumber(ARGV[2]) then return 0 end
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[3])
+return redis.call('ZREM', KEYS[1], ARGV[1])

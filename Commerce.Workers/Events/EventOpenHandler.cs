@@ -1,0 +1,41 @@
+using Commerce.Core.Events;
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+
+namespace Commerce.Workers.Events;
+
+/// <summary>Announces openings to the replicas of the Api. A copy announces nothing new: the opening's number is its place in the stream.</summary>
+sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandler<EventOpened>
+{
+    public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message)
+    {
+        message = null!;
+        return DeadLetterReasons.Of(source.Message.Value)
+            ?? (EventOpened.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
+    }
+
+    public async Task HandleAsync(IReadOnlyList<Received<EventOpened>> batch, CancellationToken cancellationToken)
+    {
+        foreach (var (opened, _) in batch) await announcements.AnnounceAsync(opened);
+    }
+
+    // The replicas see the gap, or look into the ledger by themselves.
+    public Task OnDeadLetterAsync(EventOpened message, CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>Adds the consumer of <c>EVENT_OPEN</c>.</summary>
+static class EventOpenConsumerExtensions
+{
+    public static WebApplicationBuilder AddEventOpenConsumer(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<EventOpenHandler>();
+        builder.AddConsumerLoop<EventOpened, EventOpenHandler>(Topics.EventOpen, group: "event-stream", new ConsumerLoopOptions
+        {
+            // Somebody is watching a countdown.
+            Linger = TimeSpan.Zero,
+            Retries = new RetryPolicy { Attempts = 4 },
+        });
+        return builder;
+    }
+}

@@ -1,0 +1,34 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Commerce.Workers.Events;
+
+/// <summary>Who looks after the times of events. Configuration section <c>Events</c>. Any one alone opens them, sooner or later.</summary>
+sealed class EventsOptions
+{
+    public const string Section = "Events";
+
+    /// <summary>Whether keys that expire in Redis are listened to.</summary>
+    public bool Listen { get; set; } = true;
+
+    /// <summary>Whether the schedule in Redis is polled.</summary>
+    public bool Poll { get; set; } = true;
+
+    /// <summary>How often the ledger is asked: 1 s to 1 h.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan RecoverEvery { get; set; } = TimeSpan.FromMinutes(1);
+}
+
+/// <summary>Adds what opens and closes events, and what tells of it.</summary>
+static class EventsExtensions
+{
+    public static WebApplicationBuilder AddEvents(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<EventsOptions>().BindConfiguration(EventsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        var options = builder.Configuration.GetSection(EventsOptions.Section).Get<EventsOptions>() ?? new();
+        if (options.Listen) builder.Services.AddHostedService<RedisKeyExpirationListener>();
+        if (options.Poll) builder.Services.AddHostedService<EventDuePoll>();
+        builder.Services.AddHostedService<EventRecoveryScheduler>();
+        builder.AddEventOpenConsumer();
+        return builder;
+    }
+}

@@ -1,0 +1,86 @@
+using System.Threading.Channels;
+using Commerce.Core.Events;
+using Commerce.ServiceDefaults;
+using StackExchange.Redis;
+
+namespace Commerce.Workers.Events;
+
+/// <summary>
+/// Hears of timers that expired in Redis and opens or closes their events. An accelerator only: what it does not hear, the poll does.
+/// </summary>
+sealed partial class RedisKeyExpirationListener(IConnectionMultiplexer redis, EventOpener opener, ILogger<RedisKeyExpirationListener> logger)
+    : BackgroundService
+{
+    const string Setting = "notify-keyspace-events";
+    const int MostWaiting = 10_000;
+
+    static readonly RedisChannel Expired = new("__keyevent@0__:expired", RedisChannel.PatternMode.Literal);
+
+    // Full: the poll takes over.
+    readonly Channel<EventMoment> _heard =
+        Channel.CreateBounded<EventMoment>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        redis.ConnectionRestored += OnRestored;
+        try
+        {
+            await SubscribeAsync(stoppingToken);
+            await foreach (var moment in _heard.Reader.ReadAllAsync(stoppingToken))
+            {
+                try
+                {
+                    await opener.RunAsync(moment, OpenedBy.Listener, stoppingToken);
+                }
+                catch (Exception e) when (DependencyFaults.Is(e))
+                {
+                    LogMissed(logger, moment, e.Message);
+                }
+            }
+        }
+        finally
+        {
+            redis.ConnectionRestored -= OnRestored;
+        }
+    }
+
+    async Task SubscribeAsync(CancellationToken stoppingToken)
+    {
+        await SwitchOnAsync();
+        // While there is no connection the client remembers the wish; after each loss it subscribes again by itself.
+        await redis.GetSubscriber().SubscribeAsync(Expired, (_, key) =>
+        {
+            if (((string?)key)?.StartsWith(EventSchedule.TimerPrefix, StringComparison.Ordinal) is true
+                && EventMoment.TryParse(((string)key!)[EventSchedule.TimerPrefix.Length..], out var moment)) _heard.Writer.TryWrite(moment);
+        }).WaitAsync(stoppingToken);
+    }
+
+    void OnRestored(object? sender, ConnectionFailedEventArgs e) => _ = SwitchOnAsync();
+
+    /// <summary>Lets every server tell of expired keys, besides what it tells already: a restarted one has forgotten.</summary>
+    async Task SwitchOnAsync()
+    {
+        foreach (var endPoint in redis.GetEndPoints())
+        {
+            try
+            {
+                var server = redis.GetServer(endPoint);
+                var flags = (await server.ConfigGetAsync(Setting)).Select(s => s.Value).FirstOrDefault() ?? "";
+                var wanted = new string([.. flags.Union("Ex")]);
+                // "A" stands for all kinds of events, expired ones among them.
+                if (!flags.Contains('E', StringComparison.Ordinal) || flags.AsSpan().IndexOfAny('x', 'A') < 0) await server.ConfigSetAsync(Setting, wanted);
+            }
+            catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+            {
+                // Away, or a managed server that does not let itself be configured: the poll does it alone.
+                LogDeaf(logger, endPoint, e.Message);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Moment} was heard of but not done: {Reason}")]
+    static partial void LogMissed(ILogger logger, EventMoment moment, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
+    static partial void LogDeaf(ILogger logger, System.Net.EndPoint endPoint, string reason);
+}
