@@ -4,7 +4,9 @@ using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
+using Commerce.Api.Payments;
 using Commerce.Api.Products;
+using Commerce.Api.Reconciliation;
 using Commerce.Core;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -35,6 +37,9 @@ app.MapProducts();
 app.MapProductAdministration();
 app.MapOrders();
 app.MapOrderAdministration();
+app.MapPayments();
+app.MapPaymentAdministration();
+app.MapReconciliation();
 app.MapDeadLetters();
 app.MapAudit();
 

@@ -1,11 +1,8 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
-<<<<<<< HEAD
-using Commerce.Core.Idempotency;
-=======
 using Commerce.Core.Events;
->>>>>>> main
+using Commerce.Core.Idempotency;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
@@ -28,6 +25,7 @@ public static class CommerceCoreExtensions
     {
         builder.AddCommerceConnections();
         builder.AddPaymentGateway();
+        builder.AddPayments();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
         builder.Services.AddSingleton<IdempotencyStore>();
