@@ -3,13 +3,17 @@ using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Orders;
+using Commerce.Api.Payments;
 using Commerce.Api.Products;
+using Commerce.Api.Reconciliation;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
+using Commerce.Core.Payments;
 
 namespace Commerce.Api;
 
@@ -18,7 +22,6 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<CouponSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<OwnCoupon>))]
 [JsonSerializable(typeof(CouponIssueStatus))]
-[JsonSerializable(typeof(PendingIssue))]
 [JsonSerializable(typeof(CouponDefinition))]
 [JsonSerializable(typeof(StockAddition))]
 [JsonSerializable(typeof(Coupon))]
@@ -33,7 +36,17 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(OrderDetail))]
 [JsonSerializable(typeof(OrderStatus))]
 [JsonSerializable(typeof(IReadOnlyList<Order>))]
+[JsonSerializable(typeof(PrepareRequest))]
+[JsonSerializable(typeof(PreparedPayment))]
+[JsonSerializable(typeof(ApproveRequest))]
+[JsonSerializable(typeof(ApprovedPayment))]
+[JsonSerializable(typeof(RefundRequest))]
+[JsonSerializable(typeof(RefundedPayment))]
+[JsonSerializable(typeof(PaymentDetail))]
+[JsonSerializable(typeof(IReadOnlyList<Payment>))]
+[JsonSerializable(typeof(IReadOnlyList<Reconciled>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
 [JsonSerializable(typeof(EventDefinition))]
 [JsonSerializable(typeof(EventTimes))]

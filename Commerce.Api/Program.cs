@@ -4,7 +4,10 @@ using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
+using Commerce.Api.Outbox;
+using Commerce.Api.Payments;
 using Commerce.Api.Products;
+using Commerce.Api.Reconciliation;
 using Commerce.Core;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -20,6 +23,7 @@ builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.Seriali
 
 var app = builder.Build();
 
+app.UsePage();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
@@ -34,7 +38,11 @@ app.MapProducts();
 app.MapProductAdministration();
 app.MapOrders();
 app.MapOrderAdministration();
+app.MapPayments();
+app.MapPaymentAdministration();
+app.MapReconciliation();
 app.MapDeadLetters();
+app.MapOutbox();
 app.MapAudit();
 
 app.Run();

@@ -16,6 +16,18 @@ var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
     .WithReference(commerce).WaitFor(commerce)
     .WithReference(kafka).WaitFor(kafka);
 
+// Takes the place of NaverPay. In run mode faults can be switched on and its ledger be read.
+const string clientId = "commerce", chainId = "commerce-chain";
+var clientSecret = builder.AddParameter(
+    "payment-client-secret", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true, persist: true);
+var sandbox = builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sandbox")
+    .WithEnvironment("Sandbox__ClientId", clientId)
+    .WithEnvironment("Sandbox__ClientSecret", clientSecret)
+    .WithEnvironment("Sandbox__ChainId", chainId)
+    .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
+    .WithExternalHttpEndpoints()
+    .WithHttpHealthCheck("/health");
+
 var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithReference(commerce)
     .WithReference(redis).WaitFor(redis)
@@ -26,7 +38,7 @@ var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
 
-builder.AddProject<Projects.Commerce_Workers>("workers")
+var workers = builder.AddProject<Projects.Commerce_Workers>("workers")
     .WithHttpEndpoint()
     .WithReference(commerce)
     .WithReference(redis).WaitFor(redis)
@@ -34,6 +46,14 @@ builder.AddProject<Projects.Commerce_Workers>("workers")
     .WithReplicas(builder.Configuration.GetValue("Workers:Replicas", 1))
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
+
+foreach (var service in new[] { api, workers })
+    service.WithReference(sandbox)
+        .WithEnvironment("Payments__Gateway__BaseAddress", "http://payment-sandbox")
+        .WithEnvironment("Payments__Gateway__PayWindowUrl", $"{sandbox.GetEndpoint("http")}/pay")
+        .WithEnvironment("Payments__Gateway__ClientId", clientId)
+        .WithEnvironment("Payments__Gateway__ClientSecret", clientSecret)
+        .WithEnvironment("Payments__Gateway__ChainId", chainId);
 
 // Signs the tokens of /api/auth/token, which exists in Development only. 64 letters and digits are base64 of 48 bytes.
 if (builder.ExecutionContext.IsRunMode)

@@ -2,10 +2,12 @@ using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
+using Commerce.Core.Idempotency;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
+using Commerce.Core.Payments;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,8 +24,11 @@ public static class CommerceCoreExtensions
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AddCommerceConnections();
+        builder.AddPaymentGateway();
+        builder.AddPayments();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
+        builder.Services.AddSingleton<IdempotencyStore>();
         builder.Services.AddSingleton<Failpoints>();
         builder.Services.AddSingleton<RedisServers>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());

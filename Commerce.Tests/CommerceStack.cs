@@ -1,3 +1,4 @@
+using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -5,6 +6,7 @@ using Commerce.Core;
 using Commerce.Core.Auditing;
 using Commerce.ServiceDefaults;
 using Commerce.Tests;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,12 +17,15 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, Api and Workers, on free
-/// ports, with nothing in them.
+/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, payment sandbox, Api and
+/// Workers, on free ports, with nothing in them.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
     static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(2);
+
+    /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
+    public const int IssuesAtOnce = 200;
 
     readonly SemaphoreSlim _starting = new(1, 1);
     readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
@@ -42,6 +47,9 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>The bootstrap servers.</summary>
     public string Kafka { get; private set; } = "";
 
+    /// <summary>The payment gateway's pay window, faults and ledger.</summary>
+    public Sandbox Sandbox { get; private set; } = null!;
+
     /// <summary>Starts the stack where it is not running yet.</summary>
     public async Task StartAsync()
     {
@@ -50,17 +58,25 @@ public sealed class CommerceStack : IAsyncDisposable
         {
             if (_host is not null) return;
             using var deadline = new CancellationTokenSource(StartDeadline);
-            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false"], deadline.Token);
+            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
-                builder.CreateResourceBuilder(project).WithEnvironment("Failpoints__Directory", _failpoints.FullName);
+                builder.CreateResourceBuilder(project)
+                    .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
+                    .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                    // Who waits for the gateway gives up sooner than in real life.
+                    .WithEnvironment("Payments__SettleAfter", "00:00:06")
+                    .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
+                    .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
             _app = await builder.BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
             Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
+            await HealthyAsync("payment-sandbox", deadline.Token);
             _host = await ConnectAsync();
             Anonymous = _app.CreateHttpClient("api", "http");
+            Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
         }
         finally
@@ -91,6 +107,7 @@ public sealed class CommerceStack : IAsyncDisposable
     {
         Anonymous?.Dispose();
         Admin?.Dispose();
+        Sandbox?.Dispose();
         if (_host is not null) await _host.StopAsync();
         _host?.Dispose();
         if (_app is not null) await _app.DisposeAsync();
@@ -104,6 +121,7 @@ public sealed class CommerceStack : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             builder.Configuration[$"ConnectionStrings:{name}"] = await App.GetConnectionStringAsync(name);
+        builder.Configuration.AddInMemoryCollection(Sandbox.Configuration(App.GetEndpoint("payment-sandbox", "http")));
         builder.AddServiceDefaults();
         builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
         var host = builder.Build();
@@ -122,7 +140,7 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
 
     protected CommerceStack Stack => stack;
 
-    public ValueTask InitializeAsync() => new(stack.StartAsync());
+    public virtual ValueTask InitializeAsync() => new(stack.StartAsync());
 
     /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
     protected async Task AuditAsync(TimeSpan? patience = null)

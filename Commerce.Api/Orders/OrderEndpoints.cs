@@ -1,3 +1,4 @@
+using Commerce.Api.Idempotency;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -11,18 +12,19 @@ static class OrderEndpoints
     public static void MapOrders(this IEndpointRouteBuilder app)
     {
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
-        orders.MapPost("/", PlaceAsync).LimitPerUser();
+        orders.MapPost("/", PlaceAsync).LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
         orders.MapGet("/", ListAsync);
         orders.MapGet("/{id}", FindAsync);
         orders.MapPost("/{id}/cancel", CancelAsync);
     }
 
-    static async Task<Results<Created<PlacedOrder>, ProblemResult>> PlaceAsync(
-        OrderRequest request, CurrentUser user, OrderService orders, IOptions<OrderOptions> options, CancellationToken cancellationToken)
+    static async Task<IResult> PlaceAsync(
+        OrderRequest request, IdempotentRequest idempotent, CurrentUser user, OrderService orders, IOptions<OrderOptions> options,
+        CancellationToken cancellationToken)
     {
         if (request.Validate(options.Value) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        var placed = await orders.PlaceAsync(user.Id, request, (_, _) => Task.CompletedTask, cancellationToken);
-        return TypedResults.Created($"/api/orders/{placed.OrderId}", placed);
+        return await idempotent.CommitAsync(request, commit => orders.PlaceAsync(user.Id, request, (transaction, placed) => commit.CompleteAsync(
+            transaction, StatusCodes.Status201Created, placed, ApiJson.Default.PlacedOrder, $"/api/orders/{placed.OrderId}"), cancellationToken), cancellationToken);
     }
 
     static async Task<Ok<OrderPage>> ListAsync(

@@ -1,6 +1,7 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
+using Commerce.Core.Payments;
 
 namespace Commerce.Core.Auditing;
 
@@ -9,7 +10,8 @@ namespace Commerce.Core.Auditing;
 /// something is on its way, the finding REST says so and the others may be early.
 /// </summary>
 public sealed class Audit(
-    Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory)
+    Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory,
+    PaymentAudit payments)
 {
     const string AtRest = "REST";
 
@@ -36,6 +38,7 @@ public sealed class Audit(
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
                         WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
                 """, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
@@ -54,9 +57,15 @@ public sealed class Audit(
             findings.Add(new(AtRest, "the inventory is open, and every paid order is off the stock", open && unsettled == 0, unsettled + (open ? 0 : 1)));
         }
 
+        // Only a sandbox tells what it captured.
+        if (await payments.CompareAsync(cancellationToken) is { } differences)
+            findings.Add(new("I7", "at most one net capture per order, and it is what the ledger says is paid", differences == 0, differences));
+        findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
+
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
-        findings.Add(new(AtRest, "nothing is pending and no gate is closed", pending + closed == 0, pending + closed));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);
     }
 

@@ -31,6 +31,7 @@ sealed partial class BenchStack : IAsyncDisposable
     {
         (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
         ApiUrl = app.GetEndpoint("api", "http");
+        SandboxUrl = app.GetEndpoint("payment-sandbox", "http");
         Admin = new HttpClient { BaseAddress = ApiUrl };
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
     }
@@ -38,6 +39,8 @@ sealed partial class BenchStack : IAsyncDisposable
     public Uri ApiUrl { get; }
 
     public Uri CeilingUrl { get; }
+
+    public Uri SandboxUrl { get; }
 
     public HttpClient Admin { get; }
 
@@ -55,7 +58,7 @@ sealed partial class BenchStack : IAsyncDisposable
                 .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
         var app = await builder.BuildAsync();
         await app.StartAsync();
-        foreach (var name in new[] { "api", "workers" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
+        foreach (var name in new[] { "api", "workers", "payment-sandbox" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
 
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Environment.ProcessPath!, ["serve", url.ToString()]) { RedirectStandardOutput = true };
@@ -63,6 +66,15 @@ sealed partial class BenchStack : IAsyncDisposable
         hosting.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             start.Environment[$"ConnectionStrings__{name}"] = hosting.Configuration[$"ConnectionStrings:{name}"] = await app.GetConnectionStringAsync(name);
+        // Nobody pays here; the core wants to know the gateway nevertheless.
+        foreach (var (name, value) in new[]
+        {
+            ("BaseAddress", "http://payment-sandbox"), ("PayWindowUrl", "http://payment-sandbox/pay"), ("ClientId", "bench"), ("ClientSecret", "bench"),
+            ("ChainId", "bench"),
+        })
+        {
+            start.Environment[$"Payments__Gateway__{name}"] = hosting.Configuration[$"Payments:Gateway:{name}"] = value;
+        }
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         start.Environment["Authentication__Schemes__Bearer__SigningKeys__0__Value"] = SigningKey;

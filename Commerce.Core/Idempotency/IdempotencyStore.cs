@@ -1,0 +1,105 @@
+using System.Data.Common;
+using Commerce.Core.Database;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Idempotency;
+
+/// <summary>An answer that is given again to whoever comes with the same key.</summary>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="Location">The header of that name, or null.</param>
+public sealed record StoredAnswer(int Status, string ContentType, string? Location, byte[] Body);
+
+/// <summary>What is known of a key.</summary>
+/// <param name="BodyHash">SHA-256 of the request's body.</param>
+/// <param name="Answer">Null while somebody works on it.</param>
+public sealed record KnownKey(byte[] BodyHash, StoredAnswer? Answer);
+
+/// <summary>
+/// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, path and key. Either the answer is committed
+/// together with the work, or the key is claimed before the work and the answer is stored after it.
+/// </summary>
+public sealed class IdempotencyStore(Ledger ledger)
+{
+    /// <summary>Whoever claimed a key and has not answered after this is taken for dead; longer than any request takes.</summary>
+    static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+
+    const int RowsTogether = 1000;
+
+    /// <summary>What is known of a key, or null.</summary>
+    public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken)
+    {
+        var row = await ledger.SingleAsync<KeyRow>("""
+            SELECT body_hash AS BodyHash, status AS Status, content_type AS ContentType, location AS Location, answer AS Answer
+            FROM idempotency_key WHERE scope = @scope
+            """, new { scope }, cancellationToken);
+        return row is null ? null : new(row.BodyHash, row.Status is { } status ? new(status, row.ContentType!, row.Location, row.Answer!) : null);
+    }
+
+    /// <summary>
+    /// Lets the caller work on a key: one that is new, or whose last worker died over it, perhaps after it had done the work. Null where somebody
+    /// else has it or it is answered.
+    /// </summary>
+    public async Task<string?> ClaimAsync(byte[] scope, byte[] bodyHash, CancellationToken cancellationToken)
+    {
+        var parameters = new { scope, bodyHash, claim = Guid.NewGuid().ToString(), seconds = (int)Lease.TotalSeconds };
+        var claimed = await ledger.ExecuteAsync("""
+            INSERT IGNORE INTO idempotency_key (scope, body_hash, claim, lease_until)
+            VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
+            """, parameters, cancellationToken) == 1
+            || await ledger.ExecuteAsync("""
+            UPDATE idempotency_key SET claim = @claim, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
+            WHERE scope = @scope AND body_hash = @bodyHash AND status IS NULL AND lease_until <= UTC_TIMESTAMP(6)
+            """, parameters, cancellationToken) == 1;
+        return claimed ? parameters.claim : null;
+    }
+
+    /// <summary>Stores the answer to a claimed key, unless somebody took the claim over.</summary>
+    public Task CompleteAsync(byte[] scope, string claim, StoredAnswer answer, CancellationToken cancellationToken) =>
+        ledger.ExecuteAsync("""
+            UPDATE idempotency_key
+            SET status = @Status, content_type = @ContentType, location = @Location, answer = @Body, claim = NULL, lease_until = NULL
+            WHERE scope = @scope AND claim = @claim
+            """, new { scope, claim, answer.Status, answer.ContentType, answer.Location, answer.Body }, cancellationToken);
+
+    /// <summary>Forgets a claimed key: the same request can be made again.</summary>
+    public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
+        ledger.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
+
+    /// <summary>Adds the answer to the transaction of the work. Call it first: a twin of the request waits here, before it does anything.</summary>
+    /// <exception cref="IdempotencyKeyTakenException">Another request with this key was committed first, or takes too long.</exception>
+    public static async Task CompleteAsync(Statements transaction, byte[] scope, byte[] bodyHash, StoredAnswer answer)
+    {
+        try
+        {
+            await transaction.ExecuteAsync("""
+                INSERT INTO idempotency_key (scope, body_hash, status, content_type, location, answer)
+                VALUES (@scope, @bodyHash, @Status, @ContentType, @Location, @Body)
+                """, new { scope, bodyHash, answer.Status, answer.ContentType, answer.Location, answer.Body });
+        }
+        catch (DbException e) when (MySqlErrors.Number(e) is MySqlErrors.DuplicateKey or MySqlErrors.LockWaitTimeout or MySqlErrors.QueryTimeout
+            or MySqlErrors.QueryInterrupted)
+        {
+            throw new IdempotencyKeyTakenException(e);
+        }
+    }
+
+    /// <summary>Forgets what is older than <paramref name="age"/> and returns how many keys those were.</summary>
+    public async Task<int> PurgeAsync(TimeSpan age, CancellationToken cancellationToken)
+    {
+        var (sum, rows) = (0, RowsTogether);
+        while (rows == RowsTogether)
+        {
+            rows = await ledger.ExecuteAsync(
+                "DELETE FROM idempotency_key WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND LIMIT @RowsTogether",
+                new { seconds = (long)age.TotalSeconds, RowsTogether }, cancellationToken);
+            sum += rows;
+        }
+
+        return sum;
+    }
+
+    sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer);
+}
+
+/// <summary>Another request with the same key is committed, or about to be.</summary>
+public sealed class IdempotencyKeyTakenException(Exception inner) : Exception("The key belongs to another request.", inner);

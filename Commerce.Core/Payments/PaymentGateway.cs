@@ -1,0 +1,265 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Polly.CircuitBreaker;
+using Polly.Timeout;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>
+/// The payment gateway: NaverPay's partner API, or what looks like it. No call is ever repeated in here, and each ends within its time limit.
+/// An outcome claims only what the gateway's answer proves; whatever else happens is an Unknown, not an exception.
+/// </summary>
+public sealed partial class PaymentGateway(
+    IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, TimeProvider clock, ILogger<PaymentGateway> logger)
+{
+    const string Root = "/naverpay-partner/naverpay/payments/";
+    const string Success = "Success";
+    const int RowsPerPage = 100;
+    const int MostPages = 100;
+
+    static readonly TimeSpan KoreanOffset = TimeSpan.FromHours(9);
+
+    static readonly Histogram<double> Duration = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.payments.gateway.duration", "s");
+
+    PaymentGatewayOptions Options => options.Value;
+
+    /// <summary>Captures what the user has authorised in the pay window.</summary>
+    /// <param name="pgPaymentId">The id that the pay window gave.</param>
+    /// <param name="idempotencyKey">The same key gets the same answer: up to 64 letters, digits and punctuation.</param>
+    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>; the outcome is unknown then.</exception>
+    public Task<ApproveOutcome> ApproveAsync(string pgPaymentId, string idempotencyKey, CancellationToken cancellationToken = default) =>
+        MeasureAsync("approve", pgPaymentId, async () =>
+        {
+            using var request = Form("v2.2/apply/payment", idempotencyKey, new() { ["paymentId"] = pgPaymentId });
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerApproveBody, Options.ApproveTimeout, cancellationToken);
+            return reply switch
+            {
+                { NotExecuted: { } reason } => new ApproveOutcome.NotExecuted(reason),
+                { Answer: null } => new ApproveOutcome.Unknown(reply.Unproven),
+                { Answer.Code: Success } => Approved(pgPaymentId, reply.Answer.Body),
+                { Answer.Code: "AlreadyOnGoing" } => new ApproveOutcome.InProgress(),
+                { Answer.Code: "AlreadyComplete" } => new ApproveOutcome.AlreadyComplete(),
+                { Answer.Code: "Fail" or "InvalidMerchant" or "TimeExpired" or "OwnerAuthFail" or "BankMaintenance" or "NotEnoughAccountBalance"
+                    or "MaintenanceOngoing" or "FaultCheckOngoing" } => new ApproveOutcome.Refused(reply.Answer.Code, reply.Answer.Message ?? ""),
+                _ => (ApproveOutcome)new ApproveOutcome.Unknown($"code {reply.Answer.Code}"),
+            };
+        }, cancellationToken);
+
+    /// <summary>What the gateway's history has of a payment.</summary>
+    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>.</exception>
+    public Task<FindOutcome> FindAsync(string pgPaymentId, CancellationToken cancellationToken = default) =>
+        MeasureAsync("find", pgPaymentId, async () =>
+        {
+            var entries = new List<HistoryEntry>();
+            for (var (page, pages) = (1, 1); page <= pages; page++)
+            {
+                using var request = Request("v2.2/list/history", JsonContent.Create(
+                    new HistoryQuery(pgPaymentId, page, RowsPerPage), PaymentGatewayJson.Default.HistoryQuery));
+                var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerHistoryBody, Options.QueryTimeout, cancellationToken);
+                if (reply.Answer is not { Code: Success, Body.List: { } list })
+                    return new FindOutcome.Unknown(reply.NotExecuted ?? (reply.Answer is { } answer ? $"code {answer.Code}" : reply.Unproven));
+                entries.AddRange(list);
+                pages = Math.Min(reply.Answer.Body.TotalPageCount, MostPages);
+            }
+            return Found(pgPaymentId, entries);
+        }, cancellationToken);
+
+    /// <summary>Gives money back, all or a part.</summary>
+    /// <param name="pgPaymentId">The payment.</param>
+    /// <param name="amount">What goes back, in whole KRW.</param>
+    /// <param name="expectedRest">What is to stay captured after it; the gateway refuses where it would be something else.</param>
+    /// <param name="reason">Shown to the user; up to 256 bytes of UTF-8 are sent.</param>
+    /// <param name="idempotencyKey">The same key gets the same answer: up to 64 letters, digits and punctuation.</param>
+    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>; the outcome is unknown then.</exception>
+    public Task<CancelOutcome> CancelAsync(
+        string pgPaymentId, long amount, long expectedRest, string reason, string idempotencyKey, CancellationToken cancellationToken = default) =>
+        MeasureAsync("cancel", pgPaymentId, async () =>
+        {
+            using var request = Form("v1/cancel", idempotencyKey, new()
+            {
+                ["paymentId"] = pgPaymentId,
+                ["cancelAmount"] = Number(amount),
+                ["cancelReason"] = Shortened(reason, 256),
+                // By the merchant; 1 is the buyer at the gateway's own site.
+                ["cancelRequester"] = "2",
+                ["taxScopeAmount"] = Number(amount),
+                ["taxExScopeAmount"] = "0",
+                ["doCompareRest"] = "1",
+                ["expectedRestAmount"] = Number(expectedRest),
+            });
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerCancelBody, Options.CancelTimeout, cancellationToken);
+            var (code, message) = (reply.Answer?.Code, reply.Answer?.Message ?? "");
+            return reply switch
+            {
+                { NotExecuted: { } why } => new CancelOutcome.NotComplete(CancelOutcome.NotExecuted, why),
+                { Answer: null } => new CancelOutcome.Unknown(reply.Unproven),
+                { Answer: { Code: Success, Body: { TotalRestAmount: { } rest } body } } when body.PaymentId == pgPaymentId =>
+                    new CancelOutcome.Cancelled(rest),
+                // What was wanted is so, whoever did it.
+                { Answer.Code: "AlreadyCanceled" } when expectedRest == 0 => new CancelOutcome.Cancelled(0),
+                { Answer.Code: "CancelNotComplete" or "PreCancelNotComplete" or "AlreadyOnGoing" or "MaintenanceOngoing" or "FaultCheckOngoing"
+                    or "BankMaintenance" } => new CancelOutcome.NotComplete(code!, message),
+                { Answer.Code: "Fail" or "InvalidMerchant" or "InvalidPaymentId" or "AlreadyCanceled" or "OverRemainAmount" or "RestAmountDiff"
+                    or "CancelDeadlineExpired" or "TaxScopeAmountError" or "TaxScopeAmtGreaterThanRemainError" or "InvalidDiscountCancelCondition" } =>
+                    new CancelOutcome.Refused(code!, message),
+                _ => (CancelOutcome)new CancelOutcome.Unknown($"code {code}"),
+            };
+        }, cancellationToken);
+
+    /// <summary>Where the user's browser pays. The window sends it back to <paramref name="returnUrl"/> with <c>resultCode</c> and <c>paymentId</c>.</summary>
+    /// <param name="orderId">Comes back as the order of the capture.</param>
+    /// <param name="amount">Whole KRW.</param>
+    /// <param name="userKey">Comes back as the user of the capture.</param>
+    /// <param name="productName">Shown to the user; up to 128 bytes of UTF-8 are sent.</param>
+    /// <param name="returnUrl">Absolute.</param>
+    public Uri PayUrl(string orderId, long amount, string userKey, string productName, Uri returnUrl) =>
+        new(QueryHelpers.AddQueryString(Options.PayWindowUrl!.AbsoluteUri, new Dictionary<string, string?>
+        {
+            ["merchantPayKey"] = orderId,
+            ["totalPayAmount"] = Number(amount),
+            ["merchantUserKey"] = userKey,
+            ["productName"] = Shortened(productName, 128),
+            ["returnUrl"] = returnUrl.AbsoluteUri,
+        }));
+
+    static ApproveOutcome Approved(string pgPaymentId, ApproveBody? body) =>
+        body is { Detail: { MerchantPayKey: { } orderId, TotalPayAmount: { } amount } detail } && body.PaymentId == pgPaymentId
+            && KoreanTime(detail.AdmissionYmdt) is { } at && detail.AdmissionState is "SUCCESS"
+            ? new ApproveOutcome.Approved(new CaptureDetail(pgPaymentId, orderId, detail.MerchantUserKey ?? "", amount, at))
+            : new ApproveOutcome.Unknown("Success without its details");
+
+    static FindOutcome Found(string pgPaymentId, List<HistoryEntry> entries)
+    {
+        if (entries.Exists(e => e.PaymentId != pgPaymentId || e.TotalPayAmount is null || e.AdmissionTypeCode is not ("01" or "03" or "04")))
+            return new FindOutcome.Unknown("an entry that cannot be read");
+        var done = entries.FindAll(e => e.AdmissionState is "SUCCESS");
+        if (done.Find(e => e.AdmissionTypeCode is "01") is not { } capture)
+            return done.Count == 0 ? new FindOutcome.NotCaptured() : new FindOutcome.Unknown("cancels without an approval");
+        if (capture.MerchantPayKey is not { } orderId || KoreanTime(capture.AdmissionYmdt) is not { } at)
+            return new FindOutcome.Unknown("an approval that cannot be read");
+        var cancelled = done.Where(e => e.AdmissionTypeCode is not "01").Sum(e => e.TotalPayAmount!.Value);
+        return new FindOutcome.Found(capture.TotalPayAmount!.Value, cancelled, orderId, at);
+    }
+
+    static HttpRequestMessage Form(string path, string idempotencyKey, Dictionary<string, string> fields)
+    {
+        var request = Request(path, new FormUrlEncodedContent(fields));
+        request.Headers.Add("X-NaverPay-Idempotency-Key", idempotencyKey);
+        return request;
+    }
+
+    static HttpRequestMessage Request(string path, HttpContent content) => new(HttpMethod.Post, Root + path) { Content = content };
+
+    async Task<Reply<TBody>> SendAsync<TBody>(
+        HttpRequestMessage request, JsonTypeInfo<GatewayAnswer<TBody>> type, TimeSpan timeout, CancellationToken cancellationToken)
+        where TBody : class
+    {
+        using var deadline = new CancellationTokenSource(timeout, clock);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var client = clients.CreateClient(nameof(PaymentGateway));
+        try
+        {
+            using var response = await client.SendAsync(request, ending.Token);
+            if (response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
+                return Reply<TBody>.TurnedAway($"HTTP {(int)response.StatusCode}");
+            if (response.StatusCode is not HttpStatusCode.OK) return Reply<TBody>.Nothing($"HTTP {(int)response.StatusCode}");
+            var answer = JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(ending.Token), type);
+            return answer?.Code is null ? Reply<TBody>.Nothing("an answer without a code") : new Reply<TBody>(answer, null, "");
+        }
+        catch (BrokenCircuitException)
+        {
+            return Reply<TBody>.TurnedAway("too many calls to the gateway failed lately");
+        }
+        // Name, connection or TLS: nothing of the request has left this process.
+        catch (HttpRequestException e) when (e.HttpRequestError
+            is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
+        {
+            return Reply<TBody>.TurnedAway($"no connection ({e.HttpRequestError})");
+        }
+        catch (HttpRequestException e)
+        {
+            return Reply<TBody>.Nothing($"the connection was lost ({e.HttpRequestError})");
+        }
+        catch (JsonException)
+        {
+            return Reply<TBody>.Nothing("an answer that cannot be read");
+        }
+        catch (TimeoutRejectedException)
+        {
+            return Reply<TBody>.Nothing("no answer in time");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return Reply<TBody>.Nothing("no answer in time");
+        }
+    }
+
+    async Task<TOutcome> MeasureAsync<TOutcome>(
+        string operation, string pgPaymentId, Func<Task<TOutcome>> call, CancellationToken cancellationToken) where TOutcome : class
+    {
+        using var span = CommerceTelemetry.Source.StartActivity($"payment gateway {operation}");
+        span?.SetTag("commerce.pg_payment_id", pgPaymentId);
+        var start = clock.GetTimestamp();
+        var name = "cancelled";
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var outcome = await call();
+            name = outcome.GetType().Name;
+            if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown)
+            {
+                span?.SetStatus(ActivityStatusCode.Error);
+                LogUnknown(operation, pgPaymentId, outcome);
+            }
+            return outcome;
+        }
+        finally
+        {
+            span?.SetTag("commerce.outcome", name);
+            Duration.Record(
+                clock.GetElapsedTime(start).TotalSeconds,
+                new KeyValuePair<string, object?>("operation", operation), new KeyValuePair<string, object?>("outcome", name));
+        }
+    }
+
+    static DateTime? KoreanTime(string? text) =>
+        DateTime.TryParseExact(text, "yyyyMMddHHmmss", CultureInfo.InvariantCulture, DateTimeStyles.None, out var local)
+            ? new DateTimeOffset(local, KoreanOffset).UtcDateTime
+            : null;
+
+    static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>As many whole characters as fit into so many bytes of UTF-8.</summary>
+    static string Shortened(string text, int bytes)
+    {
+        var left = bytes;
+        var length = 0;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            left -= rune.Utf8SequenceLength;
+            if (left < 0) break;
+            length += rune.Utf16SequenceLength;
+        }
+        return text[..length];
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway's {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
+    partial void LogUnknown(string operation, string pgPaymentId, object outcome);
+
+    /// <summary>One of three: an answer, the reason why the call provably was not processed, or why nothing is known.</summary>
+    sealed record Reply<TBody>(GatewayAnswer<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class
+    {
+        public static Reply<TBody> TurnedAway(string reason) => new(null, reason, "");
+
+        public static Reply<TBody> Nothing(string reason) => new(null, null, reason);
+    }
+}

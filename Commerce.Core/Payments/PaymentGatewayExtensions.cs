@@ -1,0 +1,36 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>The way to the payment gateway.</summary>
+public static class PaymentGatewayExtensions
+{
+    /// <summary>Adds <see cref="PaymentGateway"/>; its configuration must be complete when the host starts.</summary>
+    public static TBuilder AddPaymentGateway<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddOptions<PaymentGatewayOptions>()
+            .BindConfiguration(PaymentGatewayOptions.Section)
+            .ValidateDataAnnotations()
+            .Validate(o => o.BaseAddress is { IsAbsoluteUri: true } && o.PayWindowUrl is { IsAbsoluteUri: true }, "The addresses must be absolute.")
+            .ValidateOnStart();
+        builder.Services.AddSingleton<PaymentGateway>();
+        builder.Services.AddHttpClient(nameof(PaymentGateway))
+            .ConfigureHttpClient((services, client) =>
+            {
+                var options = services.GetRequiredService<IOptions<PaymentGatewayOptions>>().Value;
+                client.BaseAddress = options.BaseAddress;
+                client.DefaultRequestHeaders.Add("X-Naver-Client-Id", options.ClientId);
+                client.DefaultRequestHeaders.Add("X-Naver-Client-Secret", options.ClientSecret);
+                client.DefaultRequestHeaders.Add("X-NaverPay-Chain-Id", options.ChainId);
+                // Every call has its own time limit.
+                client.Timeout = Timeout.InfiniteTimeSpan;
+                client.MaxResponseContentBufferSize = 1 << 20;
+            })
+            // A redirect would repeat the call and take the secret along.
+            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
+            .RedactLoggedHeaders(_ => true);
+        return builder;
+    }
+}

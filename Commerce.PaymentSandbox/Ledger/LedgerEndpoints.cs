@@ -1,0 +1,36 @@
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.PaymentSandbox.Ledger;
+
+/// <summary>Lets tests and audits see where the money is.</summary>
+static class LedgerEndpoints
+{
+    public static void MapLedger(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/sandbox/ledger", List).WithoutTraces();
+        app.MapGet("/sandbox/ledger/summary", Summarize).WithoutTraces();
+    }
+
+    static Ok<IEnumerable<PaymentView>> List(string? merchantPayKey, PaymentLedger ledger) => TypedResults.Ok(ledger.Views(merchantPayKey));
+
+    static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger) => TypedResults.Ok(ledger.Summarize());
+}
+
+/// <summary>A payment as the ledger has it.</summary>
+/// <param name="MerchantPayKey">As it was given in the pay window, whatever a fault told since.</param>
+/// <param name="Amount">What the user authorised, in whole KRW.</param>
+/// <param name="Captured">Whole KRW.</param>
+/// <param name="Cancelled">Whole KRW.</param>
+/// <param name="State">AUTHORIZED, PROCESSING, CAPTURED, PARTIALLY_CANCELLED, CANCELLED or EXPIRED.</param>
+/// <param name="ApplyCalls">Calls of the merchant, those included that a fault swallowed.</param>
+sealed record PaymentView(
+    string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls,
+    DateTime AuthorizedAt);
+
+/// <summary>All captures of an order.</summary>
+/// <param name="Captures">Payments with a capture.</param>
+/// <param name="NetCaptures">Payments of which something is still captured.</param>
+/// <param name="Captured">Whole KRW.</param>
+/// <param name="Cancelled">Whole KRW.</param>
+sealed record OrderSummary(string MerchantPayKey, int Captures, int NetCaptures, long Captured, long Cancelled);

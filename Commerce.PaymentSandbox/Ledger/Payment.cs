@@ -1,0 +1,99 @@
+using Commerce.PaymentSandbox.Faults;
+using Commerce.PaymentSandbox.Partner;
+using Commerce.PaymentSandbox.PayWindow;
+
+namespace Commerce.PaymentSandbox.Ledger;
+
+/// <summary>What a user authorised in the pay window, and what became of it.</summary>
+sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, DateTimeOffset expiresAt)
+{
+    readonly Lock _lock = new();
+    readonly List<Entry> _entries = [];
+    readonly FaultSwitch? _fault = order.Fault is { } fault ? new(fault) : null;
+
+    bool _processing;
+    long _captured;
+    long _cancelled;
+    int _applyCalls;
+
+    // What the merchant is told; a fault may change it.
+    string _orderTold = order.MerchantPayKey!;
+
+    public string Id { get; } = id;
+
+    public IReadOnlyList<Entry> Entries
+    {
+        get
+        {
+            lock (_lock) return [.. _entries];
+        }
+    }
+
+    public void CountApply() => Interlocked.Increment(ref _applyCalls);
+
+    public Fault? TakeFault(Operation operation) => _fault?.Take(operation);
+
+    /// <summary>Null: go on, and end with <see cref="Capture"/>. Otherwise the answer.</summary>
+    public string? Begin(DateTimeOffset now)
+    {
+        lock (_lock)
+        {
+            if (_entries.Count > 0) return "AlreadyComplete";
+            if (_processing) return "AlreadyOnGoing";
+            if (now >= expiresAt) return "TimeExpired";
+            _processing = true;
+            return null;
+        }
+    }
+
+    /// <param name="lie">Captures another amount, or tells of another order.</param>
+    public Entry Capture(DateTimeOffset now, FaultKind? lie)
+    {
+        lock (_lock)
+        {
+            _processing = false;
+            _captured = order.TotalPayAmount + (lie is FaultKind.WrongAmount ? 1 : 0);
+            if (lie is FaultKind.WrongOrder) _orderTold += "-other";
+            return Add("01", _captured, now);
+        }
+    }
+
+    /// <summary>The entry, or why not.</summary>
+    public (Entry? Entry, long Left, string Refusal) Cancel(long amount, long? expectedRest, DateTimeOffset now)
+    {
+        lock (_lock)
+        {
+            var rest = _captured - _cancelled - amount;
+            if (_captured == 0) return (null, 0, "InvalidPaymentId");
+            if (_cancelled == _captured) return (null, 0, "AlreadyCanceled");
+            if (amount <= 0) return (null, 0, "Fail");
+            if (rest < 0) return (null, 0, "OverRemainAmount");
+            if (expectedRest is { } expected && expected != rest) return (null, 0, "RestAmountDiff");
+            _cancelled += amount;
+            return (Add(amount == _captured ? "03" : "04", amount, now), rest, "");
+        }
+    }
+
+    public PaymentView View(DateTimeOffset now)
+    {
+        lock (_lock)
+        {
+            var state = _processing ? "PROCESSING"
+                : _captured == 0 ? now >= expiresAt ? "EXPIRED" : "AUTHORIZED"
+                : _cancelled == 0 ? "CAPTURED"
+                : _cancelled == _captured ? "CANCELLED" : "PARTIALLY_CANCELLED";
+            return new(
+                Id, order.MerchantPayKey!, order.MerchantUserKey!, order.TotalPayAmount, _captured, _cancelled, state, _applyCalls, authorizedAt.UtcDateTime);
+        }
+    }
+
+    Entry Add(string type, long amount, DateTimeOffset now)
+    {
+        var time = KoreanTime.Text(now);
+        var entry = new Entry(
+            Id, $"{KoreanTime.Date(now)}NP{Id[^10..]}{_entries.Count + 1:D3}", "sandbox", "Sandbox shop", _orderTold, order.MerchantUserKey!, type,
+            time, time, "SUCCESS", amount, amount, 0, "CARD", order.ProductName!);
+        _entries.Add(entry);
+        return entry;
+    }
+}

@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace Commerce.PaymentSandbox.Partner;
+
+/// <summary>What NaverPay answers to everything: a code, words for it, and with Success a body.</summary>
+sealed record Answer<TBody>(string Code, string Message, TBody? Body) where TBody : class;
+
+sealed record NoBody;
+
+/// <summary>What stands in front of NaverPay's API answers to strangers.</summary>
+sealed record NotAuthenticated(string ErrorCode, string ErrorMessage);
+
+sealed record ApplyBody(string PaymentId, Entry Detail);
+
+sealed record HistoryBody(int ResponseCount, int TotalCount, int TotalPageCount, int CurrentPageNumber, IReadOnlyList<Entry> List);
+
+sealed record CancelBody(
+    string PaymentId, string PayHistId, string PrimaryPayMeans, long PrimaryPayCancelAmount, long PrimaryPayRestAmount, long NpointCancelAmount,
+    long NpointRestAmount, string CancelYmdt, long TotalRestAmount);
+
+/// <param name="ApprovalType">ALL, APPROVAL or CANCEL.</param>
+sealed record HistoryQuery(string? PaymentId, string? MerchantPayKey, string? ApprovalType, int PageNumber = 1, int RowsPerPage = 20);
+
+/// <summary>A line of the history: a capture or a cancel.</summary>
+/// <param name="AdmissionTypeCode">01: capture, 03: cancel of all, 04: cancel of a part.</param>
+/// <param name="AdmissionYmdt">Korean time.</param>
+/// <param name="TotalPayAmount">Whole KRW; of a cancel what went back.</param>
+sealed record Entry(
+    string PaymentId, string PayHistId, string MerchantId, string MerchantName, string MerchantPayKey, string MerchantUserKey,
+    string AdmissionTypeCode, string AdmissionYmdt, string TradeConfirmYmdt, string AdmissionState, long TotalPayAmount, long PrimaryPayAmount,
+    long NpointPayAmount, string PrimaryPayMeans, string ProductName);
+
+static class KoreanTime
+{
+    static readonly TimeSpan Offset = TimeSpan.FromHours(9);
+
+    /// <summary>As NaverPay writes times: yyyyMMddHHmmss.</summary>
+    public static string Text(DateTimeOffset time) => time.ToOffset(Offset).ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
+
+    public static string Date(DateTimeOffset time) => Text(time)[..8];
+}

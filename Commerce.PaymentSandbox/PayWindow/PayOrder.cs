@@ -1,0 +1,40 @@
+using Commerce.PaymentSandbox.Faults;
+
+namespace Commerce.PaymentSandbox.PayWindow;
+
+/// <summary>What a shop asks a user to pay.</summary>
+/// <param name="MerchantPayKey">The order: 1 to 64 characters.</param>
+/// <param name="TotalPayAmount">Whole KRW: 1 to 1,000,000,000.</param>
+/// <param name="MerchantUserKey">The user: 1 to 64 characters.</param>
+/// <param name="ProductName">1 to 128 characters.</param>
+/// <param name="ReturnUrl">Where the browser goes afterwards; programs need none.</param>
+/// <param name="Fault">What goes wrong with this payment, where switches are on.</param>
+/// <param name="LifetimeMs">How long it can be captured instead of <see cref="SandboxOptions.PaymentLifetime"/>, where switches are on.</param>
+sealed record PayOrder(
+    string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null,
+    int? LifetimeMs = null)
+{
+    const int LongestKey = 64;
+    const int LongestName = 128;
+    const long MostMoney = 1_000_000_000;
+
+    /// <summary>What is wrong with which field; empty when nothing is.</summary>
+    public Dictionary<string, string[]> Mistakes()
+    {
+        var mistakes = new Dictionary<string, string[]>();
+        Check("merchantPayKey", MerchantPayKey is { Length: > 0 and <= LongestKey }, $"1 to {LongestKey} characters.");
+        Check("totalPayAmount", TotalPayAmount is > 0 and <= MostMoney, $"1 to {MostMoney}.");
+        Check("merchantUserKey", MerchantUserKey is { Length: > 0 and <= LongestKey }, $"1 to {LongestKey} characters.");
+        Check("productName", ProductName is { Length: > 0 and <= LongestName }, $"1 to {LongestName} characters.");
+        if (Fault?.Mistake() is { } mistake) mistakes["fault"] = [mistake];
+        return mistakes;
+
+        void Check(string field, bool holds, string rule)
+        {
+            if (!holds) mistakes[field] = [rule];
+        }
+    }
+}
+
+/// <summary>The answer to programs.</summary>
+sealed record Authorization(string PaymentId);

@@ -1,0 +1,30 @@
+using Commerce.PaymentSandbox;
+using Commerce.PaymentSandbox.Faults;
+using Commerce.PaymentSandbox.Ledger;
+using Commerce.PaymentSandbox.Partner;
+using Commerce.PaymentSandbox.PayWindow;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddServiceDefaults();
+builder.Services.AddOptions<SandboxOptions>().BindConfiguration(SandboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddSingleton<PaymentLedger>();
+builder.Services.AddSingleton<IdempotencyKeys>();
+builder.Services.AddSingleton<FaultPlan>();
+builder.Services.AddSingleton<FaultyDesk>();
+builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, SandboxJson.Default));
+
+var app = builder.Build();
+
+app.UseServiceDefaults();
+
+app.MapDefaultEndpoints();
+app.MapPayWindow();
+app.MapPartnerApi();
+if (app.Configuration.GetValue<bool>($"{SandboxOptions.Section}:{nameof(SandboxOptions.Switches)}"))
+{
+    app.MapFaults();
+    app.MapLedger();
+}
+
+app.Run();

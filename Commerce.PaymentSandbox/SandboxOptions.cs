@@ -1,0 +1,28 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Commerce.PaymentSandbox;
+
+/// <summary>The sandbox and its only merchant. Configuration section <c>Sandbox</c>.</summary>
+sealed class SandboxOptions
+{
+    public const string Section = "Sandbox";
+
+    [Required]
+    public string ClientId { get; set; } = "";
+
+    [Required]
+    public string ClientSecret { get; set; } = "";
+
+    [Required]
+    public string ChainId { get; set; } = "";
+
+    /// <summary>How long what was authorised in the pay window can be captured: 1 s to 1 h. Default 10 min, as at NaverPay.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan PaymentLifetime { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Where the pay window may send browsers, such as <c>https://shop.example</c>; in Development also to this machine.</summary>
+    public IReadOnlyList<string> ReturnOrigins { get; set; } = [];
+
+    /// <summary>Whether faults can be switched on and the ledger be read. Never where strangers come.</summary>
+    public bool Switches { get; set; }
+}

@@ -1,0 +1,143 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Commerce.Core.Database;
+using Commerce.Core.Idempotency;
+using Commerce.Core.Orders;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Idempotency;
+
+/// <summary>F39: a request that comes twice is worked on once.</summary>
+public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
+{
+    [Fact]
+    public async Task The_same_request_gets_the_same_answer_and_makes_one_order()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("replay", 1))[0];
+        var key = Guid.NewGuid().ToString();
+
+        using var first = await user.OrderAsync([new(product.Id, 1)], key: key);
+        using var second = await user.OrderAsync([new(product.Id, 1)], key: key);
+
+        Assert.Equal(HttpStatusCode.Created, second.StatusCode);
+        Assert.Equal(await first.Content.ReadAsStringAsync(Cancelled), await second.Content.ReadAsStringAsync(Cancelled));
+        Assert.Equal(first.Headers.Location, second.Headers.Location);
+        Assert.Equal(first.Content.Headers.ContentType, second.Content.Headers.ContentType);
+        Assert.False(first.Headers.Contains("Idempotent-Replayed"));
+        Assert.Equal(["true"], second.Headers.GetValues("Idempotent-Replayed"));
+        Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task Of_many_at_once_one_orders_and_all_get_its_answer_or_are_told_to_come_again()
+    {
+        var product = await Stack.ProductAsync(stock: 100);
+        var user = (await Stack.UsersAsync("twins", 1))[0];
+        var key = Guid.NewGuid().ToString();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ =>
+        {
+            using var answer = await user.OrderAsync([new(product.Id, 1)], key: key);
+            return answer.IsSuccessStatusCode ? (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!.OrderId : await answer.SlugAsync();
+        }));
+
+        Assert.Single(answers.Where(a => a is not ("idempotency-key-in-flight" or "rate-limited")).Distinct());
+        Assert.Equal(99, await Stack.AvailableAsync(product.Id));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_key_belongs_to_one_body_one_user_and_one_address()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var users = await Stack.UsersAsync("scope", 2);
+        var key = Guid.NewGuid().ToString();
+        using var first = await users[0].OrderAsync([new(product.Id, 1)], key: key);
+
+        using var other = await users[0].OrderAsync([new(product.Id, 2)], key: key);
+        using var stranger = await users[1].OrderAsync([new(product.Id, 2)], key: key);
+
+        await other.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
+        Assert.Equal(HttpStatusCode.Created, stranger.StatusCode);
+        Assert.Equal(7, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task A_refusal_of_an_order_does_not_use_the_key_up()
+    {
+        var product = await Stack.ProductAsync(stock: 1);
+        var users = await Stack.UsersAsync("again", 2);
+        var held = await users[0].PlaceAsync(product.Id);
+        var key = Guid.NewGuid().ToString();
+        using var refused = await users[1].OrderAsync([new(product.Id, 1)], key: key);
+        await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
+
+        using var cancelled = await users[0].PostAsync($"/api/orders/{held.OrderId}/cancel", null);
+        using var taken = await users[1].OrderAsync([new(product.Id, 1)], key: key);
+
+        Assert.Equal(HttpStatusCode.Created, taken.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(null, "idempotency-key-missing")]
+    [InlineData("two words", "idempotency-key-invalid")]
+    [InlineData("", "idempotency-key-invalid")]
+    [InlineData("129", "idempotency-key-invalid")]
+    public async Task A_key_is_required_and_is_1_to_128_visible_characters(string? key, string slug)
+    {
+        var user = (await Stack.UsersAsync("keyless", 1))[0];
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/orders")
+        {
+            Content = JsonContent.Create(new { items = new[] { new OrderLine(1, 1) }, shipping = Shoppers.Shipping }),
+        };
+        request.Headers.Authorization = new("Bearer", user.Token);
+        if (key is not null) request.Headers.TryAddWithoutValidation("Idempotency-Key", key == "129" ? new string('k', 129) : key);
+
+        using var answer = await user.Client.SendAsync(request, Cancelled);
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, slug);
+    }
+
+    [Fact]
+    public async Task A_claim_is_taken_over_after_its_lease_and_the_late_answer_of_the_first_is_not_kept()
+    {
+        var store = Stack.Services.GetRequiredService<IdempotencyStore>();
+        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var scope = SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()));
+        var body = SHA256.HashData("body"u8);
+        var first = await store.ClaimAsync(scope, body, Cancelled);
+        Assert.NotNull(first);
+        Assert.Null(await store.ClaimAsync(scope, body, Cancelled));
+
+        await ledger.ExecuteAsync("UPDATE idempotency_key SET lease_until = UTC_TIMESTAMP(6) WHERE scope = @scope", new { scope }, Cancelled);
+        Assert.Null(await store.ClaimAsync(scope, SHA256.HashData("other"u8), Cancelled));
+        var second = await store.ClaimAsync(scope, body, Cancelled);
+
+        Assert.NotNull(second);
+        await store.CompleteAsync(scope, first, new(200, "text/plain", null, [1]), Cancelled);
+        Assert.Null((await store.FindAsync(scope, Cancelled))!.Answer);
+        await store.CompleteAsync(scope, second, new(200, "text/plain", null, [2]), Cancelled);
+        Assert.Equal([2], (await store.FindAsync(scope, Cancelled))!.Answer!.Body);
+    }
+
+    [Fact]
+    public async Task Keys_are_forgotten_after_two_days_and_not_before_one()
+    {
+        var store = Stack.Services.GetRequiredService<IdempotencyStore>();
+        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var scopes = Enumerable.Range(0, 2).Select(_ => SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()))).ToList();
+        foreach (var (i, scope) in scopes.Index())
+        {
+            await store.ClaimAsync(scope, SHA256.HashData("body"u8), Cancelled);
+            await ledger.ExecuteAsync("UPDATE idempotency_key SET created_at = UTC_TIMESTAMP(6) - INTERVAL @hours HOUR WHERE scope = @scope",
+                new { scope, hours = i == 0 ? 25 : 49 }, Cancelled);
+        }
+
+        await store.PurgeAsync(TimeSpan.FromHours(48), Cancelled);
+
+        Assert.NotNull(await store.FindAsync(scopes[0], Cancelled));
+        Assert.Null(await store.FindAsync(scopes[1], Cancelled));
+    }
+}
