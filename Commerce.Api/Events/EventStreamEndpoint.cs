@@ -6,6 +6,7 @@ using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Features.Authentication;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -65,6 +66,7 @@ static class EventStreamEndpoint
             Prepare(context);
             var position = await BeginAsync(context, feed, eventIds, after, services.GetRequiredService<EventLedger>());
             var client = new EventClient(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
+            await ForgetAsync(context);
             await using var gone = context.RequestAborted.UnsafeRegister(static c => ((EventClient)c!).End(), client);
             clients.Add(client);
             try
@@ -123,14 +125,22 @@ static class EventStreamEndpoint
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-store";
         response.Headers["X-Accel-Buffering"] = "no";
-        // What was needed to let the client in would otherwise be kept for as long as it stays: the token, its claims.
+        // The feed drops who does not read.
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;
+    }
+
+    /// <summary>
+    /// Lets go of what was needed to let the client in and would be kept for as long as it stays: the token, its claims, and the request's services,
+    /// among them the handler that remembers both.
+    /// </summary>
+    static async ValueTask ForgetAsync(HttpContext context)
+    {
         context.User = Nobody;
         context.Features.Set<IAuthenticateResultFeature>(null);
         context.Features.Set<IHttpAuthenticationFeature>(null);
         context.Request.Headers.Authorization = default;
-        // The feed drops who does not read.
-        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
-        if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;
+        if (context.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope) await scope.DisposeAsync();
     }
 
     /// <summary>Writes the head and what the client missed and the feed has forgotten; returns where the feed goes on.</summary>
