@@ -12,6 +12,7 @@ using Commerce.Core.Events;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
 
 namespace Commerce.Api;
@@ -21,7 +22,6 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<CouponSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<OwnCoupon>))]
 [JsonSerializable(typeof(CouponIssueStatus))]
-[JsonSerializable(typeof(PendingIssue))]
 [JsonSerializable(typeof(CouponDefinition))]
 [JsonSerializable(typeof(StockAddition))]
 [JsonSerializable(typeof(Coupon))]
@@ -46,6 +46,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<Payment>))]
 [JsonSerializable(typeof(IReadOnlyList<Reconciled>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
 [JsonSerializable(typeof(EventDefinition))]
 [JsonSerializable(typeof(EventTimes))]

@@ -13,6 +13,10 @@ sealed class LimitsOptions
     [Range(1, 10_000)]
     public int IssuesPerSecond { get; set; } = 10;
 
+    /// <summary>Requests to issue coupons under way on each replica; the next is refused rather than queued: 1 to 100,000.</summary>
+    [Range(1, 100_000)]
+    public int IssuesAtOnce { get; set; } = 4096;
+
     /// <summary>The largest request body in bytes: 1 KiB to 1 MiB.</summary>
     [Range(1024, 1024 * 1024)]
     public long RequestBytes { get; set; } = 32 * 1024;
@@ -51,6 +55,24 @@ sealed class UserRateLimiter(int permits, TimeProvider clock)
     }
 }
 
+/// <summary>Counts the requests under way: where Redis or Kafka answer slowly, more of them would only wait for each other.</summary>
+sealed class ConcurrencyBound(int most)
+{
+    public static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+
+    int _underWay;
+
+    /// <summary>False where there are enough; after true, <see cref="Leave"/> is called once.</summary>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _underWay) <= most) return true;
+        Leave();
+        return false;
+    }
+
+    public void Leave() => Interlocked.Decrement(ref _underWay);
+}
+
 /// <summary>Bounds on what callers may ask for.</summary>
 static class Limits
 {
@@ -60,7 +82,29 @@ static class Limits
         var limits = builder.Configuration.GetSection(LimitsOptions.Section).Get<LimitsOptions>() ?? new();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = limits.RequestBytes);
         builder.Services.AddSingleton(services => new UserRateLimiter(limits.IssuesPerSecond, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(new ConcurrencyBound(limits.IssuesAtOnce));
         return builder;
+    }
+
+    /// <summary>Refuses what comes while too much is under way with 503 and Retry-After.</summary>
+    public static RouteHandlerBuilder LimitAtOnce(this RouteHandlerBuilder route) => route.AddEndpointFilterFactory((factory, next) =>
+    {
+        var bound = factory.ApplicationServices.GetRequiredService<ConcurrencyBound>();
+        return context => bound.TryEnter()
+            ? LeaveAfter(next(context), bound)
+            : new(CommonProblems.Overloaded.ToResult(retryAfter: ConcurrencyBound.ComeAgain));
+    });
+
+    static async ValueTask<object?> LeaveAfter(ValueTask<object?> work, ConcurrencyBound bound)
+    {
+        try
+        {
+            return await work;
+        }
+        finally
+        {
+            bound.Leave();
+        }
     }
 
     /// <summary>Refuses a user who asks too often with 429 and Retry-After.</summary>

@@ -4,6 +4,7 @@ using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
+using Commerce.Api.Outbox;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
@@ -41,6 +42,7 @@ app.MapPayments();
 app.MapPaymentAdministration();
 app.MapReconciliation();
 app.MapDeadLetters();
+app.MapOutbox();
 app.MapAudit();
 
 app.Run();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -22,6 +23,9 @@ namespace Commerce.Tests;
 public sealed class CommerceStack : IAsyncDisposable
 {
     static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(2);
+
+    /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
+    public const int IssuesAtOnce = 200;
 
     readonly SemaphoreSlim _starting = new(1, 1);
     readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
@@ -56,14 +60,13 @@ public sealed class CommerceStack : IAsyncDisposable
             using var deadline = new CancellationTokenSource(StartDeadline);
             var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
-            {
-                builder.CreateResourceBuilder(project).WithEnvironment("Failpoints__Directory", _failpoints.FullName)
+                builder.CreateResourceBuilder(project)
+                    .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
+                    .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
                     // Who waits for the gateway gives up sooner than in real life.
                     .WithEnvironment("Payments__SettleAfter", "00:00:06")
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
-            }
-
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
             _app = await builder.BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
@@ -137,7 +140,7 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
 
     protected CommerceStack Stack => stack;
 
-    public ValueTask InitializeAsync() => new(stack.StartAsync());
+    public virtual ValueTask InitializeAsync() => new(stack.StartAsync());
 
     /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
     protected async Task AuditAsync(TimeSpan? patience = null)

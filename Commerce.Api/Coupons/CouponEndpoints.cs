@@ -1,6 +1,11 @@
+using System.Buffers;
+using System.Globalization;
+using System.Reflection;
+using System.Text.Unicode;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Commerce.Api.Coupons;
 
@@ -11,6 +16,8 @@ static class CouponEndpoints
     {
         builder.Services.AddSingleton<CouponCatalog>();
         builder.Services.AddSingleton<CouponIssuer>();
+        builder.Services.AddSingleton<ClosedSales>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ClosedSales>());
         builder.Services.AddSingleton<CouponSpill>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CouponSpill>());
         return builder;
@@ -21,16 +28,20 @@ static class CouponEndpoints
         var coupons = app.MapGroup("/api/coupons").WithTags("Coupons").RequireAuthorization(Policies.Member);
         coupons.MapGet("/", ListAsync).AllowAnonymous();
         coupons.MapGet("/my", ListOwnAsync);
-        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser();
+        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser().LimitAtOnce();
         coupons.MapGet("/{id:long}/issue", StatusAsync);
     }
 
-    static async Task<Results<Accepted<PendingIssue>, ProblemResult>> IssueAsync(
+    static ValueTask<Results<PendingIssue, ProblemResult>> IssueAsync(
         long id, CurrentUser user, CouponIssuer issuer, CancellationToken cancellationToken)
     {
-        if (await issuer.IssueAsync(id, user.Id, cancellationToken) is { } refusal) return refusal;
-        return TypedResults.Accepted($"/api/coupons/{id}/issue", new PendingIssue(id));
+        var issuing = issuer.IssueAsync(id, user.Id, cancellationToken);
+        return issuing.IsCompletedSuccessfully ? new(AnswerTo(id, issuing.Result)) : AwaitAsync(id, issuing);
+
+        static async ValueTask<Results<PendingIssue, ProblemResult>> AwaitAsync(long id, ValueTask<ProblemResult?> issuing) => AnswerTo(id, await issuing);
     }
+
+    static Results<PendingIssue, ProblemResult> AnswerTo(long id, ProblemResult? refusal) => refusal is null ? new PendingIssue(id) : refusal;
 
     static async Task<Results<Ok<CouponIssueStatus>, ProblemResult>> StatusAsync(
         long id, CurrentUser user, CouponIssuer issuer, CancellationToken cancellationToken) =>
@@ -65,5 +76,25 @@ static class CouponEndpoints
 /// <param name="Discount">Whole KRW.</param>
 sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
 
-/// <summary>The coupon is the user's; its row is on the way.</summary>
-sealed record PendingIssue(long CouponId, string Status = "PENDING");
+/// <summary>202: the coupon is the user's; its row is on the way. Written by hand, because it is what a sale consists of.</summary>
+sealed class PendingIssue(long couponId) : IResult, IEndpointMetadataProvider
+{
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        Span<byte> body = stackalloc byte[64];
+        Utf8.TryWrite(body, CultureInfo.InvariantCulture, $$"""{"couponId":{{couponId}},"status":"PENDING"}""", out var length);
+        var response = httpContext.Response;
+        response.StatusCode = StatusCodes.Status202Accepted;
+        response.Headers.Location = string.Create(CultureInfo.InvariantCulture, $"/api/coupons/{couponId}/issue");
+        response.ContentType = "application/json; charset=utf-8";
+        response.ContentLength = length;
+        response.BodyWriter.Write(body[..length]);
+        return Task.CompletedTask;
+    }
+
+    public static void PopulateMetadata(MethodInfo method, EndpointBuilder builder) =>
+        builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status202Accepted, typeof(Body), ["application/json"]));
+
+    /// <summary>The body, for those who read the contract.</summary>
+    sealed record Body(long CouponId, string Status);
+}

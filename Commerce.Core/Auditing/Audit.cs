@@ -38,12 +38,13 @@ public sealed class Audit(
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
                         WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
                 """, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
                           OR (status IN ('OPEN', 'CLOSED') AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL))
                      + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
-                        AND (SELECT COUNT(*) FROM outbox o WHERE o.topic = 'EVENT_OPEN' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
+                        AND (SELECT COUNT(*) FROM outbox o WHERE o.message_key = 'events' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
                      + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
                 """, cancellationToken),
         };
@@ -62,8 +63,9 @@ public sealed class Audit(
         findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
-        findings.Add(new(AtRest, "nothing is pending and no gate is closed", pending + closed == 0, pending + closed));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);
     }
 

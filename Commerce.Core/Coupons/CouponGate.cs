@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Diagnostics;
 using Commerce.Core.Redis;
 using Commerce.ServiceDefaults;
@@ -36,6 +37,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     static readonly RedisScript Open = RedisScript.Load("Coupons/open.lua");
     static readonly RedisScript Close = RedisScript.Load("Coupons/close.lua");
     static readonly RedisScript Follow = RedisScript.Load("Coupons/follow.lua");
+    static readonly RedisScript Refuse = RedisScript.Load("Coupons/refuse.lua");
     static readonly RedisScript Sweep = RedisScript.Load("Coupons/sweep.lua");
 
     /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
@@ -64,6 +66,32 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
             : new GateAnswer((GateVerdict)(int)result[0]);
         span?.SetTag("commerce.gate.verdict", answer.Verdict.ToString());
         return answer;
+    }
+
+    /// <summary>What the gate says to everybody new; null where that depends on who asks and when, or the gate is closed.</summary>
+    public async Task<GateRefusal?> FindRefusalAsync(long couponId)
+    {
+        var keys = KeysOf(couponId);
+        if (servers.IncarnationOf(keys[0]) is not { } server) return null;
+        return (RedisResult[])(await Refuse.RunAsync(_redis, keys, [server], Deadline))! is [var verdict, var epoch, var version, var users]
+            ? new((GateVerdict)(int)verdict, (int)epoch, (int)version, (long)users)
+            : null;
+    }
+
+    /// <summary>Who has the coupon, a thousand at a time so that nobody else waits for long.</summary>
+    public async Task<FrozenSet<string>> ListUsersAsync(long couponId)
+    {
+        var users = new HashSet<string>(StringComparer.Ordinal);
+        var cursor = "0";
+        do
+        {
+            var page = (RedisResult[])(await _redis.ExecuteAsync("HSCAN", KeysOf(couponId)[1], cursor, "COUNT", 1000).WaitAsync(Deadline))!;
+            cursor = (string)page[0]!;
+            var entries = (RedisResult[])page[1]!;
+            for (var i = 0; i < entries.Length; i += 2) users.Add((string)entries[i]!);
+        }
+        while (cursor != "0");
+        return users.ToFrozenSet(StringComparer.Ordinal);
     }
 
     /// <summary>Opens a closed gate with <paramref name="stock"/> coupons left; false where it was open already.</summary>

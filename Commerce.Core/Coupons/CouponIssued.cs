@@ -14,6 +14,9 @@ namespace Commerce.Core.Coupons;
 /// <param name="Fence">True: all that was produced to this partition before this message belongs to an older epoch.</param>
 public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, bool Fence = false)
 {
+    /// <summary>The year 3000: no acceptance is later, and the ledger can keep no time much beyond.</summary>
+    const long LatestMs = 32_503_680_000_000;
+
     /// <summary>The message in JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CouponJson.Default.CouponIssued);
 
@@ -23,7 +26,7 @@ public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = nul
         try
         {
             message = JsonSerializer.Deserialize(bytes, CouponJson.Default.CouponIssued)!;
-            return message is { CouponId: > 0, Epoch: > 0 } && (message.Fence || (message.AcceptedAt > 0 && ServiceDefaults.UserId.IsValid(message.UserId)));
+            return message is { CouponId: > 0, Epoch: > 0 } && (message.Fence || (message.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(message.UserId)));
         }
         catch (JsonException)
         {

@@ -10,40 +10,34 @@ namespace Commerce.Core.Coupons;
 /// </summary>
 public sealed class CouponIssuer(
     CouponCatalog catalog, CouponLedger ledger, CouponGate gate, CouponGateOpener opener, CouponPublisher publisher, CouponSpill spill,
-    Failpoints failpoints, TimeProvider clock)
+    ClosedSales closed, Failpoints failpoints, TimeProvider clock)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
+
+    /// <summary>In the order of the enumeration, boxed once.</summary>
+    static readonly object[] Verdicts = [.. Enum.GetValues<GateVerdict>().Order().Select(v => (object)v)];
 
     /// <summary>A promise is given within this time after the gate's answer or not at all: a rebuilt gate counts on it.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
-    /// <summary>More callers at once than this would only wait for each other.</summary>
-    const int MostAtOnce = 4096;
-
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
-    int _atOnce;
-
     /// <summary>Null when the coupon is the user's; otherwise why not.</summary>
-    public async Task<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
+    public ValueTask<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        if (Interlocked.Increment(ref _atOnce) > MostAtOnce)
-        {
-            Interlocked.Decrement(ref _atOnce);
-            return CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
-        }
+        // After the last coupon is gone, nearly everybody comes this way.
+        if (closed.Find(couponId, userId) is not { } verdict) return new(AskAsync(couponId, userId, cancellationToken));
+        Count(verdict);
+        return new(RefusalOf(verdict));
+    }
 
-        try
-        {
-            if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
-            var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
-            Asked.Add(1, new KeyValuePair<string, object?>("verdict", verdict));
-            return refusal;
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _atOnce);
-        }
+    async Task<ProblemResult?> AskAsync(long couponId, string userId, CancellationToken cancellationToken)
+    {
+        if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
+        var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
+        Count(verdict);
+        closed.Notice(couponId, verdict);
+        return refusal;
     }
 
     async Task<(GateVerdict Verdict, ProblemResult? Refusal)> DecideAsync(long couponId, string userId, CancellationToken cancellationToken)
@@ -53,16 +47,7 @@ public sealed class CouponIssuer(
         if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
 
-        switch (answer.Verdict)
-        {
-            case GateVerdict.Accepted: break;
-            case GateVerdict.SoldOut: return (answer.Verdict, CouponProblems.SoldOut.ToResult());
-            case GateVerdict.AlreadyIssued: return (answer.Verdict, CouponProblems.AlreadyIssued.ToResult());
-            case GateVerdict.NotStarted: return (answer.Verdict, CouponProblems.NotStarted.ToResult());
-            case GateVerdict.Ended: return (answer.Verdict, CouponProblems.Ended.ToResult());
-            default: return (answer.Verdict, CouponProblems.GateClosed.ToResult(retryAfter: ComeAgain));
-        }
-
+        if (answer.Verdict != GateVerdict.Accepted) return (answer.Verdict, RefusalOf(answer.Verdict));
         failpoints.Reach(Failpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
         var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue);
@@ -71,6 +56,17 @@ public sealed class CouponIssuer(
             ? (answer.Verdict, null)
             : (answer.Verdict, CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain));
     }
+
+    static ProblemResult RefusalOf(GateVerdict verdict) => verdict switch
+    {
+        GateVerdict.SoldOut => CouponProblems.SoldOut.ToResult(),
+        GateVerdict.AlreadyIssued => CouponProblems.AlreadyIssued.ToResult(),
+        GateVerdict.NotStarted => CouponProblems.NotStarted.ToResult(),
+        GateVerdict.Ended => CouponProblems.Ended.ToResult(),
+        _ => CouponProblems.GateClosed.ToResult(retryAfter: ComeAgain),
+    };
+
+    static void Count(GateVerdict verdict) => Asked.Add(1, new KeyValuePair<string, object?>("verdict", Verdicts[(int)verdict - (int)GateVerdict.Closed]));
 
     /// <summary>Where the issue of this user is; null where there is none.</summary>
     /// <exception cref="ProblemException">The gate is closed, and the ledger does not know (yet).</exception>

@@ -64,8 +64,9 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
             var saved = 0;
             // In the order of their ids, so that two batches never wait for each other crosswise.
             var coupons = (await transaction.QueryAsync<LockedCoupon>("""
-                SELECT id AS Id, total_quantity - issued_quantity AS Room, gate_epoch AS GateEpoch FROM coupon
-                WHERE id IN @ids ORDER BY id FOR UPDATE
+                SELECT id AS Id, total_quantity - issued_quantity AS Room, gate_epoch AS GateEpoch,
+                       (SELECT COUNT(*) FROM coupon_issue_failure f WHERE f.coupon_id = coupon.id) AS Failures
+                FROM coupon WHERE id IN @ids ORDER BY id FOR UPDATE OF coupon
                 """, new { ids = byCoupon.Select(c => c.CouponId).Append(0) })).ToDictionary(c => c.Id);
 
             foreach (var (couponId, wanted) in byCoupon)
@@ -88,6 +89,12 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
                     """, new { couponId, rows = ToJson(fitting) });
                 await transaction.ExecuteAsync("UPDATE coupon SET issued_quantity = issued_quantity + @added WHERE id = @couponId", new { added, couponId });
                 saved += added;
+                // A dead letter that was sent back has come.
+                if (coupon.Failures > 0)
+                    await transaction.ExecuteAsync("""
+                        DELETE f FROM coupon_issue_failure f JOIN coupon_issue i ON i.coupon_id = f.coupon_id AND i.user_id = f.user_id
+                        WHERE f.coupon_id = @couponId
+                        """, new { couponId });
             }
 
             // One that came too late was promised to nobody (see ChooseAsync): it leaves no trace with the user.
@@ -167,11 +174,12 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
             "SELECT user_id, issued_at FROM coupon_issue WHERE coupon_id = @couponId AND user_id > @after ORDER BY user_id LIMIT @most",
             new { couponId, after, most }, cancellationToken);
 
-    /// <summary>Notes that the issue of this user lies in the dead letters.</summary>
+    /// <summary>Notes that the issue of this user lies in the dead letters, unless it came another way.</summary>
     public Task RecordDeadLetterAsync(CouponIssued issue, CancellationToken cancellationToken) =>
         ledger.ExecuteAsync("""
             INSERT IGNORE INTO coupon_issue_failure (coupon_id, user_id, reason, accepted_at)
-            VALUES (@CouponId, @UserId, 'DEAD_LETTERED', TIMESTAMPADD(MICROSECOND, @AcceptedAt * 1000, '1970-01-01'))
+            SELECT @CouponId, @UserId, 'DEAD_LETTERED', TIMESTAMPADD(MICROSECOND, @AcceptedAt * 1000, '1970-01-01') FROM DUAL
+            WHERE NOT EXISTS (SELECT 1 FROM coupon_issue WHERE coupon_id = @CouponId AND user_id = @UserId)
             """, new { issue.CouponId, issue.UserId, issue.AcceptedAt }, cancellationToken);
 
     static string ToJson(List<Received<CouponIssued>> issues)
@@ -186,7 +194,7 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     [LoggerMessage(Level = LogLevel.Error, Message = "Coupon {CouponId} accepted for {UserId} cannot be honoured: {Reason}")]
     static partial void LogUnhonoured(ILogger logger, long couponId, string userId, string reason);
 
-    sealed record LockedCoupon(long Id, long Room, int GateEpoch);
+    sealed record LockedCoupon(long Id, long Room, int GateEpoch, long Failures);
 }
 
 /// <summary>Why an acceptance could not be honoured.</summary>

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Commerce.Core.Messaging;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 
@@ -9,7 +10,7 @@ namespace Commerce.Core.Coupons;
 /// The way to the ledger while the brokers are away: acceptances are saved by the Api itself, many in one transaction, before anybody is
 /// told that they have the coupon. So a promise never rests on Redis alone.
 /// </summary>
-public sealed class CouponSpill(CouponLedger ledger, CouponGate gate) : BackgroundService
+public sealed partial class CouponSpill(CouponLedger ledger, CouponGate gate, ILogger<CouponSpill> logger) : BackgroundService
 {
     const int MostWaiting = 10_000;
     const int MostTogether = 500;
@@ -45,8 +46,10 @@ public sealed class CouponSpill(CouponLedger ledger, CouponGate gate) : Backgrou
             refused = [.. (await ledger.SaveAsync(
                 batch.ConvertAll(w => new Received<CouponIssued>(w.Issue, CouponLedger.NoPartition)), CancellationToken.None)).Select(r => r.Issue)];
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e)
         {
+            // Whatever it is, whoever waits is told, and the next batch may fare better.
+            if (!DependencyFaults.Is(e)) LogFailed(logger, batch.Count, e);
             foreach (var waiting in batch) waiting.Saved.SetResult(false);
             return;
         }
@@ -62,6 +65,9 @@ public sealed class CouponSpill(CouponLedger ledger, CouponGate gate) : Backgrou
             // The sweeper sends them again, which changes nothing.
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} acceptances cannot be saved")]
+    static partial void LogFailed(ILogger logger, int count, Exception exception);
 
     sealed record Waiting(CouponIssued Issue)
     {

@@ -16,9 +16,9 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:00:08", "00:05:00")]
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Rows of one shard that are sent together at most: 1 to 10,000.</summary>
+    /// <summary>Rows that are sent together at most: 1 to 10,000.</summary>
     [Range(1, 10_000)]
-    public int RowsOfShard { get; init; } = 250;
+    public int RowsTogether { get; init; } = 2000;
 
     /// <summary>How many relays run in one process: 1 to 8.</summary>
     [Range(1, 8)]

@@ -57,8 +57,9 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
         _producer = null;
     }
 
-    IProducer<string, byte[]> Build() =>
-        new ProducerBuilder<string, byte[]>(new ProducerConfig
+    IProducer<string, byte[]> Build()
+    {
+        var config = new ProducerConfig
         {
             BootstrapServers = configuration.GetConnectionString("kafka"),
             EnableIdempotence = true,
@@ -70,16 +71,17 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             TopicMetadataPropagationMaxMs = 1000,
             ReconnectBackoffMaxMs = 1000,
             SocketNagleDisable = true,
-        })
-        .SetLogHandler((_, message) =>
-        {
-            var level = (LogLevel)message.LevelAs(LogLevelType.MicrosoftExtensionsLogging);
-            LogClient(logger, level, message.Facility, message.Message);
-        })
-        .Build();
+        };
+        // Topics are created with their partitions, or not at all.
+        config.Set("allow.auto.create.topics", "false");
+        return new ProducerBuilder<string, byte[]>(config)
+            // That the brokers are away says the relay, once, and not the client, twice a second.
+            .SetLogHandler((_, message) => LogClient(logger, message.Facility, message.Message))
+            .Build();
+    }
 
-    [LoggerMessage(Message = "{Facility}: {Text}")]
-    static partial void LogClient(ILogger logger, LogLevel level, string facility, string text);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Facility}: {Text}")]
+    static partial void LogClient(ILogger logger, string facility, string text);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The producer of the outbox is replaced")]
     static partial void LogRenewed(ILogger logger);

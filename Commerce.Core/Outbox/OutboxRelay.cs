@@ -48,8 +48,8 @@ public sealed partial class OutboxRelay(
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(due, _options.Lease, stop) is not { } claim) return;
 
-                var rows = await outbox.ListDueAsync(claim, _options.RowsOfShard, CancellationToken.None);
-                fruitless.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
+                var rows = await outbox.ListDueAsync(claim, _options.RowsTogether, CancellationToken.None);
+                if (rows.Count < _options.RowsTogether) fruitless.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
                 var batch = await SendAsync(rows, start);
                 failpoints.Reach(Failpoints.AfterProduce);
                 await MarkAsync(claim, batch);

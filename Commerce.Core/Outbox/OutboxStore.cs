@@ -15,6 +15,14 @@ public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards);
 public sealed record OutboxRow(
     long Id, long Shard, string Topic, string Key, string MessageId, byte[] Payload, string? Traceparent, int Attempts, long Age);
 
+/// <summary>A row as people see it.</summary>
+/// <param name="Payload">At most 2,000 characters.</param>
+/// <param name="Status"><c>PENDING</c>, <c>SENT</c> or <c>DEAD</c>.</param>
+/// <param name="Attempts">How often the brokers refused it.</param>
+public sealed record OutboxEntry(
+    long Id, string Topic, string Key, string MessageId, string? Payload, string Status, int Attempts, string? LastError,
+    DateTime CreatedAt, DateTime NextAttemptAt, DateTime? SentAt);
+
 /// <summary>A row that the brokers refused, and what becomes of it.</summary>
 public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeSpan Delay);
 
@@ -34,9 +42,10 @@ public sealed class OutboxStore(Ledger ledger)
     public async Task<IReadOnlyList<int>> ListDueShardsAsync(CancellationToken cancellationToken) =>
         [.. (await ledger.QueryAsync<long>("""
             SELECT CAST(s.shard AS SIGNED) FROM outbox_shard s
-            WHERE s.lease_until <= UTC_TIMESTAMP(6) AND EXISTS (
-              SELECT 1 FROM outbox o WHERE o.status = 'PENDING' AND o.shard = s.shard AND o.next_attempt_at <= UTC_TIMESTAMP(6))
-            ORDER BY s.lease_until
+            WHERE s.lease_until <= UTC_TIMESTAMP(6) AND (
+              (SELECT 1 FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard = s.shard AND o.attempts = 0 LIMIT 1) IS NOT NULL
+              OR (SELECT 1 FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard = s.shard AND o.attempts > 0
+                  AND o.next_attempt_at <= UTC_TIMESTAMP(6) LIMIT 1) IS NOT NULL)
             """, null, cancellationToken)).Select(shard => (int)shard)];
 
     /// <summary>Claims some of the shards that are still free; null where none is.</summary>
@@ -60,25 +69,25 @@ public sealed class OutboxStore(Ledger ledger)
     /// What is due in the claimed shards, in the order of the rows. A key of which a row waits for its next attempt is left out: what
     /// follows does not overtake it.
     /// </summary>
-    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int rowsOfShard, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int most, CancellationToken cancellationToken)
     {
+        // The index is forced: the statistics of a table that fills and empties are always wrong.
         var refused = await ledger.QueryAsync<RefusedRow>("""
             SELECT o.id AS Id, o.message_key AS `Key`, CAST(o.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
-            FROM outbox o WHERE o.status = 'PENDING' AND o.shard IN @Shards AND o.attempts > 0 ORDER BY o.id
+            FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard IN @Shards AND o.attempts > 0
             """, new { claim.Shards }, cancellationToken);
-        var again = refused.Where(r => r.Due == 1).Take(RowsTogether).Select(r => r.Id).ToHashSet();
+        var again = refused.Where(r => r.Due == 1).OrderBy(r => r.Id).Take(RowsTogether).Select(r => r.Id).ToHashSet();
         var waiting = refused.Where(r => !again.Contains(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
 
         const string columns = """
             o.id AS Id, CAST(o.shard AS SIGNED) AS Shard, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, o.payload AS Payload,
             o.traceparent AS Traceparent, o.attempts AS Attempts, TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age
             """;
-        // Each shard by itself, so that the index gives the rows in their order.
-        var fresh = string.Join(" UNION ALL ", claim.Shards.Select(shard => string.Create(CultureInfo.InvariantCulture, $"""
-            (SELECT {columns} FROM outbox o WHERE o.status = 'PENDING' AND o.shard = {shard} AND o.attempts = 0
-             {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY o.id LIMIT {rowsOfShard})
-            """)));
-        var rows = await ledger.QueryAsync<OutboxRow>(fresh, new { waiting }, cancellationToken);
+        // In the order of the index, so that nothing is sorted.
+        var rows = await ledger.QueryAsync<OutboxRow>($"""
+            SELECT {columns} FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard IN @Shards AND o.attempts = 0
+            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY o.shard, o.id LIMIT @most
+            """, new { claim.Shards, waiting, most }, cancellationToken);
         if (again.Count > 0)
             rows = [.. rows, .. await ledger.QueryAsync<OutboxRow>(
                 $"SELECT {columns} FROM outbox o WHERE o.id IN @again AND o.message_key NOT IN @waiting", new { again, waiting }, cancellationToken)];
@@ -97,7 +106,7 @@ public sealed class OutboxStore(Ledger ledger)
             if (held.Count == 0) return [];
             var ids = string.Join(',', sent.Where(r => held.Contains(r.Shard)).Select(r => r.Id.ToString(CultureInfo.InvariantCulture)));
             if (ids.Length > 0)
-                await transaction.ExecuteAsync($"UPDATE outbox SET status = 'SENT', sent_at = UTC_TIMESTAMP(6), last_error = NULL WHERE id IN ({ids})");
+                await transaction.ExecuteAsync($"UPDATE outbox SET status = 'SENT', sent_at = UTC_TIMESTAMP(6) WHERE id IN ({ids})");
             var rows = refused.Where(r => held.Contains(r.Row.Shard))
                 .Select(r => new MarkedRefusal(r.Row.Id, r.Error.Length > 500 ? r.Error[..500] : r.Error, r.Dead ? "DEAD" : "PENDING", (long)r.Delay.TotalMicroseconds))
                 .ToArray();
@@ -108,7 +117,11 @@ public sealed class OutboxStore(Ledger ledger)
                     SET o.attempts = o.attempts + 1, o.last_error = r.error, o.status = r.status,
                         o.next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL r.delay MICROSECOND
                     """, new { rows = JsonSerializer.Serialize(rows, OutboxJson.Default.MarkedRefusalArray) });
-            await transaction.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard IN @held", new { held });
+            // Those that had no turn come first the next time.
+            var served = sent.Select(r => r.Shard).Distinct().Append(-1);
+            await transaction.ExecuteAsync("""
+                UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @held
+                """, new { served, held });
             return [.. held.Select(shard => (int)shard)];
         }, cancellationToken);
 
@@ -120,6 +133,24 @@ public sealed class OutboxStore(Ledger ledger)
                                   WHERE id = (SELECT MIN(id) FROM outbox WHERE status = 'PENDING')), 0) AS DOUBLE) AS OldestAge,
                    (SELECT COUNT(*) FROM outbox WHERE status = 'DEAD') AS Dead
             """, null, cancellationToken))!;
+
+    /// <summary>The newest rows, of one status or of all, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int most, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<OutboxEntry>("""
+            SELECT id AS Id, topic AS Topic, message_key AS `Key`, message_id AS MessageId, LEFT(CONVERT(payload USING utf8mb4), 2000) AS Payload, status AS Status,
+                   attempts AS Attempts, last_error AS LastError, created_at AS CreatedAt, next_attempt_at AS NextAttemptAt, sent_at AS SentAt
+            FROM outbox WHERE (@status IS NULL OR status = @status) AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @most
+            """, new { status, before, most }, cancellationToken);
+
+    /// <summary>Lets a row be sent (again) that is DEAD or SENT; null where there is none of this id, false where it waits already.</summary>
+    public async Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken)
+    {
+        if (await ledger.ExecuteAsync("""
+            UPDATE outbox SET status = 'PENDING', attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), sent_at = NULL, last_error = NULL
+            WHERE id = @id AND status IN ('DEAD', 'SENT')
+            """, new { id }, cancellationToken) == 1) return true;
+        return await ledger.SingleAsync<long?>("SELECT id FROM outbox WHERE id = @id", new { id }, cancellationToken) is null ? null : false;
+    }
 
     /// <summary>Deletes sent rows, and notes of what consumers handled, that are older; returns how many.</summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)

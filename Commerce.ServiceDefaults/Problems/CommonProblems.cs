@@ -13,6 +13,7 @@ public static class CommonProblems
     public static readonly Problem PayloadTooLarge = new(413, "payload-too-large", "The request is too large.");
     public static readonly Problem RateLimited = new(429, "rate-limited", "Too many requests.");
     public static readonly Problem InternalError = new(500, "internal-error", "The server failed to answer.");
+    public static readonly Problem Overloaded = new(503, "overloaded", "Too many requests are under way. Try again.");
     public static readonly Problem DependencyUnavailable = new(503, "dependency-unavailable", "The server cannot reach what it needs. Try again.");
 
     static readonly ConcurrentDictionary<int, Problem> ByStatus = new(

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Commerce.Core.Coupons;
@@ -30,7 +31,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
             {
                 var slug = await PressAsync(shopper, couponId);
                 // Accepted in an answer that was lost: the coupon is theirs all the same.
-                if (slug is not ("unreachable" or "gate-closed" or "dependency-unavailable")) verdicts[shopper.Id] = slug;
+                if (slug is not ("unreachable" or "gate-closed" or "dependency-unavailable" or "overloaded")) verdicts[shopper.Id] = slug;
                 if (verdicts.ContainsKey(shopper.Id) || deadline.IsCancellationRequested) return;
                 await Task.Delay(100, CancellationToken.None);
             }
@@ -160,28 +161,68 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
 public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
-    public async Task F2_Coupons_are_issued_while_the_broker_is_away_and_none_is_lost()
+    public async Task F2_Coupons_are_issued_while_the_broker_is_away_for_30_s_and_none_is_lost()
     {
-        var coupon = await Stack.CouponAsync(total: 300);
-        var users = await Stack.UsersAsync("f2", 400);
+        var coupon = await Stack.CouponAsync(total: 900);
+        var users = await Stack.UsersAsync("f2", 1200);
+        var outage = TimeSpan.FromSeconds(30);
+        // Waves until the broker is back: the first finds out that it is away, the last is under way when it returns.
+        var waves = users.Chunk(120).ToArray();
+
         await Stack.BrokerAwayAsync();
-        ConcurrentDictionary<string, string> verdicts;
+        var sale = Task.WhenAll(waves.Select(async (wave, i) =>
+        {
+            await Task.Delay(outage * i / (waves.Length - 1), Cancelled);
+            return await SellAsync(wave, coupon.Id);
+        }));
         try
         {
-            verdicts = await SellAsync(users, coupon.Id);
+            await Task.Delay(outage, Cancelled);
         }
         finally
         {
             await Stack.BrokerBackAsync();
         }
 
-        Assert.Equal(300, verdicts.Values.Count(v => v == ""));
+        var verdicts = (await sale).SelectMany(v => v).ToDictionary();
+        Assert.Equal(900, verdicts.Values.Count(v => v == ""));
+        Assert.Equal(300, verdicts.Values.Count(v => v == "coupon-sold-out"));
         await AuditAsync(coupon.Id, verdicts);
-        Assert.Equal(300, await RowsAsync(coupon.Id));
+        Assert.Equal(900, await RowsAsync(coupon.Id));
     }
 
     [Fact]
-    public async Task F3_A_message_whose_acknowledgement_is_lost_gives_one_row()
+    public async Task F3_A_message_whose_acknowledgement_is_lost_on_the_way_gives_one_row()
+    {
+        var coupon = await Stack.CouponAsync(total: 50);
+        var users = await Stack.UsersAsync("f3-lost", 20);
+        // Opens the gate.
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        await using var proxy = new KafkaProxy(Stack.Kafka);
+        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig
+        {
+            BootstrapServers = proxy.Address, Acks = Acks.All, MessageTimeoutMs = 20_000, RequestTimeoutMs = 1000, RetryBackoffMs = 50,
+        }).Build();
+        var before = Written();
+        proxy.LoseAcknowledgements(1);
+
+        var sent = users.Skip(1).Select(async user =>
+        {
+            var answer = await Gate.AcceptAsync(coupon.Id, user.Id);
+            await producer.ProduceAsync(Topics.CouponIssued,
+                new Message<string?, byte[]?> { Key = "f3", Value = new CouponIssued(coupon.Id, answer.Epoch, user.Id, answer.AcceptedAt).ToBytes() }, Cancelled);
+        });
+        await Task.WhenAll(sent);
+
+        Assert.Equal(1, proxy.Lost);
+        var written = Written() - before;
+        Assert.True(written > 19, $"Only {written} messages: none was written twice.");
+        await AuditAsync(coupon.Id, users.ToDictionary(u => u.Id, _ => ""));
+        Assert.Equal(20, await RowsAsync(coupon.Id));
+    }
+
+    [Fact]
+    public async Task F3_A_message_whose_acknowledgement_comes_too_late_gives_one_row()
     {
         var coupon = await Stack.CouponAsync(total: 50);
         var users = await Stack.UsersAsync("f3", 20);
@@ -245,6 +286,73 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     }
 
     [Fact]
+    public async Task An_issue_among_the_dead_letters_is_shown_as_failed_and_issued_once_it_is_sent_back()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var users = await Stack.UsersAsync("dead", 3);
+        using var owner = await Stack.UserAsync(users[0].Id);
+        await Ledger.ExecuteAsync($"""
+            CREATE TRIGGER refuse_one BEFORE INSERT ON coupon_issue FOR EACH ROW
+            BEGIN IF NEW.user_id = '{users[0].Id}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF; END
+            """, null, Cancelled);
+        JsonNode letter;
+        try
+        {
+            // The others of its batch are none the worse for it.
+            Assert.All((await SellAsync(users, coupon.Id)).Values, v => Assert.Equal("", v));
+            await Eventually.EqualAsync("FAILED", StatusAsync);
+            await Eventually.EqualAsync(2, () => RowsAsync(coupon.Id));
+            letter = (await Eventually.GetAsync(DeadLettersAsync, l => l.Any(OfThis))).First(OfThis)!;
+            Assert.Equal(DeadLetterReasons.HandlerFailed, (string?)letter["reason"]);
+        }
+        finally
+        {
+            await Ledger.ExecuteAsync("DROP TRIGGER refuse_one", null, Cancelled);
+        }
+
+        using var answer = await Stack.Admin.PostAsync($"/api/admin/dead-letters/{letter["id"]}/replay", null, Cancelled);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        await Eventually.EqualAsync("ISSUED", StatusAsync);
+        await AuditAsync(coupon.Id, users.ToDictionary(u => u.Id, _ => ""));
+
+        async Task<string?> StatusAsync() => (string?)(await owner.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue", Cancelled))!["status"];
+
+        bool OfThis(JsonNode? l) => ((string?)l!["message"])?.Contains($"\"{users[0].Id}\"", StringComparison.Ordinal) is true;
+    }
+
+    [Fact]
+    public async Task A_message_that_cannot_be_handled_is_counted_with_its_topic_and_reason()
+    {
+        var topic = $"TEST-{Guid.NewGuid():N}";
+        var counted = new TaskCompletionSource<Dictionary<string, object?>>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Name == "commerce.dead_letters") self.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => counted.TrySetResult(tags.ToArray().ToDictionary()));
+        listener.Start();
+        await Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = [1] }, Cancelled);
+        using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
+        {
+            BootstrapServers = Stack.Kafka, GroupId = topic,
+            AutoOffsetReset = AutoOffsetReset.Earliest, EnableAutoOffsetStore = false,
+        }).Build();
+        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, consumer, new Refusing(),
+            new ConsumerLoopOptions { Retries = new() { Attempts = 2, BaseDelay = TimeSpan.FromMilliseconds(10) } });
+
+        await loop.StartAsync(Cancelled);
+        var tags = await counted.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
+        await loop.StopAsync(Cancelled);
+
+        Assert.Equal(topic, tags["topic"]);
+        Assert.Equal(DeadLetterReasons.HandlerFailed, tags["reason"]);
+    }
+
+    [Fact]
     public async Task F41_Coupons_issued_while_broker_and_consumer_are_away_all_arrive()
     {
         var coupon = await Stack.CouponAsync(total: 5000);
@@ -267,7 +375,32 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal(5000, await RowsAsync(coupon.Id));
     }
 
+    /// <summary>How many messages the topic has had.</summary>
+    long Written()
+    {
+        using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
+        {
+            BootstrapServers = Stack.Kafka, GroupId = "count",
+        }).Build();
+        return Enumerable.Range(0, Topics.Partitions[Topics.CouponIssued])
+            .Sum(p => consumer.QueryWatermarkOffsets(new(Topics.CouponIssued, p), TimeSpan.FromSeconds(10)).High.Value);
+    }
+
     async Task<JsonArray> DeadLettersAsync() => (await Stack.Admin.GetFromJsonAsync<JsonArray>("/api/admin/dead-letters", Cancelled))!;
+}
+
+/// <summary>A handler to which every message is a fault of its own.</summary>
+sealed class Refusing : IMessageHandler<byte[]>
+{
+    public string? Read(ConsumeResult<string?, byte[]?> source, out byte[] message)
+    {
+        message = source.Message.Value!;
+        return null;
+    }
+
+    public Task HandleAsync(IReadOnlyList<Received<byte[]>> batch, CancellationToken cancellationToken) => throw new NotSupportedException("refused");
+
+    public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 /// <summary>MySQL away, frozen, read-only.</summary>
@@ -352,6 +485,41 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal(100, await RowsAsync(coupon.Id));
     }
 
+    [Fact]
+    public async Task F38_While_the_database_is_read_only_and_the_broker_away_nothing_is_promised()
+    {
+        var coupon = await Stack.CouponAsync(total: 100);
+        var users = await Stack.UsersAsync("f38-both", 100);
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
+        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        await Stack.BrokerAwayAsync();
+        try
+        {
+            // Somebody finds out that the broker does not answer; after that nobody waits for it.
+            var found = 1;
+            await Eventually.EqualAsync("dependency-unavailable", () => PressAsync(users[found++], coupon.Id));
+            foreach (var user in users.Skip(found).Take(50))
+            {
+                var asked = TimeProvider.System.GetTimestamp();
+                using var request = user.Issue(coupon.Id);
+                using var answer = await user.Client.SendAsync(request, Cancelled);
+                await answer.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+                Assert.NotNull(answer.Headers.RetryAfter);
+                // One a second asks the broker again and waits for as long as it may take.
+                Assert.True(TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(4));
+            }
+        }
+        finally
+        {
+            await Stack.BrokerBackAsync();
+            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, Cancelled);
+        }
+
+        await AuditAsync(coupon.Id, await SellAsync(users, coupon.Id));
+        Assert.Equal(100, await RowsAsync(coupon.Id));
+    }
+
     Task<int> DeadLetterCountAsync() => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled);
 }
 
@@ -392,6 +560,24 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
     }
 
     [Fact]
+    public async Task F9_Redis_emptied_after_the_last_coupon_closes_the_gate_until_it_is_known_again_that_it_is_sold_out()
+    {
+        var coupon = await Stack.CouponAsync(total: 5);
+        var users = await Stack.UsersAsync("f9-after", 400);
+        var verdicts = await SellAsync([.. users.Take(50)], coupon.Id);
+        Assert.Equal(5, verdicts.Values.Count(v => v == ""));
+        var next = 50;
+        await Eventually.EqualAsync(5, () => RowsAsync(coupon.Id));
+
+        await Stack.RedisAsync("FLUSHALL");
+
+        await Eventually.EqualAsync("gate-closed", () => PressAsync(users[next++], coupon.Id), TimeSpan.FromSeconds(1));
+        await Eventually.EqualAsync("coupon-sold-out", () => PressAsync(users[next++], coupon.Id));
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal("coupon-already-issued", await PressAsync(users.First(u => verdicts.GetValueOrDefault(u.Id) == ""), coupon.Id));
+    }
+
+    [Fact]
     public async Task F9_A_stale_copy_of_Redis_is_not_believed()
     {
         var coupon = await Stack.CouponAsync(total: 60);
@@ -424,6 +610,36 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         Assert.Equal(300, verdicts.Values.Count(v => v == ""));
         Assert.Equal(300, verdicts.Values.Count(v => v == "coupon-sold-out"));
         await AuditAsync(coupon.Id, verdicts);
+    }
+
+    [Fact]
+    public async Task More_requests_than_may_be_under_way_are_refused_at_once_rather_than_queued()
+    {
+        var coupon = await Stack.CouponAsync(total: 1000);
+        var users = await Stack.UsersAsync("bound", 2 * CommerceStack.IssuesAtOnce);
+        Assert.Equal("", await PressAsync(users[0], coupon.Id));
+        await Stack.FreezeAsync("redis");
+        HttpResponseMessage[] answers;
+        try
+        {
+            answers = await Task.WhenAll(users.Select(u => u.Client.SendAsync(u.Issue(coupon.Id), Cancelled)));
+        }
+        finally
+        {
+            await Stack.ThawAsync("redis");
+        }
+
+        var overloaded = 0;
+        foreach (var answer in answers)
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            Assert.NotNull(answer.Headers.RetryAfter);
+            if (await answer.SlugAsync() == "overloaded") overloaded++;
+        }
+
+        Assert.InRange(overloaded, 1, CommerceStack.IssuesAtOnce);
+        await AuditAsync(coupon.Id, await SellAsync(users, coupon.Id));
+        Assert.Equal(users.Count, await RowsAsync(coupon.Id));
     }
 
     [Fact]

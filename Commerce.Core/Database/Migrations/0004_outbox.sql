@@ -7,14 +7,13 @@ CREATE TABLE outbox (
   message_id      VARCHAR(100)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'the same for every copy: consumers remember it in inbox',
   payload         BLOB          NOT NULL COMMENT 'JSON',
   traceparent     VARCHAR(55)   CHARACTER SET ascii NULL,
-  status          VARCHAR(8)    NOT NULL DEFAULT 'PENDING' COMMENT 'PENDING, SENT, DEAD',
+  status          ENUM('PENDING', 'SENT', 'DEAD') NOT NULL DEFAULT 'PENDING',
   attempts        INT           NOT NULL DEFAULT 0 COMMENT 'refusals of the message itself; that the brokers were away does not count',
   next_attempt_at DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   last_error      VARCHAR(500)  NULL,
   created_at      DATETIME(6)   NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
   sent_at         DATETIME(6)   NULL,
   KEY outbox_due (status, shard, attempts, id),
-  KEY outbox_sent (status, sent_at),
   KEY outbox_by_key (message_key, id)
 );
 

@@ -1,0 +1,39 @@
+using Commerce.Core.Outbox;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Outbox;
+
+/// <summary>The outbox, for administrators.</summary>
+static class OutboxEndpoints
+{
+    static readonly Problem NotFound = new(404, "outbox-message-not-found", "There is no such message.");
+    static readonly Problem Pending = new(409, "outbox-message-pending", "The message waits to be sent already.");
+
+    public static void MapOutbox(this IEndpointRouteBuilder app)
+    {
+        var outbox = app.MapGroup("/api/admin/outbox").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        outbox.MapGet("/", ListAsync);
+        outbox.MapPost("/{id:long}/replay", ReplayAsync);
+    }
+
+    static async Task<Results<Ok<IReadOnlyList<OutboxEntry>>, ProblemResult>> ListAsync(
+        OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, int limit = 50)
+    {
+        if (status is not (null or "PENDING" or "SENT" or "DEAD"))
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["PENDING, SENT or DEAD."] });
+        return TypedResults.Ok(await outbox.ListAsync(status, before, Math.Clamp(limit, 1, 200), cancellationToken));
+    }
+
+    static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, OutboxStore outbox, OutboxWriter writer, CancellationToken cancellationToken)
+    {
+        switch (await outbox.ReplayAsync(id, cancellationToken))
+        {
+            case null: return NotFound.ToResult();
+            case false: return Pending.ToResult();
+            default:
+                writer.Wake();
+                return TypedResults.Accepted((string?)null);
+        }
+    }
+}

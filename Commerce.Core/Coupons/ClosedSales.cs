@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Hosting;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// Coupons of which nobody gets one any more, as the gate said a moment ago. Most of a crowd comes after the last coupon is gone; this
+/// process answers them itself. It asks the gate ten times a second whether that still holds, and where it does not hear so, it forgets.
+/// </summary>
+public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : BackgroundService
+{
+    static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>What was confirmed longer ago is not believed: added stock is given out within a second.</summary>
+    static readonly TimeSpan Believed = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>A sale that nobody asked for in this time is forgotten.</summary>
+    static readonly TimeSpan Wanted = TimeSpan.FromSeconds(10);
+
+    /// <summary>Users of all these coupons together; about 100 bytes each. Beyond it the gate is asked as for any other coupon.</summary>
+    const int MostUsers = 500_000;
+    const int MostSales = 100;
+
+    readonly ConcurrentDictionary<long, Sale> _sales = new();
+
+    /// <summary>The gate's answer to this user, where it is known.</summary>
+    public GateVerdict? Find(long couponId, string userId)
+    {
+        if (_sales.IsEmpty || !_sales.TryGetValue(couponId, out var sale)) return null;
+        var now = clock.GetTimestamp();
+        sale.WantedAt = now;
+        if (sale.Users is not { } users || clock.GetElapsedTime(sale.ConfirmedAt, now) > Believed) return null;
+        return users.Contains(userId) ? GateVerdict.AlreadyIssued : sale.Refusal.Verdict;
+    }
+
+    /// <summary>Told what the gate said: a sale that may be over is looked at.</summary>
+    public void Notice(long couponId, GateVerdict verdict)
+    {
+        if (verdict is GateVerdict.SoldOut or GateVerdict.Ended && !_sales.ContainsKey(couponId) && _sales.Count < MostSales)
+            _sales.TryAdd(couponId, new Sale { WantedAt = clock.GetTimestamp() });
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(AskEvery, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            if (!_sales.IsEmpty) await Task.WhenAll(_sales.Select(s => KeepAsync(s.Key, s.Value)));
+        }
+    }
+
+    async Task KeepAsync(long couponId, Sale sale)
+    {
+        var asked = clock.GetTimestamp();
+        try
+        {
+            if (clock.GetElapsedTime(sale.WantedAt, asked) > Wanted || await gate.FindRefusalAsync(couponId) is not { } refusal)
+            {
+                _sales.TryRemove(couponId, out _);
+                return;
+            }
+
+            if (sale.Users is null || refusal != sale.Refusal)
+            {
+                sale.Users = null;
+                if (refusal.Users + _sales.Values.Sum(s => (long)(s.Users?.Count ?? 0)) > MostUsers) return;
+                var users = await gate.ListUsersAsync(couponId);
+                // The same before and after: nobody was added in between.
+                asked = clock.GetTimestamp();
+                if (users.Count != refusal.Users || await gate.FindRefusalAsync(couponId) != refusal) return;
+                sale.Refusal = refusal;
+                sale.ConfirmedAt = asked;
+                sale.Users = users;
+            }
+
+            sale.ConfirmedAt = asked;
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // Not confirmed, so it is not believed for long.
+        }
+    }
+
+    sealed class Sale
+    {
+        long _wantedAt;
+        long _confirmedAt;
+
+        public long WantedAt { get => Volatile.Read(ref _wantedAt); set => Volatile.Write(ref _wantedAt, value); }
+
+        public long ConfirmedAt { get => Volatile.Read(ref _confirmedAt); set => Volatile.Write(ref _confirmedAt, value); }
+
+        public GateRefusal Refusal { get; set; } = new(GateVerdict.Closed, 0, 0, 0);
+
+        public volatile FrozenSet<string>? Users;
+    }
+}
+
+/// <summary>The gate refuses everybody new.</summary>
+/// <param name="Verdict"><see cref="GateVerdict.SoldOut"/> or <see cref="GateVerdict.Ended"/>.</param>
+/// <param name="Users">How many have the coupon.</param>
+public sealed record GateRefusal(GateVerdict Verdict, int Epoch, int Version, long Users);

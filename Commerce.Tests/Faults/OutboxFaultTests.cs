@@ -1,0 +1,264 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Commerce.Core.Messaging;
+using Commerce.Core.Outbox;
+using Commerce.Core.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>Relays that die, freeze and meet each other; brokers and Redis away. What was committed arrives, in the order of its key.</summary>
+public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(stack)
+{
+    [Fact]
+    public async Task F25_A_relay_that_dies_between_produce_and_mark_sends_again_and_the_effect_is_one()
+    {
+        using var topic = Listen();
+        Stack.Arm(Failpoints.AfterProduce);
+        var (id, _) = await WriteAsync(Key("f25"));
+        await Stack.StoppedAsync("workers");
+        await Stack.StartAsync("workers");
+
+        await SentAsync(id);
+        var copies = topic.Await(2);
+        Assert.All(copies, m => Assert.Equal(id, MessageId.Of(m.Message.Headers)));
+        // What every consumer does with the two: the note of the message and its effect are one transaction.
+        var effects = 0;
+        foreach (var copy in copies)
+            effects += await Ledger.ExecuteAsync("INSERT IGNORE INTO inbox (consumer, message_id) VALUES ('f25', @id)",
+                new { id = MessageId.Of(copy.Message.Headers) }, Cancelled);
+        Assert.Equal(1, effects);
+    }
+
+    [Fact]
+    public async Task F26_Relays_side_by_side_lose_nothing_and_send_nothing_twice()
+    {
+        using var topic = Listen();
+        var ids = new List<string>();
+        using var ended = new CancellationTokenSource();
+        var others = Enumerable.Range(0, 2).Select(_ => Task.Run(() => RelayUntilAsync(ended.Token))).ToList();
+        for (var i = 0; i < 20; i++) ids.AddRange((await WriteManyAsync("f26", 200)).Select(m => m.Id));
+        var (last, _) = await WriteAsync(Key("f26-last"));
+        await SentAsync(ids);
+        await SentAsync(last);
+        await ended.CancelAsync();
+        await Task.WhenAll(others);
+
+        var arrived = topic.Await(ids.Count + 1).Select(m => MessageId.Of(m.Message.Headers)).ToList();
+        Assert.Equal(ids.Append(last).Order(), arrived.Order());
+        // Nothing more comes.
+        var (end, _) = await WriteAsync(Key("f26-end"));
+        Assert.Equal(ids.Count + 2, topic.IdsUntil(end).Count);
+    }
+
+    [Fact]
+    public async Task F27_A_relay_that_is_frozen_past_its_lease_marks_nothing_when_it_thaws()
+    {
+        using var topic = Listen();
+        string id;
+        // The relay waits for the broker's report when it freezes.
+        await Stack.FreezeAsync("kafka");
+        try
+        {
+            (id, _) = await WriteAsync(Key("f27"));
+            await Eventually.EqualAsync(1, () => LeasesAsync(id), TimeSpan.FromSeconds(10));
+            await Stack.FreezeAsync("workers");
+        }
+        finally
+        {
+            await Stack.ThawAsync("kafka");
+        }
+
+        DateTime sentAt;
+        try
+        {
+            Assert.Equal(0, await CountAsync("SENT", id));
+            // Another one takes over as soon as the lease is over.
+            using var relay = NewRelay();
+            await Eventually.EqualAsync(1, async () =>
+            {
+                await relay.DrainAsync(Cancelled);
+                return await CountAsync("SENT", id);
+            }, TimeSpan.FromSeconds(30));
+            sentAt = await SentAtAsync(id);
+            // As if it waited again: if the frozen one marked it now, it would be sent.
+            await Ledger.ExecuteAsync("UPDATE outbox SET status = 'PENDING', attempts = 1, next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE message_id = @id",
+                new { id }, Cancelled);
+        }
+        finally
+        {
+            await Stack.ThawAsync("workers");
+        }
+
+        // The workers are back: what comes later is sent by them.
+        var (later, _) = await WriteAsync(Key("f27-later"));
+        await SentAsync(later);
+        await Task.Delay(TimeSpan.FromSeconds(4), Cancelled);
+        Assert.Equal(1, await CountAsync("PENDING", id));
+        Assert.Equal(sentAt, await SentAtAsync(id));
+        await Ledger.ExecuteAsync("UPDATE outbox SET next_attempt_at = UTC_TIMESTAMP(6) WHERE message_id = @id", new { id }, Cancelled);
+        await SentAsync(id);
+    }
+
+    [Fact]
+    public async Task F27_A_mark_under_a_claim_that_was_taken_over_changes_nothing()
+    {
+        var store = Stack.Services.GetRequiredService<OutboxStore>();
+        var key = Key("f27-stale");
+        var shard = OutboxWriter.ShardOf(key);
+        var claim = (await Eventually.GetAsync(() => store.ClaimAsync([shard], TimeSpan.FromHours(1), Cancelled), c => c is not null))!;
+        var (id, _) = await WriteAsync(key);
+        var rows = await store.ListDueAsync(claim, 10, Cancelled);
+        Assert.Equal(id, Assert.Single(rows).MessageId);
+        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
+
+        Assert.Empty(await store.MarkAsync(claim, rows, [], Cancelled));
+
+        Assert.Equal(1, await CountAsync("PENDING", id));
+        Assert.Equal("another", await Ledger.SingleAsync<string>("SELECT token FROM outbox_shard WHERE shard = @shard", new { shard }, Cancelled));
+        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard = @shard", new { shard }, Cancelled);
+        await SentAsync(id);
+    }
+
+    [Fact]
+    public async Task F28_Rows_that_are_committed_out_of_the_order_of_their_ids_are_all_sent()
+    {
+        var (early, late) = (Guid.NewGuid().ToString(), "");
+        await Ledger.TransactAsync(async transaction =>
+        {
+            await OutboxWriter.AddAsync(transaction, new(Topic, Key("f28"), early, "{}"u8.ToArray()));
+            // While this transaction stays open, one with a higher id is committed and sent.
+            (late, _) = await WriteAsync(Key("f28"));
+            await SentAsync(late);
+            return 0;
+        }, Cancelled);
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+
+        await SentAsync(early);
+        Assert.True(await Ledger.SingleAsync<bool>(
+            "SELECT (SELECT id FROM outbox WHERE message_id = @early) < (SELECT id FROM outbox WHERE message_id = @late)", new { early, late }, Cancelled));
+    }
+
+    [Fact]
+    public async Task Messages_of_a_key_keep_their_order_while_the_broker_goes_and_comes_back_and_relays_compete()
+    {
+        using var topic = Listen();
+        var keys = Enumerable.Range(0, 20).Select(_ => Key("order")).ToList();
+        using var ended = new CancellationTokenSource();
+        var other = Task.Run(() => RelayUntilAsync(ended.Token), Cancelled);
+        var written = keys.ToDictionary(k => k, _ => new List<string>());
+        for (var round = 0; round < 4; round++)
+        {
+            if (round == 1) await Stack.BrokerAwayAsync();
+            if (round == 3) await Stack.BrokerBackAsync();
+            foreach (var key in keys) written[key].AddRange((await WriteAsync(key, count: 5)).All);
+            // Longer than a message waits for the broker.
+            if (round == 2) await Task.Delay(TimeSpan.FromSeconds(6), Cancelled);
+        }
+
+        await SentAsync([.. written.Values.SelectMany(v => v)]);
+        await ended.CancelAsync();
+        await other;
+        var (last, _) = await WriteAsync(Key("order-last"));
+        await SentAsync(last);
+        topic.IdsUntil(last);
+        var arrived = topic.Await(401).GroupBy(m => m.Message.Key!).ToDictionary(g => g.Key, g => g.Select(m => MessageId.Of(m.Message.Headers)!).Distinct());
+        Assert.All(written, w => Assert.Equal(w.Value, arrived[w.Key]));
+        Assert.Equal(0, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", null, Cancelled));
+    }
+
+    [Fact]
+    public async Task A_message_that_the_brokers_refuse_dies_and_can_be_replayed_and_its_key_goes_on()
+    {
+        var key = Key("dead");
+        var (bad, _) = await WriteAsync(key, wake: false);
+        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic, attempts = 8 WHERE message_id = @bad", new { bad, topic = RefusedTopic }, Cancelled);
+        var (good, _) = await WriteAsync(key);
+        // The next one is the ninth attempt; until the tenth the key waits.
+        await Eventually.EqualAsync(9, () => Ledger.SingleAsync<int>("SELECT attempts FROM outbox WHERE message_id = @bad", new { bad }, Cancelled));
+        Assert.Equal(1, await CountAsync("PENDING", good));
+        using (var early = await Stack.Admin.PostAsync($"/api/admin/outbox/{await IdAsync(bad)}/replay", null, Cancelled))
+            await early.ShouldBeProblemAsync(HttpStatusCode.Conflict, "outbox-message-pending");
+        await Ledger.ExecuteAsync("UPDATE outbox SET next_attempt_at = UTC_TIMESTAMP(6) WHERE message_id = @bad", new { bad }, Cancelled);
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+
+        await Eventually.EqualAsync(1, () => CountAsync("DEAD", bad));
+        await SentAsync(good);
+        var listed = (await Stack.Admin.GetFromJsonAsync<JsonArray>("/api/admin/outbox?status=DEAD", Cancelled))!.Single(m => (string?)m!["messageId"] == bad)!;
+        Assert.Equal(10, (int?)listed["attempts"]);
+        Assert.NotNull((string?)listed["lastError"]);
+
+        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic WHERE message_id = @bad", new { bad, topic = Topic }, Cancelled);
+        using var replay = await Stack.Admin.PostAsync($"/api/admin/outbox/{listed["id"]}/replay", null, Cancelled);
+        Assert.Equal(HttpStatusCode.Accepted, replay.StatusCode);
+        await SentAsync(bad);
+        using var unknown = await Stack.Admin.PostAsync("/api/admin/outbox/999999999/replay", null, Cancelled);
+        await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "outbox-message-not-found");
+    }
+
+    [Fact]
+    public async Task While_Redis_is_away_the_relay_looks_by_itself_and_is_woken_again_later()
+    {
+        await Stack.KillAsync("redis");
+        try
+        {
+            var (id, _) = await WriteAsync(Key("deaf"));
+            await SentAsync(id);
+        }
+        finally
+        {
+            await Stack.StartAsync("redis");
+        }
+
+        await Eventually.GetAsync(async () =>
+        {
+            var start = TimeProvider.System.GetTimestamp();
+            await SentAsync((await WriteAsync(Key("woken"))).First);
+            return TimeProvider.System.GetElapsedTime(start);
+        }, took => took < TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>There is no such topic.</summary>
+    const string RefusedTopic = "NO_SUCH_TOPIC";
+
+    /// <summary>One more relay, in this process.</summary>
+    OutboxRelay NewRelay() => ActivatorUtilities.CreateInstance<OutboxRelay>(Stack.Services, Options.Create(new OutboxOptions()));
+
+    async Task RelayUntilAsync(CancellationToken ended)
+    {
+        using var relay = NewRelay();
+        while (!ended.IsCancellationRequested)
+        {
+            try
+            {
+                await relay.DrainAsync(ended);
+                await Task.Delay(10, ended);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    async Task<IReadOnlyList<(string Key, string Id)>> WriteManyAsync(string name, int count)
+    {
+        var messages = Enumerable.Range(0, count).Select(_ => (Key: Key(name), Id: Guid.NewGuid().ToString())).ToList();
+        await Ledger.TransactAsync(async transaction =>
+        {
+            foreach (var (key, id) in messages) await OutboxWriter.AddAsync(transaction, new(Topic, key, id, "{}"u8.ToArray()));
+            return 0;
+        }, Cancelled);
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+        return messages;
+    }
+
+    Task<int> LeasesAsync(string id) => Ledger.SingleAsync<int>("""
+        SELECT COUNT(*) FROM outbox o JOIN outbox_shard s ON s.shard = o.shard WHERE o.message_id = @id AND s.lease_until > UTC_TIMESTAMP(6)
+        """, new { id }, Cancelled);
+
+    Task<DateTime> SentAtAsync(string id) => Ledger.SingleAsync<DateTime>("SELECT sent_at FROM outbox WHERE message_id = @id", new { id }, Cancelled);
+
+    Task<long> IdAsync(string id) => Ledger.SingleAsync<long>("SELECT id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
+}

@@ -1,0 +1,121 @@
+using Commerce.Core.Coupons;
+using Commerce.Tests.Faults;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Coupons;
+
+/// <summary>What a replica says by itself once nobody gets a coupon any more, and how soon it notices that this has changed.</summary>
+public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), IAsyncLifetime
+{
+    static readonly TimeSpan ASecond = TimeSpan.FromSeconds(1);
+
+    /// <summary>None of the ledger's: nobody else looks after these gates.</summary>
+    static long s_nextId = 9_000_000_000;
+
+    readonly long _id = Interlocked.Increment(ref s_nextId);
+    ClosedSales? _sales;
+    Coupon? _coupon;
+
+    CouponGate Gate => Stack.Services.GetRequiredService<CouponGate>();
+
+    ClosedSales Sales => _sales!;
+
+    Coupon Coupon => _coupon!;
+
+    async ValueTask IAsyncLifetime.InitializeAsync()
+    {
+        await InitializeAsync();
+        _sales = new ClosedSales(Gate, TimeProvider.System);
+        await _sales.StartAsync(Cancelled);
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        _coupon = new Coupon(_id, "closed", 1000, 1, 0, now.AddHours(-1), now.AddHours(1), "ACTIVE", 1, 1);
+        await Gate.OpenAsync(_coupon, epoch: 1, stock: 1);
+        Assert.Equal(GateVerdict.Accepted, await PressAsync("winner"));
+    }
+
+    async ValueTask IAsyncDisposable.DisposeAsync()
+    {
+        await Sales.StopAsync(CancellationToken.None);
+        Sales.Dispose();
+        await DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Nothing_is_said_of_a_sale_that_goes_on()
+    {
+        await Gate.FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
+        Sales.Notice(_id, GateVerdict.SoldOut);
+        // Looked at and forgotten: noticing it again changes nothing either.
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Null(Sales.Find(_id, "winner"));
+            await Task.Delay(20, Cancelled);
+        }
+    }
+
+    [Fact]
+    public async Task Winners_hear_that_they_have_it_and_the_others_that_it_is_sold_out()
+    {
+        await KnownAsync(GateVerdict.SoldOut);
+        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "winner"));
+    }
+
+    [Fact]
+    public async Task Added_stock_is_noticed_within_a_second_and_so_is_that_it_is_gone_again()
+    {
+        await KnownAsync(GateVerdict.SoldOut);
+
+        await Gate.FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
+        await UnknownAsync();
+
+        Assert.Equal(GateVerdict.Accepted, await PressAsync("second"));
+        await KnownAsync(GateVerdict.SoldOut);
+        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "second"));
+    }
+
+    [Fact]
+    public async Task A_cancelled_coupon_is_over_for_the_others()
+    {
+        await KnownAsync(GateVerdict.SoldOut);
+        await Gate.FollowAsync(Coupon with { Version = 2, Status = "CANCELLED" });
+        await KnownAsync(GateVerdict.Ended);
+        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "winner"));
+    }
+
+    [Fact]
+    public async Task A_gate_that_is_lost_is_noticed_within_a_second()
+    {
+        await KnownAsync(GateVerdict.SoldOut);
+        await Gate.CloseStaleAsync(_id, epoch: 2);
+        await UnknownAsync();
+    }
+
+    [Fact]
+    public async Task While_Redis_does_not_answer_nothing_is_said_for_long()
+    {
+        await KnownAsync(GateVerdict.SoldOut);
+        await Stack.FreezeAsync("redis");
+        try
+        {
+            await UnknownAsync();
+        }
+        finally
+        {
+            await Stack.ThawAsync("redis");
+        }
+
+        await KnownAsync(GateVerdict.SoldOut);
+    }
+
+    async Task<GateVerdict> PressAsync(string user) => (await Gate.AcceptAsync(_id, user)).Verdict;
+
+    /// <summary>As the issuer does it: who hears nothing here asks the gate and tells its answer.</summary>
+    async Task KnownAsync(GateVerdict verdict) => await Eventually.EqualAsync<GateVerdict?>(verdict, async () =>
+    {
+        var known = Sales.Find(_id, "late");
+        if (known is null) Sales.Notice(_id, await PressAsync("late"));
+        return known;
+    });
+
+    async Task UnknownAsync() => await Eventually.EqualAsync(null, () => Task.FromResult(Sales.Find(_id, "late")), ASecond);
+}
