@@ -34,12 +34,12 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(OrderStatus))]
 [JsonSerializable(typeof(IReadOnlyList<Order>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
+[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
 [JsonSerializable(typeof(EventDefinition))]
 [JsonSerializable(typeof(EventTimes))]
 [JsonSerializable(typeof(TicketAnswer))]
 [JsonSerializable(typeof(OpenedData))]
-[JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(AuditReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

@@ -136,7 +136,7 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
 
     protected CommerceStack Stack => stack;
 
-    public ValueTask InitializeAsync() => new(stack.StartAsync());
+    public virtual ValueTask InitializeAsync() => new(stack.StartAsync());
 
     /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
     protected async Task AuditAsync(TimeSpan? patience = null)

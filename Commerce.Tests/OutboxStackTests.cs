@@ -10,18 +10,29 @@ namespace Commerce.Tests;
 /// <summary>Writes to the outbox, and reads what arrives at the other end.</summary>
 public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 {
+    /// <summary>Nobody consumes it but these tests.</summary>
+    protected const string Topic = "OUTBOX_TEST";
+
+    /// <inheritdoc/>
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        // The first message makes the topic; the relay makes none.
+        await Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?>(), Cancelled);
+    }
+
     protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
 
     /// <summary>A key that no other test uses.</summary>
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
 
     /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
-    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topics.EventOpen, bool wake = true)
+    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, bool wake = true)
     {
         var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
         await Ledger.TransactAsync(async transaction =>
         {
-            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, "{}"u8.ToArray()));
+            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(Topic, key, id, "{}"u8.ToArray()));
             return 0;
         }, Cancelled);
         if (wake) Stack.Services.GetRequiredService<OutboxWriter>().Wake();
@@ -37,7 +48,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
         await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromSeconds(60));
 
     /// <summary>Listens to a topic from now on.</summary>
-    protected TopicTail Listen(string topic = Topics.EventOpen) => new(Stack, topic);
+    protected TopicTail Listen() => new(Stack, Topic);
 }
 
 /// <summary>Reads one topic, without a group, from the end that it has now.</summary>
@@ -54,9 +65,10 @@ public sealed class TopicTail : IDisposable
         {
             BootstrapServers = stack.Kafka, GroupId = "tail", EnableAutoCommit = false, FetchWaitMaxMs = 10, ReconnectBackoffMaxMs = 500,
         }).SetLogHandler((_, _) => { }).Build();
-        _consumer.Assign(Enumerable.Range(0, Topics.Partitions[topic]).Select(p =>
+        using var admin = new DependentAdminClientBuilder(_consumer.Handle).Build();
+        _consumer.Assign(admin.GetMetadata(topic, Deadline).Topics.Single().Partitions.Select(p =>
         {
-            var at = new TopicPartition(topic, p);
+            var at = new TopicPartition(topic, p.PartitionId);
             return new TopicPartitionOffset(at, _consumer.QueryWatermarkOffsets(at, Deadline).High);
         }));
     }

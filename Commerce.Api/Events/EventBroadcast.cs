@@ -77,7 +77,7 @@ sealed partial class EventBroadcast(
     /// <summary>Adds what the ledger has after the last opening, up to the one with the number <paramref name="until"/>.</summary>
     async Task AskLedgerAsync(long until, CancellationToken stoppingToken)
     {
-        if (feed.Last < 0) feed.Begin(Math.Max(0, await ledger.LastOpeningAsync(stoppingToken) - EventFeed.Capacity));
+        if (feed.Last < 0) feed.Begin(Math.Max(0, await ledger.LastOpeningAsync(stoppingToken) - feed.Capacity));
         for (var count = MostTogether; count == MostTogether && feed.Last < until;)
         {
             var opened = await ledger.ListOpenedAsync(feed.Last, MostTogether, stoppingToken);

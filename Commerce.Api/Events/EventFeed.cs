@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Commerce.Core.Events;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Api.Events;
 
@@ -23,13 +24,13 @@ sealed record OpenedData(long EventId, string Name, DateTime OpenedAt);
 /// The last openings of this replica, in their order and without a gap. One writes, all clients read: each only remembers how far it has come, so a
 /// client that waits holds no queue.
 /// </summary>
-sealed class EventFeed
+sealed class EventFeed(IOptions<EventStreamOptions> options)
 {
-    /// <summary>How many are remembered. Who is further behind reads the ledger.</summary>
-    public const int Capacity = 1024;
-
-    readonly EventFrame?[] _frames = new EventFrame?[Capacity];
+    readonly EventFrame?[] _frames = new EventFrame?[options.Value.Remembered];
     long _last = -1;
+
+    /// <summary>How many are remembered. Who is further behind reads the ledger.</summary>
+    public int Capacity => _frames.Length;
 
     /// <summary>The number of the last opening; below 0 until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
@@ -40,10 +41,10 @@ sealed class EventFeed
     /// <summary>Adds the opening that follows the last.</summary>
     public void Add(EventFrame frame)
     {
-        Volatile.Write(ref _frames[frame.Seq % Capacity], frame);
+        Volatile.Write(ref _frames[frame.Seq % _frames.Length], frame);
         Volatile.Write(ref _last, frame.Seq);
     }
 
     /// <summary>The opening with this number; null where it is not remembered.</summary>
-    public EventFrame? Find(long seq) => Volatile.Read(ref _frames[seq % Capacity]) is { } frame && frame.Seq == seq ? frame : null;
+    public EventFrame? Find(long seq) => Volatile.Read(ref _frames[seq % _frames.Length]) is { } frame && frame.Seq == seq ? frame : null;
 }

@@ -131,7 +131,7 @@ static class EventStreamEndpoint
         writer.Write(EventClients.RetryLine());
         await FlushAsync();
         // Another replica may be a little ahead; far ahead there is only a ledger that was reset.
-        var position = after is { } id && id <= feed.Last + EventFeed.Capacity ? id : feed.Last;
+        var position = after is { } id && id <= feed.Last + feed.Capacity ? id : feed.Last;
         while (position < feed.Last && feed.Find(position + 1) is null)
         {
             var missed = await ledger.ListOpenedAsync(position, ReadTogether, context.RequestAborted);

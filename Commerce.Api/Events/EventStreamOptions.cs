@@ -15,6 +15,10 @@ sealed class EventStreamOptions
     [Range(1, 1_000)]
     public int MostPerUser { get; set; } = 6;
 
+    /// <summary>How many openings are kept in memory for those who come back: 1 to 100,000. Who missed more reads the ledger.</summary>
+    [Range(1, 100_000)]
+    public int Remembered { get; set; } = 1024;
+
     /// <summary>A stream hears at least this often from us: 1 s to 1 min.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(15);

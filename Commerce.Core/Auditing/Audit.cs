@@ -36,15 +36,15 @@ public sealed class Audit(
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
                         WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
                 """, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
                           OR (status IN ('OPEN', 'CLOSED') AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL))
                      + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
-                        AND (SELECT COUNT(*) FROM outbox o WHERE o.topic = 'EVENT_OPEN' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
+                        AND (SELECT COUNT(*) FROM outbox o WHERE o.message_key = 'events' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
                      + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
                 """, cancellationToken),
-            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
         };
         if (await inventoryLedger.FindEpochAsync(cancellationToken) is > 0 and var epoch)
         {

@@ -19,10 +19,26 @@ public sealed partial class EventOpener(
     const int AtOnce = 8;
     const int MostTogether = 1000;
 
-    /// <summary>Does what is due by the schedule, and returns how long it is until the next moment, at most <paramref name="longest"/>.</summary>
+    /// <summary>
+    /// Does what is due by the schedule, while Redis is away by the ledger, and returns how long it is until the next moment, at most
+    /// <paramref name="longest"/>.
+    /// </summary>
     public async Task<TimeSpan> RunDueAsync(TimeSpan longest, CancellationToken cancellationToken)
     {
-        var (whole, next, due) = await schedule.DueAsync(MostTogether);
+        bool whole;
+        TimeSpan? next;
+        IReadOnlyList<EventMoment> due;
+        try
+        {
+            (whole, next, due) = await schedule.DueAsync(MostTogether);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            LogAway(logger, e.Message);
+            await RunDueByLedgerAsync(cancellationToken);
+            return longest;
+        }
+
         if (!whole)
         {
             LogRestoring(logger);
@@ -43,8 +59,7 @@ public sealed partial class EventOpener(
     /// <summary>Does all that is due by the ledger, whatever Redis says, and puts the rest into the schedule.</summary>
     public async Task RecoverAsync(CancellationToken cancellationToken)
     {
-        foreach (var planned in await ledger.ListPlannedAsync(cancellationToken))
-            if (planned.Wait <= TimeSpan.Zero) await RunAsync(planned.Moment, OpenedBy.Recovery, cancellationToken);
+        await RunDueByLedgerAsync(cancellationToken);
         await RestoreAsync(cancellationToken);
     }
 
@@ -105,6 +120,12 @@ public sealed partial class EventOpener(
         return planned;
     }
 
+    async Task RunDueByLedgerAsync(CancellationToken cancellationToken)
+    {
+        foreach (var planned in await ledger.ListPlannedAsync(cancellationToken))
+            if (planned.Wait <= TimeSpan.Zero) await RunAsync(planned.Moment, OpenedBy.Recovery, cancellationToken);
+    }
+
     async Task RestoreAsync(CancellationToken cancellationToken) => await schedule.RestoreAsync(await ledger.ListPlannedAsync(cancellationToken));
 
     async Task WithoutFaultsAsync(Func<Task> work)
@@ -128,6 +149,6 @@ public sealed partial class EventOpener(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not have the schedule of the events; restoring it from the ledger")]
     static partial void LogRestoring(ILogger logger);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not follow an event at once: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The times of events do not reach Redis: {Reason}")]
     static partial void LogAway(ILogger logger, string reason);
 }

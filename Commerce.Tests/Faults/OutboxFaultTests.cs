@@ -127,7 +127,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var (early, late) = (Guid.NewGuid().ToString(), "");
         await Ledger.TransactAsync(async transaction =>
         {
-            await OutboxWriter.AddAsync(transaction, new(Topics.EventOpen, Key("f28"), early, "{}"u8.ToArray()));
+            await OutboxWriter.AddAsync(transaction, new(Topic, Key("f28"), early, "{}"u8.ToArray()));
             // While this transaction stays open, one with a higher id is committed and sent.
             (late, _) = await WriteAsync(Key("f28"));
             await SentAsync(late);
@@ -189,7 +189,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.Equal(10, (int?)listed["attempts"]);
         Assert.NotNull((string?)listed["lastError"]);
 
-        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic WHERE message_id = @bad", new { bad, topic = Topics.EventOpen }, Cancelled);
+        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic WHERE message_id = @bad", new { bad, topic = Topic }, Cancelled);
         using var replay = await Stack.Admin.PostAsync($"/api/admin/outbox/{listed["id"]}/replay", null, Cancelled);
         Assert.Equal(HttpStatusCode.Accepted, replay.StatusCode);
         await SentAsync(bad);
@@ -247,7 +247,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var messages = Enumerable.Range(0, count).Select(_ => (Key: Key(name), Id: Guid.NewGuid().ToString())).ToList();
         await Ledger.TransactAsync(async transaction =>
         {
-            foreach (var (key, id) in messages) await OutboxWriter.AddAsync(transaction, new(Topics.EventOpen, key, id, "{}"u8.ToArray()));
+            foreach (var (key, id) in messages) await OutboxWriter.AddAsync(transaction, new(Topic, key, id, "{}"u8.ToArray()));
             return 0;
         }, Cancelled);
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();

@@ -31,6 +31,7 @@ sealed partial class BenchStack : IAsyncDisposable
     {
         (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
         ApiUrl = app.GetEndpoint("api", "http");
+        SandboxUrl = app.GetEndpoint("payment-sandbox", "http");
         Admin = new HttpClient { BaseAddress = ApiUrl };
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
     }
@@ -38,6 +39,8 @@ sealed partial class BenchStack : IAsyncDisposable
     public Uri ApiUrl { get; }
 
     public Uri CeilingUrl { get; }
+
+    public Uri SandboxUrl { get; }
 
     public HttpClient Admin { get; }
 
@@ -55,7 +58,7 @@ sealed partial class BenchStack : IAsyncDisposable
                 .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
         var app = await builder.BuildAsync();
         await app.StartAsync();
-        foreach (var name in new[] { "api", "workers" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
+        foreach (var name in new[] { "api", "workers", "payment-sandbox" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
 
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Environment.ProcessPath!, ["serve", url.ToString()]) { RedirectStandardOutput = true };
@@ -83,13 +86,18 @@ sealed partial class BenchStack : IAsyncDisposable
         hosting.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(60));
         var host = hosting.Build();
         await host.StartAsync();
-        var stack = new BenchStack(app, host, ceilings, url);
+        await AnswersAsync(new Uri(url, "/alive"));
+        return new BenchStack(app, host, ceilings, url);
+    }
+
+    static async Task AnswersAsync(Uri url)
+    {
         using var http = new HttpClient();
         while (true)
         {
             try
             {
-                if ((await http.GetAsync(new Uri(url, "/alive"))).IsSuccessStatusCode) return stack;
+                if ((await http.GetAsync(url)).IsSuccessStatusCode) return;
             }
             catch (HttpRequestException)
             {
@@ -118,6 +126,22 @@ sealed partial class BenchStack : IAsyncDisposable
         return coupon;
     }
 
+    /// <summary>Workers with settings of their own, in place of the stack's, which are to be stopped.</summary>
+    public async Task<Process> StartWorkersAsync(params (string Name, string Value)[] settings)
+    {
+        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Bench", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers"),
+            ["--urls", url.ToString()]) { RedirectStandardOutput = true };
+        foreach (var name in new[] { "commerce", "redis", "kafka" }) start.Environment[$"ConnectionStrings__{name}"] = await _app.GetConnectionStringAsync(name);
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        foreach (var (name, value) in settings) start.Environment[name] = value;
+        var workers = Process.Start(start)!;
+        workers.OutputDataReceived += (_, _) => { };
+        workers.BeginOutputReadLine();
+        await AnswersAsync(new Uri(url, "/alive"));
+        return workers;
+    }
+
     public async Task CommandAsync(string resource, string command)
     {
         var result = await _app.ResourceCommands.ExecuteCommandAsync(resource, command);
@@ -142,9 +166,21 @@ sealed partial class BenchStack : IAsyncDisposable
     }
 
     /// <summary>The most memory that the process had resident so far, in MB.</summary>
-    public async Task<double> PeakMemoryAsync(string resource)
+    public Task<double> PeakMemoryAsync(string resource) => StatusAsync(resource, "VmHWM:");
+
+    /// <summary>The memory that the process has resident now, in MB.</summary>
+    public Task<double> MemoryAsync(string resource) => StatusAsync(resource, "VmRSS:");
+
+    /// <summary>The processor time that the process has used so far.</summary>
+    public async Task<TimeSpan> ProcessorTimeAsync(string resource)
     {
-        var line = (await File.ReadAllLinesAsync($"/proc/{await PidAsync(resource)}/status")).Single(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        using var process = Process.GetProcessById(await PidAsync(resource));
+        return process.TotalProcessorTime;
+    }
+
+    async Task<double> StatusAsync(string resource, string name)
+    {
+        var line = (await File.ReadAllLinesAsync($"/proc/{await PidAsync(resource)}/status")).Single(l => l.StartsWith(name, StringComparison.Ordinal));
         return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
     }
 

@@ -19,12 +19,13 @@ static class Load
 {
     const int Connections = 64;
 
-    /// <summary>As much as goes for that long, by wrk with one thread; each request is the next token's.</summary>
-    public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration)
+    /// <summary>As much as goes for that long, by wrk with one thread; each request is the next token's, with a new key where there is a body.</summary>
+    public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration, string? json = null)
     {
+        string[] body = json is null ? [] : [json, $"{Guid.NewGuid()}-"];
         var start = new ProcessStartInfo("wrk",
             ["-t1", $"-c{Connections}", $"-d{duration.TotalSeconds:F0}s", "-s", Path.Combine(AppContext.BaseDirectory, "load.lua"),
-             $"{url.Scheme}://{url.Authority}", "--", "POST", url.AbsolutePath, tokensFile]) { RedirectStandardOutput = true };
+             $"{url.Scheme}://{url.Authority}", "--", "POST", url.AbsolutePath, tokensFile, .. body]) { RedirectStandardOutput = true };
         using var wrk = Process.Start(start)!;
         var output = await wrk.StandardOutput.ReadToEndAsync();
         await wrk.WaitForExitAsync();

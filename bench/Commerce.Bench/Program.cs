@@ -5,11 +5,12 @@ return args switch
     ["serve", var url] => await CeilingApi.RunAsync(url),
     ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
     ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
+    ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: ./commerce bench coupons|orders [--quick]");
+    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|events [--quick]");
     return 2;
 }

@@ -26,7 +26,7 @@ sealed record Report(string Name, DateTimeOffset At, string Hardware, IReadOnlyL
         text.AppendLine(CultureInfo.InvariantCulture, $"# {Name}\n\n{At:yyyy-MM-dd HH:mm} UTC. {Hardware}.\nAgain: `./commerce bench {Name}`.\n");
         text.AppendLine("| measure | result | target | |\n| --- | --- | --- | --- |");
         foreach (var f in Figures) text.AppendLine(CultureInfo.InvariantCulture, $"| {f.What} | {f.Value} | {f.Target} | {f.Met switch { true => "met", false => "**missed**", null => "" }} |");
-        text.AppendLine("\nCeilings, measured in the same run:\n\n| ceiling | result |\n| --- | --- |");
+        if (Ceilings.Count > 0) text.AppendLine("\nCeilings, measured in the same run:\n\n| ceiling | result |\n| --- | --- |");
         foreach (var c in Ceilings) text.AppendLine(CultureInfo.InvariantCulture, $"| {c.What} | {c.Value} |");
         await File.WriteAllTextAsync(Path.Combine(folder, $"{Name}.md"), text.ToString());
         await File.WriteAllTextAsync(Path.Combine(folder, $"{Name}.json"), JsonSerializer.Serialize(this, ReportJson.Default.Report) + "\n");

@@ -1,16 +1,22 @@
--- wrk's script: METHOD PATH TOKENS-FILE. Every request is the next user's. Prints one line of JSON at the end.
-local tokens, method, path, at = {}, nil, nil, 0
+-- wrk's script: METHOD PATH TOKENS-FILE [BODY KEY-PREFIX]. Every request is the next user's; one with a body has a new Idempotency-Key. Prints one
+-- line of JSON at the end.
+local tokens, method, path, at, key, tail = {}, nil, nil, 0, 0, nil
 
 function init(args)
   method, path = args[1], args[2]
+  local length = args[4] and #args[4] or 0
+  local head = args[4] and "Content-Type: application/json\r\nIdempotency-Key: " .. args[5] or "\r\n"
+  tail = args[4] and "\r\n\r\n" .. args[4]
   for line in io.lines(args[3]) do
-    tokens[#tokens + 1] = method .. " " .. path .. " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nAuthorization: Bearer " .. line .. "\r\n\r\n"
+    tokens[#tokens + 1] = method .. " " .. path .. " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " .. length .. "\r\nAuthorization: Bearer " .. line .. "\r\n" .. head
   end
 end
 
 function request()
   at = at % #tokens + 1
-  return tokens[at]
+  if not tail then return tokens[at] end
+  key = key + 1
+  return tokens[at] .. key .. tail
 end
 
 function done(summary, latency)

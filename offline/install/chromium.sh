@@ -32,7 +32,7 @@ WRAPPER
 FONTS
 }
 
-if begin chromium 1; then
+if begin chromium 2; then
   host=$(host_program chromium "$MINIMUM")
   [[ -n $host ]] || need_debian chromium "$MINIMUM"
   installable
@@ -45,6 +45,9 @@ if begin chromium 1; then
     unpack_debian "$(host_suite)" 'adduser init-system-helpers lsb-base xdg-utils adwaita-icon-theme hicolor-icon-theme shared-mime-info dconf-gsettings-backend perl' chromium fonts-dejavu-core
     wrap_browser
   fi
+  # For programs that start a browser by its path alone.
+  printf '%s\n' '#!/bin/sh' 'exec "$(dirname -- "$(readlink -f -- "$0")")/my" chromium "$@"' >"$STAGE/browser"
+  chmod 755 "$STAGE/browser"
   version=$("$STAGE/my" chromium --version 2>&1) || die "chromium does not start: $version"
   [[ $version =~ ([0-9]+\.[0-9]+\.[0-9]+) ]] && version=${BASH_REMATCH[1]}
   publish "Chromium $version" "$host"

@@ -47,7 +47,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         var key = Key("rolled-back");
         await Assert.ThrowsAsync<InvalidOperationException>(() => Ledger.TransactAsync<int>(async transaction =>
         {
-            await OutboxWriter.AddAsync(transaction, new(Topics.EventOpen, key, key + "-lost", "{}"u8.ToArray()));
+            await OutboxWriter.AddAsync(transaction, new(Topic, key, key + "-lost", "{}"u8.ToArray()));
             throw new InvalidOperationException();
         }, Cancelled));
         var (id, _) = await WriteAsync(key);
@@ -62,9 +62,10 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         var (young, _) = await WriteAsync(Key("young"));
         var (dead, _) = await WriteAsync(Key("dead"));
         await SentAsync(old, young, dead);
+        // What was written before is at least as old.
+        await Ledger.ExecuteAsync("UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY", null, Cancelled);
         await Ledger.ExecuteAsync("""
-            UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY, sent_at = sent_at - INTERVAL 10 DAY, status = IF(message_id = @dead, 'DEAD', status)
-            WHERE message_id IN (@old, @dead)
+            UPDATE outbox SET sent_at = sent_at - INTERVAL 10 DAY, status = IF(message_id = @dead, 'DEAD', status) WHERE message_id IN (@old, @dead)
             """, new { old, dead }, Cancelled);
         await Ledger.ExecuteAsync("""
             INSERT INTO inbox (consumer, message_id, handled_at) VALUES ('purge', @old, UTC_TIMESTAMP(6) - INTERVAL 10 DAY), ('purge', @young, UTC_TIMESTAMP(6))

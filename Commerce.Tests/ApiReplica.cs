@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Aspire.Hosting.Testing;
+
+namespace Commerce.Tests;
+
+/// <summary>Another replica of the Api on the stack's MySQL, Redis and Kafka, a process with settings of its own.</summary>
+public sealed partial class ApiReplica : IAsyncDisposable
+{
+    const int SigTerm = 15;
+
+    readonly Process _process;
+
+    ApiReplica(Process process, Uri url) => (_process, Url) = (process, url);
+
+    public Uri Url { get; }
+
+    public static async Task<ApiReplica> StartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
+    {
+        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
+            ["--urls", url.ToString()]) { RedirectStandardOutput = true };
+        foreach (var name in new[] { "commerce", "redis", "kafka" })
+            start.Environment[$"ConnectionStrings__{name}"] = await stack.App.GetConnectionStringAsync(name);
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        foreach (var (name, value) in settings) start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        // Read, or a full pipe would stop it.
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+
+        var replica = new ApiReplica(process, url);
+        using var client = new HttpClient { BaseAddress = url };
+        await Eventually.EqualAsync(true, async () =>
+        {
+            try
+            {
+                return (await client.GetAsync("/health")).IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        });
+        return replica;
+    }
+
+    /// <summary>Calls this replica as a user, with a token that it signed itself.</summary>
+    public async Task<HttpClient> UserAsync(string user)
+    {
+        var client = new HttpClient { BaseAddress = Url };
+        using var answer = await client.PostAsJsonAsync("/api/auth/token", new { user, role = "MEMBER" });
+        var token = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>();
+        client.DefaultRequestHeaders.Authorization = new("Bearer", token.GetProperty("accessToken").GetString());
+        return client;
+    }
+
+    /// <summary>Asks it to end, as an orchestrator does, and returns how long it took.</summary>
+    public async Task<TimeSpan> TerminateAsync()
+    {
+        var start = Stopwatch.GetTimestamp();
+        Assert.Equal(0, Kill(_process.Id, SigTerm));
+        await _process.WaitForExitAsync();
+        return Stopwatch.GetElapsedTime(start);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited) _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int pid, int signal);
+}

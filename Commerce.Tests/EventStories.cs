@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Commerce.Core.Events;
+
+namespace Commerce.Tests;
+
+/// <summary>Events of a test, and what became of them.</summary>
+public static class EventStories
+{
+    /// <summary>Creates an event that opens in so many seconds; null: a draft.</summary>
+    public static async Task<SaleEvent> EventAsync(
+        this CommerceStack stack, double? opensIn, double? closesIn = null, IReadOnlyList<long>? couponIds = null, string? name = null)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/events", new
+        {
+            name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test",
+            opensAt = opensIn is { } opens ? now.AddSeconds(opens) : (DateTimeOffset?)null,
+            closesAt = closesIn is { } closes ? now.AddSeconds(closes) : (DateTimeOffset?)null,
+            couponIds,
+        });
+        Assert.True(answer.StatusCode == HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
+        return (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;
+    }
+
+    /// <summary>Does something to an event as an administrator: open, cancel, schedule.</summary>
+    public static Task<HttpResponseMessage> EventActionAsync(this CommerceStack stack, long id, string action, object? body = null) =>
+        stack.Admin.PostAsJsonAsync($"/api/admin/events/{id}/{action}", body ?? new { });
+
+    /// <summary>The event as everybody sees it.</summary>
+    public static async Task<SaleEvent> FindEventAsync(this CommerceStack stack, long id) =>
+        (await stack.Anonymous.GetFromJsonAsync<SaleEvent>($"/api/events/{id}"))!;
+
+    /// <summary>Waits until the event has this status.</summary>
+    public static Task<SaleEvent> EventIsAsync(this CommerceStack stack, long id, string status, TimeSpan? deadline = null) =>
+        Eventually.GetAsync(() => stack.FindEventAsync(id), e => e.Status == status, deadline);
+
+    /// <summary>How long after its time the event opened.</summary>
+    public static TimeSpan Late(this SaleEvent opened) => opened.OpenedAt!.Value - opened.OpensAt!.Value;
+
+    /// <summary>Opens a live stream.</summary>
+    public static Task<EventStreamReader> StreamAsync(this HttpClient client, string query = "", long? lastEventId = null) =>
+        EventStreamReader.OpenAsync(client, query, lastEventId);
+}
+
+/// <summary>A shopper's browser that follows <c>/api/events/stream</c>: reads until it is closed.</summary>
+public sealed class EventStreamReader : IDisposable
+{
+    readonly HttpResponseMessage _answer;
+    readonly CancellationTokenSource _closing = new();
+    readonly Lock _lock = new();
+    readonly List<LiveEvent> _events = [];
+
+    EventStreamReader(HttpResponseMessage answer) => _answer = answer;
+
+    /// <summary>The answer's head.</summary>
+    public HttpResponseMessage Head => _answer;
+
+    /// <summary>What came so far.</summary>
+    public IReadOnlyList<LiveEvent> Events
+    {
+        get
+        {
+            lock (_lock) return [.. _events];
+        }
+    }
+
+    /// <summary>Signs of life so far.</summary>
+    public int Heartbeats { get; private set; }
+
+    /// <summary>The times, in ms, after which to come back, in the order in which they came.</summary>
+    public IReadOnlyList<int> Retries { get; private set; } = [];
+
+    /// <summary>Completes when the server has ended the stream: true in order, false by cutting the connection.</summary>
+    public Task<bool> Ended { get; private set; } = null!;
+
+    public static async Task<EventStreamReader> OpenAsync(HttpClient client, string query, long? lastEventId)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/events/stream" + query);
+        if (lastEventId is { } id) request.Headers.Add("Last-Event-ID", id.ToString(CultureInfo.InvariantCulture));
+        var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        var reader = new EventStreamReader(answer);
+        if (!answer.IsSuccessStatusCode) return reader;
+        reader.Ended = reader.ReadAsync();
+        // The server answers with the head before it counts us among those who are told.
+        await Eventually.GetAsync(() => Task.FromResult(reader.Retries.Count), count => count > 0);
+        return reader;
+    }
+
+    /// <summary>Waits for the opening of an event and returns what came of it, which should be one.</summary>
+    public async Task<LiveEvent> OpeningOfAsync(long eventId, TimeSpan? deadline = null)
+    {
+        await Eventually.GetAsync(() => Task.FromResult(Events.Count(e => e.EventId == eventId)), count => count > 0, deadline);
+        return Events.Single(e => e.EventId == eventId);
+    }
+
+    /// <summary>Cuts the connection.</summary>
+    public void Dispose()
+    {
+        _closing.Cancel();
+        _answer.Dispose();
+    }
+
+    async Task<bool> ReadAsync()
+    {
+        var fields = new Dictionary<string, string>();
+        try
+        {
+            using var lines = new StreamReader(await _answer.Content.ReadAsStreamAsync(_closing.Token));
+            while (await lines.ReadLineAsync(_closing.Token) is { } line)
+            {
+                if (line.StartsWith(':')) Heartbeats++;
+                else if (line.Length > 0) fields[line[..line.IndexOf(':', StringComparison.Ordinal)]] = line[(line.IndexOf(':', StringComparison.Ordinal) + 2)..];
+                else Take(fields);
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    void Take(Dictionary<string, string> fields)
+    {
+        if (fields.TryGetValue("retry", out var retry)) Retries = [.. Retries, int.Parse(retry, CultureInfo.InvariantCulture)];
+        if (fields.TryGetValue("data", out var data))
+        {
+            lock (_lock)
+                _events.Add(new(long.Parse(fields["id"], CultureInfo.InvariantCulture), fields["event"], (long)JsonNode.Parse(data)!["eventId"]!, data, TimeProvider.System.GetUtcNow()));
+        }
+
+        fields.Clear();
+    }
+}
+
+/// <summary>One event of the stream.</summary>
+/// <param name="At">When it came.</param>
+public sealed record LiveEvent(long Id, string Type, long EventId, string Data, DateTimeOffset At);

@@ -1,0 +1,323 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using Aspire.Hosting.Testing;
+using Commerce.Core;
+using Commerce.Core.Auditing;
+using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Commerce.Core.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>Events under faults. Each test ends with the audit: one EVENT_OPEN for each opening, none early.</summary>
+public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
+{
+    const string Notifications = "notify-keyspace-events";
+    const int ManyKeys = 60_000;
+
+    static readonly TimeSpan InTime = TimeSpan.FromSeconds(1);
+
+    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    [Fact]
+    public async Task F29_Lost_notifications_do_not_keep_an_event_from_opening_in_time()
+    {
+        await Stack.RedisAsync("CONFIG", "SET", Notifications, "");
+        try
+        {
+            var events = await ManyAsync(10, opensIn: 2);
+            foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.Late(), TimeSpan.Zero, InTime);
+        }
+        finally
+        {
+            await Stack.RedisAsync("CONFIG", "SET", Notifications, "Ex");
+        }
+
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F29_Sixty_thousand_other_keys_with_a_time_to_live_make_no_event_late()
+    {
+        await Stack.RedisAsync("EVAL", $"for i = 1, {ManyKeys} do redis.call('SET', 'ttl:' .. i, 1, 'EX', 3600) end", 0);
+        try
+        {
+            var events = await ManyAsync(10, opensIn: 3);
+            foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.Late(), TimeSpan.Zero, InTime);
+        }
+        finally
+        {
+            await Stack.RedisAsync("EVAL", $"for i = 1, {ManyKeys} do redis.call('DEL', 'ttl:' .. i) end", 0);
+        }
+
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F29_Notifications_that_come_early_and_twenty_times_open_an_event_once_and_in_time()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        var scheduled = await Stack.EventAsync(opensIn: 2);
+        while ((await Stack.FindEventAsync(scheduled.Id)).Status == EventStatus.Pending)
+        {
+            for (var i = 0; i < 20; i++) await Stack.RedisAsync("PUBLISH", "__keyevent@0__:expired", $"{{events}}:opening:{scheduled.Id}");
+            await Task.Delay(100, Cancelled);
+        }
+
+        Assert.InRange((await Stack.FindEventAsync(scheduled.Id)).Late(), TimeSpan.Zero, InTime);
+        await stream.OpeningOfAsync(scheduled.Id);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F29_The_listener_alone_opens_an_event_whose_place_in_the_schedule_was_lost()
+    {
+        var scheduled = await Stack.EventAsync(opensIn: 2);
+        await Stack.RedisAsync("ZREM", "{events}:schedule", $"opening:{scheduled.Id}");
+        var opened = await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
+        Assert.InRange(opened.Late(), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        Assert.Equal(OpenedBy.Listener, await Ledger.SingleAsync<string>("SELECT opened_by FROM event WHERE id = @Id", scheduled, Cancelled));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F29_A_Redis_that_forgot_everything_opens_events_in_time()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        var events = await ManyAsync(5, opensIn: 3);
+        await Stack.RedisAsync("FLUSHALL");
+        foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.Late(), TimeSpan.Zero, InTime);
+        foreach (var one in events) await stream.OpeningOfAsync(one.Id);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F29_While_Redis_is_away_the_ledger_opens_events_and_clients_hear_of_them()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        var events = await ManyAsync(5, opensIn: 2);
+        await Stack.KillAsync("redis");
+        foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.Late(), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        foreach (var one in events) await stream.OpeningOfAsync(one.Id);
+        await Stack.StartAsync("redis");
+        foreach (var one in events) await stream.OpeningOfAsync(one.Id);
+
+        var after = await Stack.EventAsync(opensIn: 1);
+        await stream.OpeningOfAsync(after.Id);
+        await AuditAsync();
+    }
+
+    [Theory]
+    [InlineData(Failpoints.BeforeOpening, EventStatus.Pending)]
+    [InlineData(Failpoints.AfterOpening, EventStatus.Open)]
+    public async Task F30_A_crash_around_the_opening_leaves_event_and_message_or_neither(string failpoint, string statusAfterCrash)
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        var coupon = await Stack.CouponAsync(total: 10);
+        var scheduled = await Stack.EventAsync(opensIn: 1, couponIds: [coupon.Id]);
+        Stack.Arm(failpoint);
+
+        await Stack.StoppedAsync("workers");
+
+        Assert.Equal(statusAfterCrash, (await Stack.FindEventAsync(scheduled.Id)).Status);
+        Assert.Equal(statusAfterCrash == EventStatus.Open ? 1 : 0, await MessagesAsync(scheduled.Id));
+
+        await Stack.StartAsync("workers");
+        await stream.OpeningOfAsync(scheduled.Id);
+        Assert.Equal(1, await MessagesAsync(scheduled.Id));
+        await Eventually.EqualAsync("", async () => await (await alice.PostAsync($"/api/coupons/{coupon.Id}/issue", null, Cancelled)).SlugAsync());
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F31_Processes_whose_clocks_are_30_seconds_apart_open_an_event_once_and_in_time()
+    {
+        using var early = await HostAsync(TimeSpan.FromSeconds(30));
+        using var late = await HostAsync(TimeSpan.FromSeconds(-30));
+        var events = await ManyAsync(5, opensIn: 3);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        var openers = new[] { early, late }.Select(host => host.Services.GetRequiredService<EventOpener>()).Select(async opener =>
+        {
+            while (!ending.IsCancellationRequested)
+            {
+                await opener.RunDueAsync(TimeSpan.Zero, Cancelled);
+                foreach (var one in events) await opener.RunAsync(new(Opens: true, one.Id), OpenedBy.Listener, Cancelled);
+            }
+        }).ToList();
+
+        foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.Late(), TimeSpan.Zero, InTime);
+        await ending.CancelAsync();
+        await Task.WhenAll(openers);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F32_A_client_that_was_away_around_the_opening_gets_it_when_it_is_back()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        var before = await Stack.EventAsync(opensIn: null);
+        long seen;
+        using (var stream = await alice.StreamAsync())
+        {
+            await Stack.EventActionAsync(before.Id, "open");
+            seen = (await stream.OpeningOfAsync(before.Id)).Id;
+        }
+
+        var missed = await Stack.EventAsync(opensIn: 5);
+        await Task.Delay(TimeSpan.FromSeconds(10), Cancelled);
+        using var back = await alice.StreamAsync(lastEventId: seen);
+        await back.OpeningOfAsync(missed.Id, InTime);
+        Assert.DoesNotContain(back.Events, e => e.EventId == before.Id);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F32_A_client_gets_what_it_missed_although_Redis_lost_the_stream_and_the_Api_was_started_anew()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        var events = await ManyAsync(3, opensIn: null);
+        await Stack.EventActionAsync(events[0].Id, "open");
+        long seen;
+        using (var stream = await alice.StreamAsync())
+        {
+            await Stack.EventActionAsync(events[1].Id, "open");
+            seen = (await stream.OpeningOfAsync(events[1].Id)).Id;
+        }
+
+        await Stack.EventActionAsync(events[2].Id, "open");
+        await Stack.RedisAsync("FLUSHALL");
+        await Stack.KillAsync("api");
+        await Stack.StartAsync("api");
+        using var back = await alice.StreamAsync(lastEventId: seen);
+        Assert.Equal(seen + 1, (await back.OpeningOfAsync(events[2].Id, InTime)).Id);
+        Assert.Single(back.Events);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F33_A_client_that_does_not_read_is_dropped_and_the_others_are_on_time()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Patience", "00:00:02"));
+        using var alice = await replica.UserAsync("alice");
+        using var reader = await alice.StreamAsync();
+        using var deaf = await DeafClientAsync(replica.Url, alice.DefaultRequestHeaders.Authorization!.ToString());
+        var name = new string('봄', 200);
+        Assert.False(await IsCutAsync(deaf));
+        var slowest = TimeSpan.Zero;
+
+        // Until what waits for the client is more than the sockets and the server hold for it.
+        for (var i = 0; i < 400; i++)
+        {
+            var one = await Stack.EventAsync(opensIn: null, name: name);
+            await Stack.EventActionAsync(one.Id, "open");
+            if (i % 20 != 0) continue;
+            var live = await reader.OpeningOfAsync(one.Id);
+            var took = live.At.UtcDateTime - (await Stack.FindEventAsync(one.Id)).OpenedAt!.Value;
+            if (took > slowest) slowest = took;
+        }
+
+        Assert.InRange(slowest, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        await Eventually.EqualAsync(true, () => IsCutAsync(deaf), TimeSpan.FromSeconds(30));
+        var last = await Stack.EventAsync(opensIn: null);
+        await Stack.EventActionAsync(last.Id, "open");
+        await reader.OpeningOfAsync(last.Id);
+        Assert.Equal(reader.Events.Count, reader.Events.DistinctBy(e => e.Id).Count());
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F34_Clients_on_both_replicas_get_every_opening_once_and_in_order()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack);
+        using var here = await Stack.UserAsync("alice");
+        using var there = await replica.UserAsync("bob");
+        using var first = await here.StreamAsync();
+        using var second = await there.StreamAsync();
+        var events = await ManyAsync(30, opensIn: 2);
+
+        var opened = await OpenedAsync(events);
+
+        foreach (var stream in new[] { first, second })
+        {
+            foreach (var one in opened)
+                Assert.InRange((await stream.OpeningOfAsync(one.Id)).At.UtcDateTime - one.OpenedAt!.Value, TimeSpan.Zero, TimeSpan.FromSeconds(3));
+            Assert.Equal(Enumerable.Range(0, 30).Select(i => stream.Events[0].Id + i), stream.Events.Select(e => e.Id));
+        }
+
+        await AuditAsync();
+    }
+
+    async Task<IReadOnlyList<SaleEvent>> ManyAsync(int count, double? opensIn) =>
+        await Task.WhenAll(Enumerable.Range(0, count).Select(_ => Stack.EventAsync(opensIn)));
+
+    async Task<IReadOnlyList<SaleEvent>> OpenedAsync(IReadOnlyList<SaleEvent> events) =>
+        await Task.WhenAll(events.Select(e => Stack.EventIsAsync(e.Id, EventStatus.Open)));
+
+    Task<int> MessagesAsync(long eventId) =>
+        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(eventId) }, Cancelled);
+
+    async Task AuditAsync()
+    {
+        var i9 = await Eventually.GetAsync(async () =>
+        {
+            try
+            {
+                return (await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled)).Findings.Single(f => f.Invariant == "I9");
+            }
+            catch (Exception e) when (ServiceDefaults.DependencyFaults.Is(e))
+            {
+                return new("I9", e.Message, false, 1);
+            }
+        }, finding => finding.Holds);
+        Assert.True(i9.Holds);
+        await Eventually.EqualAsync(0, () => Ledger.SingleAsync<int>(
+            "SELECT COUNT(*) FROM outbox WHERE topic = 'EVENT_OPEN' AND status <> 'SENT'", null, Cancelled));
+    }
+
+    /// <summary>The core in this process, under a clock that is wrong by so much.</summary>
+    async Task<IHost> HostAsync(TimeSpan wrongBy)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        foreach (var name in new[] { "commerce", "redis", "kafka" })
+            builder.Configuration[$"ConnectionStrings:{name}"] = await Stack.App.GetConnectionStringAsync(name);
+        builder.Services.AddSingleton<TimeProvider>(new WrongClock(wrongBy));
+        builder.AddServiceDefaults();
+        builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
+        var host = builder.Build();
+        await host.StartAsync(Cancelled);
+        return host;
+    }
+
+    /// <summary>Asks for a stream and never reads; its own buffer is as small as goes.</summary>
+    static async Task<Socket> DeafClientAsync(Uri url, string authorization)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 1024 };
+        await socket.ConnectAsync(url.Host, url.Port);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
+            $"GET /api/events/stream HTTP/1.1\r\nHost: {url.Authority}\r\nAuthorization: {authorization}\r\n\r\n")));
+        return socket;
+    }
+
+    /// <summary>Whether the server has closed the connection: once we read what it could send, there is no more.</summary>
+    static async Task<bool> IsCutAsync(Socket socket)
+    {
+        var state = await File.ReadAllLinesAsync("/proc/net/tcp", Cancelled);
+        var port = ((System.Net.IPEndPoint)socket.LocalEndPoint!).Port.ToString("X4", CultureInfo.InvariantCulture);
+        // The server's end: 01 is established.
+        return !state.Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, _, var remote, "01", ..] && remote.EndsWith(":" + port, StringComparison.Ordinal));
+    }
+
+    sealed class WrongClock(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
+    }
+}

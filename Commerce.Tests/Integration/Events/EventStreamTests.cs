@@ -1,0 +1,163 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Commerce.Core.Events;
+
+namespace Commerce.Tests.Integration.Events;
+
+/// <summary>The live stream, over real sockets.</summary>
+public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
+    [Fact]
+    public async Task An_opening_reaches_the_stream_as_the_contract_says()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        Assert.Equal("text/event-stream", stream.Head.Content.Headers.ContentType?.ToString());
+        Assert.Equal("no-store", stream.Head.Headers.CacheControl?.ToString());
+        Assert.Equal(["no"], stream.Head.Headers.GetValues("X-Accel-Buffering"));
+        var scheduled = await Stack.EventAsync(opensIn: 1, name: "Spring sale: \"50 %\" – 봄");
+
+        var live = await stream.OpeningOfAsync(scheduled.Id);
+
+        var opened = await Stack.FindEventAsync(scheduled.Id);
+        Assert.Equal("EVENT_OPEN", live.Type);
+        var data = JsonNode.Parse(live.Data)!.AsObject();
+        Assert.Equal(["eventId", "name", "openedAt"], data.Select(p => p.Key));
+        Assert.Equal((opened.Name, opened.OpenedAt), ((string)data["name"]!, (DateTime)data["openedAt"]!));
+        Assert.InRange(live.At.UtcDateTime - opened.OpenedAt!.Value, TimeSpan.Zero, Soon);
+    }
+
+    [Fact]
+    public async Task A_ticket_opens_one_stream()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        var ticket = await alice.PostAsJsonAsync("/api/events/ticket", new { }, Cancelled);
+        var answer = await ticket.Content.ReadFromJsonAsync<JsonObject>(Cancelled);
+        Assert.Equal(30, (int)answer!["expiresIn"]!);
+        var query = $"?ticket={answer["ticket"]}";
+
+        using var first = await Stack.Anonymous.StreamAsync(query);
+        using var second = await Stack.Anonymous.StreamAsync(query);
+
+        Assert.Equal(HttpStatusCode.OK, first.Head.StatusCode);
+        await second.Head.ShouldBeProblemAsync(HttpStatusCode.Unauthorized, "unauthorized");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("?ticket=")]
+    [InlineData("?ticket=0000")]
+    [InlineData("?ticket=000000000000000000000000000000000000000000000000")]
+    public async Task Without_a_token_or_ticket_there_is_no_stream(string query)
+    {
+        using var stream = await Stack.Anonymous.StreamAsync(query);
+        await stream.Head.ShouldBeProblemAsync(HttpStatusCode.Unauthorized, "unauthorized");
+    }
+
+    [Fact]
+    public async Task A_client_hears_only_of_the_events_that_it_asks_for()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        var (wanted, other) = (await Stack.EventAsync(opensIn: null), await Stack.EventAsync(opensIn: null));
+        using var stream = await alice.StreamAsync($"?eventId={wanted.Id}&eventId=999999");
+        await Stack.EventActionAsync(other.Id, "open");
+        await Stack.EventActionAsync(wanted.Id, "open");
+        await stream.OpeningOfAsync(wanted.Id);
+        Assert.Single(stream.Events);
+        using var rubbish = await alice.StreamAsync("?eventId=x");
+        await rubbish.Head.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_comes_back_gets_what_they_missed_once_and_in_order(bool byHeader)
+    {
+        using var alice = await Stack.UserAsync("alice");
+        var events = new List<SaleEvent>();
+        for (var i = 0; i < 4; i++) events.Add(await Stack.EventAsync(opensIn: null));
+        long seen;
+        using (var before = await alice.StreamAsync())
+        {
+            await Stack.EventActionAsync(events[0].Id, "open");
+            seen = (await before.OpeningOfAsync(events[0].Id)).Id;
+        }
+
+        await Stack.EventActionAsync(events[1].Id, "open");
+        await Stack.EventActionAsync(events[2].Id, "open");
+        using var after = byHeader ? await alice.StreamAsync(lastEventId: seen) : await alice.StreamAsync($"?lastEventId={seen}");
+        await Stack.EventActionAsync(events[3].Id, "open");
+        await after.OpeningOfAsync(events[3].Id);
+
+        Assert.Equal(events.Skip(1).Select(e => e.Id), after.Events.Select(e => e.EventId));
+        Assert.Equal([seen + 1, seen + 2, seen + 3], after.Events.Select(e => e.Id));
+    }
+
+    [Fact]
+    public async Task Who_was_away_for_longer_than_the_feed_remembers_gets_it_from_the_ledger()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Remembered", "2"));
+        using var alice = await replica.UserAsync("alice");
+        var events = new List<SaleEvent>();
+        for (var i = 0; i < 5; i++) events.Add(await Stack.EventAsync(opensIn: null));
+        foreach (var one in events) await Stack.EventActionAsync(one.Id, "open");
+        using var stream = await alice.StreamAsync(lastEventId: 0);
+
+        await stream.OpeningOfAsync(events[^1].Id);
+
+        Assert.Equal(Enumerable.Range(1, stream.Events.Count).Select(i => (long)i), stream.Events.Select(e => e.Id));
+        Assert.Equal(events.Select(e => e.Id), stream.Events.TakeLast(5).Select(e => e.EventId));
+    }
+
+    [Fact]
+    public async Task Limits_per_user_and_in_all_are_kept_and_places_are_given_back()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Most", "3"), ("Events__Stream__MostPerUser", "2"));
+        using var alice = await replica.UserAsync("alice");
+        using var bob = await replica.UserAsync("bob");
+        using var first = await alice.StreamAsync();
+        using var second = await alice.StreamAsync();
+        using var third = await alice.StreamAsync();
+        await third.Head.ShouldBeProblemAsync(HttpStatusCode.TooManyRequests, "too-many-streams");
+        using var fourth = await bob.StreamAsync();
+        using var fifth = await bob.StreamAsync();
+        await fifth.Head.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "streams-full");
+        Assert.NotNull(fifth.Head.Headers.RetryAfter);
+
+        first.Dispose();
+        await Eventually.EqualAsync(HttpStatusCode.OK, async () =>
+        {
+            using var again = await alice.StreamAsync();
+            return again.Head.StatusCode;
+        });
+    }
+
+    [Fact]
+    public async Task A_quiet_stream_shows_signs_of_life()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Heartbeat", "00:00:02"));
+        using var alice = await replica.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        await Eventually.GetAsync(() => Task.FromResult(stream.Heartbeats), count => count >= 2);
+    }
+
+    [Fact]
+    public async Task A_replica_that_ends_sends_its_clients_away_first()
+    {
+        await using var replica = await ApiReplica.StartAsync(Stack);
+        var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => replica.UserAsync($"leaver-{i}")));
+        var streams = await Task.WhenAll(users.Select(u => u.StreamAsync()));
+
+        var took = await replica.TerminateAsync();
+
+        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        Assert.All(await Task.WhenAll(streams.Select(s => s.Ended)), Assert.True);
+        Assert.All(streams, s => Assert.Equal(2, s.Retries.Count));
+        // They do not all come back at once.
+        Assert.True(streams.Select(s => s.Retries[1]).Distinct().Count() > 10);
+        foreach (var stream in streams) stream.Dispose();
+        foreach (var user in users) user.Dispose();
+    }
+}

@@ -1,0 +1,262 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text;
+using Aspire.Hosting.ApplicationModel;
+using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace Commerce.Bench;
+
+/// <summary>How late events open, by who opens them, and how soon the last of 10,000 browsers hears of it.</summary>
+sealed class EventBench(BenchStack stack, bool quick)
+{
+    const int ManyEvents = 100;
+    const int Users = 2500;
+    const int PerAddress = 2000;
+
+    static readonly (string Name, (string, string)[] Settings)[] Paths =
+    [
+        ("listener", [("Events__Poll", "false"), ("Events__RecoverEvery", "01:00:00")]),
+        ("poll", [("Events__Listen", "false"), ("Events__RecoverEvery", "01:00:00")]),
+        ("recovery every 10 s", [("Events__Listen", "false"), ("Events__Poll", "false"), ("Events__RecoverEvery", "00:00:10")]),
+        ("all", []),
+    ];
+
+    readonly List<Figure> _figures = [];
+    readonly int _events = quick ? 20 : 100;
+    readonly int _clients = quick ? 2_000 : 10_000;
+
+    // The listener's notifications come minutes late where many keys have a time to live.
+    readonly TimeSpan _patience = quick ? TimeSpan.FromSeconds(20) : TimeSpan.FromMinutes(5);
+
+    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+
+    IDatabase Redis => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
+
+    public static async Task<int> RunAsync(bool quick)
+    {
+        await using var stack = await BenchStack.StartAsync();
+        return await new EventBench(stack, quick).RunAsync();
+    }
+
+    async Task<int> RunAsync()
+    {
+        await StreamsAsync();
+        await TogetherAsync();
+        await stack.CommandAsync("workers", KnownResourceCommands.StopCommand);
+        foreach (var (name, settings) in Paths)
+        {
+            using var workers = await stack.StartWorkersAsync(settings);
+            foreach (var keys in new[] { 0, 20_000, 60_000 }) await DelayAsync(name, keys);
+            workers.Kill();
+            await workers.WaitForExitAsync();
+        }
+
+        await new Report("events", TimeProvider.System.GetUtcNow(), await Report.HardwareAsync(), _figures, []).WriteAsync("bench/results");
+        return _figures.Any(f => f.Met == false) ? 1 : 0;
+    }
+
+    /// <summary>Ten thousand open streams, idle, then told.</summary>
+    async Task StreamsAsync()
+    {
+        Say($"{_clients:N0} streams");
+        var before = await stack.MemoryAsync("api");
+        var clients = new StreamClient[_clients];
+        await Parallel.ForAsync(0, _clients, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) =>
+            clients[i] = await StreamClient.OpenAsync(stack.ApiUrl, new IPAddress([127, 0, 1, (byte)(1 + (i / PerAddress))]), BenchStack.Token($"u{i % Users}")));
+        var idle = TimeSpan.FromSeconds(quick ? 16 : 60);
+        await Task.Delay(idle / 2);
+        var used = await stack.ProcessorTimeAsync("api");
+        var start = Stopwatch.GetTimestamp();
+        await Task.Delay(idle);
+        var cpu = (await stack.ProcessorTimeAsync("api") - used) / Stopwatch.GetElapsedTime(start) * 100;
+        AtMost($"Api memory for each of {_clients:N0} idle streams", (await stack.MemoryAsync("api") - before) * 1024 / _clients, 20, "KB");
+        AtMost($"Api processor time with {_clients:N0} idle streams, of one core", cpu, 10, "%");
+
+        var lasts = new List<double>();
+        for (var round = 0; round < 10; round++)
+        {
+            var opened = await OpenAsync();
+            await Task.WhenAll(clients.Select(c => c.HeardAsync(opened.Id)));
+            lasts.Add(clients.Max(c => (c.HeardAt - opened.OpenedAt!.Value).TotalMilliseconds));
+        }
+
+        AtMost($"opening → last of {_clients:N0} streams, the slowest of 10", lasts.Max(), 1000, "ms");
+        Add($"opening → last of {_clients:N0} streams, median of 10", string.Create(CultureInfo.InvariantCulture, $"{lasts.Order().ElementAt(5):F0} ms"), "", null);
+        foreach (var client in clients) client.Dispose();
+    }
+
+    /// <summary>A hundred events in the same second, and a hundred clients that hear of all.</summary>
+    async Task TogetherAsync()
+    {
+        var clients = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => StreamClient.OpenAsync(stack.ApiUrl, IPAddress.Loopback, BenchStack.Token($"u{i}"))));
+        var at = TimeProvider.System.GetUtcNow().AddSeconds(8);
+        var ids = await ScheduleAsync(Enumerable.Repeat(at, ManyEvents));
+        var late = await LateAsync(ids);
+        await Task.WhenAll(clients.SelectMany(c => ids.Select(c.HeardAsync)));
+        Distribution($"{ManyEvents} events at the same moment", late, ids.Count, 300, 600);
+        AtMost("the last of them → the last of 100 clients, after its time", clients.Max(c => (c.HeardAt - at.UtcDateTime).TotalMilliseconds), 2000, "ms");
+        foreach (var client in clients) client.Dispose();
+    }
+
+    async Task DelayAsync(string path, int keys)
+    {
+        await Redis.ExecuteAsync("EVAL", $"for i = 1, {keys} do redis.call('SET', 'ttl:' .. i, 1, 'EX', 36000) end", 0);
+        var now = TimeProvider.System.GetUtcNow();
+        // Anywhere within a second, as people choose times, and not all in the same tick of a timer.
+        var ids = await ScheduleAsync(Enumerable.Range(0, _events).Select(i => now.AddMilliseconds(5000 + (i * 137))));
+        var late = await LateAsync(ids);
+        var targets = path is "poll" or "all";
+        Distribution($"delay by {path}, {keys:N0} other keys with a time to live", late, ids.Count, targets ? 300 : null, targets ? 600 : null);
+        foreach (var id in ids) await stack.Admin.PostAsJsonAsync($"/api/admin/events/{id}/cancel", new { });
+        await Redis.ExecuteAsync("EVAL", $"for i = 1, {keys} do redis.call('DEL', 'ttl:' .. i) end", 0);
+    }
+
+    async Task<IReadOnlyList<long>> ScheduleAsync(IEnumerable<DateTimeOffset> times)
+    {
+        var ids = new List<long>();
+        foreach (var time in times) ids.Add((await CreateAsync(time)).Id);
+        return ids;
+    }
+
+    /// <summary>Waits until all are open, at most as long as patience lasts, and returns how late they were, in ms, sorted.</summary>
+    async Task<IReadOnlyList<double>> LateAsync(IReadOnlyList<long> ids)
+    {
+        var start = Stopwatch.GetTimestamp();
+        IReadOnlyList<long> late;
+        do
+        {
+            await Task.Delay(500);
+            late = await Ledger.QueryAsync<long>(
+                "SELECT TIMESTAMPDIFF(MICROSECOND, opens_at, opened_at) FROM event WHERE id IN @ids AND opened_at IS NOT NULL", new { ids }, CancellationToken.None);
+        }
+        while (late.Count < ids.Count && Stopwatch.GetElapsedTime(start) < _patience + TimeSpan.FromSeconds(20));
+        return [.. late.Order().Select(micros => micros / 1000.0)];
+    }
+
+    async Task<SaleEvent> OpenAsync()
+    {
+        var draft = await CreateAsync(null);
+        using var answer = await stack.Admin.PostAsJsonAsync($"/api/admin/events/{draft.Id}/open", new { });
+        return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<SaleEvent>())!;
+    }
+
+    async Task<SaleEvent> CreateAsync(DateTimeOffset? opensAt)
+    {
+        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/events", new { name = "bench", opensAt });
+        return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<SaleEvent>())!;
+    }
+
+    void Distribution(string what, IReadOnlyList<double> late, int wanted, double? p50, double? p99)
+    {
+        if (late.Count < wanted)
+        {
+            Add(what, $"{wanted - late.Count} of {wanted} not within {_patience.TotalSeconds:F0} s", "", p50 is null ? null : false);
+            return;
+        }
+
+        var (half, most) = (late[late.Count / 2], late[Math.Min(late.Count - 1, late.Count * 99 / 100)]);
+        Add(what, string.Create(CultureInfo.InvariantCulture, $"p50 {half:F0} ms, p99 {most:F0} ms, most {late[^1]:F0} ms"),
+            p50 is null ? "" : string.Create(CultureInfo.InvariantCulture, $"≤ {p50} / {p99} ms"), p50 is null ? null : half <= p50 && most <= p99);
+    }
+
+    void AtMost(string what, double value, double target, string unit) =>
+        Add(what, string.Create(CultureInfo.InvariantCulture, $"{value:F1} {unit}"), string.Create(CultureInfo.InvariantCulture, $"≤ {target:0.##} {unit}"), value <= target);
+
+    void Add(string what, string value, string target, bool? met)
+    {
+        _figures.Add(new(what, value, target, met));
+        Say($"{what}: {value} {target}");
+    }
+
+    static void Say(string text) => Console.WriteLine($"  {text}");
+}
+
+/// <summary>One open stream that costs the client little: it looks for the number of an event in what comes and notes when it came.</summary>
+sealed class StreamClient : IDisposable
+{
+    readonly Socket _socket;
+    readonly byte[] _buffer = new byte[1024];
+    readonly Lock _lock = new();
+    readonly HashSet<long> _heard = [];
+    readonly Dictionary<long, TaskCompletionSource> _waiting = [];
+
+    StreamClient(Socket socket) => _socket = socket;
+
+    /// <summary>When the last opening came.</summary>
+    public DateTime HeardAt { get; private set; }
+
+    public static async Task<StreamClient> OpenAsync(Uri api, IPAddress from, string token)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Bind(new IPEndPoint(from, 0));
+        await socket.ConnectAsync(IPAddress.Loopback, api.Port);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            $"GET /api/events/stream HTTP/1.1\r\nHost: {api.Authority}\r\nAuthorization: Bearer {token}\r\n\r\n"));
+        var client = new StreamClient(socket);
+        var length = await socket.ReceiveAsync(client._buffer);
+        if (!client._buffer.AsSpan(0, length).StartsWith("HTTP/1.1 200"u8))
+            throw new InvalidOperationException(Encoding.ASCII.GetString(client._buffer, 0, length));
+        _ = client.ReadAsync();
+        return client;
+    }
+
+    /// <summary>Completes when the opening of this event has come.</summary>
+    public Task HeardAsync(long eventId)
+    {
+        lock (_lock)
+        {
+            if (_heard.Contains(eventId)) return Task.CompletedTask;
+            if (!_waiting.TryGetValue(eventId, out var waiting)) _waiting[eventId] = waiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            return waiting.Task;
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    async Task ReadAsync()
+    {
+        try
+        {
+            var kept = 0;
+            while (await _socket.ReceiveAsync(_buffer.AsMemory(kept)) is > 0 and var read)
+            {
+                var length = kept + read;
+                var taken = Take(_buffer.AsSpan(0, length));
+                kept = length - taken;
+                _buffer.AsSpan(taken, kept).CopyTo(_buffer);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Closed.
+        }
+    }
+
+    /// <summary>Reads whole lines and returns how many bytes they have.</summary>
+    int Take(ReadOnlySpan<byte> text)
+    {
+        var taken = 0;
+        while (text[taken..].IndexOf((byte)'\n') is >= 0 and var end)
+        {
+            var line = text.Slice(taken, end);
+            taken += end + 1;
+            if (!line.StartsWith("data: {\"eventId\":"u8)) continue;
+            var digits = line["data: {\"eventId\":".Length..];
+            var id = long.Parse(digits[..digits.IndexOf((byte)',')], CultureInfo.InvariantCulture);
+            HeardAt = TimeProvider.System.GetUtcNow().UtcDateTime;
+            lock (_lock)
+            {
+                _heard.Add(id);
+                if (_waiting.Remove(id, out var waiting)) waiting.SetResult();
+            }
+        }
+
+        return taken;
+    }
+}

@@ -1,0 +1,247 @@
+using System.Data.Common;
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace Commerce.Bench;
+
+/// <summary>How fast orders are taken, paid and off the stock, and how soon lapsed holds return.</summary>
+sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List<Figure> ceilings)
+{
+    const int Rounds = 3;
+    const int Together = 64;
+    const int Products = 20;
+
+    static readonly ShippingRequest Shipping = new("Hong Gildong", "010-1234-5678", "04524", "110 Sejong-daero, Jung-gu, Seoul", "3F");
+
+    readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 3 : 8);
+    readonly List<long> _products = [];
+
+    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+
+    public async Task RunAsync()
+    {
+        for (var i = 0; i < Products; i++) _products.Add(await ProductAsync());
+        await OrdersAsync();
+        await PurchasesAsync();
+        await LapseAsync();
+    }
+
+    async Task<long> ProductAsync()
+    {
+        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/products", new ProductDefinition("bench", 1000, 10_000_000));
+        return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Product>())!.Id;
+    }
+
+    /// <summary>Orders of two lines through the Api, against the same rows in transactions without anything around them, in turn.</summary>
+    async Task OrdersAsync()
+    {
+        var tokensFile = Path.GetTempFileName();
+        await File.WriteAllLinesAsync(tokensFile, Enumerable.Range(0, 10_000).AsParallel().Select(i => BenchStack.Token($"o{i}")));
+        var url = new Uri(stack.ApiUrl, "/api/orders");
+        var body = JsonSerializer.Serialize(
+            new { items = new[] { new OrderLine(_products[0], 1), new OrderLine(_products[1], 2) }, shipping = Shipping }, JsonSerializerOptions.Web);
+        await Load.AsMuchAsGoesAsync(url, tokensFile, _round, body);
+        await RawAsync();
+        var rounds = new List<(double Raw, double Orders, double P99)>();
+        for (var i = 0; i < Rounds; i++)
+        {
+            var raw = await RawAsync();
+            var orders = await Load.AsMuchAsGoesAsync(url, tokensFile, _round, body);
+            if (orders.Refused > 0) throw new InvalidOperationException($"{orders.Refused} orders were refused.");
+            rounds.Add((raw, orders.PerSecond, orders.P99));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  round {i + 1}: raw {raw:F0}/s, orders {orders.PerSecond:F0}/s"));
+        }
+
+        File.Delete(tokensFile);
+        ceilings.Add(new("the rows of an order in one transaction, raw", Rate(Median(rounds.Select(r => r.Raw)), "transactions"), "", null));
+        Add("orders taken", Rate(Median(rounds.Select(r => r.Orders)), "orders"), "", null);
+        var ratio = Median(rounds.Select(r => r.Orders / r.Raw));
+        Add("orders ÷ raw transactions with the same rows", ratio.ToString("F2", CultureInfo.InvariantCulture), "≥ 0.5", ratio >= 0.5);
+    }
+
+    /// <summary>The same five tables, one command each, as many at once as the load has connections.</summary>
+    async Task<double> RawAsync()
+    {
+        var source = stack.Services.GetRequiredService<DbDataSource>();
+        var count = 0;
+        var start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, Together).Select(async worker =>
+        {
+            await Task.Yield();
+            while (Stopwatch.GetElapsedTime(start) < _round)
+            {
+                var id = Guid.CreateVersion7().ToString();
+                await using var connection = await source.OpenConnectionAsync();
+                await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.ReadCommitted);
+                var key = System.Security.Cryptography.RandomNumberGenerator.GetBytes(32);
+                await RunAsync("INSERT INTO idempotency_key (scope, body_hash, status, content_type, location, answer) VALUES (@scope, @scope, 201, 'application/json', @location, @answer)",
+                    ("scope", key), ("location", $"/api/orders/{id}"), ("answer", new byte[140]));
+                await RunAsync("INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, holding, hold_expires_at) VALUES (@id, @user, 'CREATED', 3000, 0, NULL, FALSE, UTC_TIMESTAMP(6) + INTERVAL 10 MINUTE)",
+                    ("id", id), ("user", $"raw{worker}"));
+                await RunAsync("INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2) VALUES (@id, @recipient, @phone, @zipcode, @address1, @address2)",
+                    ("id", id), ("recipient", Shipping.Recipient!), ("phone", Shipping.Phone!), ("zipcode", Shipping.Zipcode!), ("address1", Shipping.Address1!), ("address2", Shipping.Address2!));
+                await RunAsync("INSERT INTO order_item (order_id, product_id, quantity, price) VALUES (@id, @p1, 1, 1000), (@id, @p2, 2, 1000)",
+                    ("id", id), ("p1", _products[0]), ("p2", _products[1]));
+                await transaction.CommitAsync();
+                Interlocked.Increment(ref count);
+
+                async Task RunAsync(string sql, params (string Name, object Value)[] values)
+                {
+                    await using var command = connection.CreateCommand();
+                    command.Transaction = transaction;
+                    command.CommandText = sql;
+                    foreach (var (name, value) in values)
+                    {
+                        var parameter = command.CreateParameter();
+                        (parameter.ParameterName, parameter.Value) = (name, value);
+                        command.Parameters.Add(parameter);
+                    }
+
+                    await command.ExecuteNonQueryAsync();
+                }
+            }
+        }));
+        var rate = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        // They hold nothing: the audit and the reaper are to know of no such order.
+        foreach (var table in new[] { "order_item", "shipping_info" })
+            await Ledger.ExecuteAsync($"DELETE t FROM {table} t JOIN orders o ON o.id = t.order_id WHERE o.user_id LIKE 'raw%'", null, CancellationToken.None);
+        await Ledger.ExecuteAsync("DELETE FROM orders WHERE user_id LIKE 'raw%'", null, CancellationToken.None);
+        return rate;
+    }
+
+    /// <summary>Order, prepare, pay window, approve, until the pieces are off the stock.</summary>
+    async Task PurchasesAsync()
+    {
+        var tokens = Enumerable.Range(0, 1000).Select(i => BenchStack.Token($"p{i}")).ToArray();
+        using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = Together };
+        using var api = new HttpClient(handler, disposeHandler: false) { BaseAddress = stack.ApiUrl };
+        using var window = new HttpClient(handler, disposeHandler: false) { BaseAddress = stack.SandboxUrl };
+        string[] names = ["order", "prepare", "pay window", "approve"];
+        var steps = names.Select(_ => new List<double>()).ToArray();
+        await BuyAsync(TimeSpan.FromSeconds(3));
+        foreach (var step in steps) step.Clear();
+        var before = await TakenAsync();
+        var start = Stopwatch.GetTimestamp();
+        var bought = await BuyAsync(_round * 2);
+        var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        while (await Ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
+        var whole = (await TakenAsync() - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Add("purchases (order, prepare, pay window, approve at 0 ms)", Rate(rate, "purchases"), "", null);
+        Add("purchases until the stock is taken, end to end", Rate(whole, "purchases"), "", null);
+        foreach (var (name, step) in names.Zip(steps))
+        {
+            step.Sort();
+            Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"), "", null);
+        }
+
+        async Task<int> BuyAsync(TimeSpan time)
+        {
+            var count = 0;
+            var begin = Stopwatch.GetTimestamp();
+            await Task.WhenAll(Enumerable.Range(0, Together).Select(async worker =>
+            {
+                for (var i = worker; Stopwatch.GetElapsedTime(begin) < time; i += Together)
+                {
+                    var token = tokens[i % tokens.Length];
+                    var order = await StepAsync(0, api, "/api/orders", token, new { items = new[] { new OrderLine(_products[i % Products], 1) }, shipping = Shipping });
+                    var orderId = order.GetProperty("orderId").GetString();
+                    var amount = order.GetProperty("totalAmount").GetInt64();
+                    await StepAsync(1, api, "/api/payments/prepare", token, new { orderId, amount });
+                    var paid = await StepAsync(2, window, "/pay", token, new { merchantPayKey = orderId, totalPayAmount = amount, merchantUserKey = "bench", productName = "bench" });
+                    await StepAsync(3, api, "/api/payments/approve", token, new { orderId, pgPaymentId = paid.GetProperty("paymentId").GetString() });
+                    Interlocked.Increment(ref count);
+                }
+            }));
+            return count;
+        }
+
+        async Task<JsonElement> StepAsync(int step, HttpClient client, string path, string token, object body)
+        {
+            var begin = Stopwatch.GetTimestamp();
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            request.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
+            using var answer = await client.SendAsync(request);
+            var json = await answer.Content.ReadFromJsonAsync<JsonElement>();
+            if (!answer.IsSuccessStatusCode) throw new InvalidOperationException($"{path}: {json}");
+            lock (steps[step]) steps[step].Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            return json;
+        }
+
+        Task<long> TakenAsync() => Ledger.SingleAsync<long>("SELECT COUNT(*) FROM product_stock_audit WHERE reason = 'ORDER_PLACED'", null, CancellationToken.None);
+    }
+
+    /// <summary>With 20,000 holds outstanding: from the moment at which a hold lapses by MySQL's clock until its pieces are back in the gate.</summary>
+    async Task LapseAsync()
+    {
+        var holds = quick ? 2_000 : 20_000;
+        const int Lapsing = 500;
+        var orders = ActivatorUtilities.CreateInstance<OrderService>(stack.Services);
+        var ids = new string[holds];
+        await Parallel.ForAsync(0, holds, new ParallelOptions { MaxDegreeOfParallelism = Together }, async (i, token) =>
+            ids[i] = (await orders.PlaceAsync("lapse", new OrderRequest([new(_products[i % Products], 1)], Shipping), (_, _) => Task.CompletedTask, token)).OrderId);
+
+        var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
+        var first = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);
+        // MySQL's clock is this machine's.
+        var due = new Dictionary<string, DateTime>();
+        for (var i = 0; i < Lapsing; i++)
+        {
+            due[ids[i]] = first.AddMilliseconds(20 * i);
+            await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = @at WHERE id = @id", new { at = due[ids[i]], id = ids[i] }, CancellationToken.None);
+        }
+
+        var delays = await ReturnedAsync(due);
+        var p99 = delays[(int)(delays.Count * 0.99)];
+        Add(string.Create(CultureInfo.InvariantCulture, $"hold lapsed → stock back, {holds:N0} holds outstanding, p50 / p99"), string.Create(CultureInfo.InvariantCulture, $"{delays[delays.Count / 2]:F0} / {p99:F0} ms"), "≤ 1 s at p99", p99 <= 1000);
+
+        var rest = ids.Skip(Lapsing).ToList();
+        var now = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, CancellationToken.None);
+        await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = @now WHERE user_id = 'lapse' AND holding", new { now }, CancellationToken.None);
+        var all = await ReturnedAsync(rest.ToDictionary(id => id, _ => now));
+        Add(string.Create(CultureInfo.InvariantCulture, $"all {rest.Count:N0} at once, the last one back"), string.Create(CultureInfo.InvariantCulture, $"{all[^1]:F0} ms"), "", null);
+
+        async Task<List<double>> ReturnedAsync(Dictionary<string, DateTime> waiting)
+        {
+            var took = new List<double>();
+            while (waiting.Count > 0)
+            {
+                await Task.Delay(10);
+                var asked = waiting.Keys.ToArray();
+                var lines = await redis.HashGetAsync("{inventory}:lines", [.. asked.Select(id => (RedisValue)id)]);
+                var seen = TimeProvider.System.GetUtcNow().UtcDateTime;
+                foreach (var (id, line) in asked.Zip(lines))
+                {
+                    if (!line.IsNull) continue;
+                    took.Add((seen - waiting[id]).TotalMilliseconds);
+                    waiting.Remove(id);
+                }
+            }
+
+            took.Sort();
+            return took;
+        }
+    }
+
+    void Add(string what, string value, string target, bool? met)
+    {
+        figures.Add(new(what, value, target, met));
+        Console.WriteLine($"  {what}: {value} {target}");
+    }
+
+    static string Rate(double perSecond, string what) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {what}/s");
+
+    static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+}
