@@ -3,7 +3,9 @@ using System.Text.Json.Serialization;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Orders;
+using Commerce.Api.Payments;
 using Commerce.Api.Products;
+using Commerce.Api.Reconciliation;
 using Commerce.Core.Auditing;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
@@ -11,6 +13,7 @@ using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
+using Commerce.Core.Payments;
 
 namespace Commerce.Api;
 
@@ -34,6 +37,15 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(OrderDetail))]
 [JsonSerializable(typeof(OrderStatus))]
 [JsonSerializable(typeof(IReadOnlyList<Order>))]
+[JsonSerializable(typeof(PrepareRequest))]
+[JsonSerializable(typeof(PreparedPayment))]
+[JsonSerializable(typeof(ApproveRequest))]
+[JsonSerializable(typeof(ApprovedPayment))]
+[JsonSerializable(typeof(RefundRequest))]
+[JsonSerializable(typeof(RefundedPayment))]
+[JsonSerializable(typeof(PaymentDetail))]
+[JsonSerializable(typeof(IReadOnlyList<Payment>))]
+[JsonSerializable(typeof(IReadOnlyList<Reconciled>))]
 [JsonSerializable(typeof(IReadOnlyList<DeadLetter>))]
 [JsonSerializable(typeof(IReadOnlyList<OutboxEntry>))]
 [JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]

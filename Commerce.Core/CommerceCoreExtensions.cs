@@ -25,6 +25,7 @@ public static class CommerceCoreExtensions
     {
         builder.AddCommerceConnections();
         builder.AddPaymentGateway();
+        builder.AddPayments();
         builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
         builder.Services.AddSingleton<Ledger>();
         builder.Services.AddSingleton<IdempotencyStore>();

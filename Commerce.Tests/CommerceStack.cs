@@ -62,7 +62,11 @@ public sealed class CommerceStack : IAsyncDisposable
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project)
                     .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
-                    .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture));
+                    .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                    // Who waits for the gateway gives up sooner than in real life.
+                    .WithEnvironment("Payments__SettleAfter", "00:00:06")
+                    .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
+                    .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
             _app = await builder.BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);

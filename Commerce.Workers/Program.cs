@@ -9,6 +9,7 @@ using Commerce.Workers.Inventory;
 using Commerce.Workers.Messaging;
 using Commerce.Workers.Orders;
 using Commerce.Workers.Outbox;
+using Commerce.Workers.Payments;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
@@ -27,6 +28,7 @@ builder.Services.AddHostedService<Reconciliation>();
 builder.AddEvents();
 builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.EventOpen);
 builder.AddOutboxRelay();
+builder.Services.AddHostedService<PaymentSettler>();
 builder.Services.AddHostedService<IdempotencyPurger>();
 
 var app = builder.Build();

@@ -1,6 +1,7 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
+using Commerce.Core.Payments;
 
 namespace Commerce.Core.Auditing;
 
@@ -9,7 +10,8 @@ namespace Commerce.Core.Auditing;
 /// something is on its way, the finding REST says so and the others may be early.
 /// </summary>
 public sealed class Audit(
-    Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory)
+    Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory,
+    PaymentAudit payments)
 {
     const string AtRest = "REST";
 
@@ -54,6 +56,11 @@ public sealed class Audit(
             var unsettled = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'REFUNDING' OR (status = 'PAID' AND holding)", null, cancellationToken);
             findings.Add(new(AtRest, "the inventory is open, and every paid order is off the stock", open && unsettled == 0, unsettled + (open ? 0 : 1)));
         }
+
+        // Only a sandbox tells what it captured.
+        if (await payments.CompareAsync(cancellationToken) is { } differences)
+            findings.Add(new("I7", "at most one net capture per order, and it is what the ledger says is paid", differences == 0, differences));
+        findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
         var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);

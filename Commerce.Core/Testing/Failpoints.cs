@@ -30,6 +30,12 @@ public sealed class Failpoints(IConfiguration configuration)
     /// <summary>The brokers have the messages of the outbox; their rows are not marked.</summary>
     public const string AfterProduce = "after-produce";
 
+    /// <summary>An order is pinned for its payment; the gateway was not asked yet.</summary>
+    public const string BeforeApprove = "before-approve";
+
+    /// <summary>The gateway has answered an approval; nothing of that is committed.</summary>
+    public const string AfterApprove = "after-approve";
+
     readonly string? _directory = configuration["Failpoints:Directory"];
 
     /// <summary>Ends the process where the place is armed.</summary>

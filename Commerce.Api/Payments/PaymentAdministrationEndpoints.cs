@@ -1,0 +1,17 @@
+using Commerce.Core.Payments;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Payments;
+
+/// <summary>Payments of everybody, for administrators.</summary>
+static class PaymentAdministrationEndpoints
+{
+    public static void MapPaymentAdministration(this IEndpointRouteBuilder app) =>
+        app.MapGroup("/api/admin/payments").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync);
+
+    static async Task<Ok<IReadOnlyList<Payment>>> ListAsync(
+        PaymentLedger ledger, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,
+        string? before = null, int limit = 50) =>
+        TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, Math.Clamp(limit, 1, 200), cancellationToken));
+}

@@ -1,0 +1,109 @@
+using Commerce.Api.Idempotency;
+using Commerce.Core.Payments;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Payments;
+
+/// <summary>Payments for members.</summary>
+static class PaymentEndpoints
+{
+    public static void MapPayments(this IEndpointRouteBuilder app)
+    {
+        var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
+        payments.MapPost("/prepare", PrepareAsync).LimitPerUser().Idempotent<PrepareRequest>();
+        payments.MapPost("/approve", ApproveAsync).Idempotent<ApproveRequest>();
+        payments.MapGet("/{orderId}", FindAsync);
+        payments.MapPost("/{orderId}/refund", RefundAsync).Idempotent<RefundRequest>();
+    }
+
+    static async Task<Results<Ok<PreparedPayment>, ProblemResult>> PrepareAsync(
+        PrepareRequest request, IdempotentRequest _, CurrentUser user, PaymentService payments, HttpRequest http, CancellationToken cancellationToken)
+    {
+        if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var origin = new Uri($"{http.Scheme}://{http.Host}/");
+        return TypedResults.Ok(await payments.PrepareAsync(user.Id, request.OrderId!, request.Amount, origin, cancellationToken));
+    }
+
+    static async Task<Results<Ok<ApprovedPayment>, Accepted<ApprovedPayment>, ProblemResult>> ApproveAsync(
+        ApproveRequest request, IdempotentRequest _, CurrentUser user, PaymentService payments, HttpResponse response, CancellationToken cancellationToken)
+    {
+        if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var approved = await payments.ApproveAsync(user.Id, request.OrderId!, request.PgPaymentId!, cancellationToken);
+        if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
+        response.ComeAgain();
+        return TypedResults.Accepted($"/api/payments/{approved.OrderId}", approved);
+    }
+
+    static async Task<Results<Ok<PaymentDetail>, ProblemResult>> FindAsync(
+        string orderId, CurrentUser user, PaymentLedger ledger, CancellationToken cancellationToken)
+    {
+        if (await ledger.FindAsync(orderId, cancellationToken) is not { } payment || (payment.UserId != user.Id && !user.IsAdmin))
+            return PaymentProblems.NotFound.ToResult();
+        var attempts = await ledger.ListAttemptsAsync(payment.PaymentId, cancellationToken);
+        var refunds = await ledger.ListRefundsAsync(payment.PaymentId, cancellationToken);
+        return TypedResults.Ok(new PaymentDetail(
+            payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds));
+    }
+
+    static async Task<Results<Ok<RefundedPayment>, ProblemResult>> RefundAsync(
+        string orderId, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
+        CancellationToken cancellationToken)
+    {
+        if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var refunded = await payments.RefundAsync(
+            user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason!, idempotent.Scope, cancellationToken);
+        if (refunded.Status == PaymentState.Settling) response.ComeAgain();
+        return TypedResults.Ok(refunded);
+    }
+
+    // An answer with Retry-After is not kept: the same request finds out more later.
+    static void ComeAgain(this HttpResponse response) => response.Headers.RetryAfter = "1";
+}
+
+/// <summary>Which order is to be paid.</summary>
+/// <param name="Amount">What the user believes it costs, in whole KRW.</param>
+sealed record PrepareRequest(string? OrderId, long Amount)
+{
+    public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId));
+}
+
+/// <summary>What the user authorised in the pay window.</summary>
+/// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
+sealed record ApproveRequest(string? OrderId, string? PgPaymentId)
+{
+    public Dictionary<string, string[]> Validate() =>
+        PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId), ("pgPaymentId", PgPaymentId, PaymentFields.LongestId));
+}
+
+/// <summary>What is to go back.</summary>
+/// <param name="Amount">Whole KRW, 1 at least.</param>
+/// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
+sealed record RefundRequest(long Amount, string? Reason)
+{
+    public Dictionary<string, string[]> Validate()
+    {
+        var errors = new Dictionary<string, string[]>();
+        if (Amount < 1) errors["amount"] = ["At least 1."];
+        if (string.IsNullOrWhiteSpace(Reason) || Reason.Length > 200 || Reason.Any(char.IsControl)) errors["reason"] = ["1 to 200 characters in one line."];
+        return errors;
+    }
+}
+
+/// <summary>What several requests check.</summary>
+static class PaymentFields
+{
+    public const int LongestId = 64;
+
+    /// <summary>What is wrong, by field: each must be so many visible ASCII characters at most, and one at least.</summary>
+    public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string? Value, int Longest)> fields) => fields
+        .Where(f => f.Value is not { Length: >= 1 } value || value.Length > f.Longest || value.Any(c => c is < '!' or > '~'))
+        .ToDictionary(f => f.Name, f => new[] { $"1 to {f.Longest} visible ASCII characters." });
+}
+
+/// <summary>All about a payment.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="RefundedAmount">Whole KRW.</param>
+sealed record PaymentDetail(
+    string PaymentId, string OrderId, long Amount, long RefundedAmount, string Status, DateTime CreatedAt, DateTime? PaidAt,
+    IReadOnlyList<PaymentAttempt> Attempts, IReadOnlyList<Refund> Refunds);

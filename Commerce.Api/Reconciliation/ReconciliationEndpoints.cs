@@ -1,0 +1,22 @@
+using Commerce.Core.Reconciliation;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Commerce.Api.Reconciliation;
+
+/// <summary>Reconciles at once what is due, for administrators who do not want to wait for the Workers.</summary>
+static class ReconciliationEndpoints
+{
+    public static void MapReconciliation(this IEndpointRouteBuilder app) =>
+        app.MapPost("/api/admin/reconcile", RunAsync).WithTags("Administration").RequireAuthorization(Policies.Admin);
+
+    static async Task<Ok<IReadOnlyList<Reconciled>>> RunAsync(IEnumerable<IReconciler> reconcilers, CancellationToken cancellationToken)
+    {
+        var done = new List<Reconciled>();
+        foreach (var reconciler in reconcilers) done.Add(new(reconciler.Name, await reconciler.RunAsync(cancellationToken)));
+        return TypedResults.Ok<IReadOnlyList<Reconciled>>(done);
+    }
+}
+
+/// <summary>How much a reconciler brought to its end.</summary>
+sealed record Reconciled(string Name, int Settled);

@@ -1,0 +1,39 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>All captures of an order at the gateway.</summary>
+/// <param name="NetCaptures">Payments of which something is still captured.</param>
+/// <param name="Captured">Whole KRW.</param>
+/// <param name="Cancelled">Whole KRW.</param>
+public sealed record GatewayOrder(string MerchantPayKey, int NetCaptures, long Captured, long Cancelled);
+
+/// <summary>Where the gateway says the money is, for the audit.</summary>
+public interface IGatewayLedger
+{
+    /// <summary>The orders for which money was captured, once at least; null where the gateway does not tell.</summary>
+    /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
+    Task<IReadOnlyList<GatewayOrder>?> SummarizeAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>The sandbox tells it where its switches are on; a real gateway does not.</summary>
+sealed class SandboxLedger(IHttpClientFactory clients) : IGatewayLedger
+{
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+
+    public async Task<IReadOnlyList<GatewayOrder>?> SummarizeAsync(CancellationToken cancellationToken)
+    {
+        using var client = clients.CreateClient(nameof(PaymentGateway));
+        client.Timeout = Timeout;
+        using var answer = await client.GetAsync("/sandbox/ledger/summary", HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (answer.StatusCode is HttpStatusCode.NotFound) return null;
+        await using var json = await answer.EnsureSuccessStatusCode().Content.ReadAsStreamAsync(cancellationToken);
+        return await JsonSerializer.DeserializeAsync(json, GatewayLedgerJson.Default.IReadOnlyListGatewayOrder, cancellationToken);
+    }
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(IReadOnlyList<GatewayOrder>))]
+sealed partial class GatewayLedgerJson : JsonSerializerContext;

@@ -1,0 +1,99 @@
+namespace Commerce.Core.Payments;
+
+/// <summary>The states of a payment, as the ledger and the HTTP contract write them.</summary>
+public static class PaymentState
+{
+    /// <summary>Can be approved.</summary>
+    public const string Pending = "PENDING";
+    /// <summary>The gateway is being asked for the money.</summary>
+    public const string Approving = "APPROVING";
+    /// <summary>Nobody knows yet whether the gateway took the money.</summary>
+    public const string Settling = "SETTLING";
+    /// <summary>The gateway took something else than was to be paid; it goes back.</summary>
+    public const string Cancelling = "CANCELLING";
+    /// <summary>The gateway took the money.</summary>
+    public const string Paid = "PAID";
+    /// <summary>Some of it went back.</summary>
+    public const string PartiallyRefunded = "PARTIALLY_REFUNDED";
+    /// <summary>All of it went back.</summary>
+    public const string Refunded = "REFUNDED";
+}
+
+/// <summary>The states of an attempt to be paid.</summary>
+public static class AttemptState
+{
+    /// <summary>The gateway is asked, or its answer is not known.</summary>
+    public const string InFlight = "INFLIGHT";
+    /// <summary>The money was captured.</summary>
+    public const string Succeeded = "SUCCEEDED";
+    /// <summary>Nothing was captured, says the gateway.</summary>
+    public const string Refused = "REFUSED";
+    /// <summary>Captured, and must go back: wrong, or too late.</summary>
+    public const string Cancelling = "CANCELLING";
+    /// <summary>Captured, and all of it went back.</summary>
+    public const string Cancelled = "CANCELLED";
+    /// <summary>The gateway's history had nothing of it in time. Should it be captured after all, it is found.</summary>
+    public const string Abandoned = "ABANDONED";
+}
+
+/// <summary>The states of a refund.</summary>
+public static class RefundState
+{
+    /// <summary>Committed; the gateway has not confirmed it.</summary>
+    public const string Requested = "REQUESTED";
+    /// <summary>The money went back.</summary>
+    public const string Done = "DONE";
+    /// <summary>The gateway does not do it.</summary>
+    public const string Refused = "REFUSED";
+}
+
+/// <summary>A payment as the ledger has it.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="RefundedAmount">Whole KRW.</param>
+/// <param name="Status">One of <see cref="PaymentState"/>.</param>
+/// <param name="PgPaymentId">The gateway's id, of the running or the successful attempt.</param>
+public sealed record Payment(
+    string PaymentId, string OrderId, string UserId, long Amount, long RefundedAmount, string Status, string? PgPaymentId, DateTime CreatedAt,
+    DateTime? PaidAt)
+{
+    /// <summary>The columns of a payment under the names of this record.</summary>
+    public const string Columns = """
+        id AS PaymentId, order_id AS OrderId, user_id AS UserId, amount AS Amount, refunded_amount AS RefundedAmount, status AS Status,
+        pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt
+        """;
+}
+
+/// <summary>One time that the gateway was asked for the money.</summary>
+/// <param name="Status">One of <see cref="AttemptState"/>.</param>
+/// <param name="Code">What the gateway said, or what was wrong with the capture.</param>
+public sealed record PaymentAttempt(
+    int Number, string PgPaymentId, string Status, string? Code, string? Message, DateTime StartedAt, DateTime? EndedAt);
+
+/// <summary>Money that goes back.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="Status">One of <see cref="RefundState"/>.</param>
+/// <param name="Code">Why the gateway refused it.</param>
+public sealed record Refund(string RefundId, long Amount, string Reason, string Status, string? Code, DateTime CreatedAt, DateTime? EndedAt);
+
+/// <summary>An attempt whose end is to be found out.</summary>
+/// <param name="Amount">What is to be paid, in whole KRW.</param>
+/// <param name="Checks">How often the reconciler had it.</param>
+/// <param name="AgeSeconds">Since it began, by MySQL's clock.</param>
+public sealed record OpenAttempt(
+    string PaymentId, int Number, string PgPaymentId, string Status, string OrderId, long Amount, int Checks, long AgeSeconds);
+
+/// <summary>A refund that the gateway has not confirmed.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="ExpectedRest">What is left of the payment after it, in whole KRW.</param>
+/// <param name="PaidAmount">What was paid, in whole KRW.</param>
+/// <param name="Checks">How often the reconciler had it.</param>
+public sealed record OpenRefund(
+    string Id, string PaymentId, string OrderId, string PgPaymentId, long Amount, long ExpectedRest, string Reason, string Status, string? Code,
+    long PaidAmount, int Checks)
+{
+    /// <summary>The columns under the names of this record, of <c>refund r JOIN payment p</c>.</summary>
+    public const string Columns = """
+        r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
+        r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks
+        """;
+}

@@ -1,0 +1,31 @@
+using Commerce.Core.Database;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>Compares what the ledger says is paid with what the gateway says is captured.</summary>
+public sealed class PaymentAudit(Ledger ledger, IGatewayLedger gateway)
+{
+    /// <summary>Counts the payments, attempts and refunds that wait for the gateway.</summary>
+    internal const string Waiting = """
+        SELECT (SELECT COUNT(*) FROM payment WHERE status IN ('APPROVING', 'SETTLING', 'CANCELLING'))
+             + (SELECT COUNT(*) FROM payment_attempt WHERE check_at IS NOT NULL AND status = 'CANCELLING')
+             + (SELECT COUNT(*) FROM refund WHERE open_payment IS NOT NULL)
+        """;
+
+    /// <summary>
+    /// How many orders are captured more than once, or not exactly as the ledger says; null where the gateway does not tell. What the gateway has
+    /// of orders that nobody prepared a payment for is not counted.
+    /// </summary>
+    /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
+    public async Task<long?> CompareAsync(CancellationToken cancellationToken)
+    {
+        if (await gateway.SummarizeAsync(cancellationToken) is not { } summary) return null;
+        var captured = summary.ToDictionary(o => o.MerchantPayKey);
+        var payments = await ledger.QueryAsync<(string OrderId, long Kept)>("""
+            SELECT order_id, IF(status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'), amount - refunded_amount, 0) FROM payment
+            """, null, cancellationToken);
+        return payments.LongCount(payment => captured.TryGetValue(payment.OrderId, out var order)
+            ? order.NetCaptures > 1 || order.Captured - order.Cancelled != payment.Kept
+            : payment.Kept != 0);
+    }
+}

@@ -1,0 +1,318 @@
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>
+/// The states of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two that want to end the same attempt
+/// one does. The order's row is locked first.
+/// </summary>
+public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
+{
+    const string OpenColumns = """
+        a.payment_id AS PaymentId, a.number AS Number, a.pg_payment_id AS PgPaymentId, a.status AS Status, p.order_id AS OrderId, p.amount AS Amount,
+        a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS AgeSeconds
+        """;
+
+    /// <summary>The payment of an order, or null.</summary>
+    public Task<Payment?> FindAsync(string orderId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId", new { orderId }, cancellationToken);
+
+    /// <summary>The attempts of a payment, oldest first.</summary>
+    public Task<IReadOnlyList<PaymentAttempt>> ListAttemptsAsync(string paymentId, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<PaymentAttempt>("""
+            SELECT number AS Number, pg_payment_id AS PgPaymentId, status AS Status, code AS Code, message AS Message, started_at AS StartedAt,
+                   ended_at AS EndedAt
+            FROM payment_attempt WHERE payment_id = @paymentId ORDER BY number
+            """, new { paymentId }, cancellationToken);
+
+    /// <summary>The refunds of a payment, oldest first.</summary>
+    public Task<IReadOnlyList<Refund>> ListRefundsAsync(string paymentId, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<Refund>("""
+            SELECT id AS RefundId, amount AS Amount, reason AS Reason, status AS Status, code AS Code, created_at AS CreatedAt, ended_at AS EndedAt
+            FROM refund WHERE payment_id = @paymentId ORDER BY id
+            """, new { paymentId }, cancellationToken);
+
+    /// <summary>Payments, newest first, older than <paramref name="before"/> (a payment's id); null asks for any.</summary>
+    public Task<IReadOnlyList<Payment>> ListAsync(
+        string? status, string? orderId, string? userId, string? before, int most, CancellationToken cancellationToken) =>
+        // Without conditions that may be empty: MySQL would use no index for them.
+        ledger.QueryAsync<Payment>($"""
+            SELECT {Payment.Columns} FROM payment
+            WHERE TRUE {(status is null ? "" : "AND status = @status")} {(orderId is null ? "" : "AND order_id = @orderId")}
+              {(userId is null ? "" : "AND user_id = @userId")} {(before is null ? "" : "AND id < @before")}
+            ORDER BY id DESC LIMIT @most
+            """, new { status, orderId, userId, before, most }, cancellationToken);
+
+    /// <summary>How many payments and refunds wait for the gateway.</summary>
+    public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
+        ledger.SingleAsync<long>(PaymentAudit.Waiting, null, cancellationToken);
+
+    /// <summary>
+    /// The payment of an order that can be paid: a new one, or the one that there is. Its hold is made to last <paramref name="extension"/> from now,
+    /// once. Null where the order cannot be paid.
+    /// </summary>
+    public Task<Payment?> PrepareAsync(Order order, TimeSpan extension, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            if (!await OrderLedger.PrepareAsync(transaction, order.Id, extension)) return null;
+            await transaction.ExecuteAsync("""
+                INSERT INTO payment (id, order_id, user_id, amount, status) VALUES (@paymentId, @orderId, @UserId, @TotalAmount, 'PENDING')
+                ON DUPLICATE KEY UPDATE id = id
+                """, new { paymentId = NewId(), orderId = order.Id, order.UserId, order.TotalAmount });
+            return await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId", new { orderId = order.Id });
+        }, cancellationToken);
+
+    /// <summary>
+    /// <c>PENDING → APPROVING</c>, with the order pinned and a new attempt on record, before the gateway is asked. Null where the order cannot be paid
+    /// or somebody else is paying it.
+    /// </summary>
+    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
+    /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
+    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            if (!await OrderLedger.PinAsync(transaction, orderId)) return null;
+            var began = await transaction.ExecuteAsync("""
+                UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1 WHERE order_id = @orderId AND status = 'PENDING'
+                """, new { orderId, pgPaymentId });
+            if (began == 0) throw new ProblemException(PaymentProblems.OrderNotPayable);
+            await transaction.ExecuteAsync(
+                "INSERT IGNORE INTO pg_payment (pg_payment_id, payment_id) SELECT @pgPaymentId, id FROM payment WHERE order_id = @orderId", new { orderId, pgPaymentId });
+            var usable = await transaction.SingleAsync<int?>("""
+                SELECT 1 FROM payment p JOIN pg_payment g ON g.payment_id = p.id
+                WHERE p.order_id = @orderId AND g.pg_payment_id = @pgPaymentId AND NOT EXISTS (
+                  SELECT 1 FROM payment_attempt a WHERE a.payment_id = p.id AND a.pg_payment_id = @pgPaymentId AND a.status IN ('CANCELLING', 'CANCELLED'))
+                """, new { orderId, pgPaymentId });
+            if (usable is null) throw new ProblemException(PaymentProblems.Mismatch);
+            await transaction.ExecuteAsync("""
+                INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
+                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment WHERE order_id = @orderId
+                """, new { orderId, microseconds = (long)lease.TotalMicroseconds });
+            return await transaction.SingleAsync<OpenAttempt>($"""
+                SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt WHERE p.order_id = @orderId
+                """, new { orderId });
+        }, cancellationToken);
+
+    /// <summary>
+    /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
+    /// still can be paid. False where somebody else ended the attempt, or the order cannot be paid.
+    /// </summary>
+    public Task<bool> PayAsync(OpenAttempt attempt) =>
+        ledger.TryTransactAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            if (attempt.Status == AttemptState.Abandoned)
+            {
+                if (!await OrderLedger.PinAsync(transaction, attempt.OrderId)) return false;
+                // As if it had not been abandoned.
+                if (await transaction.ExecuteAsync("""
+                        UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
+                        """, attempt) == 0) return false;
+            }
+
+            return await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
+                    """, attempt) == 1
+                && await transaction.ExecuteAsync("""
+                    UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
+                    WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING')
+                    """, attempt) == 1
+                && await OrderLedger.PayAsync(transaction, attempt.OrderId);
+        }, CancellationToken.None);
+
+    /// <summary>
+    /// The capture must go back: says so before the gateway is asked to cancel it, so that nobody takes it for a payment. False where somebody else
+    /// ended the attempt, or a later attempt is made with the same payment at the gateway.
+    /// </summary>
+    public Task<bool> BeginCancelAsync(OpenAttempt attempt, string code, TimeSpan lease) =>
+        ledger.TryTransactAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            if (attempt.Status == AttemptState.Abandoned && await transaction.SingleAsync<int?>(
+                    "SELECT 1 FROM payment WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId", attempt) is not null) return false;
+            if (await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt SET status = 'CANCELLING', code = @code, check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
+                    """, new { attempt.PaymentId, attempt.Number, attempt.Status, code, microseconds = (long)lease.TotalMicroseconds }) == 0) return false;
+            await transaction.ExecuteAsync(
+                "UPDATE payment SET status = 'CANCELLING' WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING')", attempt);
+            return true;
+        }, CancellationToken.None);
+
+    /// <summary>Ends an attempt by which nothing stays captured; the order can be paid again. False where somebody else ended it.</summary>
+    /// <param name="status"><see cref="AttemptState.Refused"/>, <see cref="AttemptState.Cancelled"/> or <see cref="AttemptState.Abandoned"/>.</param>
+    /// <param name="code">Why; null keeps what is known.</param>
+    /// <param name="lookAgain">When an abandoned one is asked about again.</param>
+    public Task<bool> EndAsync(OpenAttempt attempt, string status, string? code = null, string? message = null, TimeSpan? lookAgain = null) =>
+        ledger.TryTransactAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            if (await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt
+                    SET status = @status, code = COALESCE(@code, code), message = LEFT(@message, 500), ended_at = UTC_TIMESTAMP(6), checks = 0,
+                        check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @before
+                    """, new
+                {
+                    attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
+                    microseconds = (long?)lookAgain?.TotalMicroseconds,
+                }) == 0) return false;
+            if (await transaction.ExecuteAsync("""
+                    UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
+                    WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING')
+                    """, attempt) == 1)
+                await OrderLedger.UnpinAsync(transaction, attempt.OrderId);
+            // What was refused may be tried for another order, unless an attempt of this one may still capture it.
+            if (status == AttemptState.Refused)
+                await transaction.ExecuteAsync("""
+                    DELETE FROM pg_payment WHERE pg_payment_id = @PgPaymentId AND payment_id = @PaymentId AND NOT EXISTS (
+                      SELECT 1 FROM payment_attempt a WHERE a.payment_id = @PaymentId AND a.pg_payment_id = @PgPaymentId AND a.status <> 'REFUSED')
+                    """, attempt);
+            return true;
+        }, CancellationToken.None);
+
+    /// <summary>The end of an attempt is not known yet: it is looked at again after a while.</summary>
+    public Task<bool> WaitAsync(OpenAttempt attempt, TimeSpan delay) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            await transaction.ExecuteAsync(
+                "UPDATE payment SET status = 'SETTLING' WHERE id = @PaymentId AND attempt = @Number AND status = 'APPROVING'", attempt);
+            return await transaction.ExecuteAsync("""
+                UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
+                """, new { attempt.PaymentId, attempt.Number, attempt.Status, microseconds = (long)delay.TotalMicroseconds }) == 1;
+        }, CancellationToken.None);
+
+    /// <summary>The gateway said something new about an attempt that was abandoned: it is looked at at once.</summary>
+    public Task WatchAsync(OpenAttempt attempt) =>
+        ledger.ExecuteAsync("""
+            UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6), checks = 0 WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'
+            """, attempt, CancellationToken.None);
+
+    /// <summary>An abandoned attempt was not captured and will not be.</summary>
+    public Task ForgetAsync(OpenAttempt attempt) =>
+        ledger.ExecuteAsync(
+            "UPDATE payment_attempt SET check_at = NULL WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'", attempt, CancellationToken.None);
+
+    /// <summary>Attempts that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    public async Task<IReadOnlyList<OpenAttempt>> TakeDueAttemptsAsync(int most, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        const string Due = "check_at <= UTC_TIMESTAMP(6)";
+        if (await ledger.SingleAsync<int?>($"SELECT 1 FROM payment_attempt WHERE {Due} LIMIT 1", null, cancellationToken) is null) return [];
+        return await ledger.TransactAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<OpenAttempt>($"""
+                SELECT {OpenColumns} FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE a.{Due} ORDER BY a.check_at LIMIT @most
+                FOR UPDATE OF a SKIP LOCKED
+                """, new { most });
+            foreach (var attempt in due)
+                await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1
+                    WHERE payment_id = @PaymentId AND number = @Number
+                    """, new { attempt.PaymentId, attempt.Number, microseconds = (long)lease.TotalMicroseconds });
+            return due;
+        }, cancellationToken);
+    }
+
+    /// <summary>
+    /// Puts a refund on record, before the gateway is asked. A repetition of the same <paramref name="request"/> gets the refund that there is.
+    /// </summary>
+    /// <param name="amount">Whole KRW; null is all that is left.</param>
+    /// <param name="request">The scope of the idempotent request; null for the system's own.</param>
+    /// <returns>The refund, and whether it is new.</returns>
+    /// <exception cref="ProblemException">There is nothing to refund, not so much, or another refund is running.</exception>
+    public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
+        string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            var payment = await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId FOR UPDATE", new { orderId })
+                ?? throw new ProblemException(PaymentProblems.NotFound);
+            if (request is not null && await transaction.SingleAsync<OpenRefund>(
+                    $"SELECT {OpenRefund.Columns} FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.request = @request", new { request }) is { } known)
+                return (known, false);
+            var rest = payment.Amount - payment.RefundedAmount;
+            if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded))
+                throw new ProblemException(PaymentProblems.NotRefundable, "The payment is not paid, or all of it went back.");
+            if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
+                throw new ProblemException(PaymentProblems.InProgress, "Another refund is running.", PaymentProblems.ComeAgain);
+            if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won are left.");
+            var back = amount ?? rest;
+            var id = NewId();
+            await transaction.ExecuteAsync("""
+                INSERT INTO refund (id, payment_id, request, amount, expected_rest, reason, requested_by, status, check_at)
+                VALUES (@id, @PaymentId, @request, @back, @expectedRest, @reason, @requestedBy, 'REQUESTED', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)
+                """, new
+            {
+                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, microseconds = (long)lease.TotalMicroseconds,
+            });
+            return (new OpenRefund(
+                id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, payment.Amount, 0), true);
+        }, cancellationToken);
+
+    /// <summary>
+    /// The money went back. Where that was all of it, the order is refunded and what it took returns to the stock; after the commit give the result
+    /// to <see cref="InventoryLedger.ReturnAsync"/>.
+    /// </summary>
+    public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            await transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", refund);
+            if (await transaction.ExecuteAsync("""
+                    UPDATE refund SET status = 'DONE', code = NULL, ended_at = UTC_TIMESTAMP(6), check_at = NULL WHERE id = @Id AND status = 'REQUESTED'
+                    """, refund) == 0) return null;
+            await transaction.ExecuteAsync("""
+                UPDATE payment SET status = IF(@ExpectedRest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @ExpectedRest WHERE id = @PaymentId
+                """, refund);
+            return refund.ExpectedRest == 0 ? await InventoryLedger.RefundAsync(transaction, refund.OrderId) : null;
+        }, CancellationToken.None);
+
+    /// <summary>The gateway does not give the money back.</summary>
+    public Task RefuseRefundAsync(OpenRefund refund, string code) =>
+        ledger.ExecuteAsync("""
+            UPDATE refund SET status = 'REFUSED', code = @code, ended_at = UTC_TIMESTAMP(6), check_at = NULL WHERE id = @Id AND status = 'REQUESTED'
+            """, new { refund.Id, code }, CancellationToken.None);
+
+    /// <summary>The gateway has not confirmed the refund: it is asked again after a while.</summary>
+    public Task WaitAsync(OpenRefund refund, TimeSpan delay) =>
+        ledger.ExecuteAsync("""
+            UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @Id AND status = 'REQUESTED'
+            """, new { refund.Id, microseconds = (long)delay.TotalMicroseconds }, CancellationToken.None);
+
+    /// <summary>Refunds that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    public async Task<IReadOnlyList<OpenRefund>> TakeDueRefundsAsync(int most, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        const string Due = "check_at <= UTC_TIMESTAMP(6)";
+        if (await ledger.SingleAsync<int?>($"SELECT 1 FROM refund WHERE {Due} LIMIT 1", null, cancellationToken) is null) return [];
+        return await ledger.TransactAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<OpenRefund>($"""
+                SELECT {OpenRefund.Columns} FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.{Due} ORDER BY r.check_at LIMIT @most
+                FOR UPDATE OF r SKIP LOCKED
+                """, new { most });
+            if (due.Count > 0)
+                await transaction.ExecuteAsync(
+                    "UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1 WHERE id IN @ids",
+                    new { ids = due.Select(r => r.Id), microseconds = (long)lease.TotalMicroseconds });
+            return due;
+        }, cancellationToken);
+    }
+
+    /// <summary>Paid orders without stock whose money is not on its way back yet.</summary>
+    public Task<IReadOnlyList<string>> ListShortfallsAsync(int most, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<string>("""
+            SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
+            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED') AND NOT EXISTS (
+              SELECT 1 FROM refund r WHERE r.payment_id = p.id AND (r.status = 'REQUESTED' OR (r.status = 'REFUSED' AND r.requested_by = 'system')))
+            LIMIT @most
+            """, new { most }, cancellationToken);
+
+    static Task<int> LockOrderAsync(Statements transaction, OpenAttempt attempt) =>
+        transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { attempt.OrderId });
+
+    string NewId() => Guid.CreateVersion7(clock.GetUtcNow()).ToString();
+}

@@ -1,0 +1,27 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>How payments are made and settled. Configuration section <c>Payments</c>.</summary>
+public sealed class PaymentOptions
+{
+    public const string Section = "Payments";
+
+    /// <summary>How long an order holds its pieces from the moment that its payment is prepared: 1 s to 1 day. Default 10 min.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan Extension { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// What the gateway's history does not have so long after an attempt began was not captured: 1 s to 1 h, longer than the gateway works on
+    /// anything. Default 60 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan SettleAfter { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long the gateway is asked whether an attempt was captured after all: 1 s to 1 day. Default 30 min.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan WatchAbandoned { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Where the pay window sends browsers back to; the address of the request where it is not set.</summary>
+    public Uri? ReturnUrl { get; set; }
+}

@@ -1,0 +1,82 @@
+using Commerce.Core.Reconciliation;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>
+/// Settles what was left open: attempts whose outcome is unknown or whose process died, captures that must go back, refunds that the gateway has not
+/// confirmed, and orders that are paid but have no stock.
+/// </summary>
+public sealed partial class PaymentReconciler(PaymentLedger ledger, PaymentSettlement settlement, ILogger<PaymentReconciler> logger) : IReconciler
+{
+    /// <summary>Few calls to the gateway at once: it may be in trouble.</summary>
+    const int MostTogether = 8;
+
+    /// <inheritdoc/>
+    public string Name => "payments";
+
+    /// <inheritdoc/>
+    public async Task<int> RunAsync(CancellationToken cancellationToken) =>
+        await RefundShortfallsAsync(cancellationToken) + await SettleAttemptsAsync(cancellationToken) + await RepeatRefundsAsync(cancellationToken);
+
+    async Task<int> RefundShortfallsAsync(CancellationToken cancellationToken)
+    {
+        var settled = 0;
+        foreach (var orderId in await ledger.ListShortfallsAsync(MostTogether, cancellationToken))
+        {
+            OpenRefund refund;
+            try
+            {
+                (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, cancellationToken);
+            }
+            catch (ProblemException)
+            {
+                // Another reconciler, or a user, was faster.
+                continue;
+            }
+
+            LogShortfall(logger, orderId, refund.Amount);
+            if (await settlement.RefundAsync(refund) is not null) settled++;
+        }
+
+        return settled;
+    }
+
+    async Task<int> SettleAttemptsAsync(CancellationToken cancellationToken)
+    {
+        var settled = 0;
+        IReadOnlyList<OpenAttempt> due;
+        do
+        {
+            due = await ledger.TakeDueAttemptsAsync(MostTogether, settlement.CancelLease, cancellationToken);
+            var outcomes = await Task.WhenAll(due.Select(async attempt =>
+            {
+                using var span = CommerceTelemetry.Source.StartActivity("settle payment");
+                span?.SetTag("commerce.order_id", attempt.OrderId);
+                var outcome = await settlement.AskAsync(attempt);
+                span?.SetTag("commerce.outcome", outcome.ToString());
+                return outcome;
+            }));
+            settled += outcomes.Count(o => o is Settlement.Paid or Settlement.Payable or Settlement.Returned);
+        }
+        while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
+        return settled;
+    }
+
+    async Task<int> RepeatRefundsAsync(CancellationToken cancellationToken)
+    {
+        var settled = 0;
+        IReadOnlyList<OpenRefund> due;
+        do
+        {
+            due = await ledger.TakeDueRefundsAsync(MostTogether, settlement.CancelLease, cancellationToken);
+            settled += (await Task.WhenAll(due.Select(settlement.RefundAsync))).Count(done => done is not null);
+        }
+        while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
+        return settled;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but has no stock: {Amount} won go back")]
+    static partial void LogShortfall(ILogger logger, string orderId, long amount);
+}

@@ -1,0 +1,157 @@
+using System.Globalization;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>A payment that can be approved.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="PayUrl">Where the user's browser pays.</param>
+public sealed record PreparedPayment(string PaymentId, string OrderId, long Amount, string Status, Uri PayUrl);
+
+/// <summary>What became of an approval.</summary>
+/// <param name="Status"><c>PAID</c>, or <c>SETTLING</c> while nobody knows.</param>
+public sealed record ApprovedPayment(string OrderId, string PaymentId, string Status);
+
+/// <summary>What became of a refund.</summary>
+/// <param name="Status"><c>REFUNDED</c>, <c>PARTIALLY_REFUNDED</c>, or <c>SETTLING</c> while the gateway has not confirmed it.</param>
+public sealed record RefundedPayment(string OrderId, string RefundId, string Status);
+
+/// <summary>
+/// Payments in two steps: prepared, then approved with what the user authorised in the gateway's pay window. The gateway is called outside of
+/// transactions; before and after it the ledger says how far it came, and the reconciler ends what this process cannot.
+/// </summary>
+public sealed class PaymentService(
+    Ledger ledger, OrderLedger orders, PaymentLedger payments, PaymentSettlement settlement, PaymentGateway gateway, InventoryGate gate,
+    IOptions<PaymentOptions> options, Failpoints failpoints)
+{
+    /// <summary>Prepares the payment of an order; again for the same order it changes nothing.</summary>
+    /// <param name="amount">What the user believes it costs, in whole KRW.</param>
+    /// <param name="origin">Where the browser returns to, unless the configuration says it.</param>
+    /// <exception cref="ProblemException">Why it cannot be paid.</exception>
+    public async Task<PreparedPayment> PrepareAsync(string userId, string orderId, long amount, Uri origin, CancellationToken cancellationToken)
+    {
+        var order = await orders.FindAsync(orderId, userId, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
+        if (order.Status is OrderState.Created or OrderState.PendingPayment)
+        {
+            if (amount != order.TotalAmount) throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {order.TotalAmount} won.");
+            switch (await gate.ExtendAsync(orderId, options.Value.Extension))
+            {
+                case null: throw new ProblemException(OrderProblems.GateClosed, retryAfter: PaymentProblems.ComeAgain);
+                case false: throw new ProblemException(PaymentProblems.HoldExpired);
+            }
+
+            if (await payments.PrepareAsync(order, options.Value.Extension, cancellationToken) is { } payment)
+                return new(payment.PaymentId, orderId, payment.Amount, payment.Status, await PayUrlAsync(payment, origin, cancellationToken));
+        }
+
+        throw await ExplainAsync(orderId, cancellationToken);
+    }
+
+    /// <summary>
+    /// Captures what the user authorised. However many ask at once, the gateway is asked once. Goes to its end though the caller goes away.
+    /// </summary>
+    /// <param name="pgPaymentId">What the pay window gave: up to 64 visible characters.</param>
+    /// <exception cref="ProblemException">Why the order is not paid.</exception>
+    public async Task<ApprovedPayment> ApproveAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
+    {
+        if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
+        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease, cancellationToken) is not { } attempt)
+            return await FindAnswerAsync(orderId, pgPaymentId, cancellationToken);
+        failpoints.Reach(Failpoints.BeforeApprove);
+        var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");
+        var outcome = await gateway.ApproveAsync(pgPaymentId, key, CancellationToken.None);
+        failpoints.Reach(Failpoints.AfterApprove);
+        var (settled, code, message) = outcome switch
+        {
+            ApproveOutcome.Approved { Detail: var d } => (
+                await settlement.SettleAsync(attempt, new FindOutcome.Found(d.Amount, 0, d.OrderId, d.ApprovedAt)), "", ""),
+            ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
+            ApproveOutcome.NotExecuted n => (
+                await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
+            // It may have been captured, by this call or by one before: the history is asked, not the answer believed.
+            _ => (await settlement.AskAsync(attempt), "AlreadyCanceled", "The payment was cancelled at the gateway."),
+        };
+        return settled switch
+        {
+            Settlement.Paid => new(orderId, attempt.PaymentId, PaymentState.Paid),
+            Settlement.Waiting => new(orderId, attempt.PaymentId, PaymentState.Settling),
+            Settlement.Returned => throw new ProblemException(PaymentProblems.Mismatch),
+            Settlement.Payable => throw new ProblemException(PaymentProblems.Refused, $"{code}: {message}"),
+            _ => await FindAnswerAsync(orderId, pgPaymentId, CancellationToken.None),
+        };
+    }
+
+    /// <summary>Gives money of a paid order back. A repetition of the same request gives nothing more.</summary>
+    /// <param name="userId">Whose order it must be; null for any.</param>
+    /// <param name="amount">Whole KRW.</param>
+    /// <param name="request">The scope of the idempotent request.</param>
+    /// <exception cref="ProblemException">Why not.</exception>
+    public async Task<RefundedPayment> RefundAsync(
+        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, CancellationToken cancellationToken)
+    {
+        if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
+        var (refund, isNew) = await payments.RequestRefundAsync(orderId, amount, reason, requestedBy, request, settlement.CancelLease, cancellationToken);
+        bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
+        if (isNew) done = await settlement.RefundAsync(refund);
+        return done switch
+        {
+            true => new(orderId, refund.Id, refund.ExpectedRest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded),
+            null => new(orderId, refund.Id, PaymentState.Settling),
+            false => throw new ProblemException(PaymentProblems.NotRefundable, "The gateway refuses it."),
+        };
+    }
+
+    /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>
+    async Task<ApprovedPayment> FindAnswerAsync(string orderId, string pgPaymentId, CancellationToken cancellationToken)
+    {
+        if (await payments.FindAsync(orderId, cancellationToken) is { } payment && payment.PgPaymentId == pgPaymentId)
+        {
+            if (payment.Status == PaymentState.Paid) return new(orderId, payment.PaymentId, PaymentState.Paid);
+            if (payment.Status == PaymentState.Settling) return new(orderId, payment.PaymentId, PaymentState.Settling);
+        }
+
+        throw await ExplainAsync(orderId, cancellationToken);
+    }
+
+    /// <summary>Why an order cannot be paid at this moment.</summary>
+    async Task<ProblemException> ExplainAsync(string orderId, CancellationToken cancellationToken)
+    {
+        var state = (await ledger.SingleAsync<PayableState>("""
+            SELECT status AS Status, IF(pinned, 1, 0) AS Pinned, IF(hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive FROM orders WHERE id = @orderId
+            """, new { orderId }, cancellationToken))!;
+        return state switch
+        {
+            { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
+            { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+            { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
+            // It can be paid again since a moment ago.
+            { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+            { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "Its payment was not prepared."),
+            _ => new(PaymentProblems.OrderNotPayable),
+        };
+    }
+
+    async Task<Uri> PayUrlAsync(Payment payment, Uri origin, CancellationToken cancellationToken)
+    {
+        var names = await ledger.QueryAsync<string>("""
+            SELECT p.name FROM order_item i JOIN product p ON p.id = i.product_id WHERE i.order_id = @OrderId ORDER BY i.product_id
+            """, new { payment.OrderId }, cancellationToken);
+        var name = names.Count > 1 ? $"{names[0]} and {names.Count - 1} more" : names[0];
+        return gateway.PayUrl(
+            payment.OrderId, payment.Amount, payment.UserId, name, new Uri(options.Value.ReturnUrl ?? origin, $"?orderId={payment.OrderId}"));
+    }
+
+    sealed class PayableState
+    {
+        public required string Status { get; init; }
+
+        public required int Pinned { get; init; }
+
+        public required int Alive { get; init; }
+    }
+}

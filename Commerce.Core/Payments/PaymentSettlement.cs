@@ -1,0 +1,193 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using Commerce.Core.Inventory;
+using Commerce.Core.Outbox;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>What became of an attempt.</summary>
+public enum Settlement
+{
+    /// <summary>Not known yet; it is looked at again.</summary>
+    Waiting,
+    /// <summary>The order is paid.</summary>
+    Paid,
+    /// <summary>What was captured was wrong or too late, and went back.</summary>
+    Returned,
+    /// <summary>Nothing was captured; the order can be paid again.</summary>
+    Payable,
+    /// <summary>Somebody else decided before.</summary>
+    Overtaken,
+}
+
+/// <summary>
+/// Brings attempts and refunds to their end by what the gateway proves. The Api does it for an attempt of its own, the reconciler for those that
+/// were left. Both may do it for the same one at once: the ledger lets one of them.
+/// </summary>
+public sealed partial class PaymentSettlement(
+    PaymentLedger ledger, PaymentGateway gateway, InventoryGate gate, OutboxWriter outbox, IOptions<PaymentOptions> options,
+    IOptions<PaymentGatewayOptions> gatewayOptions, ILogger<PaymentSettlement> logger)
+{
+    static readonly Counter<long> Settled = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.attempts");
+    static readonly Counter<long> Refunded = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.refunds");
+
+    /// <summary>Between two questions about something that is on its way.</summary>
+    static readonly RetryPolicy Soon = new() { BaseDelay = TimeSpan.FromMilliseconds(500), MaxDelay = TimeSpan.FromSeconds(30) };
+
+    /// <summary>Between two questions about what should never come.</summary>
+    static readonly RetryPolicy Rarely = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
+
+    /// <summary>What passes around the calls to the gateway.</summary>
+    static readonly TimeSpan Margin = TimeSpan.FromSeconds(3);
+
+    /// <summary>Longer than an approval with all that follows takes.</summary>
+    public TimeSpan ApproveLease => gatewayOptions.Value.ApproveTimeout + CancelLease;
+
+    /// <summary>Longer than a question and a cancel take.</summary>
+    public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
+
+    /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
+    public async Task<Settlement> AskAsync(OpenAttempt attempt) => await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId));
+
+    /// <summary>Does what follows for an attempt from what is captured.</summary>
+    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found) => found switch
+    {
+        FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture),
+        FindOutcome.Unknown => WaitAsync(attempt),
+        _ => NotCapturedAsync(attempt, wentBack: found is FindOutcome.Found),
+    };
+
+    /// <summary>The gateway captured nothing by the call: the order can be paid again.</summary>
+    public async Task<Settlement> RefuseAsync(OpenAttempt attempt, string code, string message) =>
+        await ledger.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Overtaken;
+
+    /// <summary>Asks the gateway to give money back, once. True where it is done, null where it is not known or not done yet.</summary>
+    public async Task<bool?> RefundAsync(OpenRefund refund)
+    {
+        var outcome = await gateway.CancelAsync(refund.PgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.Id);
+        switch (outcome)
+        {
+            case CancelOutcome.Cancelled done when done.RestAmount == refund.ExpectedRest:
+                return await CompleteAsync(refund);
+            case CancelOutcome.NotComplete or CancelOutcome.Unknown:
+                await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
+                return null;
+        }
+
+        // Refused because an earlier call did it, and the gateway has forgotten the key?
+        var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
+        switch (await gateway.FindAsync(refund.PgPaymentId))
+        {
+            case FindOutcome.Found found when found.CapturedAmount - found.CancelledAmount == refund.ExpectedRest:
+                return await CompleteAsync(refund);
+            case FindOutcome.Unknown:
+                await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
+                return null;
+            default:
+                await ledger.RefuseRefundAsync(refund, code);
+                LogRefundRefused(logger, refund.Id, refund.Amount, refund.OrderId, code);
+                Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "refused"));
+                return false;
+        }
+    }
+
+    async Task<bool?> CompleteAsync(OpenRefund refund)
+    {
+        var returned = await ledger.CompleteRefundAsync(refund);
+        if (returned is not null) await InventoryLedger.ReturnAsync(gate, returned);
+        Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "done"));
+        LogRefunded(logger, refund.Amount, refund.OrderId, refund.Reason);
+        return true;
+    }
+
+    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture)
+    {
+        if (attempt.Status == AttemptState.Cancelling) return await GiveBackAsync(attempt, capture.CapturedAmount - capture.CancelledAmount);
+        var right = capture.OrderId == attempt.OrderId && capture.CapturedAmount == attempt.Amount && capture.CancelledAmount == 0;
+        if (right && await ledger.PayAsync(attempt))
+        {
+            outbox.Wake();
+            if (attempt.Status == AttemptState.Abandoned) LogLate(logger, attempt.PgPaymentId, attempt.OrderId);
+            return Count(attempt, Settlement.Paid);
+        }
+
+        if (!await ledger.BeginCancelAsync(attempt, right ? "TooLate" : "Mismatch", CancelLease))
+        {
+            // Abandoned while the answer was on its way, or paid by a later attempt with the same payment.
+            if (attempt.Status == AttemptState.Abandoned) return await WaitAsync(attempt);
+            await ledger.WatchAsync(attempt);
+            return Settlement.Overtaken;
+        }
+
+        LogGivingBack(logger, attempt.PgPaymentId, capture.CapturedAmount, capture.OrderId, attempt.Amount, attempt.OrderId);
+        // The history, not the answer, says what can be cancelled.
+        return await AskAsync(attempt with { Status = AttemptState.Cancelling });
+    }
+
+    async Task<Settlement> GiveBackAsync(OpenAttempt attempt, long amount)
+    {
+        var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}:cancel");
+        switch (await gateway.CancelAsync(attempt.PgPaymentId, amount, 0, "The payment does not match the order", key))
+        {
+            case CancelOutcome.Cancelled:
+                return await ledger.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Overtaken;
+            case CancelOutcome.Refused refused:
+                LogNotGivenBack(logger, attempt.PgPaymentId, amount, attempt.OrderId, refused.Code);
+                break;
+        }
+
+        return await WaitAsync(attempt);
+    }
+
+    async Task<Settlement> NotCapturedAsync(OpenAttempt attempt, bool wentBack)
+    {
+        switch (attempt.Status)
+        {
+            case AttemptState.Cancelling when wentBack:
+                return await ledger.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Overtaken;
+            case AttemptState.InFlight when wentBack:
+                return await RefuseAsync(attempt, "AlreadyCanceled", "The payment was cancelled at the gateway.");
+            case AttemptState.InFlight when attempt.AgeSeconds > options.Value.SettleAfter.TotalSeconds:
+                LogAbandoned(logger, attempt.PgPaymentId, attempt.OrderId);
+                return await ledger.EndAsync(attempt, AttemptState.Abandoned, lookAgain: Rarely.Delay(1)) ? Count(attempt, Settlement.Payable) : Settlement.Overtaken;
+            case AttemptState.Abandoned when wentBack || attempt.AgeSeconds > (options.Value.SettleAfter + options.Value.WatchAbandoned).TotalSeconds:
+                await ledger.ForgetAsync(attempt);
+                return Settlement.Payable;
+            default:
+                return await WaitAsync(attempt);
+        }
+    }
+
+    async Task<Settlement> WaitAsync(OpenAttempt attempt)
+    {
+        var delay = (attempt.Status == AttemptState.Abandoned ? Rarely : Soon).Delay(attempt.Checks + 1);
+        return await ledger.WaitAsync(attempt, delay) ? Settlement.Waiting : Settlement.Overtaken;
+    }
+
+    static Settlement Count(OpenAttempt attempt, Settlement outcome)
+    {
+        Settled.Add(1, new("outcome", outcome.ToString()), new KeyValuePair<string, object?>("from", attempt.Status));
+        return outcome;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Payment {PgPaymentId} for order {OrderId} was captured long after it was given up; the order is paid")]
+    static partial void LogLate(ILogger logger, string pgPaymentId, string orderId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Payment {PgPaymentId} captured {Captured} won for order {CapturedOrderId} instead of {Amount} for {OrderId}, or too late: it goes back")]
+    static partial void LogGivingBack(ILogger logger, string pgPaymentId, long captured, string capturedOrderId, long amount, string orderId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway refuses to cancel payment {PgPaymentId} ({Amount} won, order {OrderId}): {Code}")]
+    static partial void LogNotGivenBack(ILogger logger, string pgPaymentId, long amount, string orderId, string code);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway has nothing of payment {PgPaymentId}; order {OrderId} can be paid again")]
+    static partial void LogAbandoned(ILogger logger, string pgPaymentId, string orderId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway refuses refund {RefundId} of {Amount} won for order {OrderId}: {Code}")]
+    static partial void LogRefundRefused(ILogger logger, string refundId, long amount, string orderId, string code);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Amount} won went back for order {OrderId}: {Reason}")]
+    static partial void LogRefunded(ILogger logger, long amount, string orderId, string reason);
+}

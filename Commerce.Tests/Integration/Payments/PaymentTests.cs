@@ -1,0 +1,234 @@
+using System.Net;
+using System.Text.Json;
+using Commerce.Core.Orders;
+using Commerce.Core.Payments;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Payments;
+
+/// <summary>An order is paid in two steps, and its money can go back.</summary>
+public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Fact]
+    public async Task Prepared_and_approved_an_order_is_paid_and_off_the_stock()
+    {
+        var purchase = await OrderAsync("pay");
+
+        using var prepared = await purchase.PrepareAsync();
+        Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
+        var payment = await prepared.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+        Assert.Equal("PENDING", payment.GetProperty("status").GetString());
+        Assert.Equal(Price, payment.GetProperty("amount").GetInt64());
+        Assert.Contains($"merchantPayKey={purchase.OrderId}", payment.GetProperty("payUrl").GetString(), StringComparison.Ordinal);
+        Assert.Equal(OrderState.PendingPayment, await OrderStatusAsync(purchase));
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+
+        await ShouldBePaidAsync(purchase);
+        var detail = await purchase.DetailAsync();
+        Assert.Equal(payment.GetProperty("paymentId").GetString(), detail.GetProperty("paymentId").GetString());
+        Assert.Equal("SUCCEEDED", detail.GetProperty("attempts")[0].GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task Preparing_again_gives_the_same_payment_and_extends_the_hold_once()
+    {
+        var purchase = await OrderAsync("prepare-again");
+        await HoldEndsAsync(purchase, 60_000);
+        using var first = await purchase.PrepareAsync();
+        Assert.True(await HoldAsync() > TimeSpan.FromMinutes(9));
+        await HoldEndsAsync(purchase, 60_000);
+
+        using var second = await purchase.PrepareAsync();
+
+        Assert.Equal(await first.Content.ReadAsStringAsync(Cancelled), await second.Content.ReadAsStringAsync(Cancelled));
+        Assert.True(await HoldAsync() < TimeSpan.FromMinutes(2));
+
+        async Task<TimeSpan> HoldAsync() => TimeSpan.FromSeconds(await Ledger.SingleAsync<long>(
+            "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), hold_expires_at) FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled));
+    }
+
+    [Fact]
+    public async Task Only_the_owner_pays_and_only_what_the_order_costs()
+    {
+        var purchase = await OrderAsync("owner-pays");
+        var stranger = purchase with { User = (await Stack.UsersAsync("stranger-pays", 1))[0] };
+
+        using var wrong = await purchase.PrepareAsync(amount: Price - 1);
+        using var strange = await stranger.PrepareAsync();
+
+        await wrong.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "amount-mismatch");
+        await strange.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
+        using var prepared = await purchase.PrepareAsync();
+        using var approved = await stranger.SendApproveAsync(await purchase.AuthorizeAsync());
+        await approved.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
+        using var seen = await stranger.User.GetAsync($"/api/payments/{purchase.OrderId}");
+        await seen.ShouldBeProblemAsync(HttpStatusCode.NotFound, "payment-not-found");
+    }
+
+    [Fact]
+    public async Task What_was_not_prepared_or_was_cancelled_is_not_paid()
+    {
+        var purchase = await OrderAsync("unprepared");
+        Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        using var cancelled = await purchase.User.PostAsync($"/api/orders/{purchase.OrderId}/cancel", null);
+
+        using var prepared = await purchase.PrepareAsync();
+
+        await prepared.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-payable");
+        Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        Assert.Equal(0, await purchase.CapturedAsync());
+    }
+
+    [Theory]
+    [InlineData("NotEnoughAccountBalance")]
+    [InlineData("TimeExpired")]
+    [InlineData("MaintenanceOngoing")]
+    public async Task F20_A_refusal_is_told_with_its_reason_and_the_order_can_be_paid_again(string code)
+    {
+        var purchase = await PrepareAsync("refused");
+
+        using var answer = await purchase.SendApproveAsync(await purchase.AuthorizeAsync(new("code", "apply", Code: code)));
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
+        Assert.Contains(code, await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
+        await ShouldBePayableAsync(purchase);
+        Assert.Equal("REFUSED SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
+    public async Task F39_The_same_approval_gets_the_same_answer_also_where_it_is_a_refusal()
+    {
+        var purchase = await PrepareAsync("replay-approve");
+        var refused = await purchase.AuthorizeAsync(new("code", "apply", Code: "Fail"));
+        var good = await purchase.AuthorizeAsync();
+        using var first = await purchase.SendApproveAsync(refused, "first");
+        using var again = await purchase.SendApproveAsync(refused, "first");
+        using var other = await purchase.SendApproveAsync(good, "first");
+        using var paid = await purchase.SendApproveAsync(good, "second");
+        using var paidAgain = await purchase.SendApproveAsync(good, "second");
+
+        await again.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
+        Assert.Equal(["true"], again.Headers.GetValues("Idempotent-Replayed"));
+        await other.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
+        Assert.Equal(await paid.Content.ReadAsStringAsync(Cancelled), await paidAgain.Content.ReadAsStringAsync(Cancelled));
+        Assert.Equal(["true"], paidAgain.Headers.GetValues("Idempotent-Replayed"));
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(good));
+        Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        Assert.Equal("REFUSED SUCCEEDED", await AttemptsAsync(purchase));
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task What_was_paid_for_one_order_pays_for_no_other()
+    {
+        var paid = await PayAsync("mine");
+        var used = (await Stack.Sandbox.LedgerAsync(paid.OrderId))[0].PaymentId;
+        var other = await PrepareAsync("other");
+
+        Assert.Equal("payment-mismatch", await other.ApproveAsync(used));
+
+        Assert.Equal(1, (await Stack.Sandbox.LedgerAsync(paid.OrderId))[0].ApplyCalls);
+        await ShouldBePayableAsync(other);
+        await ShouldBePaidAsync(paid);
+    }
+
+    [Fact]
+    public async Task What_was_authorised_for_another_order_is_captured_for_none()
+    {
+        var other = await PrepareAsync("authorised-for");
+        var purchase = await PrepareAsync("used-by");
+
+        Assert.Equal("payment-mismatch", await purchase.ApproveAsync(await other.AuthorizeAsync()));
+
+        Assert.Equal(0, await other.CapturedAsync());
+        Assert.Equal("CANCELLED", await AttemptsAsync(purchase));
+        await ShouldBePayableAsync(purchase);
+        await ShouldBePayableAsync(other);
+    }
+
+    [Fact]
+    public async Task Money_goes_back_in_parts_and_the_stock_with_the_last_of_it()
+    {
+        var purchase = await PayAsync("refund");
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("not-refundable", await purchase.RefundAsync(Price + 1));
+
+        Assert.Equal("PARTIALLY_REFUNDED", await purchase.RefundAsync(2_000, "part"));
+        Assert.Equal("PARTIALLY_REFUNDED", await purchase.RefundAsync(2_000, "part"));
+
+        Assert.Equal(Price - 2_000, await purchase.CapturedAsync());
+        Assert.Equal(9, await StockAsync(purchase));
+        await AuditAsync();
+        Assert.Equal("not-refundable", await purchase.RefundAsync(Price));
+        Assert.Equal("REFUNDED", await purchase.RefundAsync(Price - 2_000));
+        Assert.Equal("not-refundable", await purchase.RefundAsync(1));
+        Assert.Equal(0, await purchase.CapturedAsync());
+        Assert.Equal(OrderState.Refunded, await OrderStatusAsync(purchase));
+        Assert.Equal(10, await StockAsync(purchase));
+        Assert.Equal(10, await Stack.AvailableAsync(purchase.Product.Id));
+        var detail = await purchase.DetailAsync();
+        Assert.Equal(2, detail.GetProperty("refunds").GetArrayLength());
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_refund_before_the_pieces_left_the_stock_takes_nothing()
+    {
+        var purchase = await PayAsync("refund-at-once");
+
+        Assert.Equal("REFUNDED", await purchase.RefundAsync(Price));
+
+        await AuditAsync();
+        Assert.Equal(10, await StockAsync(purchase));
+        Assert.Equal(10, await Stack.AvailableAsync(purchase.Product.Id));
+    }
+
+    [Fact]
+    public async Task Administrators_refund_search_and_reconcile()
+    {
+        var purchase = await PayAsync("searched");
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/payments/{purchase.OrderId}/refund")
+        {
+            Content = JsonContent.Create(new { amount = 1_000, reason = "goodwill" }), Headers = { { "Idempotency-Key", Guid.NewGuid().ToString() } },
+        };
+        using var refunded = await Stack.Admin.SendAsync(request, Cancelled);
+        Assert.True(refunded.IsSuccessStatusCode, await refunded.Content.ReadAsStringAsync(Cancelled));
+
+        var found = await Stack.Admin.GetFromJsonAsync<List<Payment>>($"/api/admin/payments?userId={purchase.User.Id}&status=PARTIALLY_REFUNDED&limit=1", Cancelled);
+        using var reconciled = await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled);
+        using var forbidden = await purchase.User.GetAsync("/api/admin/payments");
+
+        Assert.Equal(purchase.OrderId, Assert.Single(found!).OrderId);
+        Assert.Equal("payments", (await reconciled.Content.ReadFromJsonAsync<JsonElement>(Cancelled))[0].GetProperty("name").GetString());
+        Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_audit_sees_a_capture_that_the_ledger_does_not_know()
+    {
+        var purchase = await PrepareAsync("unknown-capture");
+        var audit = Stack.Services.GetRequiredService<PaymentAudit>();
+        var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
+        await AuditAsync();
+        var authorised = await purchase.AuthorizeAsync();
+
+        await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled);
+
+        Assert.Equal(1, await audit.CompareAsync(Cancelled));
+        await gateway.CancelAsync(authorised, Price, 0, "test", Guid.NewGuid().ToString(), Cancelled);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task What_is_malformed_is_told_by_field()
+    {
+        var purchase = await PrepareAsync("malformed");
+
+        using var approved = await purchase.User.PostAsync("/api/payments/approve", new { purchase.OrderId, pgPaymentId = "with space" });
+        using var refunded = await purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount = 0, reason = "" });
+
+        await approved.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+        await refunded.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+    }
+}

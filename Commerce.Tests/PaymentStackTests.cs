@@ -1,0 +1,125 @@
+using System.Net;
+using System.Text.Json;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.Core.Payments;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests;
+
+/// <summary>Orders and pays through the Api, and reads what became of it.</summary>
+public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
+{
+    protected const long Price = 12_000;
+
+    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+
+    /// <summary>A user, a product of 10 pieces, and an order of one whose payment is prepared.</summary>
+    protected async Task<Purchase> PrepareAsync(string name)
+    {
+        var purchase = await OrderAsync(name);
+        using var answer = await purchase.PrepareAsync();
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return purchase;
+    }
+
+    /// <summary>A user, a product of 10 pieces, and an order of one.</summary>
+    protected async Task<Purchase> OrderAsync(string name)
+    {
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var user = (await Stack.UsersAsync(name, 1))[0];
+        return new(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id));
+    }
+
+    /// <summary>The same, paid.</summary>
+    protected async Task<Purchase> PayAsync(string name)
+    {
+        var purchase = await PrepareAsync(name);
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        return purchase;
+    }
+
+    protected Task<string?> PaymentStatusAsync(Purchase purchase) =>
+        Ledger.SingleAsync<string>("SELECT status FROM payment WHERE order_id = @OrderId", new { purchase.OrderId }, Cancelled);
+
+    protected Task<string?> OrderStatusAsync(Purchase purchase) =>
+        Ledger.SingleAsync<string>("SELECT status FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled);
+
+    protected Task<int> StockAsync(Purchase purchase) =>
+        Ledger.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+
+    /// <summary>The state of each attempt, oldest first.</summary>
+    protected async Task<string> AttemptsAsync(Purchase purchase) =>
+        string.Join(' ', await Ledger.QueryAsync<string>(
+            "SELECT a.status FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE p.order_id = @OrderId ORDER BY a.number",
+            new { purchase.OrderId }, Cancelled));
+
+    /// <summary>As if the hold ended so many milliseconds from now.</summary>
+    protected Task HoldEndsAsync(Purchase purchase, int milliseconds) =>
+        Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @OrderId",
+            new { purchase.OrderId, microseconds = milliseconds * 1000L }, Cancelled);
+
+    /// <summary>Paid once at the gateway, and taken off the stock.</summary>
+    protected async Task ShouldBePaidAsync(Purchase purchase)
+    {
+        await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(30));
+        Assert.Equal(OrderState.Paid, await OrderStatusAsync(purchase));
+        await AuditAsync();
+        Assert.Equal(Price, await purchase.CapturedAsync());
+        Assert.Equal(9, await StockAsync(purchase));
+    }
+
+    /// <summary>Waits until the order can be paid again, and pays it.</summary>
+    protected async Task ShouldBePayableAsync(Purchase purchase)
+    {
+        await Eventually.EqualAsync(PaymentState.Pending, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(30));
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        await ShouldBePaidAsync(purchase);
+    }
+}
+
+/// <summary>Somebody's order of one product.</summary>
+public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, PlacedOrder Order)
+{
+    public string OrderId => Order.OrderId;
+
+    /// <summary>Prepares the payment.</summary>
+    public Task<HttpResponseMessage> PrepareAsync(long? amount = null, string? key = null) =>
+        User.PostAsync("/api/payments/prepare", new { OrderId, amount = amount ?? Order.TotalAmount }, key);
+
+    /// <summary>Pays in the window.</summary>
+    public Task<string> AuthorizeAsync(SandboxFault? fault = null) => Sandbox.PayAsync(OrderId, Order.TotalAmount, User.Id, fault);
+
+    /// <summary>Asks to capture it; the answer may be a refusal.</summary>
+    public Task<HttpResponseMessage> SendApproveAsync(string pgPaymentId, string? key = null) =>
+        User.PostAsync("/api/payments/approve", new { OrderId, pgPaymentId }, key);
+
+    /// <summary>Asks to capture it and returns the status, or the slug of the refusal.</summary>
+    public async Task<string> ApproveAsync(string pgPaymentId)
+    {
+        using var answer = await SendApproveAsync(pgPaymentId);
+        if (!answer.IsSuccessStatusCode) return await answer.SlugAsync();
+        var status = (await answer.Content.ReadFromJsonAsync<ApprovedPayment>())!.Status;
+        Assert.Equal(status == PaymentState.Paid ? HttpStatusCode.OK : HttpStatusCode.Accepted, answer.StatusCode);
+        return status;
+    }
+
+    /// <summary>Asks for money back and returns the status, or the slug of the refusal.</summary>
+    public async Task<string> RefundAsync(long amount, string? key = null)
+    {
+        using var answer = await User.PostAsync($"/api/payments/{OrderId}/refund", new { amount, reason = "changed my mind" }, key);
+        return answer.IsSuccessStatusCode ? (await answer.Content.ReadFromJsonAsync<RefundedPayment>())!.Status : await answer.SlugAsync();
+    }
+
+    /// <summary>What the Api says about the payment.</summary>
+    public async Task<JsonElement> DetailAsync()
+    {
+        using var answer = await User.GetAsync($"/api/payments/{OrderId}");
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    /// <summary>What is captured at the gateway and has not gone back, in whole KRW.</summary>
+    public async Task<long> CapturedAsync() => (await Sandbox.LedgerAsync(OrderId)).Sum(p => p.Captured - p.Cancelled);
+}
