@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Aspire.Hosting.Testing;
+using Commerce.Tests.Faults;
 
 namespace Commerce.Tests;
 
@@ -23,9 +23,10 @@ public sealed partial class ApiReplica : IAsyncDisposable
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
             ["--urls", url.ToString()]) { RedirectStandardOutput = true };
-        foreach (var name in new[] { "commerce", "redis", "kafka" })
-            start.Environment[$"ConnectionStrings__{name}"] = await stack.App.GetConnectionStringAsync(name);
-        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        // What the stack's own was told, but for what follows.
+        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync("api")}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
         var process = Process.Start(start)!;
@@ -49,7 +50,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         return replica;
     }
 
-    /// <summary>Calls this replica as a user, with a token that it signed itself.</summary>
+    /// <summary>Calls this replica as a user, with a token that it signed.</summary>
     public async Task<HttpClient> UserAsync(string user)
     {
         var client = new HttpClient { BaseAddress = Url };

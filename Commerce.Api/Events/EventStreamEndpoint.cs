@@ -1,9 +1,12 @@
 using System.Buffers;
 using System.Globalization;
+using System.Security.Claims;
 using Commerce.Core.Events;
 using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features.Authentication;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Commerce.Api.Events;
@@ -17,6 +20,7 @@ static class EventStreamEndpoint
     const int ReadTogether = 500;
     const int MostFilters = 50;
 
+    static readonly ClaimsPrincipal Nobody = new();
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a client may take for a page of what it missed.</summary>
@@ -119,6 +123,11 @@ static class EventStreamEndpoint
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-store";
         response.Headers["X-Accel-Buffering"] = "no";
+        // What was needed to let the client in would otherwise be kept for as long as it stays: the token, its claims.
+        context.User = Nobody;
+        context.Features.Set<IAuthenticateResultFeature>(null);
+        context.Features.Set<IHttpAuthenticationFeature>(null);
+        context.Request.Headers.Authorization = default;
         // The feed drops who does not read.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;

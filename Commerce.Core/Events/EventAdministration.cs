@@ -28,7 +28,7 @@ public sealed class EventAdministration(EventLedger ledger, EventOpener opener)
     /// <summary>Opens an event now.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is over or cancelled.</exception>
     public Task<SaleEvent> OpenAsync(long id, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => opener.OpenAsync(id, OpenedBy.Forced, cancellationToken), EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
+        ChangeAsync(id, async () => await opener.OpenAsync([id], OpenedBy.Forced, cancellationToken) == 1, EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
 
     /// <param name="id">The event.</param>
     /// <param name="change">Returns false where nothing was changed.</param>
@@ -44,7 +44,7 @@ public sealed class EventAdministration(EventLedger ledger, EventOpener opener)
 
     async Task<SaleEvent> FollowAsync(long id, CancellationToken cancellationToken)
     {
-        await opener.FollowAsync(id, cancellationToken);
+        await opener.FollowAsync([id], cancellationToken);
         return (await ledger.FindAsync(id, cancellationToken))!;
     }
 }

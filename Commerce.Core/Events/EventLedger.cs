@@ -89,75 +89,84 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
         if (await transaction.ExecuteAsync(
             "UPDATE event SET status = 'CANCELLED', version = version + 1 WHERE id = @id AND status IN ('DRAFT', 'PENDING', 'OPEN')", new { id }) == 0)
             return false;
-        await CloseCouponsAsync(transaction, id);
+        await CloseCouponsAsync(transaction, [id]);
         return true;
     }, cancellationToken);
 
     /// <summary>
-    /// Opens an event with its coupons and the message that tells of it; null where it is not due, or not waiting any more. One that is
-    /// <see cref="OpenedBy.Forced"/> open needs no time.
+    /// Opens those of these events that are due, with their coupons and the messages that tell of it; with <see cref="OpenedBy.Forced"/> those that
+    /// wait, due or not. All in one transaction, because openings are numbered one after the other.
     /// </summary>
-    /// <returns>The opening, and how long after its time it was.</returns>
-    public async Task<(EventOpened Opened, TimeSpan Late)?> OpenAsync(long id, string by, CancellationToken cancellationToken)
+    /// <returns>The openings, and how long after its time each was.</returns>
+    public async Task<IReadOnlyList<(EventOpened Opened, TimeSpan Late)>> OpenAsync(IReadOnlyList<long> ids, string by, CancellationToken cancellationToken)
     {
-        OpenedRow? row = null;
-        await ledger.TryTransactAsync(async transaction =>
+        if (ids.Count == 0) return [];
+        var rows = await ledger.TransactAsync(async transaction =>
         {
-            row = null;
-            if (await transaction.ExecuteAsync(by == OpenedBy.Forced
+            var due = await transaction.QueryAsync<long>(by == OpenedBy.Forced
                 ? """
-                  UPDATE event SET status = 'OPEN', opens_at = UTC_TIMESTAMP(6), opened_at = UTC_TIMESTAMP(6), opened_by = @by, version = version + 1
-                  WHERE id = @id AND status IN ('DRAFT', 'PENDING') AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6))
+                  SELECT id FROM event WHERE id IN @ids AND status IN ('DRAFT', 'PENDING') AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6))
+                  ORDER BY id FOR UPDATE
                   """
-                : """
-                  UPDATE event SET status = 'OPEN', opened_at = UTC_TIMESTAMP(6), opened_by = @by, version = version + 1
-                  WHERE id = @id AND status = 'PENDING' AND opens_at <= UTC_TIMESTAMP(6)
-                  """, new { id, by }) == 0) return false;
+                : "SELECT id FROM event WHERE id IN @ids AND status = 'PENDING' AND opens_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+            if (due.Count == 0) return [];
+            await transaction.ExecuteAsync("""
+                UPDATE event SET opens_at = IF(@forced, UTC_TIMESTAMP(6), opens_at), opened_at = UTC_TIMESTAMP(6), opened_by = @by, status = 'OPEN',
+                                 version = version + 1
+                WHERE id IN @due AND status IN ('DRAFT', 'PENDING')
+                """, new { due, by, forced = by == OpenedBy.Forced });
             await transaction.ExecuteAsync("""
                 UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id JOIN event e ON e.id = l.event_id
                 SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at), c.version = c.version + 1
-                WHERE l.event_id = @id AND c.status = 'WAITING'
-                """, new { id });
-            // Late, because whoever opens another event waits here until the commit.
-            await transaction.ExecuteAsync("UPDATE event_opening SET last = last + 1");
-            await transaction.ExecuteAsync("UPDATE event SET opening_seq = (SELECT last FROM event_opening) WHERE id = @id", new { id });
-            row = (await transaction.SingleAsync<OpenedRow>($"{SelectOpened} WHERE id = @id", new { id }))!;
-            await OutboxWriter.AddAsync(transaction, row.ToOpened().ToMessage());
+                WHERE l.event_id IN @due AND c.status = 'WAITING'
+                """, new { due });
+            // Late, because whoever opens other events waits here until the commit.
+            await transaction.ExecuteAsync("UPDATE event_opening SET last = last + @Count", new { due.Count });
+            await transaction.ExecuteAsync("""
+                UPDATE event e JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY opens_at, id) AS place FROM event WHERE id IN @due) o ON o.id = e.id
+                SET e.opening_seq = (SELECT last FROM event_opening) - @Count + o.place
+                """, new { due, due.Count });
+            var opened = await transaction.QueryAsync<OpenedRow>($"{SelectOpened} WHERE id IN @due ORDER BY opening_seq", new { due });
+            foreach (var row in opened) await OutboxWriter.AddAsync(transaction, row.ToOpened().ToMessage());
             failpoints.Reach(Failpoints.BeforeOpening);
-            return true;
+            return opened;
         }, cancellationToken);
-        if (row is null) return null;
-        failpoints.Reach(Failpoints.AfterOpening);
-        return (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros));
+        if (rows.Count > 0) failpoints.Reach(Failpoints.AfterOpening);
+        return [.. rows.Select(row => (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros)))];
     }
 
-    /// <summary>Closes an event whose time is over, with its coupons; false where it is not due, or not open any more.</summary>
-    public Task<bool> CloseAsync(long id, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
+    /// <summary>Closes those of these events whose time is over, with their coupons, and returns which they were.</summary>
+    public async Task<IReadOnlyList<long>> CloseAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
     {
-        if (await transaction.ExecuteAsync("""
-            UPDATE event SET status = 'CLOSED', closed_at = UTC_TIMESTAMP(6), version = version + 1
-            WHERE id = @id AND status = 'OPEN' AND closes_at <= UTC_TIMESTAMP(6)
-            """, new { id }) == 0) return false;
-        await CloseCouponsAsync(transaction, id);
-        return true;
-    }, cancellationToken);
+        if (ids.Count == 0) return [];
+        return await ledger.TransactAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<long>(
+                "SELECT id FROM event WHERE id IN @ids AND status = 'OPEN' AND closes_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+            if (due.Count == 0) return due;
+            await transaction.ExecuteAsync(
+                "UPDATE event SET status = 'CLOSED', closed_at = UTC_TIMESTAMP(6), version = version + 1 WHERE id IN @due AND status = 'OPEN'", new { due });
+            await CloseCouponsAsync(transaction, due);
+            return due;
+        }, cancellationToken);
+    }
 
-    /// <summary>What is to happen to an event next; null where nothing is.</summary>
-    public async Task<PlannedMoment?> FindPlannedAsync(long id, CancellationToken cancellationToken) =>
-        (await ledger.SingleAsync<MomentRow>($"{SelectMoment} WHERE id = @id AND {Planned}", new { id }, cancellationToken))?.ToMoment();
+    /// <summary>What is to happen to these events next; those to which nothing is are missing.</summary>
+    public async Task<IReadOnlyList<PlannedMoment>> ListPlannedAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
+        [.. (await ledger.QueryAsync<MomentRow>($"{SelectMoment} WHERE id IN @ids AND {Planned}", new { ids }, cancellationToken)).Select(row => row.ToMoment())];
 
     /// <summary>What is to happen to all events next.</summary>
     public async Task<IReadOnlyList<PlannedMoment>> ListPlannedAsync(CancellationToken cancellationToken) =>
         [.. (await ledger.QueryAsync<MomentRow>($"{SelectMoment} WHERE {Planned} ORDER BY At", null, cancellationToken)).Select(row => row.ToMoment())];
 
-    /// <summary>The version of an event, 0 where there is none.</summary>
-    public Task<int> FindVersionAsync(long id, CancellationToken cancellationToken) =>
-        ledger.SingleAsync<int>("SELECT version FROM event WHERE id = @id", new { id }, cancellationToken);
+    /// <summary>The versions of these events.</summary>
+    public Task<IReadOnlyList<(long Id, int Version)>> ListVersionsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<(long Id, int Version)>("SELECT id, version FROM event WHERE id IN @ids", new { ids }, cancellationToken);
 
-    /// <summary>The coupons of an event.</summary>
-    public Task<IReadOnlyList<Coupon>> ListCouponsAsync(long id, CancellationToken cancellationToken) =>
+    /// <summary>The coupons of these events.</summary>
+    public Task<IReadOnlyList<Coupon>> ListCouponsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         ledger.QueryAsync<Coupon>(
-            $"SELECT {Coupon.Columns} FROM coupon WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id = @id)", new { id }, cancellationToken);
+            $"SELECT {Coupon.Columns} FROM coupon WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id IN @ids)", new { ids }, cancellationToken);
 
     /// <summary>The openings after the one with the number <paramref name="after"/>, in their order.</summary>
     public async Task<IReadOnlyList<EventOpened>> ListOpenedAsync(long after, int most, CancellationToken cancellationToken) =>
@@ -201,11 +210,11 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
             throw new ProblemException(OrderProblems.ProductNotFound, $"Product {unknown[0]} does not exist.");
     }
 
-    static Task<int> CloseCouponsAsync(Statements transaction, long id) =>
+    static Task<int> CloseCouponsAsync(Statements transaction, IReadOnlyList<long> ids) =>
         transaction.ExecuteAsync("""
             UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id SET c.status = 'CLOSED', c.version = c.version + 1
-            WHERE l.event_id = @id AND c.status IN ('ACTIVE', 'WAITING')
-            """, new { id });
+            WHERE l.event_id IN @ids AND c.status IN ('ACTIVE', 'WAITING')
+            """, new { ids });
 
     sealed class Row
     {

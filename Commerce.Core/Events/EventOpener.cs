@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Commerce.Core.Coupons;
 using Commerce.Core.Outbox;
@@ -16,8 +15,7 @@ public sealed partial class EventOpener(
 {
     static readonly Histogram<double> Late = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.events.opening.delay", "s");
 
-    const int AtOnce = 8;
-    const int MostTogether = 1000;
+    const int MostTogether = 200;
 
     /// <summary>
     /// Does what is due by the schedule, while Redis is away by the ledger, and returns how long it is until the next moment, at most
@@ -46,14 +44,9 @@ public sealed partial class EventOpener(
             return TimeSpan.Zero;
         }
 
+        var wait = next < longest ? next.Value : longest;
         // By the ledger's clock some may not be due yet.
-        var early = new ConcurrentBag<TimeSpan> { next ?? longest, longest };
-        await Parallel.ForEachAsync(due, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
-            async (moment, token) =>
-            {
-                if (await RunAsync(moment, OpenedBy.Poll, token) is { } wait) early.Add(wait);
-            });
-        return early.Min() is { Ticks: > 0 } shortest ? shortest : TimeSpan.Zero;
+        return await RunAsync(due, OpenedBy.Poll, cancellationToken) is { } early && early < wait ? early : wait;
     }
 
     /// <summary>Does all that is due by the ledger, whatever Redis says, and puts the rest into the schedule.</summary>
@@ -63,67 +56,76 @@ public sealed partial class EventOpener(
         await RestoreAsync(cancellationToken);
     }
 
-    /// <summary>Opens or closes an event, if it is time; returns how long it is until then where it is not.</summary>
-    public async Task<TimeSpan?> RunAsync(EventMoment moment, string by, CancellationToken cancellationToken)
+    /// <summary>Opens and closes events, if it is time; returns how long it is until then for the first for which it is not.</summary>
+    public async Task<TimeSpan?> RunAsync(IReadOnlyList<EventMoment> moments, string by, CancellationToken cancellationToken)
     {
-        string? token;
+        var locked = await LockAsync(moments);
+        if (locked.Count == 0) return null;
         try
         {
-            token = await schedule.TryLockAsync(moment);
-            if (token is null) return null;
-        }
-        catch (Exception e) when (DependencyFaults.Is(e))
-        {
-            // Without the lock: two at once are safe, and late is worse.
-            token = null;
-        }
-
-        try
-        {
-            if (moment.Opens) await OpenAsync(moment.EventId, by, cancellationToken);
-            else if (await ledger.CloseAsync(moment.EventId, cancellationToken)) LogClosed(logger, moment.EventId);
-            return await FollowAsync(moment.EventId, cancellationToken) is { } planned && planned.Moment == moment ? planned.Wait : null;
+            await OpenAsync([.. locked.Where(l => l.Moment.Opens).Select(l => l.Moment.EventId)], by, cancellationToken);
+            foreach (var closed in await ledger.CloseAsync([.. locked.Where(l => !l.Moment.Opens).Select(l => l.Moment.EventId)], cancellationToken))
+                LogClosed(logger, closed);
+            var planned = await FollowAsync([.. locked.Select(l => l.Moment.EventId).Distinct()], cancellationToken);
+            return planned.Where(p => locked.Exists(l => l.Moment == p.Moment)).Select(p => (TimeSpan?)(p.Wait > TimeSpan.Zero ? p.Wait : TimeSpan.Zero)).Min();
         }
         finally
         {
-            if (token is not null) await WithoutFaultsAsync(() => schedule.UnlockAsync(moment, token));
+            await WithoutFaultsAsync(() => Task.WhenAll(locked.Where(l => l.Token is not null).Select(l => schedule.UnlockAsync(l.Moment, l.Token!))));
         }
     }
 
-    /// <summary>Opens an event that is due, or, with <see cref="OpenedBy.Forced"/>, now. False where it cannot be opened (any more).</summary>
-    public async Task<bool> OpenAsync(long eventId, string by, CancellationToken cancellationToken)
+    /// <summary>Opens events that are due, or, with <see cref="OpenedBy.Forced"/>, now. Returns how many were opened.</summary>
+    public async Task<int> OpenAsync(IReadOnlyList<long> eventIds, string by, CancellationToken cancellationToken)
     {
-        if (await ledger.OpenAsync(eventId, by, cancellationToken) is not var (opened, late)) return false;
-        outbox.Wake();
-        Late.Record(late.TotalSeconds, new KeyValuePair<string, object?>("path", by));
-        LogOpened(logger, eventId, opened.Seq, by, late.TotalMilliseconds);
-        return true;
+        var openings = await ledger.OpenAsync(eventIds, by, cancellationToken);
+        if (openings.Count > 0) outbox.Wake();
+        foreach (var (opened, late) in openings)
+        {
+            Late.Record(late.TotalSeconds, new KeyValuePair<string, object?>("path", by));
+            LogOpened(logger, opened.EventId, opened.Seq, by, late.TotalMilliseconds);
+        }
+
+        return openings.Count;
     }
 
     /// <summary>
-    /// Brings Redis to what the ledger says of an event: its coupons' gates and its next moment, which is returned. What is missed is made good by
-    /// the keeper of the gates and by the recovery.
+    /// Brings Redis to what the ledger says of events: their coupons' gates and their next moments, which are returned. What is missed is made good
+    /// by the keeper of the gates and by the recovery.
     /// </summary>
-    public async Task<PlannedMoment?> FollowAsync(long eventId, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<PlannedMoment>> FollowAsync(IReadOnlyList<long> eventIds, CancellationToken cancellationToken)
     {
-        var coupons = await ledger.ListCouponsAsync(eventId, cancellationToken);
+        var coupons = await ledger.ListCouponsAsync(eventIds, cancellationToken);
         await WithoutFaultsAsync(() => Task.WhenAll(coupons.Select(gate.FollowAsync)));
         // In this order: what is planned after the look has a higher version.
-        var version = await ledger.FindVersionAsync(eventId, cancellationToken);
-        var planned = await ledger.FindPlannedAsync(eventId, cancellationToken);
-        await WithoutFaultsAsync(async () =>
-        {
-            foreach (var moment in new EventMoment[] { new(true, eventId), new(false, eventId) })
-                if (planned?.Moment != moment) await schedule.RemoveAsync(moment, version);
-            if (planned is not null) await schedule.PlanAsync(planned);
-        });
+        var versions = await ledger.ListVersionsAsync(eventIds, cancellationToken);
+        var planned = await ledger.ListPlannedAsync(eventIds, cancellationToken);
+        var next = planned.Select(p => p.Moment).ToHashSet();
+        await WithoutFaultsAsync(() => Task.WhenAll(
+            versions.SelectMany(v => new EventMoment[] { new(true, v.Id), new(false, v.Id) }.Except(next).Select(m => schedule.RemoveAsync(m, v.Version)))
+                .Concat(planned.Select(schedule.PlanAsync))));
         return planned;
     }
 
     async Task RunDueByLedgerAsync(CancellationToken cancellationToken)
     {
-        foreach (var planned in await ledger.ListPlannedAsync(cancellationToken))
-            if (planned.Wait <= TimeSpan.Zero) await RunAsync(planned.Moment, OpenedBy.Recovery, cancellationToken);
+        var due = (await ledger.ListPlannedAsync(cancellationToken)).Where(p => p.Wait <= TimeSpan.Zero).Select(p => p.Moment);
+        foreach (var some in due.Chunk(MostTogether)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
+    }
+
+    /// <summary>Those of the moments that nobody else is at, with the tokens of their locks.</summary>
+    async Task<List<(EventMoment Moment, string? Token)>> LockAsync(IReadOnlyList<EventMoment> moments)
+    {
+        try
+        {
+            var tokens = await Task.WhenAll(moments.Select(schedule.TryLockAsync));
+            return [.. moments.Zip(tokens).Where(l => l.Second is not null)];
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            // Without locks: two at once are safe, and late is worse.
+            return [.. moments.Select(m => (m, (string?)null))];
+        }
     }
 
     async Task RestoreAsync(CancellationToken cancellationToken) => await schedule.RestoreAsync(await ledger.ListPlannedAsync(cancellationToken));

@@ -149,7 +149,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
             while (!ending.IsCancellationRequested)
             {
                 await opener.RunDueAsync(TimeSpan.Zero, Cancelled);
-                foreach (var one in events) await opener.RunAsync(new(Opens: true, one.Id), OpenedBy.Listener, Cancelled);
+                await opener.RunAsync([.. events.Select(e => new EventMoment(Opens: true, e.Id))], OpenedBy.Listener, Cancelled);
             }
         }).ToList();
 

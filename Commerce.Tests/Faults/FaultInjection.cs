@@ -80,13 +80,16 @@ public static partial class FaultInjection
 
     static CancellationTokenSource Deadline() => new(TimeSpan.FromSeconds(60));
 
-    static async Task SendAsync(CommerceStack stack, string resource, int signal)
+    /// <summary>The id of the process that a resource runs as.</summary>
+    public static async Task<int> PidAsync(this CommerceStack stack, string resource)
     {
         var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
             e => e.Snapshot.Properties.Any(p => p is { Name: "executable.pid", Value: not null }), Deadline().Token);
-        var pid = running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value;
-        Assert.Equal(0, Kill(Convert.ToInt32(pid, CultureInfo.InvariantCulture), signal));
+        return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
+
+    static async Task SendAsync(CommerceStack stack, string resource, int signal) =>
+        Assert.Equal(0, Kill(await stack.PidAsync(resource), signal));
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int pid, int signal);

@@ -8,11 +8,15 @@ namespace Commerce.Workers.Events;
 /// <summary>
 /// Hears of timers that expired in Redis and opens or closes their events. An accelerator only: what it does not hear, the poll does.
 /// </summary>
-sealed partial class RedisKeyExpirationListener(IConnectionMultiplexer redis, EventOpener opener, ILogger<RedisKeyExpirationListener> logger)
-    : BackgroundService
+sealed partial class RedisKeyExpirationListener(
+    IConnectionMultiplexer redis, EventOpener opener, TimeProvider clock, ILogger<RedisKeyExpirationListener> logger) : BackgroundService
 {
     const string Setting = "notify-keyspace-events";
     const int MostWaiting = 10_000;
+    const int MostTogether = 200;
+
+    static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
 
     static readonly RedisChannel Expired = new("__keyevent@0__:expired", RedisChannel.PatternMode.Literal);
 
@@ -26,21 +30,31 @@ sealed partial class RedisKeyExpirationListener(IConnectionMultiplexer redis, Ev
         try
         {
             await SubscribeAsync(stoppingToken);
-            await foreach (var moment in _heard.Reader.ReadAllAsync(stoppingToken))
+            var moments = new List<EventMoment>(MostTogether);
+            while (await _heard.Reader.WaitToReadAsync(stoppingToken))
             {
-                try
-                {
-                    await opener.RunAsync(moment, OpenedBy.Listener, stoppingToken);
-                }
-                catch (Exception e) when (DependencyFaults.Is(e))
-                {
-                    LogMissed(logger, moment, e.Message);
-                }
+                moments.Clear();
+                while (moments.Count < MostTogether && _heard.Reader.TryRead(out var moment)) moments.Add(moment);
+                await RunAsync([.. moments.Distinct()], stoppingToken);
             }
         }
         finally
         {
             redis.ConnectionRestored -= OnRestored;
+        }
+    }
+
+    async Task RunAsync(IReadOnlyList<EventMoment> moments, CancellationToken stoppingToken)
+    {
+        try
+        {
+            // A key may expire a millisecond before the ledger's clock is there.
+            while (await opener.RunAsync(moments, OpenedBy.Listener, stoppingToken) is { } early && early < Soon)
+                await Task.Delay(early + OneTick, clock, stoppingToken);
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            LogMissed(logger, moments.Count, e.Message);
         }
     }
 
@@ -78,8 +92,8 @@ sealed partial class RedisKeyExpirationListener(IConnectionMultiplexer redis, Ev
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Moment} was heard of but not done: {Reason}")]
-    static partial void LogMissed(ILogger logger, EventMoment moment, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} moments of events were heard of but not done: {Reason}")]
+    static partial void LogMissed(ILogger logger, int count, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
     static partial void LogDeaf(ILogger logger, System.Net.EndPoint endPoint, string reason);

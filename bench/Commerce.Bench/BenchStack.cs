@@ -126,15 +126,19 @@ sealed partial class BenchStack : IAsyncDisposable
         return coupon;
     }
 
+    /// <summary>What a running resource was told.</summary>
+    public async Task<IReadOnlyList<(string Name, string Value)>> EnvironmentAsync(string resource) =>
+        [.. (await File.ReadAllTextAsync($"/proc/{await PidAsync(resource)}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries)
+            .Select(v => v.Split('=', 2)).Select(v => (v[0], v[1]))];
+
     /// <summary>Workers with settings of their own, in place of the stack's, which are to be stopped.</summary>
-    public async Task<Process> StartWorkersAsync(params (string Name, string Value)[] settings)
+    public static async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Bench", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers"),
             ["--urls", url.ToString()]) { RedirectStandardOutput = true };
-        foreach (var name in new[] { "commerce", "redis", "kafka" }) start.Environment[$"ConnectionStrings__{name}"] = await _app.GetConnectionStringAsync(name);
-        start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
         var workers = Process.Start(start)!;
         workers.OutputDataReceived += (_, _) => { };
         workers.BeginOutputReadLine();
