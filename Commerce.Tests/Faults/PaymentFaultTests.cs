@@ -357,7 +357,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     public async Task F38_A_capture_that_the_ledger_could_not_take_down_is_settled_when_it_can()
     {
         var purchase = await PrepareAsync("f38-payments");
-        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 1_500));
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 2_500));
         var approval = purchase.SendApproveAsync(authorised);
         await Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State == "PROCESSING");
         await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
