@@ -22,6 +22,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<CouponSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<OwnCoupon>))]
 [JsonSerializable(typeof(CouponIssueStatus))]
+[JsonSerializable(typeof(PendingIssue))]
 [JsonSerializable(typeof(CouponDefinition))]
 [JsonSerializable(typeof(StockAddition))]
 [JsonSerializable(typeof(Coupon))]

@@ -8,6 +8,7 @@ using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
+using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,37 +25,43 @@ public static class CommerceCoreExtensions
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AddCommerceConnections();
+        var services = builder.Services;
+        services.AddSingleton(new LedgerOptions(commandTimeout));
+        services.AddSingleton<Ledger>();
+        services.AddSingleton<IdempotencyStore>();
+        services.AddSingleton<Failpoints>();
+        services.AddSingleton<RedisServers>();
+        services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());
+
+        services.AddSingleton<DeadLetterProducer>();
+        services.AddSingleton<DeadLetterStore>();
+        services.AddSingleton<OutboxStore>();
+        services.AddSingleton<OutboxWriter>();
+
+        services.AddSingleton<CouponLedger>();
+        services.AddSingleton<CouponGate>();
+        services.AddSingleton<CouponGateOpener>();
+        services.AddSingleton<CouponPublisher>();
+        services.AddSingleton<CouponAdministration>();
+
+        services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<OrderLedger>();
+        services.AddSingleton<OrderService>();
+        services.AddReconciler<OrderReconciler>();
+        services.AddSingleton<InventoryLedger>();
+        services.AddSingleton<InventoryGate>();
+        services.AddReconciler<InventoryReconciler>();
+        services.AddSingleton<ProductAdministration>();
         builder.AddPaymentGateway();
         builder.AddPayments();
-        builder.Services.AddSingleton(new LedgerOptions(commandTimeout));
-        builder.Services.AddSingleton<Ledger>();
-        builder.Services.AddSingleton<IdempotencyStore>();
-        builder.Services.AddSingleton<Failpoints>();
-        builder.Services.AddSingleton<RedisServers>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<RedisServers>());
-        builder.Services.AddSingleton<DeadLetterProducer>();
-        builder.Services.AddSingleton<DeadLetterStore>();
-        builder.Services.AddSingleton<OutboxWriter>();
-        builder.Services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<OutboxStore>();
-        builder.Services.AddSingleton<OrderLedger>();
-        builder.Services.AddSingleton<OrderService>();
-        builder.Services.AddSingleton<OrderReconciler>();
-        builder.Services.AddSingleton<InventoryLedger>();
-        builder.Services.AddSingleton<InventoryGate>();
-        builder.Services.AddSingleton<InventoryReconciler>();
-        builder.Services.AddSingleton<ProductAdministration>();
-        builder.Services.AddSingleton<CouponLedger>();
-        builder.Services.AddSingleton<CouponGate>();
-        builder.Services.AddSingleton<CouponAdministration>();
-        builder.Services.AddSingleton<CouponGateOpener>();
-        builder.Services.AddSingleton<CouponPublisher>();
-        builder.Services.AddSingleton<EventLedger>();
-        builder.Services.AddSingleton<EventSchedule>();
-        builder.Services.AddSingleton<EventAnnouncements>();
-        builder.Services.AddSingleton<EventOpener>();
-        builder.Services.AddSingleton<EventAdministration>();
-        builder.Services.AddSingleton<Audit>();
+
+        services.AddSingleton<EventLedger>();
+        services.AddSingleton<EventSchedule>();
+        services.AddSingleton<EventAnnouncements>();
+        services.AddSingleton<EventOpener>();
+        services.AddSingleton<EventAdministration>();
+
+        services.AddSingleton<Audit>();
         return builder;
     }
 }

@@ -57,12 +57,13 @@ public static class Shoppers
     static readonly ParallelOptions Together = new() { MaxDegreeOfParallelism = 64 };
 
     /// <summary>A coupon of its own for a test.</summary>
-    public static async Task<Coupon> CouponAsync(this CommerceStack stack, int total, double startsInHours = -1, double endsInHours = 1)
+    public static async Task<Coupon> CouponAsync(
+        this CommerceStack stack, int total, double startsInHours = -1, double endsInHours = 1, string? name = null)
     {
         var now = TimeProvider.System.GetUtcNow();
         using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/coupons", new
         {
-            name = TestContext.Current.TestMethod?.MethodName ?? "test", discount = 1000, totalQuantity = total,
+            name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test", discount = 1000, totalQuantity = total,
             startsAt = now.AddHours(startsInHours), endsAt = now.AddHours(endsInHours),
         });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
@@ -70,10 +71,10 @@ public static class Shoppers
     }
 
     /// <summary>A product of its own for a test.</summary>
-    public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000)
+    public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000, string? name = null)
     {
         using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/products",
-            new { name = TestContext.Current.TestMethod?.MethodName ?? "test", price, stock });
+            new { name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test", price, stock });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<Product>())!;
     }

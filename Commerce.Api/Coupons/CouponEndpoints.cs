@@ -32,16 +32,16 @@ static class CouponEndpoints
         coupons.MapGet("/{id:long}/issue", StatusAsync);
     }
 
-    static ValueTask<Results<PendingIssue, ProblemResult>> IssueAsync(
+    static ValueTask<Results<PendingIssueResult, ProblemResult>> IssueAsync(
         long id, CurrentUser user, CouponIssuer issuer, CancellationToken cancellationToken)
     {
         var issuing = issuer.IssueAsync(id, user.Id, cancellationToken);
         return issuing.IsCompletedSuccessfully ? new(AnswerTo(id, issuing.Result)) : AwaitAsync(id, issuing);
 
-        static async ValueTask<Results<PendingIssue, ProblemResult>> AwaitAsync(long id, ValueTask<ProblemResult?> issuing) => AnswerTo(id, await issuing);
+        static async ValueTask<Results<PendingIssueResult, ProblemResult>> AwaitAsync(long id, ValueTask<ProblemResult?> issuing) => AnswerTo(id, await issuing);
     }
 
-    static Results<PendingIssue, ProblemResult> AnswerTo(long id, ProblemResult? refusal) => refusal is null ? new PendingIssue(id) : refusal;
+    static Results<PendingIssueResult, ProblemResult> AnswerTo(long id, ProblemResult? refusal) => refusal is null ? new PendingIssueResult(id) : refusal;
 
     static async Task<Results<Ok<CouponIssueStatus>, ProblemResult>> StatusAsync(
         long id, CurrentUser user, CouponIssuer issuer, CancellationToken cancellationToken) =>
@@ -77,7 +77,7 @@ static class CouponEndpoints
 sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
 
 /// <summary>202: the coupon is the user's; its row is on the way. Written by hand, because it is what a sale consists of.</summary>
-sealed class PendingIssue(long couponId) : IResult, IEndpointMetadataProvider
+sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)
     {
@@ -93,8 +93,8 @@ sealed class PendingIssue(long couponId) : IResult, IEndpointMetadataProvider
     }
 
     public static void PopulateMetadata(MethodInfo method, EndpointBuilder builder) =>
-        builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status202Accepted, typeof(Body), ["application/json"]));
-
-    /// <summary>The body, for those who read the contract.</summary>
-    sealed record Body(long CouponId, string Status);
+        builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status202Accepted, typeof(PendingIssue), ["application/json"]));
 }
+
+/// <summary>The body of that answer, for those who read the contract.</summary>
+sealed record PendingIssue(long CouponId, string Status);

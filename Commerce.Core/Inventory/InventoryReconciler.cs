@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
+using Commerce.Core.Reconciliation;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
 
@@ -11,7 +12,7 @@ namespace Commerce.Core.Inventory;
 /// orders move; one that two looks find unchanged, with nothing moved in between, is repaired.
 /// </summary>
 public sealed partial class InventoryReconciler(
-    Ledger ledger, OrderLedger orders, InventoryGate gate, TimeProvider clock, ILogger<InventoryReconciler> logger)
+    Ledger ledger, OrderLedger orders, InventoryGate gate, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
 {
     static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
@@ -21,6 +22,29 @@ public sealed partial class InventoryReconciler(
     static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
 
     const int OrdersTogether = 1000;
+
+    /// <inheritdoc/>
+    public string Name => "inventory";
+
+    /// <summary>Repairs what two looks find wrong and unmoved, and returns how many products those were.</summary>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var first = await CompareAsync(cancellationToken);
+        if (first.Count == 0) return 0;
+        await Task.Delay(Quiet, clock, cancellationToken);
+        var repaired = 0;
+        foreach (var drift in (await CompareAsync(cancellationToken)).Intersect(first))
+        {
+            Found.Add(1);
+            var right = drift.Stock - drift.Held;
+            if (!await gate.CorrectAsync(drift.Epoch, drift.ProductId, drift.Available, right)) continue;
+            repaired++;
+            LogRepaired(logger, drift.ProductId, drift.Available, right, drift.Stock, drift.Held);
+        }
+
+        Repaired.Add(repaired);
+        return repaired;
+    }
 
     /// <summary>
     /// Ends the holds of those orders that the ledger says hold nothing any more: it was done there and the gate was not told. Safe to repeat.
@@ -68,26 +92,6 @@ public sealed partial class InventoryReconciler(
                where held.Available[product.Id] != product.Stock - holds
                select new InventoryDrift(held.Epoch, product.Id, product.Stock, holds, held.Available[product.Id]),
         ];
-    }
-
-    /// <summary>Repairs what does not add up and does not move, and returns it.</summary>
-    public async Task<IReadOnlyList<InventoryDrift>> RepairAsync(CancellationToken cancellationToken)
-    {
-        var first = await CompareAsync(cancellationToken);
-        if (first.Count == 0) return [];
-        await Task.Delay(Quiet, clock, cancellationToken);
-        var repaired = new List<InventoryDrift>();
-        foreach (var drift in (await CompareAsync(cancellationToken)).Intersect(first))
-        {
-            Found.Add(1);
-            var right = drift.Stock - drift.Held;
-            if (!await gate.CorrectAsync(drift.Epoch, drift.ProductId, drift.Available, right)) continue;
-            Repaired.Add(1);
-            LogRepaired(logger, drift.ProductId, drift.Available, right, drift.Stock, drift.Held);
-            repaired.Add(drift);
-        }
-
-        return repaired;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]

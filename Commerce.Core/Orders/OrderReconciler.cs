@@ -1,5 +1,6 @@
 using Commerce.Core.Database;
 using Commerce.Core.Outbox;
+using Commerce.Core.Reconciliation;
 using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Orders;
@@ -8,15 +9,18 @@ namespace Commerce.Core.Orders;
 /// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
 /// outbox is left alone.
 /// </summary>
-public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger)
+public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger) : IReconciler
 {
     /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     const int MostTogether = 200;
 
+    /// <inheritdoc/>
+    public string Name => "orders";
+
     /// <summary>Returns how many orders were announced again.</summary>
-    public async Task<int> AnnounceAsync(CancellationToken cancellationToken)
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var count = await ledger.TransactAsync(async transaction =>
         {

@@ -19,8 +19,7 @@ static class PaymentsExtensions
         builder.Services.AddSingleton<PaymentLedger>();
         builder.Services.AddSingleton<PaymentSettlement>();
         builder.Services.AddSingleton<PaymentService>();
-        builder.Services.AddSingleton<PaymentReconciler>();
-        builder.Services.AddSingleton<IReconciler>(services => services.GetRequiredService<PaymentReconciler>());
+        builder.Services.AddReconciler<PaymentReconciler>();
         builder.Services.AddSingleton<PaymentAudit>();
         builder.Services.AddSingleton<IGatewayLedger, SandboxLedger>();
         return builder;

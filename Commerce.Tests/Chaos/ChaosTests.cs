@@ -8,24 +8,19 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
     /// <summary>The least number of requests of a run.</summary>
     const int Operations = 2000;
 
-    static readonly TimeSpan Time = TimeSpan.FromSeconds(25);
+    const double SecondsOfEach = 25;
+
+    /// <summary>Seeds, and for how many seconds: the one that <c>./commerce chaos</c> asks for, or three.</summary>
+    public static TheoryData<int, double> Runs => Environment.GetEnvironmentVariable("CHAOS_SEED") is { Length: > 0 } seed
+        ? new() { { int.Parse(seed, CultureInfo.InvariantCulture), 60 * double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES")!, CultureInfo.InvariantCulture) } }
+        : new() { { 1, SecondsOfEach }, { 2, SecondsOfEach }, { 3, SecondsOfEach } };
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public Task Random_faults_break_no_promise(int seed) => RunAsync(seed, Time);
-
-    /// <summary>Run by <c>./commerce chaos</c>, which sets the variables.</summary>
-    [Fact(Explicit = true)]
-    public Task Random_faults_break_no_promise_for_as_long_as_asked() => RunAsync(
-        int.Parse(Environment.GetEnvironmentVariable("CHAOS_SEED") ?? "1", CultureInfo.InvariantCulture),
-        TimeSpan.FromMinutes(double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES") ?? "5", CultureInfo.InvariantCulture)));
-
-    async Task RunAsync(int seed, TimeSpan time)
+    [MemberData(nameof(Runs))]
+    public async Task Random_faults_break_no_promise(int seed, double seconds)
     {
         var run = new ChaosRun(Stack, seed);
-        await run.RunAsync(Operations, time, Cancelled);
+        await run.RunAsync(Operations, TimeSpan.FromSeconds(seconds), Cancelled);
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {run.Operations} requests: {run.Summary}");
         await AuditAsync(TimeSpan.FromMinutes(3));
         await run.CheckPromisesAsync(Cancelled);

@@ -14,8 +14,8 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Two_browsers_see_an_event_open_without_a_reload_one_gets_a_coupon_one_buys()
     {
-        var coupon = await Stack.CouponAsync(total: 1);
-        var product = await Stack.ProductAsync(stock: 3, price: 45_000);
+        var coupon = await Stack.CouponAsync(total: 1, name: "Midnight coupon");
+        var product = await Stack.ProductAsync(stock: 3, price: 45_000, name: "Running shoes");
         await using var browser = await Browser.StartAsync();
         var alice = await browser.ShopAsync(Shop, $"alice-{coupon.Id}");
         var bob = await browser.ShopAsync(Shop, $"bob-{coupon.Id}");

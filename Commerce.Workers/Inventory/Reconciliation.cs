@@ -4,7 +4,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Inventory;
 
-/// <summary>Looks now and then whether ledger, gate and messages agree, and mends what does not.</summary>
+/// <summary>Looks now and then whether ledger, gate and messages of orders agree, and mends what does not. Payments have a rhythm of their own.</summary>
 sealed partial class Reconciliation(InventoryReconciler inventory, OrderReconciler orders, TimeProvider clock, ILogger<Reconciliation> logger) : BackgroundService
 {
     static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
@@ -16,8 +16,8 @@ sealed partial class Reconciliation(InventoryReconciler inventory, OrderReconcil
         {
             try
             {
-                await orders.AnnounceAsync(stoppingToken);
-                await inventory.RepairAsync(stoppingToken);
+                await orders.RunAsync(stoppingToken);
+                await inventory.RunAsync(stoppingToken);
             }
             catch (Exception e) when (DependencyFaults.Is(e))
             {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Payments;
 
@@ -201,6 +202,22 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         Assert.Equal(purchase.OrderId, Assert.Single(found!).OrderId);
         Assert.Equal("payments", (await reconciled.Content.ReadFromJsonAsync<JsonElement>(Cancelled))[0].GetProperty("name").GetString());
         Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_audit_sees_a_capture_that_the_ledger_does_not_know()
+    {
+        var purchase = await PrepareAsync("unknown-capture");
+        var audit = Stack.Services.GetRequiredService<PaymentAudit>();
+        var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
+        await AuditAsync();
+        var authorised = await purchase.AuthorizeAsync();
+
+        await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled);
+
+        Assert.Equal(1, await audit.CompareAsync(Cancelled));
+        await gateway.CancelAsync(authorised, Price, 0, "test", Guid.NewGuid().ToString(), Cancelled);
+        await AuditAsync();
     }
 
     [Fact]

@@ -1,0 +1,14 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Core.Reconciliation;
+
+/// <summary>Registers reconcilers.</summary>
+static class ReconciliationExtensions
+{
+    /// <summary>Adds a reconciler under its own type, and among all of them.</summary>
+    public static void AddReconciler<T>(this IServiceCollection services) where T : class, IReconciler
+    {
+        services.AddSingleton<T>();
+        services.AddSingleton<IReconciler>(provider => provider.GetRequiredService<T>());
+    }
+}

@@ -1,0 +1,406 @@
+using System.Net;
+using Commerce.Core.Orders;
+using Commerce.Core.Payments;
+using Commerce.Core.Testing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Faults;
+
+/// <summary>Holds that end while somebody pays.</summary>
+public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Fact]
+    public async Task F14_A_hold_that_lapses_before_the_payment_is_prepared_gives_the_pieces_back()
+    {
+        var purchase = await OrderAsync("f14");
+        await HoldEndsAsync(purchase, -1);
+
+        using var answer = await purchase.PrepareAsync();
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "hold-expired");
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id), TimeSpan.FromSeconds(5));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F15_A_hold_that_lapses_before_the_approval_refuses_it_before_the_gateway_is_called()
+    {
+        var purchase = await PrepareAsync("f15");
+        var authorised = await purchase.AuthorizeAsync();
+        await HoldEndsAsync(purchase, -1);
+
+        Assert.Equal("hold-expired", await purchase.ApproveAsync(authorised));
+
+        Assert.Equal(0, (await Stack.Sandbox.LedgerAsync(purchase.OrderId))[0].ApplyCalls);
+        await Eventually.EqualAsync(OrderState.Expired, () => OrderStatusAsync(purchase));
+        Assert.Equal("hold-expired", await purchase.ApproveAsync(authorised));
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id), TimeSpan.FromSeconds(5));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F16_A_hold_does_not_lapse_while_the_gateway_works()
+    {
+        var purchase = await PrepareAsync("f16");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 2_000));
+        await HoldEndsAsync(purchase, 1_000);
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(authorised));
+
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task A_refusal_after_the_hold_is_over_ends_the_order()
+    {
+        var purchase = await PrepareAsync("refused-late");
+        var authorised = await purchase.AuthorizeAsync(new("code", "apply", DelayMs: 1_500, Code: "NotEnoughAccountBalance"));
+        await HoldEndsAsync(purchase, 500);
+
+        Assert.Equal("payment-refused", await purchase.ApproveAsync(authorised));
+
+        await Eventually.EqualAsync(OrderState.Expired, () => OrderStatusAsync(purchase));
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id), TimeSpan.FromSeconds(5));
+        await AuditAsync();
+    }
+}
+
+/// <summary>Several who want something of the same payment.</summary>
+public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Fact]
+    public async Task F17_Fifty_approvals_at_once_make_one_call_and_one_capture()
+    {
+        var purchase = await PrepareAsync("f17");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => purchase.ApproveAsync(authorised)));
+
+        Assert.Contains(PaymentState.Paid, answers);
+        Assert.All(answers, a => Assert.Contains(a, new[] { PaymentState.Paid, "payment-in-progress" }));
+        var payment = Assert.Single(await Stack.Sandbox.LedgerAsync(purchase.OrderId));
+        Assert.Equal(1, payment.ApplyCalls);
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task F37_Of_a_cancel_and_an_approval_one_wins()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var purchase = await PrepareAsync($"f37-{i}");
+            var authorised = await purchase.AuthorizeAsync();
+
+            var approval = i % 2 == 0 ? purchase.ApproveAsync(authorised) : null;
+            var cancel = purchase.User.PostAsync($"/api/orders/{purchase.OrderId}/cancel", null);
+            approval ??= purchase.ApproveAsync(authorised);
+            using var cancelled = await cancel;
+
+            var won = await approval == PaymentState.Paid;
+            Assert.NotEqual(won, cancelled.IsSuccessStatusCode);
+            Assert.Equal(won ? Price : 0, await purchase.CapturedAsync());
+        }
+
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task F37_Of_two_refunds_at_once_one_gives_the_money_back()
+    {
+        var purchase = await PayAsync("f37-refunds");
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => purchase.RefundAsync(Price)));
+
+        Assert.Single(answers, a => a == PaymentState.Refunded);
+        Assert.All(answers, a => Assert.Contains(a, new[] { PaymentState.Refunded, "payment-in-progress", "not-refundable" }));
+        Assert.Equal(0, await purchase.CapturedAsync());
+        await AuditAsync();
+        Assert.Equal(10, await StockAsync(purchase));
+    }
+}
+
+/// <summary>The gateway hangs, drops, lies, or answers that somebody else asked.</summary>
+public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Theory]
+    [InlineData("approveThenHang")]
+    [InlineData("approveThenDrop")]
+    [InlineData("approveThen5xx")]
+    [InlineData("approveThenMalformed")]
+    public async Task F18_A_capture_whose_answer_is_lost_is_found_at_once(string kind)
+    {
+        var purchase = await PrepareAsync("f18");
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new(kind, "apply"))));
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
+    public async Task F18_A_capture_whose_answer_and_history_are_lost_is_settled_as_paid()
+    {
+        var purchase = await PrepareAsync("f18-settling");
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault("approveThenDrop", "apply", Count: 1), new SandboxFault("status5xx", "history", Count: 2)))
+        {
+            var authorised = await purchase.AuthorizeAsync();
+            using var answer = await purchase.SendApproveAsync(authorised, "f18");
+            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+            Assert.NotNull(answer.Headers.RetryAfter);
+            Assert.Equal("SETTLING", (await answer.Content.ReadFromJsonAsync<ApprovedPayment>(Cancelled))!.Status);
+            await ShouldBePaidAsync(purchase);
+            // The same request, asked again, knows it too.
+            using var later = await purchase.SendApproveAsync(authorised, "f18");
+            Assert.Equal(HttpStatusCode.OK, later.StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData("hang")]
+    [InlineData("drop")]
+    [InlineData("status5xx")]
+    [InlineData("malformed")]
+    [InlineData("empty")]
+    public async Task F19_F20_What_the_gateway_never_processed_is_given_up_and_the_order_can_be_paid_again(string kind)
+    {
+        var purchase = await PrepareAsync("f19");
+
+        Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new(kind, "apply", Count: 1))));
+
+        Assert.Equal("payment-in-progress", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        await ShouldBePayableAsync(purchase);
+        Assert.Equal("ABANDONED SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Theory]
+    [InlineData("nothing")]
+    [InlineData("paid otherwise")]
+    [InlineData("paid with the same")]
+    [InlineData("cancelled")]
+    public async Task A_capture_that_comes_after_it_was_given_up_pays_the_order_or_goes_back(string meanwhile)
+    {
+        var purchase = await PrepareAsync("late");
+        var slow = await purchase.AuthorizeAsync(new("delay", "apply", Count: 1, DelayMs: 14_000));
+        Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(slow));
+        await Eventually.EqualAsync("ABANDONED", () => AttemptsAsync(purchase), TimeSpan.FromSeconds(12));
+        switch (meanwhile)
+        {
+            case "paid otherwise":
+                Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+                break;
+            case "paid with the same":
+                Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(slow));
+                break;
+            case "cancelled":
+                using (var cancelled = await purchase.User.PostAsync($"/api/orders/{purchase.OrderId}/cancel", null))
+                    Assert.True(cancelled.IsSuccessStatusCode);
+                break;
+        }
+
+        await Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].Captured > 0, TimeSpan.FromSeconds(20));
+
+        await Eventually.EqualAsync(meanwhile switch
+        {
+            "nothing" => "SUCCEEDED",
+            "paid otherwise" => "CANCELLED SUCCEEDED",
+            "paid with the same" => "ABANDONED SUCCEEDED",
+            _ => "CANCELLED",
+        }, () => AttemptsAsync(purchase), TimeSpan.FromSeconds(60));
+        await AuditAsync(TimeSpan.FromSeconds(90));
+        Assert.Equal(meanwhile == "cancelled" ? 0 : Price, await purchase.CapturedAsync());
+    }
+
+    [Theory]
+    [InlineData("wrongAmount")]
+    [InlineData("wrongOrder")]
+    public async Task F22_A_capture_of_another_amount_or_order_goes_back(string kind)
+    {
+        var purchase = await PrepareAsync("f22");
+        var authorised = await purchase.AuthorizeAsync(new(kind, "apply"));
+
+        Assert.Equal("payment-mismatch", await purchase.ApproveAsync(authorised));
+
+        Assert.Equal(0, await purchase.CapturedAsync());
+        Assert.Equal("payment-mismatch", await purchase.ApproveAsync(authorised));
+        await ShouldBePayableAsync(purchase);
+        Assert.Equal("CANCELLED SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
+    public async Task F22_A_wrong_capture_that_cannot_be_cancelled_at_once_is_cancelled_later()
+    {
+        var purchase = await PrepareAsync("f22-later");
+        await using (await Stack.Sandbox.WithFaultsAsync(
+            new SandboxFault("wrongAmount", "apply", Count: 1), new SandboxFault("code", "cancel", Count: 2, Code: "CancelNotComplete")))
+        {
+            Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+            await Eventually.EqualAsync("CANCELLED", () => AttemptsAsync(purchase));
+        }
+
+        Assert.Equal(0, await purchase.CapturedAsync());
+        await ShouldBePayableAsync(purchase);
+    }
+
+    [Fact]
+    public async Task F23_Already_on_going_is_asked_not_believed()
+    {
+        var purchase = await PrepareAsync("f23-going");
+
+        Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new("code", "apply", Count: 1, Code: "AlreadyOnGoing"))));
+
+        await ShouldBePayableAsync(purchase);
+    }
+
+    [Fact]
+    public async Task F23_Already_complete_is_asked_and_pays()
+    {
+        var purchase = await PrepareAsync("f23-complete");
+        var authorised = await purchase.AuthorizeAsync();
+        // By a call of ours of which nothing is known here.
+        var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
+        Assert.IsType<ApproveOutcome.Approved>(await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled));
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(authorised));
+
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Theory]
+    [InlineData("code", "CancelNotComplete", 3)]
+    [InlineData("hang", null, 1)]
+    [InlineData("approveThenDrop", null, 1)]
+    [InlineData("status5xx", null, 2)]
+    public async Task F24_A_refund_that_the_gateway_has_not_confirmed_is_repeated_until_it_is_done(string kind, string? code, int count)
+    {
+        var purchase = await PayAsync("f24");
+        await ShouldBePaidAsync(purchase);
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault(kind, "cancel", count, Code: code)))
+        {
+            var key = Guid.NewGuid().ToString();
+            Assert.Equal("SETTLING", await purchase.RefundAsync(5_000, key));
+            await Eventually.EqualAsync("PARTIALLY_REFUNDED", () => purchase.RefundAsync(5_000, key), TimeSpan.FromSeconds(30));
+        }
+
+        Assert.Equal(Price - 5_000, await purchase.CapturedAsync());
+        Assert.Equal("REFUNDED", await purchase.RefundAsync(Price - 5_000));
+        await AuditAsync();
+        Assert.Equal(0, await purchase.CapturedAsync());
+    }
+}
+
+/// <summary>The Api dies while it pays.</summary>
+public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Fact]
+    public async Task F21_A_capture_whose_Api_died_is_settled_as_paid()
+    {
+        var purchase = await PrepareAsync("f21-after");
+        await DieAsync(purchase, Failpoints.AfterApprove);
+
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task F21_An_approval_whose_Api_died_before_the_call_can_be_made_again()
+    {
+        var purchase = await PrepareAsync("f21-before");
+        await DieAsync(purchase, Failpoints.BeforeApprove);
+
+        await ShouldBePayableAsync(purchase);
+        Assert.Equal("ABANDONED SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
+    public async Task A_caller_who_goes_away_does_not_stop_the_payment()
+    {
+        var purchase = await PrepareAsync("gone");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 1_500));
+        using var impatient = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/payments/approve") { Content = JsonContent.Create(new { purchase.OrderId, pgPaymentId = authorised }) };
+        request.Headers.Authorization = new("Bearer", purchase.User.Token);
+        request.Headers.Add("Idempotency-Key", "gone");
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => purchase.User.Client.SendAsync(request, impatient.Token));
+
+        // Sooner than the reconciler would take the Api for dead.
+        await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(4));
+        using var again = await purchase.SendApproveAsync(authorised, "gone");
+        Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+        await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task An_Api_that_freezes_while_the_gateway_works_is_overtaken_and_changes_nothing_when_it_is_back()
+    {
+        var purchase = await PrepareAsync("frozen");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 2_000));
+        var approval = purchase.SendApproveAsync(authorised);
+        await Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State == "PROCESSING");
+
+        await Stack.FreezeAsync("api");
+        try
+        {
+            await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(30));
+        }
+        finally
+        {
+            await Stack.ThawAsync("api");
+        }
+
+        using var answer = await approval;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
+    public async Task F38_A_capture_that_the_ledger_could_not_take_down_is_settled_when_it_can()
+    {
+        var purchase = await PrepareAsync("f38-payments");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 2_500));
+        var approval = purchase.SendApproveAsync(authorised);
+        await Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State == "PROCESSING");
+        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        try
+        {
+            using var answer = await approval;
+            await answer.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+            using var refused = await purchase.SendApproveAsync(authorised);
+            await refused.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+        }
+        finally
+        {
+            await Ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
+            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+        }
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal(1, (await Stack.Sandbox.LedgerAsync(purchase.OrderId))[0].ApplyCalls);
+    }
+
+    [Fact]
+    public async Task A_paid_order_without_stock_is_refunded_by_itself()
+    {
+        var purchase = await PrepareAsync("shortfall");
+        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+            new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+
+        await Eventually.EqualAsync(OrderState.Refunded, () => OrderStatusAsync(purchase), TimeSpan.FromSeconds(30));
+        Assert.Equal(PaymentState.Refunded, await PaymentStatusAsync(purchase));
+        Assert.Equal(0, await purchase.CapturedAsync());
+        Assert.Equal("SHORTFALL", (await purchase.DetailAsync()).GetProperty("refunds")[0].GetProperty("reason").GetString());
+        await AuditAsync(TimeSpan.FromSeconds(90));
+    }
+
+    async Task DieAsync(Purchase purchase, string failpoint)
+    {
+        var authorised = await purchase.AuthorizeAsync();
+        Stack.Arm(failpoint);
+        await Assert.ThrowsAsync<HttpRequestException>(() => purchase.SendApproveAsync(authorised));
+        await Stack.StoppedAsync("api");
+        await Stack.StartAsync("api");
+    }
+}
