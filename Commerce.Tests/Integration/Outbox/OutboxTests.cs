@@ -73,7 +73,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
 
         Assert.Equal(2, await Stack.Services.GetRequiredService<OutboxStore>().PurgeAsync(TimeSpan.FromDays(7), Cancelled));
 
-        Assert.Equal([dead, young], (await Ledger.QueryAsync<string>(
+        Assert.Equal(new[] { dead, young }.Order(), (await Ledger.QueryAsync<string>(
             "SELECT message_id FROM outbox WHERE message_id IN (@old, @young, @dead)", new { old, young, dead }, Cancelled)).Order());
         Assert.Equal([young], await Ledger.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
         await Ledger.ExecuteAsync("DELETE FROM outbox WHERE message_id = @dead", new { dead }, Cancelled);
