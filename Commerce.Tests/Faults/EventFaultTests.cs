@@ -7,6 +7,7 @@ using Commerce.Core.Auditing;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
 using Commerce.Core.Testing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -289,6 +290,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             builder.Configuration[$"ConnectionStrings:{name}"] = await Stack.App.GetConnectionStringAsync(name);
+        builder.Configuration.AddInMemoryCollection(Sandbox.Configuration(Stack.App.GetEndpoint("payment-sandbox", "http")));
         builder.Services.AddSingleton<TimeProvider>(new WrongClock(wrongBy));
         builder.AddServiceDefaults();
         builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
