@@ -17,10 +17,13 @@ public sealed class InventoryLedger(Ledger ledger)
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
         ledger.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
 
-    /// <summary>The stock of a product that the gate does not know yet, and the epoch under which it was read. Nothing can be held of it.</summary>
-    public Task<(int Epoch, int Stock)> FindStockAsync(long productId, CancellationToken cancellationToken) =>
-        ledger.SingleAsync<(int Epoch, int Stock)>(
+    /// <summary>Makes a product known to a gate that was opened without it. Nothing is held of it, so its stock is what can be ordered.</summary>
+    public async Task LoadAsync(InventoryGate gate, long productId, CancellationToken cancellationToken)
+    {
+        var (epoch, stock) = await ledger.SingleAsync<(int Epoch, int Stock)>(
             "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
+        await gate.LoadAsync(epoch, productId, stock);
+    }
 
     /// <summary>
     /// Raises the epoch for one caller and reads what the gate is to hold. All that relied on the older epoch is either in what is read, or will be

@@ -72,7 +72,7 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
     {
         if (await FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
         // Before the change: a product that is loaded after it would be counted with it, and the change added once more.
-        if ((await gate.ListAvailableAsync([id]))[0] is null) await LoadAsync(id, cancellationToken);
+        if ((await gate.ListAvailableAsync([id]))[0] is null) await inventory.LoadAsync(gate, id, cancellationToken);
         var epoch = 0;
         if (delta < 0)
         {
@@ -106,12 +106,6 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
 
         if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
         return (await FindAsync(id, cancellationToken))!;
-    }
-
-    async Task LoadAsync(long id, CancellationToken cancellationToken)
-    {
-        var (epoch, stock) = await inventory.FindStockAsync(id, cancellationToken);
-        await gate.LoadAsync(epoch, id, stock);
     }
 }
 

@@ -35,7 +35,7 @@ public sealed partial class OrderService(
     {
         var lines = request.Lines();
         var products = await ledger.QueryAsync<PricedProduct>(
-            "SELECT id AS Id, price AS Price, stock AS Stock, UTC_TIMESTAMP(6) AS Now FROM product WHERE id IN @ids AND on_sale",
+            "SELECT id AS Id, price AS Price, UTC_TIMESTAMP(6) AS Now FROM product WHERE id IN @ids AND on_sale",
             new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
         var prices = products.ToDictionary(p => p.Id);
         if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
@@ -127,7 +127,7 @@ public sealed partial class OrderService(
                 case ReserveVerdict.Held: return (int)answer.Value;
                 case ReserveVerdict.UnknownProduct when attempt <= lines.Count:
                     // Created after the gate was opened, and the gate was not told.
-                    await LoadAsync(answer.Value, cancellationToken);
+                    await inventory.LoadAsync(gate, answer.Value, cancellationToken);
                     break;
                 case ReserveVerdict.OutOfStock:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "out-of-stock"));
@@ -137,12 +137,6 @@ public sealed partial class OrderService(
                     throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
             }
         }
-    }
-
-    async Task LoadAsync(long productId, CancellationToken cancellationToken)
-    {
-        var (epoch, stock) = await inventory.FindStockAsync(productId, cancellationToken);
-        await gate.LoadAsync(epoch, productId, stock);
     }
 
     static async Task InsertAsync(
@@ -203,5 +197,5 @@ public sealed partial class OrderService(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The hold of order {OrderId} is left to the reaper: {Reason}")]
     static partial void LogDoubt(ILogger logger, string orderId, string reason);
 
-    sealed record PricedProduct(long Id, long Price, int Stock, DateTime Now);
+    sealed record PricedProduct(long Id, long Price, DateTime Now);
 }

@@ -317,9 +317,4 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         // The server's end: 01 is established.
         return !state.Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, _, var remote, "01", ..] && remote.EndsWith(":" + port, StringComparison.Ordinal));
     }
-
-    sealed class WrongClock(TimeSpan by) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
-    }
 }

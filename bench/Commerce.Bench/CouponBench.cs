@@ -84,13 +84,13 @@ sealed class CouponBench(BenchStack stack, bool quick)
             Say($"round {i + 1}: hello {h.PerSecond:F0}/s, issue {issue:F0}/s, sold out {refused.PerSecond:F0}/s, row lock {rounds[^1].RowLock:F0}/s");
         }
 
-        _topRate = Median(rounds.Select(r => r.Issue));
-        Ceiling("authenticated hello-world", Rate(Median(rounds.Select(r => r.Hello)), "requests"));
-        Ceiling("the same sale with a row lock in MySQL", Rate(Median(rounds.Select(r => r.RowLock)), "issues"));
+        _topRate = Figure.Median(rounds.Select(r => r.Issue));
+        Ceiling("authenticated hello-world", Rate(Figure.Median(rounds.Select(r => r.Hello)), "requests"));
+        Ceiling("the same sale with a row lock in MySQL", Rate(Figure.Median(rounds.Select(r => r.RowLock)), "issues"));
         Add("issue, all succeed, distinct users", Rate(_topRate, "requests"), "", null);
-        AtLeast("issue ÷ authenticated hello-world", Median(rounds.Select(r => r.Issue / r.Hello)), 0.40);
-        AtLeast("issue when sold out ÷ authenticated hello-world", Median(rounds.Select(r => r.SoldOut / r.Hello)), 0.70);
-        AtLeast("issue ÷ the row-lock way", Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
+        AtLeast("issue ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.Issue / r.Hello)), 0.40);
+        AtLeast("issue when sold out ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.SoldOut / r.Hello)), 0.70);
+        AtLeast("issue ÷ the row-lock way", Figure.Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
     }
 
     /// <summary>Issues per second by the row lock, on a copy of the coupon.</summary>
@@ -296,12 +296,6 @@ sealed class CouponBench(BenchStack stack, bool quick)
     void Ceiling(string what, string value) => _ceilings.Add(new(what, value, "", null));
 
     static string Rate(double perSecond, string unit) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {unit}/s");
-
-    static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[sorted.Length / 2];
-    }
 
     static void Say(string text) => Console.WriteLine($"  {text}");
 }

@@ -61,9 +61,9 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
         }
 
         File.Delete(tokensFile);
-        ceilings.Add(new("the rows of an order in one transaction, raw", Rate(Median(rounds.Select(r => r.Raw)), "transactions"), "", null));
-        Add("orders taken", Rate(Median(rounds.Select(r => r.Orders)), "orders"), "", null);
-        var ratio = Median(rounds.Select(r => r.Orders / r.Raw));
+        ceilings.Add(new("the rows of an order in one transaction, raw", Rate(Figure.Median(rounds.Select(r => r.Raw)), "transactions"), "", null));
+        Add("orders taken", Rate(Figure.Median(rounds.Select(r => r.Orders)), "orders"), "", null);
+        var ratio = Figure.Median(rounds.Select(r => r.Orders / r.Raw));
         Add("orders ÷ raw transactions with the same rows", ratio.ToString("F2", CultureInfo.InvariantCulture), "≥ 0.5", ratio >= 0.5);
     }
 
@@ -238,10 +238,4 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
     }
 
     static string Rate(double perSecond, string what) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {what}/s");
-
-    static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[sorted.Length / 2];
-    }
 }

@@ -40,10 +40,10 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  round {i + 1}: raw {rounds[^1].Raw:F0}/s, relay {rounds[^1].Relay:F0}/s"));
         }
 
-        ceilings.Add(new("outbox rows read and produced, each acknowledged, nothing marked", Rate(Median(rounds.Select(r => r.Raw))), "", null));
-        var relay = Median(rounds.Select(r => r.Relay));
+        ceilings.Add(new("outbox rows read and produced, each acknowledged, nothing marked", Rate(Figure.Median(rounds.Select(r => r.Raw))), "", null));
+        var relay = Figure.Median(rounds.Select(r => r.Relay));
         Add($"relay, from {_rows:N0} waiting rows", Rate(relay), "≥ 5,000 messages/s", relay >= 5000);
-        var ratio = Median(rounds.Select(r => r.Relay / r.Raw));
+        var ratio = Figure.Median(rounds.Select(r => r.Relay / r.Raw));
         Add("relay ÷ reading the rows and producing them raw", ratio.ToString("F2", CultureInfo.InvariantCulture), "≥ 0.5", ratio >= 0.5);
         await LatencyAsync();
         await Ledger.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
@@ -149,12 +149,6 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
     }
 
     static string Rate(double perSecond) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} messages/s");
-
-    static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[sorted.Length / 2];
-    }
 
     sealed record Row(long Id, string Key, byte[] Payload);
 }

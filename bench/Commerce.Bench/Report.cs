@@ -6,7 +6,15 @@ using System.Text.Json.Serialization;
 namespace Commerce.Bench;
 
 /// <summary>One figure; <paramref name="Met"/> is null where it has no target.</summary>
-sealed record Figure(string What, string Value, string Target, bool? Met);
+sealed record Figure(string What, string Value, string Target, bool? Met)
+{
+    /// <summary>The middle one of several rounds.</summary>
+    public static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+}
 
 /// <summary>The figures of one run, with what they were measured on.</summary>
 sealed record Report(string Name, DateTimeOffset At, string Hardware, IReadOnlyList<Figure> Figures, IReadOnlyList<Figure> Ceilings)
