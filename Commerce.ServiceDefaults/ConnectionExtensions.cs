@@ -36,6 +36,8 @@ public static class ConnectionExtensions
             settings.Config.RequestTimeoutMs = 2000;
             settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
             settings.Config.SocketNagleDisable = true;
+            // That a message arrived is all that anybody asks; reading back what was sent costs more than sending it.
+            settings.Config.DeliveryReportFields = "none";
         });
         return builder;
     }

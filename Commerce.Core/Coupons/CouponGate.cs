@@ -24,7 +24,7 @@ public enum GateVerdict
     Ended = 4,
 }
 
-/// <summary>The gate's answer; time (ms since 1970) and epoch are set where it accepted.</summary>
+/// <summary>The gate's answer; time (ms since 1970) and epoch are set where it was open.</summary>
 public readonly record struct GateAnswer(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
 
 /// <summary>
@@ -47,25 +47,53 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 
     readonly IDatabase _redis = connection.GetDatabase();
 
+    readonly ConcurrentDictionary<long, CouponGateLine> _lines = new();
+
     /// <summary>A pending entry that is younger is left to the consumer.</summary>
     public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Asks for one coupon for one user.</summary>
+    /// <summary>Asks for one coupon for one user, together with whoever asks for the same coupon in the same moment.</summary>
     /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
     /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
-    public async Task<GateAnswer> AcceptAsync(long couponId, string userId)
+    public Task<GateAnswer> AcceptAsync(long couponId, string userId)
     {
-        var keys = KeysOf(couponId);
-        if (servers.IncarnationOf(keys[0]) is not { } server) return new(GateVerdict.Closed);
+        var line = _lines.GetOrAdd(couponId, static (id, gate) => new(users => gate.AcceptAsync(id, users)), this);
+        return CommerceTelemetry.Source.HasListeners() ? JoinTracedAsync(line, userId) : line.JoinAsync(userId);
+    }
 
+    static async Task<GateAnswer> JoinTracedAsync(CouponGateLine line, string userId)
+    {
         using var span = CommerceTelemetry.Source.StartActivity("EVALSHA issue", ActivityKind.Client);
         span?.SetTag("db.system.name", "redis").SetTag("db.operation.name", "EVALSHA").SetTag("db.stored_procedure.name", "issue.lua");
-        var result = (RedisResult[])(await Issue.RunAsync(_redis, keys, [userId, server, (long)SweepAfter.TotalMilliseconds], Deadline))!;
-        var answer = result is [_, var at, var epoch]
-            ? new GateAnswer(GateVerdict.Accepted, (long)at, (int)epoch)
-            : new GateAnswer((GateVerdict)(int)result[0]);
+        var answer = await line.JoinAsync(userId);
         span?.SetTag("commerce.gate.verdict", answer.Verdict.ToString());
         return answer;
+    }
+
+    /// <summary>Asks for several users at once; each has an answer, in their order.</summary>
+    async Task<IReadOnlyList<GateAnswer>> AcceptAsync(long couponId, IReadOnlyList<string> userIds)
+    {
+        var keys = KeysOf(couponId);
+        var answers = new GateAnswer[userIds.Count];
+        if (servers.IncarnationOf(keys[0]) is not { } server || await IssueAsync(keys, server, userIds) is not [var at, var epoch, var verdicts])
+        {
+            Array.Fill(answers, new(GateVerdict.Closed));
+            return answers;
+        }
+
+        var (acceptedAt, of) = ((long)at, (int)epoch);
+        var digits = (string)verdicts!;
+        for (var i = 0; i < answers.Length; i++) answers[i] = new((GateVerdict)(digits[i] - '0'), acceptedAt, of);
+        return answers;
+    }
+
+    async Task<RedisResult[]> IssueAsync(RedisKey[] keys, string server, IReadOnlyList<string> userIds)
+    {
+        var arguments = new RedisValue[2 + userIds.Count];
+        arguments[0] = server;
+        arguments[1] = (long)SweepAfter.TotalMilliseconds;
+        for (var i = 0; i < userIds.Count; i++) arguments[2 + i] = userIds[i];
+        return (RedisResult[])(await Issue.RunAsync(_redis, keys, arguments, Deadline))!;
     }
 
     /// <summary>What the gate says to everybody new; null where that depends on who asks and when, or the gate is closed.</summary>

@@ -26,35 +26,27 @@ public sealed class CouponIssuer(
     public ValueTask<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         // After the last coupon is gone, nearly everybody comes this way.
-        if (closed.Find(couponId, userId) is not { } verdict) return new(AskAsync(couponId, userId, cancellationToken));
+        if (closed.Find(couponId, userId) is not { } verdict) return AskAsync(couponId, userId, cancellationToken);
         Count(verdict);
         return new(RefusalOf(verdict));
     }
 
-    async Task<ProblemResult?> AskAsync(long couponId, string userId, CancellationToken cancellationToken)
+    async ValueTask<ProblemResult?> AskAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
-        var (verdict, refusal) = await DecideAsync(couponId, userId, cancellationToken);
-        Count(verdict);
-        closed.Notice(couponId, verdict);
-        return refusal;
-    }
-
-    async Task<(GateVerdict Verdict, ProblemResult? Refusal)> DecideAsync(long couponId, string userId, CancellationToken cancellationToken)
-    {
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
         if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
 
-        if (answer.Verdict != GateVerdict.Accepted) return (answer.Verdict, RefusalOf(answer.Verdict));
+        Count(answer.Verdict);
+        closed.Notice(couponId, answer.Verdict);
+        if (answer.Verdict != GateVerdict.Accepted) return RefusalOf(answer.Verdict);
         failpoints.Reach(Failpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
         var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue);
         // Not safe, or too late to be counted by a gate that is being rebuilt: no promise. The pending entry may bring the coupon later.
-        return safe && clock.GetElapsedTime(start) < PromiseDeadline
-            ? (answer.Verdict, null)
-            : (answer.Verdict, CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain));
+        return safe && clock.GetElapsedTime(start) < PromiseDeadline ? null : CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
     }
 
     static ProblemResult RefusalOf(GateVerdict verdict) => verdict switch

@@ -1,21 +1,38 @@
--- Takes one coupon for one user, or says why not. Atomic: decrement, remembering the user and the pending entry happen together.
+-- Takes one coupon for each of some users, in their order, or says why not. Atomic: decrement, remembering the user and the pending entry
+-- happen together, and nobody else comes in between.
 -- KEYS  1 gate   2 users   3 pending
--- ARGV  1 user   2 the server that the caller believes it talks to   3 ms until the sweeper looks after the entry
--- Returns {-1} gate closed (not loaded, or loaded on another server: restarted or failed over), {1} sold out, {2} already issued,
---         {3} not started, or its event is not open yet, {4} ended or cancelled; or, when accepted, {0, accepted at (ms), epoch}
-local call, user = redis.call, ARGV[1]
+-- ARGV  1 the server that the caller believes it talks to   2 ms until the sweeper looks after the entries   3... users
+-- Returns {-1} gate closed (not loaded, or loaded on another server: restarted or failed over); otherwise {now (ms), epoch, a digit for
+--         each user}: 0 accepted, 1 sold out, 2 already issued, 3 not started, or its event is not open yet, 4 ended or cancelled
+local call = redis.call
 local gate = call('HMGET', KEYS[1], 'stock', 'opens', 'closes', 'state', 'epoch', 'server')
-if not gate[1] or gate[6] ~= ARGV[2] then return {-1} end
+if not gate[1] or gate[6] ~= ARGV[1] then return {-1} end
 
 -- One clock decides about the window: this server's.
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local refusal = gate[4] == 'WAITING' and 3 or gate[4] ~= 'ACTIVE' and 4 or gate[1] + 0 <= 0 and 1
-  or now < gate[2] + 0 and 3 or now >= gate[3] + 0 and 4
+local state = gate[4] == 'WAITING' and '3' or gate[4] ~= 'ACTIVE' and '4'
+local window = now < gate[2] + 0 and '3' or now >= gate[3] + 0 and '4'
+local stock, due, answers, pending = gate[1] + 0, now + ARGV[2], {}, {}
 
--- Who has it is told so, whatever else holds by now.
-if refusal then return {call('HEXISTS', KEYS[2], user) == 1 and 2 or refusal} end
-if call('HSETNX', KEYS[2], user, now) == 0 then return {2} end
-call('HINCRBY', KEYS[1], 'stock', -1)
-call('ZADD', KEYS[3], now + ARGV[3], user)
-return {0, now, gate[5] + 0}
+for i = 3, #ARGV do
+  local user = ARGV[i]
+  local refusal = state or stock <= 0 and '1' or window
+  -- Who has it is told so, whatever else holds by now.
+  if refusal then
+    answers[#answers + 1] = call('HEXISTS', KEYS[2], user) == 1 and '2' or refusal
+  elseif call('HSETNX', KEYS[2], user, now) == 0 then
+    answers[#answers + 1] = '2'
+  else
+    answers[#answers + 1] = '0'
+    stock = stock - 1
+    pending[#pending + 1] = due
+    pending[#pending + 1] = user
+  end
+end
+
+if #pending > 0 then
+  call('HSET', KEYS[1], 'stock', stock)
+  call('ZADD', KEYS[3], unpack(pending))
+end
+return {now, gate[5] + 0, table.concat(answers)}

@@ -13,6 +13,7 @@ public static class MessageTrace
     /// <summary>Starts the span of sending one message and puts it into the headers; both null where nobody listens.</summary>
     public static (Activity? Span, Headers? Headers) StartPublish(string topic)
     {
+        if (!CommerceTelemetry.Source.HasListeners()) return default;
         var span = CommerceTelemetry.Source.StartActivity($"{topic} publish", ActivityKind.Producer);
         Tag(span, topic, "send");
         return (span, Activity.Current?.Id is { } id ? new Headers { { Header, Encoding.ASCII.GetBytes(id) } } : null);

@@ -69,17 +69,17 @@ sealed class CouponBench(BenchStack stack, bool quick)
         for (var i = 0; i < 3; i++)
         {
             await IssueAsync(WarmUp);
-            await Load.AsMuchAsGoesAsync(IssueUrl(soldOut), _tokensFile, WarmUp);
-            await Load.AsMuchAsGoesAsync(hello, _tokensFile, WarmUp);
+            await CrowdAsync(IssueUrl(soldOut), WarmUp);
+            await CrowdAsync(hello, WarmUp);
             await RowLockAsync(soldOut, WarmUp);
         }
 
         var rounds = new List<(double Hello, double Issue, double SoldOut, double RowLock)>();
         for (var i = 0; i < Rounds; i++)
         {
-            var h = await Load.AsMuchAsGoesAsync(hello, _tokensFile, _round);
+            var h = await CrowdAsync(hello, _round);
             var issue = await IssueAsync(_round);
-            var refused = await Load.AsMuchAsGoesAsync(IssueUrl(soldOut), _tokensFile, _round);
+            var refused = await CrowdAsync(IssueUrl(soldOut), _round);
             rounds.Add((h.PerSecond, issue, refused.PerSecond, await RowLockAsync(soldOut, _round)));
             Say($"round {i + 1}: hello {h.PerSecond:F0}/s, issue {issue:F0}/s, sold out {refused.PerSecond:F0}/s, row lock {rounds[^1].RowLock:F0}/s");
         }
@@ -93,12 +93,14 @@ sealed class CouponBench(BenchStack stack, bool quick)
         AtLeast("issue ÷ the row-lock way", Figure.Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
     }
 
+    Task<LoadResult> CrowdAsync(Uri url, TimeSpan duration) => Load.AsMuchAsGoesAsync(url, _tokensFile, duration, connections: Load.Crowd);
+
     /// <summary>Issues per second by the row lock, on a copy of the coupon.</summary>
     async Task<double> RowLockAsync(Coupon coupon, TimeSpan duration)
     {
         await Ledger.ExecuteAsync("INSERT INTO bench_coupon SELECT * FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
         await Ledger.ExecuteAsync("UPDATE bench_coupon SET total_quantity = 10000000", null, CancellationToken.None);
-        var result = await Load.AsMuchAsGoesAsync(new(stack.CeilingUrl, $"/row-lock/{coupon.Id}"), _tokensFile, duration);
+        var result = await CrowdAsync(new(stack.CeilingUrl, $"/row-lock/{coupon.Id}"), duration);
         await Ledger.ExecuteAsync("DELETE FROM bench_coupon", null, CancellationToken.None);
         await Ledger.ExecuteAsync("TRUNCATE TABLE bench_coupon_issue", null, CancellationToken.None);
         return (result.Requests - result.Refused) / result.Seconds;
@@ -108,7 +110,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     async Task<double> IssueAsync(TimeSpan duration)
     {
         var coupon = await stack.CouponAsync(total: 10_000_000);
-        var result = await Load.AsMuchAsGoesAsync(IssueUrl(coupon), _tokensFile, duration);
+        var result = await CrowdAsync(IssueUrl(coupon), duration);
         await RestAsync();
         return (result.Requests - result.Refused) / result.Seconds;
     }
@@ -132,7 +134,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         var keys = new CouponKeys(coupon.Id).All;
         var server = stack.Services.GetRequiredService<RedisServers>().IncarnationOf(keys[0]);
         var script = RedisScript.Load("Coupons/issue.lua");
-        var calls = await CallersAsync(64, i => script.RunAsync(redis, keys, [$"raw-{i}", server, 3_600_000], TimeSpan.FromSeconds(5)));
+        var calls = await CallersAsync(64, i => script.RunAsync(redis, keys, [server, 3_600_000, $"raw-{i}"], TimeSpan.FromSeconds(5)));
         Ceiling("raw EVALSHA of issue.lua, 64 callers", Rate(calls, "calls"));
         await redis.KeyDeleteAsync(keys);
     }

@@ -17,14 +17,18 @@ sealed partial class LoadJson : JsonSerializerContext;
 /// <summary>Load on one URL: as much as goes, or at a constant rate.</summary>
 static class Load
 {
+    /// <summary>Callers with a rate, or with a transaction each.</summary>
     const int Connections = 64;
 
+    /// <summary>A crowd: with fewer, each waiting for its answer, Kafka's millisecond of gathering would leave the cores idle.</summary>
+    public const int Crowd = 256;
+
     /// <summary>As much as goes for that long, by wrk with one thread; each request is the next token's, with a new key where there is a body.</summary>
-    public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration, string? json = null)
+    public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration, string? json = null, int connections = Connections)
     {
         string[] body = json is null ? [] : [json, $"{Guid.NewGuid()}-"];
         var start = new ProcessStartInfo("wrk",
-            ["-t1", $"-c{Connections}", $"-d{duration.TotalSeconds:F0}s", "-s", Path.Combine(AppContext.BaseDirectory, "load.lua"),
+            ["-t1", $"-c{connections}", $"-d{duration.TotalSeconds:F0}s", "-s", Path.Combine(AppContext.BaseDirectory, "load.lua"),
              $"{url.Scheme}://{url.Authority}", "--", "POST", url.AbsolutePath, tokensFile, .. body]) { RedirectStandardOutput = true };
         using var wrk = Process.Start(start)!;
         var output = await wrk.StandardOutput.ReadToEndAsync();
