@@ -25,8 +25,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 2 : 5);
     readonly int _crowd = quick ? 50_000 : 100_000;
     readonly string _tokensFile = Path.GetTempFileName();
-    readonly List<Figure> _figures = [];
-    readonly List<Figure> _ceilings = [];
+    readonly Figures _figures = new();
     string[] _tokens = [];
 
     Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
@@ -39,7 +38,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
 
     async Task<int> RunAsync()
     {
-        Say($"{_crowd} users");
+        Figures.Say($"{_crowd} users");
         _tokens = [.. Enumerable.Range(0, _crowd).AsParallel().Select(i => BenchStack.Token($"u{i}"))];
         await File.WriteAllLinesAsync(_tokensFile, _tokens);
 
@@ -52,8 +51,8 @@ sealed class CouponBench(BenchStack stack, bool quick)
         await FaultsAsync();
 
         File.Delete(_tokensFile);
-        await new Report("coupons", TimeProvider.System.GetUtcNow(), await Report.HardwareAsync(), _figures, _ceilings).WriteAsync("bench/results");
-        return _figures.Any(f => f.Met == false) ? 1 : 0;
+        await _figures.WriteAsync("coupons");
+        return _figures.Missed ? 1 : 0;
     }
 
     double _topRate;
@@ -81,16 +80,16 @@ sealed class CouponBench(BenchStack stack, bool quick)
             var issue = await IssueAsync(_round);
             var refused = await CrowdAsync(IssueUrl(soldOut), _round);
             rounds.Add((h.PerSecond, issue, refused.PerSecond, await RowLockAsync(soldOut, _round)));
-            Say($"round {i + 1}: hello {h.PerSecond:F0}/s, issue {issue:F0}/s, sold out {refused.PerSecond:F0}/s, row lock {rounds[^1].RowLock:F0}/s");
+            Figures.Say($"round {i + 1}: hello {h.PerSecond:F0}/s, issue {issue:F0}/s, sold out {refused.PerSecond:F0}/s, row lock {rounds[^1].RowLock:F0}/s");
         }
 
         _topRate = Figure.Median(rounds.Select(r => r.Issue));
-        Ceiling("authenticated hello-world", Rate(Figure.Median(rounds.Select(r => r.Hello)), "requests"));
-        Ceiling("the same sale with a row lock in MySQL", Rate(Figure.Median(rounds.Select(r => r.RowLock)), "issues"));
-        Add("issue, all succeed, distinct users", Rate(_topRate, "requests"), "", null);
-        AtLeast("issue ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.Issue / r.Hello)), 0.40);
-        AtLeast("issue when sold out ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.SoldOut / r.Hello)), 0.70);
-        AtLeast("issue ÷ the row-lock way", Figure.Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
+        _figures.Ceiling("authenticated hello-world", Figures.Rate(Figure.Median(rounds.Select(r => r.Hello)), "requests"));
+        _figures.Ceiling("the same sale with a row lock in MySQL", Figures.Rate(Figure.Median(rounds.Select(r => r.RowLock)), "issues"));
+        _figures.Add("issue, all succeed, distinct users", Figures.Rate(_topRate, "requests"));
+        _figures.AtLeast("issue ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.Issue / r.Hello)), 0.40);
+        _figures.AtLeast("issue when sold out ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.SoldOut / r.Hello)), 0.70);
+        _figures.AtLeast("issue ÷ the row-lock way", Figure.Median(rounds.Select(r => r.Issue / r.RowLock)), 15);
     }
 
     Task<LoadResult> CrowdAsync(Uri url, TimeSpan duration) => Load.AsMuchAsGoesAsync(url, _tokensFile, duration, connections: Load.Crowd);
@@ -123,7 +122,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
         await RestAsync();
         var latencies = await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
-        AtMost("p99 of issue at half its top rate", latencies[(int)(latencies.Length * 0.99)], 30, "ms");
+        _figures.AtMost("p99 of issue at half its top rate", latencies[(int)(latencies.Length * 0.99)], 30, "ms");
         await RestAsync();
     }
 
@@ -135,7 +134,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         var server = stack.Services.GetRequiredService<RedisServers>().IncarnationOf(keys[0]);
         var script = RedisScript.Load("Coupons/issue.lua");
         var calls = await CallersAsync(64, i => script.RunAsync(redis, keys, [server, 3_600_000, $"raw-{i}"], TimeSpan.FromSeconds(5)));
-        Ceiling("raw EVALSHA of issue.lua, 64 callers", Rate(calls, "calls"));
+        _figures.Ceiling("raw EVALSHA of issue.lua, 64 callers", Figures.Rate(calls, "calls"));
         await redis.KeyDeleteAsync(keys);
     }
 
@@ -144,7 +143,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         var producer = stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
         var value = new CouponIssued(1, 1, "u12345", 1_800_000_000_000).ToBytes();
         var sent = await CallersAsync(512, _ => producer.ProduceAsync("BENCH", new Message<string?, byte[]?> { Value = value }));
-        Ceiling("raw produce, each acknowledged, 512 in flight", Rate(sent, "messages"));
+        _figures.Ceiling("raw produce, each acknowledged, 512 in flight", Figures.Rate(sent, "messages"));
     }
 
     async Task<double> RawInsertAsync()
@@ -159,7 +158,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         }
 
         var perSecond = rows / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Ceiling("raw multi-row insert, 1,000 rows a statement", Rate(perSecond, "rows"));
+        _figures.Ceiling("raw multi-row insert, 1,000 rows a statement", Figures.Rate(perSecond, "rows"));
         return perSecond;
     }
 
@@ -170,7 +169,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         var coupon = await stack.CouponAsync(total: _crowd);
         using var http = Client();
         await Parallel.ForEachAsync(_tokens, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (token, _) => await PressAsync(http, coupon, token));
-        AtMost($"Api memory while {_crowd:N0} coupons are issued", await stack.PeakMemoryAsync("api"), 300, "MB");
+        _figures.AtMost($"Api memory while {_crowd:N0} coupons are issued", await stack.PeakMemoryAsync("api"), 300, "MB");
 
         var starting = stack.CommandAsync("workers", KnownResourceCommands.StartCommand);
         var (first, at) = (0, 0L);
@@ -184,8 +183,8 @@ sealed class CouponBench(BenchStack stack, bool quick)
 
         await starting;
         var perSecond = (_crowd - first) / Stopwatch.GetElapsedTime(at).TotalSeconds;
-        Add("consumer drain", Rate(perSecond, "rows"), "≥ 10,000 rows/s", perSecond >= 10_000);
-        AtLeast("consumer drain ÷ raw multi-row insert", perSecond / insertPerSecond, 0.6);
+        _figures.Add("consumer drain", Figures.Rate(perSecond, "rows"), "≥ 10,000 rows/s", perSecond >= 10_000);
+        _figures.AtLeast("consumer drain ÷ raw multi-row insert", perSecond / insertPerSecond, 0.6);
         await RestAsync();
     }
 
@@ -202,12 +201,12 @@ sealed class CouponBench(BenchStack stack, bool quick)
             Interlocked.Increment(ref done);
         });
         await ReachedAsync(_crowd / 5);
-        Say("the broker goes away for 10 s");
+        Figures.Say("the broker goes away for 10 s");
         await stack.SignalAsync("kafka", SigUsr1);
         await Task.Delay(TimeSpan.FromSeconds(10));
         await stack.SignalAsync("kafka", SigUsr2);
         await ReachedAsync(_crowd / 2);
-        Say("Redis is killed");
+        Figures.Say("Redis is killed");
         await stack.SignalAsync("redis", SigKill);
         await stack.EndedAsync("redis");
         await stack.CommandAsync("redis", KnownResourceCommands.StartCommand);
@@ -217,7 +216,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         var report = await AuditAsync();
         var rows = await RowsAsync(coupon);
         var broken = report.Findings.Where(f => !f.Holds).Sum(f => f.Broken) + Math.Max(0, promised - rows);
-        Add($"{_crowd:N0} issues with the broker away for 10 s and Redis killed once", $"{broken} broken ({promised:N0} promised, {rows:N0} rows)", "0 broken", broken == 0);
+        _figures.Add($"{_crowd:N0} issues with the broker away for 10 s and Redis killed once", $"{broken} broken ({promised:N0} promised, {rows:N0} rows)", "0 broken", broken == 0);
 
         async Task ReachedAsync(int count)
         {
@@ -282,22 +281,4 @@ sealed class CouponBench(BenchStack stack, bool quick)
     Uri IssueUrl(Coupon coupon) => new(stack.ApiUrl, $"/api/coupons/{coupon.Id}/issue");
 
     HttpClient Client() => new(new SocketsHttpHandler { MaxConnectionsPerServer = 256 }) { BaseAddress = stack.ApiUrl };
-
-    void Add(string what, string value, string target, bool? met)
-    {
-        _figures.Add(new(what, value, target, met));
-        Say($"{what}: {value} {target}");
-    }
-
-    void AtLeast(string what, double ratio, double target) =>
-        Add(what, ratio.ToString("F2", CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"≥ {target:0.##}"), ratio >= target);
-
-    void AtMost(string what, double value, double target, string unit) =>
-        Add(what, string.Create(CultureInfo.InvariantCulture, $"{value:F1} {unit}"), string.Create(CultureInfo.InvariantCulture, $"≤ {target:0.##} {unit}"), value <= target);
-
-    void Ceiling(string what, string value) => _ceilings.Add(new(what, value, "", null));
-
-    static string Rate(double perSecond, string unit) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {unit}/s");
-
-    static void Say(string text) => Console.WriteLine($"  {text}");
 }

@@ -16,6 +16,37 @@ sealed record Figure(string What, string Value, string Target, bool? Met)
     }
 }
 
+/// <summary>What a run has measured so far; each figure is said as it comes.</summary>
+sealed class Figures
+{
+    public List<Figure> Measured { get; } = [];
+
+    public List<Figure> Ceilings { get; } = [];
+
+    public bool Missed => Measured.Any(f => f.Met == false);
+
+    public static void Say(string text) => Console.WriteLine($"  {text}");
+
+    public static string Rate(double perSecond, string unit) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {unit}/s");
+
+    public void Add(string what, string value, string target = "", bool? met = null)
+    {
+        Measured.Add(new(what, value, target, met));
+        Say($"{what}: {value} {target}");
+    }
+
+    public void AtLeast(string what, double ratio, double target) =>
+        Add(what, ratio.ToString("F2", CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"≥ {target:0.##}"), ratio >= target);
+
+    public void AtMost(string what, double value, double target, string unit) =>
+        Add(what, string.Create(CultureInfo.InvariantCulture, $"{value:F1} {unit}"), string.Create(CultureInfo.InvariantCulture, $"≤ {target:0.##} {unit}"), value <= target);
+
+    public void Ceiling(string what, string value) => Ceilings.Add(new(what, value, "", null));
+
+    public async Task WriteAsync(string name) =>
+        await new Report(name, TimeProvider.System.GetUtcNow(), await Report.HardwareAsync(), Measured, Ceilings).WriteAsync("bench/results");
+}
+
 /// <summary>The figures of one run, with what they were measured on.</summary>
 sealed record Report(string Name, DateTimeOffset At, string Hardware, IReadOnlyList<Figure> Figures, IReadOnlyList<Figure> Ceilings)
 {
