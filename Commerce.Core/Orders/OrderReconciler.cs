@@ -7,7 +7,7 @@ namespace Commerce.Core.Orders;
 
 /// <summary>
 /// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
-/// outbox is left alone.
+/// outbox is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does not mind.
 /// </summary>
 public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger) : IReconciler
 {

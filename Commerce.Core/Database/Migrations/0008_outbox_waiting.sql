@@ -1,5 +1,5 @@
 -- What is to be sent has a table of its own, so that outbox is written once and never changed. A relay deletes the row of a message that the
--- brokers have: half the work of changing a status that an index is ordered by.
+-- brokers have: a third of the work of changing a status that an index begins with.
 CREATE TABLE outbox_waiting (
   shard TINYINT NOT NULL,
   id    BIGINT  NOT NULL,
