@@ -28,25 +28,40 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
 
     /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
-    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, bool wake = true)
+    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic)
     {
         var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
         await Ledger.TransactAsync(async transaction =>
         {
-            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(Topic, key, id, "{}"u8.ToArray()));
+            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, "{}"u8.ToArray()));
             return 0;
         }, Cancelled);
-        if (wake) Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
         return (ids[0], ids);
     }
 
     /// <summary>How many of these are in a state.</summary>
     protected Task<int> CountAsync(string status, params IEnumerable<string> ids) =>
-        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE status = @status AND message_id IN @ids", new { status, ids }, Cancelled);
+        Ledger.SingleAsync<int>(
+            $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE {OutboxStore.Status} = @status AND o.message_id IN @ids", new { status, ids }, Cancelled);
 
     /// <summary>Waits until all of these are sent.</summary>
     protected async Task SentAsync(params IReadOnlyCollection<string> ids) =>
         await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromMinutes(2));
+
+    /// <summary>As if the brokers had refused a message for the first time, with the next attempt in an hour.</summary>
+    protected Task RefuseAsync(string id) => Ledger.TransactAsync(async transaction =>
+    {
+        await transaction.ExecuteAsync("""
+            INSERT INTO outbox_refused (id, shard, attempts, next_attempt_at, last_error)
+            SELECT id, shard, 1, UTC_TIMESTAMP(6) + INTERVAL 1 HOUR, 'refused' FROM outbox WHERE message_id = @id
+            """, new { id });
+        return await transaction.ExecuteAsync("DELETE w FROM outbox_waiting w JOIN outbox o ON o.id = w.id WHERE o.message_id = @id", new { id });
+    }, Cancelled);
+
+    /// <summary>Changes what is noted about a refused message.</summary>
+    protected Task ChangeRefusedAsync(string id, string change) => Ledger.ExecuteAsync(
+        $"UPDATE outbox_refused r JOIN outbox o ON o.id = r.id SET {change} WHERE o.message_id = @id", new { id }, Cancelled);
 
     /// <summary>Listens to a topic from now on.</summary>
     protected TopicTail Listen() => new(Stack, Topic);

@@ -1,6 +1,7 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
+using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
 
 namespace Commerce.Core.Auditing;
@@ -38,7 +39,7 @@ public sealed class Audit(
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
                         WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
                 """, cancellationToken),
-            await CountAsync("I8", "no message of the outbox is dead", "SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
@@ -63,7 +64,7 @@ public sealed class Audit(
         findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
-        var waiting = await ledger.SingleAsync<long>("SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'", null, cancellationToken);
+        var waiting = await ledger.SingleAsync<long>(OutboxStore.CountPending, null, cancellationToken);
         findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
         findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
         return new(findings);

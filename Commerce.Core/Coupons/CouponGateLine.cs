@@ -78,10 +78,10 @@ sealed class CouponGateLine(Func<IReadOnlyList<string>, Task<IReadOnlyList<GateA
         {
             // What follows an acceptance only hands a message over and comes back: it is done here. A refusal is a whole response to write,
             // which may happen beside the line.
-            if (answer.Verdict == GateVerdict.Accepted) SetResult(answer);
-            else ThreadPool.UnsafeQueueUserWorkItem(static t => t.Turn.SetResult(t.Answer), (Turn: this, Answer: answer), preferLocal: false);
+            if (answer.Verdict == GateVerdict.Accepted) TrySetResult(answer);
+            else ThreadPool.UnsafeQueueUserWorkItem(static t => t.Turn.TrySetResult(t.Answer), (Turn: this, Answer: answer), preferLocal: false);
         }
 
-        public void Fail(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(static t => t.Turn.SetException(t.Exception), (Turn: this, Exception: exception), preferLocal: false);
+        public void Fail(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(static t => t.Turn.TrySetException(t.Exception), (Turn: this, Exception: exception), preferLocal: false);
     }
 }

@@ -135,12 +135,16 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
             "SELECT `partition`, MAX(epoch) FROM coupon_fence WHERE coupon_id = @Id GROUP BY `partition`", new { coupon.Id }))
             .ToDictionary(f => f.Partition, f => f.Epoch);
         fences[NoPartition] = coupon.GateEpoch;
+        // Sent back from the dead letters: a gate that was rebuilt meanwhile has kept theirs aside.
+        var kept = coupon.Failures == 0 ? [] : (await transaction.QueryAsync<string>(
+            "SELECT user_id FROM coupon_issue_failure WHERE coupon_id = @Id AND reason = 'DEAD_LETTERED'", new { coupon.Id })).ToHashSet(StringComparer.Ordinal);
 
         var chosen = new List<Received<CouponIssued>>();
         foreach (var received in wanted.Where(r => !there.Contains(r.Message.UserId!)).OrderBy(r => r.Message.AcceptedAt))
         {
             // Behind the fence of a newer epoch: the gate was rebuilt without it. Whoever sent it was over its deadline and promised nothing.
-            if (received.Message.Epoch < fences.GetValueOrDefault(received.Partition)) refused.Add((received.Message, CouponFailures.TooLate));
+            if (received.Message.Epoch < fences.GetValueOrDefault(received.Partition) && !kept.Contains(received.Message.UserId!))
+                refused.Add((received.Message, CouponFailures.TooLate));
             else if (chosen.Count < coupon.Room) chosen.Add(received);
             else refused.Add((received.Message, CouponFailures.SoldOut));
         }
@@ -168,11 +172,18 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     public Task<int> CountFencesAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_fence WHERE coupon_id = @couponId AND epoch = @epoch", new { couponId, epoch }, cancellationToken);
 
-    /// <summary>Who has the coupon, in the order of their ids, after <paramref name="after"/>.</summary>
-    public Task<IReadOnlyList<(string UserId, DateTime IssuedAt)>> ListIssuesAsync(long couponId, string after, int most, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<(string UserId, DateTime IssuedAt)>(
-            "SELECT user_id, issued_at FROM coupon_issue WHERE coupon_id = @couponId AND user_id > @after ORDER BY user_id LIMIT @most",
-            new { couponId, after, most }, cancellationToken);
+    /// <summary>
+    /// To whom the coupon was promised, in the order of their ids, after <paramref name="after"/>: who has it, and whose message lies in the
+    /// dead letters until it is sent back.
+    /// </summary>
+    public Task<IReadOnlyList<(string UserId, DateTime At)>> ListPromisedAsync(long couponId, string after, int most, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<(string UserId, DateTime At)>("""
+            (SELECT user_id, issued_at FROM coupon_issue WHERE coupon_id = @couponId AND user_id > @after ORDER BY user_id LIMIT @most)
+            UNION ALL
+            (SELECT user_id, accepted_at FROM coupon_issue_failure f WHERE coupon_id = @couponId AND user_id > @after AND reason = 'DEAD_LETTERED'
+               AND NOT EXISTS (SELECT 1 FROM coupon_issue i WHERE i.coupon_id = f.coupon_id AND i.user_id = f.user_id) ORDER BY user_id LIMIT @most)
+            ORDER BY user_id LIMIT @most
+            """, new { couponId, after, most }, cancellationToken);
 
     /// <summary>Notes that the issue of this user lies in the dead letters, unless it came another way.</summary>
     public Task RecordDeadLetterAsync(CouponIssued issue, CancellationToken cancellationToken) =>

@@ -25,14 +25,20 @@ public static class MessageTrace
     /// </summary>
     public static (Activity? Span, Headers Headers) StartRelay(string topic, string? traceparent)
     {
+        var span = CommerceTelemetry.Source.HasListeners() ? StartRelaySpan(topic, traceparent) : null;
+        var headers = new Headers();
+        if ((span?.Id ?? traceparent) is { } id) headers.Add(Header, Encoding.ASCII.GetBytes(id));
+        return (span, headers);
+    }
+
+    static Activity? StartRelaySpan(string topic, string? traceparent)
+    {
         var current = Activity.Current;
         var parent = ActivityContext.TryParse(traceparent, null, isRemote: true, out var context) ? context : default;
         var span = CommerceTelemetry.Source.StartActivity($"{topic} publish", ActivityKind.Producer, parent);
         Activity.Current = current;
         Tag(span, topic, "send");
-        var headers = new Headers();
-        if ((span?.Id ?? traceparent) is { } id) headers.Add(Header, Encoding.ASCII.GetBytes(id));
-        return (span, headers);
+        return span;
     }
 
     /// <summary>Where the message came from; default where it does not say.</summary>

@@ -7,7 +7,7 @@ namespace Commerce.Core.Orders;
 
 /// <summary>
 /// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
-/// outbox is left alone.
+/// outbox is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does not mind.
 /// </summary>
 public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger) : IReconciler
 {
@@ -27,8 +27,9 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
             var late = await transaction.QueryAsync<Order>($"""
                 SELECT {Order.Columns} FROM orders o
                 WHERE holding AND status = 'PAID' AND paid_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AND NOT EXISTS (
-                  SELECT 1 FROM outbox m WHERE m.message_key = o.id
-                  AND (m.status = 'PENDING' OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND OR m.sent_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
+                  SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id
+                  LEFT JOIN outbox_refused r ON r.id = m.id AND r.next_attempt_at IS NOT NULL
+                  WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
                 LIMIT @MostTogether FOR UPDATE SKIP LOCKED
                 """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
             foreach (var order in late) await OrderLedger.AnnounceAsync(transaction, order);

@@ -18,13 +18,13 @@ public sealed record OutboxOptions
 
     /// <summary>Rows that are sent together at most: 1 to 10,000.</summary>
     [Range(1, 10_000)]
-    public int RowsTogether { get; init; } = 2000;
+    public int RowsTogether { get; init; } = 5000;
 
     /// <summary>How many relays run in one process: 1 to 8.</summary>
     [Range(1, 8)]
     public int Relays { get; init; } = 2;
 
-    /// <summary>How long sent rows, and the notes of what consumers handled, are kept: 1 min to 366 days.</summary>
+    /// <summary>How long messages that were sent, and the notes of what consumers handled, are kept, counted from when they were written: 1 min to 366 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepSent { get; init; } = TimeSpan.FromDays(7);
 

@@ -17,31 +17,30 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
 
     IProducer<string, byte[]>? _producer;
 
-    /// <summary>
-    /// Hands a message over. <paramref name="report"/> is called once, from any thread, with the error of a message that is not in Kafka.
-    /// </summary>
-    public void Send(OutboxRow row, Action<Error> report)
+    /// <summary>Hands a message over. <paramref name="report"/> is called once, from any thread; of what it is given only the error counts.</summary>
+    public void Send(OutboxRow row, Action<DeliveryReport<string, byte[]>> report)
     {
         var (span, headers) = MessageTrace.StartRelay(row.Topic, row.Traceparent);
         MessageId.Add(headers, row.MessageId);
+        if (span is not null) report = Ending(span, report);
         try
         {
             _producer ??= Build();
-            _producer.Produce(row.Topic, new Message<string, byte[]> { Key = row.Key, Value = row.Payload, Headers = headers }, delivery =>
-            {
-                if (delivery.Error.IsError) span?.SetStatus(ActivityStatusCode.Error, delivery.Error.Reason);
-                span?.Dispose();
-                report(delivery.Error);
-            });
+            _producer.Produce(row.Topic, new Message<string, byte[]> { Key = row.Key, Value = row.Payload, Headers = headers }, report);
         }
         catch (KafkaException e)
         {
             // Refused before it left: too large, the queue is full, or the producer came to its end.
-            span?.SetStatus(ActivityStatusCode.Error, e.Error.Reason);
-            span?.Dispose();
-            report(e.Error);
+            report(new() { Error = e.Error });
         }
     }
+
+    static Action<DeliveryReport<string, byte[]>> Ending(Activity span, Action<DeliveryReport<string, byte[]>> report) => delivery =>
+    {
+        if (delivery.Error.IsError) span.SetStatus(ActivityStatusCode.Error, delivery.Error.Reason);
+        span.Dispose();
+        report(delivery);
+    };
 
     /// <summary>Forgets everything that is under way; the next message gets a new producer.</summary>
     public void Renew()
@@ -71,6 +70,8 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             TopicMetadataPropagationMaxMs = 1000,
             ReconnectBackoffMaxMs = 1000,
             SocketNagleDisable = true,
+            // Of a report only its error is read.
+            DeliveryReportFields = "none",
         };
         // Topics are created with their partitions, or not at all.
         config.Set("allow.auto.create.topics", "false");

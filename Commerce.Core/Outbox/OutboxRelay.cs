@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Runtime.InteropServices;
 using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
@@ -48,7 +49,7 @@ public sealed partial class OutboxRelay(
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(due, _options.Lease, stop) is not { } claim) return;
 
-                var rows = await outbox.ListDueAsync(claim, _options.RowsTogether, CancellationToken.None);
+                var rows = await outbox.ListDueAsync(claim, _options.RowsTogether, Latency.Enabled, CancellationToken.None);
                 if (rows.Count < _options.RowsTogether) fruitless.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
                 var batch = await SendAsync(rows, start);
                 failpoints.Reach(Failpoints.AfterProduce);
@@ -77,47 +78,33 @@ public sealed partial class OutboxRelay(
     {
         // Nothing leaves so late that it could still be under way when the claim ends. The claim was made after the start.
         var until = _options.Lease - OutboxProducer.Timeout - Margin;
-        var batch = new Batch();
-        var chains = rows.GroupBy(r => r.Key, StringComparer.Ordinal).Select(g => g.GetEnumerator()).ToList();
-        var open = chains.Count;
-        if (open == 0) return batch;
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        foreach (var chain in chains) Next(chain);
+        var sending = new Sending(rows, _producer, clock, start, until);
+        var broken = false;
         try
         {
-            await done.Task.WaitAsync(until + OutboxProducer.Timeout + TimeSpan.FromSeconds(1), clock);
+            await sending.RunAsync().WaitAsync(until + OutboxProducer.Timeout + TimeSpan.FromSeconds(1), clock);
         }
         catch (TimeoutException)
         {
-            batch.Fail("the client does not report", broken: true);
+            broken = true;
         }
 
-        batch.Close();
-        if (batch.Broken) _producer.Renew();
-        return batch;
-
-        void Next(IEnumerator<OutboxRow> chain)
+        var batch = new Batch(new(rows.Count), []) { Away = broken ? "the client does not report" : null };
+        for (var i = 0; i < rows.Count; i++)
         {
-            if (clock.GetElapsedTime(start) < until && chain.MoveNext()) _producer.Send(chain.Current, error => Reported(chain, error));
-            else if (Interlocked.Decrement(ref open) == 0) done.SetResult();
-        }
-
-        void Reported(IEnumerator<OutboxRow> chain, Error error)
-        {
-            var row = chain.Current;
-            if (!error.IsError)
+            // What is reported from now on is not counted.
+            if (sending.OutcomeOf(i) is not { } outcome) continue;
+            if (!outcome.IsError) batch.Sent.Add(rows[i]);
+            else if (IsOfMessage(outcome)) batch.Refused.Add((rows[i], outcome.Reason));
+            else
             {
-                batch.Add(row);
-                Latency.Record((row.Age / 1e6) + clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("topic", row.Topic));
-                Next(chain);
-                return;
+                batch.Away ??= outcome.Reason;
+                broken |= outcome.IsFatal || outcome.Code == ErrorCode.Local_Fatal;
             }
-
-            if (IsOfMessage(error)) batch.Refuse(row, error.Reason);
-            else batch.Fail(error.Reason, broken: error.IsFatal || error.Code == ErrorCode.Local_Fatal);
-            // What follows under this key waits for the next batch.
-            if (Interlocked.Decrement(ref open) == 0) done.SetResult();
         }
+
+        if (broken) _producer.Renew();
+        return batch;
     }
 
     async Task MarkAsync(OutboxClaim claim, Batch batch)
@@ -130,13 +117,17 @@ public sealed partial class OutboxRelay(
         var held = await outbox.MarkAsync(claim, batch.Sent, refusals, CancellationToken.None);
         if (held.Count < claim.Shards.Count)
         {
-            var stale = batch.Sent.Count(r => !held.Contains((int)r.Shard));
+            var stale = batch.Sent.Count(r => !held.Contains(r.Shard));
             Stale.Add(stale);
             LogStale(logger, claim.Shards.Count - held.Count, stale);
         }
 
-        foreach (var topic in batch.Sent.CountBy(r => r.Topic)) Sent.Add(topic.Value, new KeyValuePair<string, object?>("topic", topic.Key));
-        foreach (var (row, error, dead, delay) in refusals.Where(r => held.Contains((int)r.Row.Shard)))
+        if (Sent.Enabled)
+        {
+            foreach (var topic in batch.Sent.CountBy(r => r.Topic)) Sent.Add(topic.Value, new KeyValuePair<string, object?>("topic", topic.Key));
+        }
+
+        foreach (var (row, error, dead, delay) in refusals.Where(r => held.Contains(r.Row.Shard)))
         {
             var topic = new KeyValuePair<string, object?>("topic", row.Topic);
             Refused.Add(1, topic);
@@ -170,48 +161,73 @@ public sealed partial class OutboxRelay(
     [LoggerMessage(Level = LogLevel.Error, Message = "Outbox message {Id} ({Topic}, {MessageId}) is DEAD after {Attempt} attempts: {Reason}")]
     static partial void LogDead(ILogger logger, long id, string topic, string messageId, int attempt, string reason);
 
-    /// <summary>What became of the rows that were sent together; reports come from the client's thread.</summary>
-    sealed class Batch
+    /// <summary>What became of rows that were sent together; what is in neither list stays as it is.</summary>
+    sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
-        readonly Lock _lock = new();
-        bool _closed;
-
-        public List<OutboxRow> Sent { get; } = [];
-
-        public List<(OutboxRow Row, string Error)> Refused { get; } = [];
-
         /// <summary>Why the brokers count as away; null where they do not.</summary>
-        public string? Away { get; private set; }
+        public string? Away { get; set; }
+    }
 
-        /// <summary>Whether the producer is of no more use.</summary>
-        public bool Broken { get; private set; }
+    /// <summary>
+    /// Rows on their way. Each has a place for its report, so that the client's thread, which reports, and the one that sends share a count only.
+    /// </summary>
+    sealed class Sending(IReadOnlyList<OutboxRow> rows, OutboxProducer producer, TimeProvider clock, long start, TimeSpan until)
+    {
+        readonly Error?[] _outcomes = new Error?[rows.Count];
+        /// <summary>By row: the next one of its key, 0 for none (the first row follows nothing).</summary>
+        readonly int[] _next = new int[rows.Count];
+        readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int _open;
 
-        public void Add(OutboxRow row)
+        public Task RunAsync()
         {
-            lock (_lock)
-                if (!_closed) Sent.Add(row);
-        }
-
-        public void Refuse(OutboxRow row, string error)
-        {
-            lock (_lock)
-                if (!_closed) Refused.Add((row, error));
-        }
-
-        public void Fail(string reason, bool broken = false)
-        {
-            lock (_lock)
+            var last = new Dictionary<string, int>(rows.Count, StringComparer.Ordinal);
+            var follows = new bool[rows.Count];
+            for (var i = 0; i < rows.Count; i++)
             {
-                if (_closed) return;
-                Away ??= reason;
-                Broken |= broken;
+                ref var before = ref CollectionsMarshal.GetValueRefOrAddDefault(last, rows[i].Key, out follows[i]);
+                if (follows[i]) _next[before] = i;
+                before = i;
             }
+
+            _open = last.Count;
+            if (_open == 0) _done.SetResult();
+            for (var i = 0; i < rows.Count; i++)
+            {
+                if (!follows[i]) Send(i);
+            }
+
+            return _done.Task;
         }
 
-        /// <summary>What is reported from now on is not counted.</summary>
-        public void Close()
+        public Error? OutcomeOf(int row) => Volatile.Read(ref _outcomes[row]);
+
+        void Send(int row)
         {
-            lock (_lock) _closed = true;
+            if (clock.GetElapsedTime(start) < until) producer.Send(rows[row], delivery => Reported(row, delivery.Error));
+            else End();
+        }
+
+        void Reported(int row, Error error)
+        {
+            Volatile.Write(ref _outcomes[row], error);
+            if (!error.IsError)
+            {
+                if (Latency.Enabled) Latency.Record((rows[row].Age / 1e6) + clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("topic", rows[row].Topic));
+                if (_next[row] is not 0 and var next)
+                {
+                    Send(next);
+                    return;
+                }
+            }
+
+            // What follows under the key of a row that is not sent waits for the next batch.
+            End();
+        }
+
+        void End()
+        {
+            if (Interlocked.Decrement(ref _open) == 0) _done.SetResult();
         }
     }
 }

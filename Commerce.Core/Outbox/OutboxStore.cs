@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Core.Database;
@@ -10,18 +11,38 @@ namespace Commerce.Core.Outbox;
 public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards);
 
 /// <summary>A row that is to be sent.</summary>
-/// <param name="Attempts">How often the brokers refused it.</param>
-/// <param name="Age">Microseconds since it was written, when it was read.</param>
-public sealed record OutboxRow(
-    long Id, long Shard, string Topic, string Key, string MessageId, byte[] Payload, string? Traceparent, int Attempts, long Age);
+public sealed record OutboxRow
+{
+    public required long Id { get; init; }
+
+    public required int Shard { get; init; }
+
+    public required string Topic { get; init; }
+
+    public required string Key { get; init; }
+
+    public required string MessageId { get; init; }
+
+    public required byte[] Payload { get; init; }
+
+    public string? Traceparent { get; init; }
+
+    /// <summary>Microseconds since it was written, when it was read; 0 where nobody asked.</summary>
+    public long Age { get; init; }
+
+    /// <summary>How often the brokers refused it.</summary>
+    public int Attempts { get; init; }
+}
 
 /// <summary>A row as people see it.</summary>
 /// <param name="Payload">At most 2,000 characters.</param>
 /// <param name="Status"><c>PENDING</c>, <c>SENT</c> or <c>DEAD</c>.</param>
 /// <param name="Attempts">How often the brokers refused it.</param>
+/// <param name="LastError">Why they did; null where they never did, or have it now.</param>
+/// <param name="NextAttemptAt">Of a message that was refused and is not dead.</param>
 public sealed record OutboxEntry(
-    long Id, string Topic, string Key, string MessageId, string? Payload, string Status, int Attempts, string? LastError,
-    DateTime CreatedAt, DateTime NextAttemptAt, DateTime? SentAt);
+    long Id, string Topic, string Key, string MessageId, string? Payload, string Status, long Attempts, string? LastError,
+    DateTime CreatedAt, DateTime? NextAttemptAt);
 
 /// <summary>A row that the brokers refused, and what becomes of it.</summary>
 public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeSpan Delay);
@@ -30,7 +51,8 @@ public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeS
 /// <param name="OldestAge">Seconds since the oldest row that waits was written.</param>
 public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 
-/// <summary>The statements on the tables <c>outbox</c>, <c>outbox_shard</c> and <c>inbox</c>. Time is MySQL's.</summary>
+/// <summary>The statements on the tables <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. Time is
+/// MySQL's.</summary>
 public sealed class OutboxStore(Ledger ledger)
 {
     /// <summary>A claim leaves the rest to other relays.</summary>
@@ -38,14 +60,28 @@ public sealed class OutboxStore(Ledger ledger)
 
     const int RowsTogether = 1000;
 
+    /// <summary>Rows <c>o</c> of the outbox with what is left to do for them, for <see cref="Status"/>.</summary>
+    public const string Rows =
+        "outbox o LEFT JOIN outbox_waiting w ON w.shard = o.shard AND w.id = o.id LEFT JOIN outbox_refused r ON r.id = o.id";
+
+    /// <summary>The status of one of <see cref="Rows"/>, as in <see cref="OutboxEntry"/>: what neither waits nor is dead was sent.</summary>
+    public const string Status =
+        "CASE WHEN w.id IS NOT NULL OR r.next_attempt_at IS NOT NULL THEN 'PENDING' WHEN r.id IS NOT NULL THEN 'DEAD' ELSE 'SENT' END";
+
+    /// <summary>How many messages wait to be sent, those for their next attempt included.</summary>
+    public const string CountPending =
+        "SELECT (SELECT COUNT(*) FROM outbox_waiting) + (SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NOT NULL)";
+
+    /// <summary>How many messages were given up.</summary>
+    public const string CountDead = "SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NULL";
+
     /// <summary>The free shards in which something is due, the one that was looked after least recently first.</summary>
     public async Task<IReadOnlyList<int>> ListDueShardsAsync(CancellationToken cancellationToken) =>
         [.. (await ledger.QueryAsync<long>("""
             SELECT CAST(s.shard AS SIGNED) FROM outbox_shard s
             WHERE s.lease_until <= UTC_TIMESTAMP(6) AND (
-              (SELECT 1 FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard = s.shard AND o.attempts = 0 LIMIT 1) IS NOT NULL
-              OR (SELECT 1 FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard = s.shard AND o.attempts > 0
-                  AND o.next_attempt_at <= UTC_TIMESTAMP(6) LIMIT 1) IS NOT NULL)
+              (SELECT 1 FROM outbox_waiting w WHERE w.shard = s.shard LIMIT 1) IS NOT NULL
+              OR (SELECT 1 FROM outbox_refused r WHERE r.shard = s.shard AND r.next_attempt_at <= UTC_TIMESTAMP(6) LIMIT 1) IS NOT NULL)
             """, null, cancellationToken)).Select(shard => (int)shard)];
 
     /// <summary>Claims some of the shards that are still free; null where none is.</summary>
@@ -66,36 +102,36 @@ public sealed class OutboxStore(Ledger ledger)
         }, cancellationToken);
 
     /// <summary>
-    /// What is due in the claimed shards, in the order of the rows. A key of which a row waits for its next attempt is left out: what
+    /// What is due in the claimed shards; rows of one key in their order. A key of which a row waits for its next attempt is left out: what
     /// follows does not overtake it.
     /// </summary>
-    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int most, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int most, bool withAge, CancellationToken cancellationToken)
     {
-        // The index is forced: the statistics of a table that fills and empties are always wrong.
         var refused = await ledger.QueryAsync<RefusedRow>("""
-            SELECT o.id AS Id, o.message_key AS `Key`, CAST(o.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
-            FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard IN @Shards AND o.attempts > 0
+            SELECT r.id AS Id, o.message_key AS `Key`, r.attempts AS Attempts, CAST(r.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
+            FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE r.shard IN @Shards AND r.next_attempt_at IS NOT NULL ORDER BY r.id
             """, new { claim.Shards }, cancellationToken);
-        var again = refused.Where(r => r.Due == 1).OrderBy(r => r.Id).Take(RowsTogether).Select(r => r.Id).ToHashSet();
-        var waiting = refused.Where(r => !again.Contains(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
+        var again = refused.Where(r => r.Due == 1).Take(RowsTogether).ToDictionary(r => r.Id, r => r.Attempts);
+        var waiting = refused.Where(r => !again.ContainsKey(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
 
-        const string columns = """
-            o.id AS Id, CAST(o.shard AS SIGNED) AS Shard, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, o.payload AS Payload,
-            o.traceparent AS Traceparent, o.attempts AS Attempts, TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age
+        // Every column costs the client time; nobody pays for the age where nobody measures it.
+        var columns = $"""
+            o.id AS Id, o.shard AS Shard, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, o.payload AS Payload, o.traceparent AS Traceparent
+            {(withAge ? ", TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age" : "")}
             """;
         // In the order of the index, so that nothing is sorted.
         var rows = await ledger.QueryAsync<OutboxRow>($"""
-            SELECT {columns} FROM outbox o FORCE INDEX (outbox_due) WHERE o.status = 'PENDING' AND o.shard IN @Shards AND o.attempts = 0
-            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY o.shard, o.id LIMIT @most
+            SELECT {columns} FROM outbox_waiting w STRAIGHT_JOIN outbox o ON o.id = w.id WHERE w.shard IN @Shards
+            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY w.shard, w.id LIMIT @most
             """, new { claim.Shards, waiting, most }, cancellationToken);
-        if (again.Count > 0)
-            rows = [.. rows, .. await ledger.QueryAsync<OutboxRow>(
-                $"SELECT {columns} FROM outbox o WHERE o.id IN @again AND o.message_key NOT IN @waiting", new { again, waiting }, cancellationToken)];
-        return [.. rows.OrderBy(r => r.Id)];
+        if (again.Count == 0) return rows;
+        var others = await ledger.QueryAsync<OutboxRow>(
+            $"SELECT {columns} FROM outbox o WHERE o.id IN @Keys AND o.message_key NOT IN @waiting", new { again.Keys, waiting }, cancellationToken);
+        return [.. others.Select(r => r with { Attempts = again[r.Id] }).Concat(rows).OrderBy(r => r.Id)];
     }
 
-    /// <summary>Marks what was sent and what was refused, and gives the shards back.</summary>
-    /// <returns>The shards that were still claimed; rows of others are not marked.</returns>
+    /// <summary>Notes what was sent and what was refused, and gives the shards back.</summary>
+    /// <returns>The shards that were still claimed; rows of others are left as they are.</returns>
     public Task<IReadOnlyList<int>> MarkAsync(
         OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken) =>
         ledger.TransactAsync<IReadOnlyList<int>>(async transaction =>
@@ -104,21 +140,32 @@ public sealed class OutboxStore(Ledger ledger)
             var held = await transaction.QueryAsync<long>(
                 "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", claim);
             if (held.Count == 0) return [];
-            var ids = string.Join(',', sent.Where(r => held.Contains(r.Shard)).Select(r => r.Id.ToString(CultureInfo.InvariantCulture)));
-            if (ids.Length > 0)
-                await transaction.ExecuteAsync($"UPDATE outbox SET status = 'SENT', sent_at = UTC_TIMESTAMP(6) WHERE id IN ({ids})");
-            var rows = refused.Where(r => held.Contains(r.Row.Shard))
-                .Select(r => new MarkedRefusal(r.Row.Id, r.Error.Length > 500 ? r.Error[..500] : r.Error, r.Dead ? "DEAD" : "PENDING", (long)r.Delay.TotalMicroseconds))
-                .ToArray();
-            if (rows.Length > 0)
+            // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it believes
+            // to be small, would wait for what others have not committed yet.
+            var mark = new StringBuilder();
+            var served = new HashSet<long> { -1 };
+            foreach (var rows in sent.GroupBy(r => (Shard: (long)r.Shard, Again: r.Attempts > 0)).Where(g => held.Contains(g.Key.Shard)))
+            {
+                served.Add(rows.Key.Shard);
+                var table = rows.Key.Again ? "outbox_refused" : "outbox_waiting";
+                mark.Append(CultureInfo.InvariantCulture, $"DELETE /*+ INDEX({table} PRIMARY) */ FROM {table} WHERE shard = {rows.Key.Shard} AND id IN (-1");
+                foreach (var row in rows) mark.Append(',').Append(row.Id);
+                mark.Append(");");
+            }
+
+            if (mark.Length > 0) await transaction.ExecuteAsync(mark.ToString());
+            var again = refused.Where(r => held.Contains(r.Row.Shard)).Select(r => new MarkedRefusal(
+                r.Row.Id, r.Row.Shard, r.Row.Attempts + 1, r.Error.Length > 500 ? r.Error[..500] : r.Error, r.Dead ? null : (long)r.Delay.TotalMicroseconds)).ToArray();
+            if (again.Length > 0)
                 await transaction.ExecuteAsync("""
-                    UPDATE outbox o JOIN JSON_TABLE(@rows, '$[*]' COLUMNS (
-                      id BIGINT PATH '$.Id', error VARCHAR(500) PATH '$.Error', status VARCHAR(8) PATH '$.Status', delay BIGINT PATH '$.Delay')) r ON r.id = o.id
-                    SET o.attempts = o.attempts + 1, o.last_error = r.error, o.status = r.status,
-                        o.next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL r.delay MICROSECOND
-                    """, new { rows = JsonSerializer.Serialize(rows, OutboxJson.Default.MarkedRefusalArray) });
+                    REPLACE INTO outbox_refused (id, shard, attempts, last_error, next_attempt_at)
+                    SELECT r.id, r.shard, r.attempts, r.error, UTC_TIMESTAMP(6) + INTERVAL r.delay MICROSECOND FROM JSON_TABLE(@rows, '$[*]' COLUMNS (
+                      id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard', attempts INT PATH '$.Attempts', error VARCHAR(500) PATH '$.Error',
+                      delay BIGINT PATH '$.Delay')) r;
+                    DELETE w FROM JSON_TABLE(@rows, '$[*]' COLUMNS (id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard')) r
+                    STRAIGHT_JOIN outbox_waiting w FORCE INDEX (PRIMARY) ON w.shard = r.shard AND w.id = r.id
+                    """, new { rows = JsonSerializer.Serialize(again, OutboxJson.Default.MarkedRefusalArray) });
             // Those that had no turn come first the next time.
-            var served = sent.Select(r => r.Shard).Distinct().Append(-1);
             await transaction.ExecuteAsync("""
                 UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @held
                 """, new { served, held });
@@ -127,30 +174,33 @@ public sealed class OutboxStore(Ledger ledger)
 
     /// <summary>How much waits, for how long, and how much is dead.</summary>
     public async Task<OutboxBacklog> MeasureAsync(CancellationToken cancellationToken) =>
-        (await ledger.SingleAsync<OutboxBacklog>("""
-            SELECT (SELECT COUNT(*) FROM outbox WHERE status = 'PENDING') AS Pending,
+        (await ledger.SingleAsync<OutboxBacklog>($"""
+            SELECT ({CountPending}) AS Pending,
                    CAST(COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 FROM outbox
-                                  WHERE id = (SELECT MIN(id) FROM outbox WHERE status = 'PENDING')), 0) AS DOUBLE) AS OldestAge,
-                   (SELECT COUNT(*) FROM outbox WHERE status = 'DEAD') AS Dead
+                                  WHERE id = (SELECT MIN(id) FROM (SELECT id FROM outbox_waiting UNION ALL
+                                              SELECT id FROM outbox_refused WHERE next_attempt_at IS NOT NULL) w)), 0) AS DOUBLE) AS OldestAge,
+                   ({CountDead}) AS Dead
             """, null, cancellationToken))!;
 
     /// <summary>The newest rows, of one status or of all, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
     public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int most, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<OutboxEntry>("""
-            SELECT id AS Id, topic AS Topic, message_key AS `Key`, message_id AS MessageId, LEFT(CONVERT(payload USING utf8mb4), 2000) AS Payload, status AS Status,
-                   attempts AS Attempts, last_error AS LastError, created_at AS CreatedAt, next_attempt_at AS NextAttemptAt, sent_at AS SentAt
-            FROM outbox WHERE (@status IS NULL OR status = @status) AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @most
+        ledger.QueryAsync<OutboxEntry>($"""
+            SELECT o.id AS Id, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, LEFT(CONVERT(o.payload USING utf8mb4), 2000) AS Payload,
+                   {Status} AS Status, COALESCE(r.attempts, 0) AS Attempts, r.last_error AS LastError, o.created_at AS CreatedAt,
+                   r.next_attempt_at AS NextAttemptAt
+            FROM {Rows} WHERE (@before IS NULL OR o.id < @before) AND (@status IS NULL OR {Status} = @status) ORDER BY o.id DESC LIMIT @most
             """, new { status, before, most }, cancellationToken);
 
     /// <summary>Lets a row be sent (again) that is DEAD or SENT; null where there is none of this id, false where it waits already.</summary>
-    public async Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken)
-    {
-        if (await ledger.ExecuteAsync("""
-            UPDATE outbox SET status = 'PENDING', attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), sent_at = NULL, last_error = NULL
-            WHERE id = @id AND status IN ('DEAD', 'SENT')
-            """, new { id }, cancellationToken) == 1) return true;
-        return await ledger.SingleAsync<long?>("SELECT id FROM outbox WHERE id = @id", new { id }, cancellationToken) is null ? null : false;
-    }
+    public Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken) =>
+        ledger.TransactAsync<bool?>(async transaction =>
+        {
+            // Locked, so that it is not deleted for its age meanwhile.
+            if (await transaction.SingleAsync<long?>("SELECT CAST(shard AS SIGNED) FROM outbox WHERE id = @id FOR UPDATE", new { id }) is not { } shard) return null;
+            if (await transaction.SingleAsync<long?>("SELECT id FROM outbox_refused WHERE id = @id AND next_attempt_at IS NOT NULL", new { id }) is not null) return false;
+            await transaction.ExecuteAsync("DELETE FROM outbox_refused WHERE id = @id", new { id });
+            return await transaction.ExecuteAsync("INSERT IGNORE INTO outbox_waiting (shard, id) VALUES (@shard, @id)", new { shard, id }) == 1;
+        }, cancellationToken);
 
     /// <summary>Deletes sent rows, and notes of what consumers handled, that are older; returns how many.</summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
@@ -161,13 +211,17 @@ public sealed class OutboxStore(Ledger ledger)
         for (var after = 0L; ;)
         {
             var page = await ledger.QueryAsync<AgedRow>("""
-                SELECT id AS Id, CAST(status = 'SENT' AND sent_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Old,
-                       CAST(created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Written
-                FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
+                SELECT id AS Id, CAST(created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Old FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
                 """, new { after, seconds, RowsTogether }, cancellationToken);
             var ids = page.Where(r => r.Old == 1).Select(r => r.Id).ToArray();
-            if (ids.Length > 0) deleted += await ledger.ExecuteAsync("DELETE FROM outbox WHERE id IN @ids AND status = 'SENT'", new { ids }, cancellationToken);
-            if (page.Count < RowsTogether || page[^1].Written == 0) break;
+            if (ids.Length > 0)
+                deleted += await ledger.TransactAsync(async transaction =>
+                {
+                    // A replay locks its row, too: it is either seen by the next statement, or finds nothing.
+                    await transaction.QueryAsync<long>("SELECT id FROM outbox WHERE id IN @ids ORDER BY id FOR UPDATE", new { ids });
+                    return await transaction.ExecuteAsync($"DELETE o FROM {Rows} WHERE o.id IN @ids AND w.id IS NULL AND r.id IS NULL", new { ids });
+                }, cancellationToken);
+            if (page.Count < RowsTogether || page[^1].Old == 0) break;
             after = page[^1].Id;
         }
 
@@ -183,14 +237,14 @@ public sealed class OutboxStore(Ledger ledger)
         return deleted;
     }
 
-    sealed record RefusedRow(long Id, string Key, long Due);
+    sealed record RefusedRow(long Id, string Key, int Attempts, long? Due);
 
-    sealed record AgedRow(long Id, long? Old, long Written);
+    sealed record AgedRow(long Id, long Old);
 }
 
-/// <summary>What a refusal changes in its row.</summary>
-/// <param name="Delay">Microseconds.</param>
-sealed record MarkedRefusal(long Id, string Error, string Status, long Delay);
+/// <summary>What a refusal leaves behind.</summary>
+/// <param name="Delay">Microseconds until the next attempt; null where there is none.</param>
+sealed record MarkedRefusal(long Id, long Shard, int Attempts, string Error, long? Delay);
 
 [JsonSerializable(typeof(MarkedRefusal[]))]
 sealed partial class OutboxJson : JsonSerializerContext;

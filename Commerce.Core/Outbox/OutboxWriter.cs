@@ -19,7 +19,8 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     public static Task AddAsync(Statements transaction, OutboxMessage message) =>
         transaction.ExecuteAsync("""
             INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
-            VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent)
+            VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent);
+            INSERT INTO outbox_waiting (shard, id) VALUES (@shard, LAST_INSERT_ID())
             """, new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id });
 
     /// <summary>Tells the relays that there is something to send. Never fails and never waits.</summary>

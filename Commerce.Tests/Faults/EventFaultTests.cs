@@ -6,6 +6,7 @@ using Commerce.Core;
 using Commerce.Core.Auditing;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
+using Commerce.Core.Outbox;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -281,7 +282,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         await Eventually.GetAsync(async () => (await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled)).Findings.Single(f => f.Invariant == "I9"),
             finding => finding.Holds);
         await Eventually.EqualAsync(0, () => Ledger.SingleAsync<int>(
-            "SELECT COUNT(*) FROM outbox WHERE topic = 'EVENT_OPEN' AND status <> 'SENT'", null, Cancelled));
+            $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE o.topic = 'EVENT_OPEN' AND {OutboxStore.Status} <> 'SENT'", null, Cancelled));
     }
 
     /// <summary>The core in this process, under a clock that is wrong by so much.</summary>

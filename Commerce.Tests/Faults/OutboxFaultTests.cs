@@ -3,7 +3,10 @@ using System.Text.Json.Nodes;
 using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
 using Commerce.Core.Testing;
+using Confluent.Kafka;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults;
@@ -29,6 +32,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             effects += await Ledger.ExecuteAsync("INSERT IGNORE INTO inbox (consumer, message_id) VALUES ('f25', @id)",
                 new { id = MessageId.Of(copy.Message.Headers) }, Cancelled);
         Assert.Equal(1, effects);
+        await AuditAsync();
     }
 
     [Fact]
@@ -50,18 +54,20 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         // Nothing more comes.
         var (end, _) = await WriteAsync(Key("f26-end"));
         Assert.Equal(ids.Count + 2, topic.IdsUntil(end).Count);
+        await AuditAsync();
     }
 
     [Fact]
     public async Task F27_A_relay_that_is_frozen_past_its_lease_marks_nothing_when_it_thaws()
     {
         using var topic = Listen();
+        var key = Key("f27");
         string id;
         // The relay waits for the broker's report when it freezes.
         await Stack.FreezeAsync("kafka");
         try
         {
-            (id, _) = await WriteAsync(Key("f27"));
+            (id, _) = await WriteAsync(key);
             await Eventually.EqualAsync(1, () => LeasesAsync(id));
             await Stack.FreezeAsync("workers");
         }
@@ -70,21 +76,21 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             await Stack.ThawAsync("kafka");
         }
 
-        DateTime sentAt;
+        string before;
         try
         {
             Assert.Equal(0, await CountAsync("SENT", id));
+            (before, _) = await WriteAsync(key);
             // Another one takes over as soon as the lease is over.
             using var relay = NewRelay();
-            await Eventually.EqualAsync(1, async () =>
+            await Eventually.EqualAsync(2, async () =>
             {
                 await relay.DrainAsync(Cancelled);
-                return await CountAsync("SENT", id);
+                return await CountAsync("SENT", id, before);
             });
-            sentAt = await SentAtAsync(id);
-            // As if it waited again: if the frozen one marked it now, it would be sent.
-            await Ledger.ExecuteAsync("UPDATE outbox SET status = 'PENDING', attempts = 1, next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE message_id = @id",
-                new { id }, Cancelled);
+            // As if it waited again, where nobody may send it, behind another one of its key: if the frozen one marked it now, it would be sent.
+            await RefuseAsync(before);
+            await Ledger.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
         }
         finally
         {
@@ -96,9 +102,9 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await SentAsync(later);
         await Task.Delay(TimeSpan.FromSeconds(4), Cancelled);
         Assert.Equal(1, await CountAsync("PENDING", id));
-        Assert.Equal(sentAt, await SentAtAsync(id));
-        await Ledger.ExecuteAsync("UPDATE outbox SET next_attempt_at = UTC_TIMESTAMP(6) WHERE message_id = @id", new { id }, Cancelled);
-        await SentAsync(id);
+        await ChangeRefusedAsync(before, "r.next_attempt_at = UTC_TIMESTAMP(6)");
+        await SentAsync(id, before);
+        await AuditAsync();
     }
 
     [Fact]
@@ -109,7 +115,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var shard = OutboxWriter.ShardOf(key);
         var claim = (await Eventually.GetAsync(() => store.ClaimAsync([shard], TimeSpan.FromHours(1), Cancelled), c => c is not null))!;
         var (id, _) = await WriteAsync(key);
-        var rows = await store.ListDueAsync(claim, 10, Cancelled);
+        var rows = await store.ListDueAsync(claim, 10, withAge: true, Cancelled);
         Assert.Equal(id, Assert.Single(rows).MessageId);
         await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
 
@@ -119,6 +125,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.Equal("another", await Ledger.SingleAsync<string>("SELECT token FROM outbox_shard WHERE shard = @shard", new { shard }, Cancelled));
         await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard = @shard", new { shard }, Cancelled);
         await SentAsync(id);
+        await AuditAsync();
     }
 
     [Fact]
@@ -138,6 +145,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await SentAsync(early);
         Assert.True(await Ledger.SingleAsync<bool>(
             "SELECT (SELECT id FROM outbox WHERE message_id = @early) < (SELECT id FROM outbox WHERE message_id = @late)", new { early, late }, Cancelled));
+        await AuditAsync();
     }
 
     [Fact]
@@ -165,22 +173,27 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         topic.IdsUntil(last);
         var arrived = topic.Await(401).GroupBy(m => m.Message.Key!).ToDictionary(g => g.Key, g => g.Select(m => MessageId.Of(m.Message.Headers)!).Distinct());
         Assert.All(written, w => Assert.Equal(w.Value, arrived[w.Key]));
-        Assert.Equal(0, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE status = 'DEAD'", null, Cancelled));
+        await AuditAsync();
     }
 
     [Fact]
     public async Task A_message_that_the_brokers_refuse_dies_and_can_be_replayed_and_its_key_goes_on()
     {
         var key = Key("dead");
-        var (bad, _) = await WriteAsync(key, wake: false);
-        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic, attempts = 8 WHERE message_id = @bad", new { bad, topic = RefusedTopic }, Cancelled);
+        var (bad, _) = await WriteAsync(key, topic: RefusedTopic);
+        await Eventually.EqualAsync(1, () => AttemptsAsync(bad));
+        await ChangeRefusedAsync(bad, "r.attempts = 8, r.next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR");
         var (good, _) = await WriteAsync(key);
+        var (other, _) = await WriteAsync(Key("dead-other"));
+        await SentAsync(other);
+        await ChangeRefusedAsync(bad, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         // The next one is the ninth attempt; until the tenth the key waits.
-        await Eventually.EqualAsync(9, () => Ledger.SingleAsync<int>("SELECT attempts FROM outbox WHERE message_id = @bad", new { bad }, Cancelled));
-        Assert.Equal(1, await CountAsync("PENDING", good));
+        Stack.Services.GetRequiredService<OutboxWriter>().Wake();
+        await Eventually.EqualAsync(9, () => AttemptsAsync(bad));
+        Assert.Equal(2, await CountAsync("PENDING", good, bad));
         using (var early = await Stack.Admin.PostAsync($"/api/admin/outbox/{await IdAsync(bad)}/replay", null, Cancelled))
             await early.ShouldBeProblemAsync(HttpStatusCode.Conflict, "outbox-message-pending");
-        await Ledger.ExecuteAsync("UPDATE outbox SET next_attempt_at = UTC_TIMESTAMP(6) WHERE message_id = @bad", new { bad }, Cancelled);
+        await ChangeRefusedAsync(bad, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();
 
         await Eventually.EqualAsync(1, () => CountAsync("DEAD", bad));
@@ -193,8 +206,11 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         using var replay = await Stack.Admin.PostAsync($"/api/admin/outbox/{listed["id"]}/replay", null, Cancelled);
         Assert.Equal(HttpStatusCode.Accepted, replay.StatusCode);
         await SentAsync(bad);
+        using (var again = await Stack.Admin.PostAsync($"/api/admin/outbox/{listed["id"]}/replay", null, Cancelled)) Assert.Equal(HttpStatusCode.Accepted, again.StatusCode);
+        await SentAsync(bad);
         using var unknown = await Stack.Admin.PostAsync("/api/admin/outbox/999999999/replay", null, Cancelled);
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "outbox-message-not-found");
+        await AuditAsync();
     }
 
     [Fact]
@@ -218,6 +234,43 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             for (var i = 0; i < 4; i++) await SentAsync((await WriteAsync(Key("woken"))).First);
             return TimeProvider.System.GetElapsedTime(start);
         }, took => took < TimeSpan.FromSeconds(13));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_producer_that_is_replaced_forgets_what_it_had_under_way_and_the_next_one_sends()
+    {
+        using var topic = Listen();
+        using var producer = new OutboxProducer(Stack.Services.GetRequiredService<IConfiguration>(), NullLogger.Instance);
+        await SendAsync("first");
+        ErrorCode? stuck = null;
+        await Stack.FreezeAsync("kafka");
+        try
+        {
+            producer.Send(Row("stuck"), delivery => stuck = delivery.Error.Code);
+            var start = TimeProvider.System.GetTimestamp();
+            producer.Renew();
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < OutboxProducer.Timeout, "It waits for a broker that does not answer.");
+        }
+        finally
+        {
+            await Stack.ThawAsync("kafka");
+        }
+
+        await SendAsync("last");
+        Assert.Equal("last", topic.IdsUntil("last")[^1]);
+        Assert.NotEqual(ErrorCode.NoError, stuck);
+        await AuditAsync();
+
+        static OutboxRow Row(string id) => new() { Id = 1, Shard = 0, Topic = Topic, Key = id, MessageId = id, Payload = "{}"u8.ToArray() };
+
+        // As the relay does it: what times out is tried again.
+        Task SendAsync(string id) => Eventually.EqualAsync(ErrorCode.NoError, async () =>
+        {
+            var done = new TaskCompletionSource<ErrorCode>(TaskCreationOptions.RunContinuationsAsynchronously);
+            producer.Send(Row(id), delivery => done.SetResult(delivery.Error.Code));
+            return await done.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
+        });
     }
 
     /// <summary>There is no such topic.</summary>
@@ -259,7 +312,8 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         SELECT COUNT(*) FROM outbox o JOIN outbox_shard s ON s.shard = o.shard WHERE o.message_id = @id AND s.lease_until > UTC_TIMESTAMP(6)
         """, new { id }, Cancelled);
 
-    Task<DateTime> SentAtAsync(string id) => Ledger.SingleAsync<DateTime>("SELECT sent_at FROM outbox WHERE message_id = @id", new { id }, Cancelled);
+    Task<int> AttemptsAsync(string id) => Ledger.SingleAsync<int>(
+        "SELECT r.attempts FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE o.message_id = @id", new { id }, Cancelled);
 
     Task<long> IdAsync(string id) => Ledger.SingleAsync<long>("SELECT id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
 }

@@ -84,33 +84,35 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
         }
 
         // All that was promised is in the ledger now.
-        await gate.ForgetUsersAsync(coupon.Id);
-        var last = "";
-        for (var count = UsersTogether; count == UsersTogether;)
-        {
-            var issues = await ledger.ListIssuesAsync(coupon.Id, last, UsersTogether, cancellationToken);
-            if (issues.Count > 0)
-            {
-                await gate.RememberUsersAsync(coupon.Id, issues);
-                last = issues[^1].UserId;
-            }
-
-            count = issues.Count;
-        }
-
+        var promised = await RememberAsync(coupon.Id, cancellationToken);
         if (!await ledger.RenewGateClaimAsync(coupon.Id, epoch, Lease, cancellationToken)) return;
         if (await ledger.FindAsync(coupon.Id, cancellationToken) is not { } now) return;
-        await gate.OpenAsync(now, epoch, now.TotalQuantity - now.IssuedQuantity);
+        await gate.OpenAsync(now, epoch, now.TotalQuantity - promised);
         var took = clock.GetElapsedTime(start);
         Rebuilt.Record(took.TotalSeconds);
-        LogRebuilt(logger, coupon.Id, epoch, now.IssuedQuantity, now.TotalQuantity, took.TotalSeconds);
+        LogRebuilt(logger, coupon.Id, epoch, promised, now.TotalQuantity, took.TotalSeconds);
+    }
+
+    /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are.</summary>
+    async Task<int> RememberAsync(long couponId, CancellationToken cancellationToken)
+    {
+        await gate.ForgetUsersAsync(couponId);
+        var count = 0;
+        for (var last = ""; ;)
+        {
+            var users = await ledger.ListPromisedAsync(couponId, last, UsersTogether, cancellationToken);
+            if (users.Count == 0) return count;
+            await gate.RememberUsersAsync(couponId, users);
+            count += users.Count;
+            last = users[^1].UserId;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: Redis lost the gate; rebuilding it as epoch {Epoch}")]
     static partial void LogRebuilding(ILogger logger, long couponId, int epoch);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Issued} of {Total} issued) after {Seconds:F1} s")]
-    static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int issued, int total, double seconds);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Promised} of {Total} promised) after {Seconds:F1} s")]
+    static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int promised, int total, double seconds);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Keeping the gates waits: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);

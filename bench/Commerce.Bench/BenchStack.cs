@@ -10,6 +10,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Coupons;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -31,6 +32,7 @@ sealed partial class BenchStack : IAsyncDisposable
     {
         (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
         ApiUrl = app.GetEndpoint("api", "http");
+        Kafka = host.Services.GetRequiredService<IConfiguration>().GetConnectionString("kafka")!;
         SandboxUrl = app.GetEndpoint("payment-sandbox", "http");
         Admin = new HttpClient { BaseAddress = ApiUrl };
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
@@ -41,6 +43,8 @@ sealed partial class BenchStack : IAsyncDisposable
     public Uri CeilingUrl { get; }
 
     public Uri SandboxUrl { get; }
+
+    public string Kafka { get; }
 
     public HttpClient Admin { get; }
 

@@ -5,12 +5,13 @@ return args switch
     ["serve", var url] => await CeilingApi.RunAsync(url),
     ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
     ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
+    ["outbox", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], outboxAlone: true),
     ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|events [--quick]");
+    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|outbox|events [--quick]");
     return 2;
 }

@@ -56,23 +56,33 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
     public async Task What_was_sent_long_ago_is_deleted_and_nothing_else()
     {
         var (old, _) = await WriteAsync(Key("old"));
-        var (young, _) = await WriteAsync(Key("young"));
         var (dead, _) = await WriteAsync(Key("dead"));
-        await SentAsync(old, young, dead);
-        // What was written before is at least as old.
+        var key = Key("waiting");
+        var (refused, _) = await WriteAsync(key);
+        await SentAsync(old, dead, refused);
+        await RefuseAsync(dead);
+        await ChangeRefusedAsync(dead, "r.next_attempt_at = NULL");
+        await RefuseAsync(refused);
+        var (waiting, _) = await WriteAsync(key);
+        // What was written before is at least as old. Other tests' rows are to stay.
         await Ledger.ExecuteAsync("UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY", null, Cancelled);
         await Ledger.ExecuteAsync("""
-            UPDATE outbox SET sent_at = sent_at - INTERVAL 10 DAY, status = IF(message_id = @dead, 'DEAD', status) WHERE message_id IN (@old, @dead)
-            """, new { old, dead }, Cancelled);
+            INSERT INTO outbox_refused (id, shard, attempts, last_error) SELECT id, shard, 1, 'kept' FROM outbox WHERE message_id NOT IN @ours
+            """, new { ours = new[] { old, dead, refused, waiting } }, Cancelled);
+        var (young, _) = await WriteAsync(Key("young"));
+        await SentAsync(young);
         await Ledger.ExecuteAsync("""
             INSERT INTO inbox (consumer, message_id, handled_at) VALUES ('purge', @old, UTC_TIMESTAMP(6) - INTERVAL 10 DAY), ('purge', @young, UTC_TIMESTAMP(6))
             """, new { old, young }, Cancelled);
 
         Assert.Equal(2, await Stack.Services.GetRequiredService<OutboxStore>().PurgeAsync(TimeSpan.FromDays(7), Cancelled));
 
-        Assert.Equal(new[] { dead, young }.Order(), (await Ledger.QueryAsync<string>(
-            "SELECT message_id FROM outbox WHERE message_id IN (@old, @young, @dead)", new { old, young, dead }, Cancelled)).Order());
+        Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Ledger.QueryAsync<string>(
+            "SELECT message_id FROM outbox WHERE message_id IN @ids", new { ids = new[] { old, dead, refused, waiting, young } }, Cancelled)).Order());
         Assert.Equal([young], await Ledger.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
-        await Ledger.ExecuteAsync("DELETE FROM outbox WHERE message_id = @dead", new { dead }, Cancelled);
+        await Ledger.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
+        await ChangeRefusedAsync(dead, "r.next_attempt_at = UTC_TIMESTAMP(6)");
+        await ChangeRefusedAsync(refused, "r.next_attempt_at = UTC_TIMESTAMP(6)");
+        await SentAsync(dead, refused, waiting);
     }
 }
