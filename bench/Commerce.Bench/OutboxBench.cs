@@ -44,7 +44,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
         // The first message makes the topic; the relay's producer makes none.
         await stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?> { Value = Payload });
         // The compiler is done with both after some ten thousand messages.
-        await RoundAsync(_rows);
+        await RoundAsync(50_000);
         var rounds = new List<(double Raw, double Relay)>();
         for (var i = 0; i < Rounds; i++)
         {
