@@ -1,13 +1,18 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using Commerce.Core.Database;
 using Commerce.Core.Events;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests;
 
 /// <summary>Events of a test, and what became of them.</summary>
 public static class EventStories
 {
+    /// <summary>Many times what the poll needs, four times a second, and less than the recovery does, once a minute.</summary>
+    public static TimeSpan Soon { get; } = TimeSpan.FromSeconds(20);
+
     /// <summary>Creates an event that opens in so many seconds; null: a draft.</summary>
     public static async Task<SaleEvent> EventAsync(
         this CommerceStack stack, double? opensIn, double? closesIn = null, IReadOnlyList<long>? couponIds = null, string? name = null)
@@ -28,16 +33,35 @@ public static class EventStories
     public static Task<HttpResponseMessage> EventActionAsync(this CommerceStack stack, long id, string action, object? body = null) =>
         stack.Admin.PostAsJsonAsync($"/api/admin/events/{id}/{action}", body ?? new { });
 
+    /// <summary>Lets an event that waits open in so many seconds.</summary>
+    public static async Task RescheduleAsync(this CommerceStack stack, long id, double opensIn)
+    {
+        using var answer = await stack.EventActionAsync(id, "schedule", new { opensAt = TimeProvider.System.GetUtcNow().AddSeconds(opensIn) });
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
     /// <summary>The event as everybody sees it.</summary>
     public static async Task<SaleEvent> FindEventAsync(this CommerceStack stack, long id) =>
         (await stack.Anonymous.GetFromJsonAsync<SaleEvent>($"/api/events/{id}"))!;
 
-    /// <summary>Waits until the event has this status.</summary>
-    public static Task<SaleEvent> EventIsAsync(this CommerceStack stack, long id, string status, TimeSpan? deadline = null) =>
-        Eventually.GetAsync(() => stack.FindEventAsync(id), e => e.Status == status, deadline);
+    /// <summary>Waits until the event has this status, though the poll and the listener had missed it.</summary>
+    public static Task<SaleEvent> EventIsAsync(this CommerceStack stack, long id, string status) =>
+        Eventually.GetAsync(() => stack.FindEventAsync(id), e => e.Status == status, TimeSpan.FromMinutes(2));
 
-    /// <summary>How long after its time the event opened.</summary>
-    public static TimeSpan Late(this SaleEvent opened) => opened.OpenedAt!.Value - opened.OpensAt!.Value;
+    /// <summary>Who opened an event: one of <see cref="OpenedBy"/>.</summary>
+    public static async Task<string> OpenedByAsync(this CommerceStack stack, long id) => (await stack.Services.GetRequiredService<Ledger>().SingleAsync<string>(
+        "SELECT opened_by FROM event WHERE id = @id", new { id }, TestContext.Current.CancellationToken))!;
+
+    /// <summary>Waits for these events; the poll or the listener opens them, without the help of the recovery that looks once a minute.</summary>
+    public static async Task OpenInTimeAsync(this CommerceStack stack, params IEnumerable<SaleEvent> events)
+    {
+        foreach (var one in events)
+        {
+            var opened = await stack.EventIsAsync(one.Id, EventStatus.Open);
+            Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, Soon);
+            Assert.Contains(await stack.OpenedByAsync(one.Id), new[] { OpenedBy.Poll, OpenedBy.Listener });
+        }
+    }
 
     /// <summary>Opens a live stream.</summary>
     public static Task<EventStreamReader> StreamAsync(this HttpClient client, string query = "", long? lastEventId = null) =>

@@ -18,7 +18,8 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     {
         await base.InitializeAsync();
         // The first message makes the topic; the relay makes none.
-        await Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?>(), Cancelled);
+        await Eventually.DoneAsync(() =>
+            Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?>(), Cancelled));
     }
 
     protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
@@ -46,7 +47,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 
     /// <summary>Waits until all of these are sent.</summary>
     protected async Task SentAsync(params IReadOnlyCollection<string> ids) =>
-        await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromSeconds(60));
+        await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromMinutes(2));
 
     /// <summary>As if the brokers had refused a message for the first time, with the next attempt in an hour.</summary>
     protected Task RefuseAsync(string id) => Ledger.TransactAsync(async transaction =>
@@ -69,7 +70,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 /// <summary>Reads one topic, without a group, from the end that it has now.</summary>
 public sealed class TopicTail : IDisposable
 {
-    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
 
     readonly IConsumer<string?, byte[]?> _consumer;
     readonly List<ConsumeResult<string?, byte[]?>> _read = [];

@@ -36,9 +36,21 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     protected async Task<Purchase> PayAsync(string name)
     {
         var purchase = await PrepareAsync(name);
-        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
         return purchase;
     }
+
+    /// <summary>Has it captured: told at once, or, where the gateway did not answer in time, when it is settled.</summary>
+    protected async Task PayAsync(Purchase purchase, string pgPaymentId)
+    {
+        var told = await purchase.ApproveAsync(pgPaymentId);
+        if (told == PaymentState.Settling) await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase));
+        else Assert.Equal(PaymentState.Paid, told);
+    }
+
+    /// <summary>Waits until the gateway works on it.</summary>
+    protected Task ProcessingAsync(Purchase purchase) =>
+        Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State is not "AUTHORIZED");
 
     protected Task<string?> PaymentStatusAsync(Purchase purchase) =>
         Ledger.SingleAsync<string>("SELECT status FROM payment WHERE order_id = @OrderId", new { purchase.OrderId }, Cancelled);
@@ -63,7 +75,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     /// <summary>Paid once at the gateway, and taken off the stock.</summary>
     protected async Task ShouldBePaidAsync(Purchase purchase)
     {
-        await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(30));
+        await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase));
         Assert.Equal(OrderState.Paid, await OrderStatusAsync(purchase));
         await AuditAsync();
         Assert.Equal(Price, await purchase.CapturedAsync());
@@ -73,8 +85,8 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     /// <summary>Waits until the order can be paid again, and pays it.</summary>
     protected async Task ShouldBePayableAsync(Purchase purchase)
     {
-        await Eventually.EqualAsync(PaymentState.Pending, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(30));
-        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        await Eventually.EqualAsync(PaymentState.Pending, () => PaymentStatusAsync(purchase));
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
         await ShouldBePaidAsync(purchase);
     }
 }
@@ -110,6 +122,13 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
     {
         using var answer = await User.PostAsync($"/api/payments/{OrderId}/refund", new { amount, reason = "changed my mind" }, key);
         return answer.IsSuccessStatusCode ? (await answer.Content.ReadFromJsonAsync<RefundedPayment>())!.Status : await answer.SlugAsync();
+    }
+
+    /// <summary>Asks for money back, again where the gateway did not answer in time, and returns the status, or the slug of the refusal.</summary>
+    public Task<string> RefundedAsync(long amount, string? key = null)
+    {
+        key ??= Guid.NewGuid().ToString();
+        return Eventually.GetAsync(() => RefundAsync(amount, key), told => told != PaymentState.Settling);
     }
 
     /// <summary>What the Api says about the payment.</summary>

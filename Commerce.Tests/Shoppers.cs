@@ -7,14 +7,60 @@ using Commerce.Core.Orders;
 namespace Commerce.Tests;
 
 /// <summary>One of many users, over a shared connection pool.</summary>
-public sealed record Shopper(string Id, string Token, HttpClient Client)
+/// <param name="Client">Sends again what is answered with 503.</param>
+/// <param name="Once">Does not.</param>
+public sealed record Shopper(string Id, string Token, HttpClient Client, HttpClient Once)
 {
+    static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(15);
+
+    /// <summary>The same user, who takes a 503 for an answer.</summary>
+    public Shopper Impatient => this with { Client = Once };
+
     /// <summary>A request of this user for a coupon.</summary>
     public HttpRequestMessage Issue(long couponId)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, $"/api/coupons/{couponId}/issue");
         request.Headers.Authorization = new("Bearer", Token);
         return request;
+    }
+
+    /// <summary>Asks for a coupon once. Returns the refusal, "" for a success, "unreachable" where no answer came.</summary>
+    public async Task<string> PressAsync(long couponId)
+    {
+        using var limit = new CancellationTokenSource(AnswerDeadline);
+        try
+        {
+            using var request = Issue(couponId);
+            using var answer = await Once.SendAsync(request, limit.Token);
+            return await answer.SlugAsync();
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException)
+        {
+            return "unreachable";
+        }
+    }
+
+    /// <summary>
+    /// Asks for a coupon until there is an answer that is not "come again". Nobody else asks in this user's name: who has it already after an answer
+    /// that left it open has got it by that request, which is a success.
+    /// </summary>
+    public Task<string> TakeAsync(long couponId) => TakeUntilAsync(couponId, TestContext.Current.CancellationToken);
+
+    /// <inheritdoc cref="TakeAsync"/>
+    /// <param name="couponId">The coupon.</param>
+    /// <param name="giveUp">From then on "come again" is the answer.</param>
+    public async Task<string> TakeUntilAsync(long couponId, CancellationToken giveUp)
+    {
+        var open = false;
+        while (true)
+        {
+            var slug = await PressAsync(couponId);
+            if (slug is not ("unreachable" or "dependency-unavailable" or "gate-closed" or "overloaded" or "rate-limited"))
+                return open && slug == "coupon-already-issued" ? "" : slug;
+            open |= slug is "unreachable" or "dependency-unavailable";
+            if (giveUp.IsCancellationRequested) return slug;
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
     }
 
     /// <summary>A POST of this user with an Idempotency-Key, a new one where none is given.</summary>
@@ -39,9 +85,12 @@ public sealed record Shopper(string Id, string Token, HttpClient Client)
         PostAsync("/api/orders", new { items = lines, shipping = Shoppers.Shipping, couponId }, key);
 
     /// <summary>Orders products and fails where that is refused.</summary>
-    public async Task<PlacedOrder> PlaceAsync(long productId, int quantity = 1, long? couponId = null)
+    public Task<PlacedOrder> PlaceAsync(long productId, int quantity = 1, long? couponId = null) => PlaceAsync([new(productId, quantity)], couponId);
+
+    /// <summary>Orders products and fails where that is refused.</summary>
+    public async Task<PlacedOrder> PlaceAsync(IEnumerable<OrderLine> lines, long? couponId = null)
     {
-        using var answer = await OrderAsync([new(productId, quantity)], couponId);
+        using var answer = await OrderAsync(lines, couponId);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!;
     }
@@ -94,28 +143,22 @@ public static class Shoppers
         {
             using var answer = await stack.Anonymous.PostAsJsonAsync("/api/auth/token", new { user = $"{prefix}-{i}", role = "MEMBER" }, ct);
             var token = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(ct);
-            shoppers[i] = new($"{prefix}-{i}", token.GetProperty("accessToken").GetString()!, stack.Anonymous);
+            shoppers[i] = new($"{prefix}-{i}", token.GetProperty("accessToken").GetString()!, stack.Anonymous, stack.Impatient);
         });
         return shoppers;
     }
 
-    /// <summary>Everybody presses at once. Returns the refusal by user; "" for a success, "unreachable" where no answer came.</summary>
-    public static async Task<IReadOnlyDictionary<string, string>> IssueAsync(this IReadOnlyList<Shopper> shoppers, long couponId)
+    /// <summary>Everybody presses at once, until they have an answer that is not "come again"; returns the answers that count.</summary>
+    public static async Task<ConcurrentDictionary<string, string>> SellAsync(this IEnumerable<Shopper> shoppers, long couponId, TimeSpan? patience = null)
     {
-        var slugs = new ConcurrentDictionary<string, string>();
-        await Parallel.ForEachAsync(shoppers, Together, async (shopper, ct) =>
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(patience ?? TimeSpan.FromMinutes(2));
+        var verdicts = new ConcurrentDictionary<string, string>();
+        await Parallel.ForEachAsync(shoppers, Together, async (shopper, _) =>
         {
-            try
-            {
-                using var request = shopper.Issue(couponId);
-                using var answer = await shopper.Client.SendAsync(request, ct);
-                slugs[shopper.Id] = await answer.SlugAsync();
-            }
-            catch (HttpRequestException)
-            {
-                slugs[shopper.Id] = "unreachable";
-            }
+            var slug = await shopper.TakeUntilAsync(couponId, deadline.Token);
+            if (slug is "" || slug.StartsWith("coupon-", StringComparison.Ordinal)) verdicts[shopper.Id] = slug;
         });
-        return slugs;
+        return verdicts;
     }
 }

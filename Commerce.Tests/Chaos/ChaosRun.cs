@@ -44,7 +44,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     {
         for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i)));
         _couponIds = [.. await Task.WhenAll(Enumerable.Range(0, Coupons).Select(async _ => (await stack.CouponAsync(total: Users / 2)).Id))];
-        var users = await stack.UsersAsync($"chaos-{seed}-{Guid.NewGuid():N}"[..24], Users);
+        var users = (await stack.UsersAsync($"chaos-{seed}-{Guid.NewGuid():N}"[..24], Users)).Select(u => u.Impatient);
 
         var start = Stopwatch.GetTimestamp();
         using var crowdGoesHome = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

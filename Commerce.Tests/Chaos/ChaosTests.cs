@@ -22,7 +22,7 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
         var run = new ChaosRun(Stack, seed);
         await run.RunAsync(Operations, TimeSpan.FromSeconds(seconds), Cancelled);
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {run.Operations} requests: {run.Summary}");
-        await AuditAsync(TimeSpan.FromMinutes(3));
+        await AuditAsync();
         await run.CheckPromisesAsync(Cancelled);
     }
 }

@@ -58,7 +58,7 @@ public static partial class FaultInjection
     public static async Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments)
     {
         await Eventually.EqualAsync(true, () => Task.FromResult(Redis(stack).Multiplexer.IsConnected));
-        return await Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(5));
+        return await Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(30));
     }
 
     /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
@@ -78,7 +78,7 @@ public static partial class FaultInjection
 
     static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
 
-    static CancellationTokenSource Deadline() => new(TimeSpan.FromSeconds(60));
+    static CancellationTokenSource Deadline() => new(TimeSpan.FromMinutes(3));
 
     /// <summary>The id of the process that a resource runs as.</summary>
     public static async Task<int> PidAsync(this CommerceStack stack, string resource)

@@ -23,7 +23,7 @@ public sealed class SmallApplication : IAsyncLifetime
     public int TakenPort => ((IPEndPoint)_portTaker.LocalEndpoint).Port;
 
     /// <summary>Ends a wait that would be for ever.</summary>
-    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
+    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token;
 
     public async ValueTask InitializeAsync()
     {

@@ -32,7 +32,7 @@ sealed class Browser : IAsyncDisposable
     public async Task<IPage> ShopAsync(Uri shop, string user, BrowserNewContextOptions? options = null)
     {
         var context = await _browser.NewContextAsync(options);
-        context.SetDefaultTimeout(20_000);
+        context.SetDefaultTimeout(60_000);
         var page = await context.NewPageAsync();
         page.Console += (_, message) =>
         {

@@ -7,7 +7,7 @@ namespace Commerce.Tests.Page;
 /// <summary>The page as shoppers use it, in a browser.</summary>
 public sealed class PageTests(CommerceStack stack) : StackTests(stack)
 {
-    static readonly LocatorAssertionsToHaveTextOptions Patiently = new() { Timeout = 20_000 };
+    static readonly LocatorAssertionsToHaveTextOptions Patiently = new() { Timeout = 60_000 };
 
     Uri Shop => Stack.Anonymous.BaseAddress!;
 
@@ -68,10 +68,10 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await Expect(page.Locator("#stream")).ToHaveTextAsync("Live", Patiently);
 
         await Stack.KillAsync("api");
-        await Expect(page.Locator("#stream")).ToHaveAttributeAsync("data-state", "lost", new() { Timeout = 20_000 });
+        await Expect(page.Locator("#stream")).ToHaveAttributeAsync("data-state", "lost", new() { Timeout = 60_000 });
         await Stack.StartAsync("api");
 
-        await Expect(page.Locator("#stream")).ToHaveTextAsync("Live", new() { Timeout = 40_000 });
+        await Expect(page.Locator("#stream")).ToHaveTextAsync("Live", new() { Timeout = 60_000 });
         var missed = await Stack.EventAsync(opensIn: 1, name: "After the outage");
         await Expect(page.Locator($"#event-{missed.Id} .pill")).ToHaveTextAsync("Open now", Patiently);
     }
@@ -93,7 +93,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         // The list was made anew, and the keyboard's user is still where they were.
         Assert.Equal($"issue-{coupon.Id}", await page.EvaluateAsync<string>("document.activeElement.id"));
         var opening = await Stack.EventAsync(opensIn: 1);
-        await Expect(page.Locator($"#event-{opening.Id}.just-opened, #event-{opening.Id} .pill[data-state=OPEN]").First).ToBeVisibleAsync(new() { Timeout = 20_000 });
+        await Expect(page.Locator($"#event-{opening.Id}.just-opened, #event-{opening.Id} .pill[data-state=OPEN]").First).ToBeVisibleAsync(new() { Timeout = 60_000 });
         Assert.Equal("none", await page.Locator($"#event-{opening.Id}").EvaluateAsync<string>("e => getComputedStyle(e).animationName"));
         await PictureAsync(page, "page-phone");
         Assert.Empty(browser.Complaints);

@@ -31,7 +31,7 @@ internal sealed class MockCluster : IDisposable
         // The client that hosts the cluster has no bootstrap servers of its own and would say so.
         _ = Native.rd_kafka_conf_set(configuration, "log_level", "4", 0, 0);
         _client = NotNull(Native.rd_kafka_new(0, configuration, 0, 0), "the client");
-        _cluster = NotNull(Native.rd_kafka_mock_cluster_new(_client, Broker), "the cluster");
+        _cluster = NotNull(WithoutSignals(() => Native.rd_kafka_mock_cluster_new(_client, Broker)), "the cluster");
         Bootstrap = Marshal.PtrToStringUTF8(Native.rd_kafka_mock_cluster_bootstraps(_cluster))!;
 
         Native.rd_kafka_mock_set_controller_id(_cluster, Broker); // without a controller DescribeCluster times out
@@ -55,6 +55,23 @@ internal sealed class MockCluster : IDisposable
     {
         Native.rd_kafka_mock_cluster_destroy(_cluster);
         Native.rd_kafka_destroy(_client);
+    }
+
+    // The cluster's thread takes a signal that interrupts its poll for an error and ends, and with it the broker, for good. Threads inherit what
+    // their maker does not want to hear; other threads of this process do.
+    private static nint WithoutSignals(Func<nint> make)
+    {
+        Span<ulong> before = stackalloc ulong[Native.SignalSetLength], all = stackalloc ulong[Native.SignalSetLength];
+        all.Fill(ulong.MaxValue);
+        Succeeded(Native.pthread_sigmask(Native.SetMask, all, before), "blocking signals");
+        try
+        {
+            return make();
+        }
+        finally
+        {
+            Succeeded(Native.pthread_sigmask(Native.SetMask, before, all), "letting signals in");
+        }
     }
 
     private static nint NotNull(nint handle, string what) =>

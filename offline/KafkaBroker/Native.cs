@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace KafkaBroker;
 
-/// <summary>The functions of rdkafka.h and rdkafka_mock.h that the broker needs, under their own names.</summary>
+/// <summary>The functions of rdkafka.h, rdkafka_mock.h and signal.h that the broker needs, under their own names.</summary>
 internal static partial class Native
 {
     internal const string Library = "librdkafka";
@@ -48,4 +48,10 @@ internal static partial class Native
 
     [LibraryImport(Library)]
     internal static partial int rd_kafka_mock_broker_set_up(nint cluster, int broker);
+
+    // SIG_SETMASK, and the size of a sigset_t of 1024 signals in words.
+    internal const int SetMask = 2, SignalSetLength = 16;
+
+    [LibraryImport("libc")]
+    internal static partial int pthread_sigmask(int how, ReadOnlySpan<ulong> set, Span<ulong> before);
 }

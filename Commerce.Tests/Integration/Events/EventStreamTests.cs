@@ -7,7 +7,22 @@ namespace Commerce.Tests.Integration.Events;
 /// <summary>The live stream, over real sockets.</summary>
 public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 {
-    static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+    [Fact]
+    public async Task An_opening_does_not_wait_until_a_replica_asks_the_ledger()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var stream = await alice.StreamAsync();
+        var start = TimeProvider.System.GetTimestamp();
+        for (var i = 0; i < 10; i++)
+        {
+            var one = await Stack.EventAsync(opensIn: null);
+            await Stack.EventActionAsync(one.Id, "open");
+            await stream.OpeningOfAsync(one.Id);
+        }
+
+        // It asks every 5 s, so ten that come one after the other would take 45.
+        Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
+    }
 
     [Fact]
     public async Task An_opening_reaches_the_stream_as_the_contract_says()
@@ -26,7 +41,6 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         var data = JsonNode.Parse(live.Data)!.AsObject();
         Assert.Equal(["eventId", "name", "openedAt"], data.Select(p => p.Key));
         Assert.Equal((opened.Name, opened.OpenedAt), ((string)data["name"]!, (DateTime)data["openedAt"]!));
-        Assert.InRange(live.At.UtcDateTime - opened.OpenedAt!.Value, TimeSpan.Zero, Soon);
     }
 
     [Fact]
@@ -137,7 +151,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task A_quiet_stream_shows_signs_of_life()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Heartbeat", "00:00:02"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Heartbeat", "00:00:01"));
         using var alice = await replica.UserAsync("alice");
         using var stream = await alice.StreamAsync();
         await Eventually.GetAsync(() => Task.FromResult(stream.Heartbeats), count => count >= 2);
@@ -152,7 +166,8 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 
         var took = await replica.TerminateAsync();
 
-        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        // The streams alone would keep it for the 30 s that requests under way are given.
+        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(25));
         Assert.All(await Task.WhenAll(streams.Select(s => s.Ended)), Assert.True);
         Assert.All(streams, s => Assert.Equal(2, s.Retries.Count));
         // They do not all come back at once.

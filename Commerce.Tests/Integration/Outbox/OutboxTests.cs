@@ -12,19 +12,16 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
     [Fact]
     public async Task A_message_is_sent_at_once_after_its_commit()
     {
-        var fastest = TimeSpan.MaxValue;
-        for (var i = 0; i < 5; i++)
+        using var topic = Listen();
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 1; i <= 10; i++)
         {
-            using var topic = Listen();
-            var start = Stopwatch.GetTimestamp();
             await WriteAsync(Key("woken"));
-            topic.Await(1);
-            var took = Stopwatch.GetElapsedTime(start);
-            if (took < fastest) fastest = took;
+            topic.Await(i);
         }
 
-        // The relays look by themselves every 5 s only.
-        Assert.True(fastest < TimeSpan.FromSeconds(1), $"{fastest}");
+        // The relays look by themselves every 5 s only: ten that come one after the other would take 45.
+        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
     [Fact]

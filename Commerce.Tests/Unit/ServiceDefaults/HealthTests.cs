@@ -58,7 +58,7 @@ public sealed class HealthTests
     public async Task Readiness_goes_off_before_the_server_stops()
     {
         await using var api = await TestApi.StartAsync(
-            app => app.MapGet("/work", () => 1), settings: new() { ["Shutdown:DrainDelay"] = "00:00:01" });
+            app => app.MapGet("/work", () => 1), settings: new() { ["Shutdown:DrainDelay"] = "00:00:05" });
         Assert.Equal(200, (await api.SendAsync(HttpMethod.Get, "/health")).Status);
 
         var stop = api.App.StopAsync(TestContext.Current.CancellationToken);
@@ -84,7 +84,7 @@ public sealed class HealthTests
                 await Task.Delay(5, gone);
                 return 1;
             }),
-            settings: new() { ["Shutdown:DrainDelay"] = "00:00:00.5" });
+            settings: new() { ["Shutdown:DrainDelay"] = "00:00:02" });
         var lifetime = api.App.Services.GetRequiredService<IHostApplicationLifetime>();
         using var balancer = new CancellationTokenSource();
         var statuses = await Task.WhenAll(Enumerable.Range(0, 8).Select(n => Task.Run(async () =>
