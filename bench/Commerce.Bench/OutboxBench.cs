@@ -32,7 +32,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
     /// <summary>As careful with every message as the relay's, and told only what it has to know.</summary>
     readonly IProducer<string, byte[]> _raw = new ProducerBuilder<string, byte[]>(new ProducerConfig
     {
-        BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true, DeliveryReportFields = "none",
+        BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true,
+        DeliveryReportFields = "none",
     }).Build();
 
     readonly int _rows = quick ? 10_000 : 50_000;
@@ -89,7 +90,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
                 new { Topic, Payload, rows = JsonSerializer.Serialize(keys.Select(k => new object[] { OutboxWriter.ShardOf(k), k })) }, CancellationToken.None);
         }
 
-        await Ledger.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
+        await Ledger.ExecuteAsync(
+            "INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
     }
 
     /// <summary>
@@ -158,7 +160,9 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
         AtMost("commit to Kafka, awake, p99", took[(int)(took.Count * 0.99)], 100);
     }
 
-    /// <summary>Reads the topic from its present end, and asks often: the broker of the offline mode answers a waiting consumer only when its time is over.</summary>
+    /// <summary>
+    /// Reads the topic from its present end, and asks often: the broker of the offline mode answers a waiting consumer only when its time is over.
+    /// </summary>
     IConsumer<string, byte[]> Listen()
     {
         var consumer = new ConsumerBuilder<string, byte[]>(
