@@ -159,7 +159,9 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         }
 
         var verdicts = await sale;
-        Assert.Equal(Stock, verdicts.Count(v => v.Length == 0));
+        // What was held for nobody, where an answer was lost, goes to somebody else once that is found out.
+        foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
+            await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
         Assert.Equal(Stock, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
         await AuditAsync();
         await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));

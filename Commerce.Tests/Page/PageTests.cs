@@ -12,7 +12,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     Uri Shop => Stack.Anonymous.BaseAddress!;
 
     [Fact]
-    public async Task Two_browsers_see_an_event_open_without_a_reload_one_gets_a_coupon_one_buys()
+    public Task Two_browsers_see_an_event_open_without_a_reload_one_gets_a_coupon_one_buys() => Eventually.UnspoiltAsync(async () =>
     {
         var coupon = await Stack.CouponAsync(total: 1, name: "Midnight coupon");
         var product = await Stack.ProductAsync(stock: 3, price: 45_000, name: "Running shoes");
@@ -58,10 +58,10 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await PictureAsync(bob, "page-bought");
         Assert.Empty(browser.Complaints);
         await AuditAsync();
-    }
+    });
 
     [Fact]
-    public async Task A_lost_connection_is_shown_and_comes_back_by_itself()
+    public Task A_lost_connection_is_shown_and_comes_back_by_itself() => Eventually.UnspoiltAsync(async () =>
     {
         await using var browser = await Browser.StartAsync();
         var page = await browser.ShopAsync(Shop, "reconnect");
@@ -74,10 +74,10 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await Expect(page.Locator("#stream")).ToHaveTextAsync("Live", new() { Timeout = 60_000 });
         var missed = await Stack.EventAsync(opensIn: 1, name: "After the outage");
         await Expect(page.Locator($"#event-{missed.Id} .pill")).ToHaveTextAsync("Open now", Patiently);
-    }
+    });
 
     [Fact]
-    public async Task It_fits_a_phone_obeys_the_keyboard_and_keeps_still_where_asked()
+    public Task It_fits_a_phone_obeys_the_keyboard_and_keeps_still_where_asked() => Eventually.UnspoiltAsync(async () =>
     {
         var coupon = await Stack.CouponAsync(total: 1);
         await using var browser = await Browser.StartAsync();
@@ -97,7 +97,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal("none", await page.Locator($"#event-{opening.Id}").EvaluateAsync<string>("e => getComputedStyle(e).animationName"));
         await PictureAsync(page, "page-phone");
         Assert.Empty(browser.Complaints);
-    }
+    });
 
     [Fact]
     public async Task Nothing_from_elsewhere_and_nothing_inline_may_run()

@@ -68,11 +68,11 @@ sealed class RedisCluster : IAsyncDisposable
         return Process.Start(start)!;
     }
 
-    /// <summary>Free ports whose cluster bus port, 10,000 higher, exists.</summary>
+    /// <summary>Free ports whose cluster bus port, 10,000 higher, is free, too; not of those that the kernel gives to clients.</summary>
     static List<int> FreePorts()
     {
         var ports = new List<int>();
-        for (var port = Random.Shared.Next(20_000, 40_000); ports.Count < Nodes; port++)
+        for (var port = Random.Shared.Next(11_000, 21_000); ports.Count < Nodes; port++)
             if (IsFree(port) && IsFree(port + 10_000)) ports.Add(port);
         return ports;
 

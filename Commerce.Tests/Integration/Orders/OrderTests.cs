@@ -21,9 +21,14 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
             return await answer.SlugAsync();
         }));
 
-        Assert.Equal(60, answers.Count(a => a.Length == 0));
-        Assert.Equal(140, answers.Count(a => a == "out-of-stock"));
-        Assert.Equal(0, await Stack.AvailableAsync(product.Id));
+        Assert.All(answers, a => Assert.Contains(a, new[] { "", "out-of-stock" }));
+        // Where an answer was lost, a piece was held for nobody until that was found out: somebody else gets it.
+        var orders = answers.Count(a => a.Length == 0);
+        foreach (var user in users.Zip(answers).Where(a => a.Second.Length > 0).Select(a => a.First).Take(60 - orders))
+            await Eventually.EqualAsync("", async () => await (await user.OrderAsync([new(product.Id, 1)])).SlugAsync());
+        Assert.Equal(60, await Stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+            "SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
+        await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
     }
 
     [Fact]
@@ -36,8 +41,8 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         using var answer = await user.OrderAsync([new(plenty.Id, 3), new(few.Id, 2)]);
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
-        Assert.Equal(10, await Stack.AvailableAsync(plenty.Id));
-        Assert.Equal(1, await Stack.AvailableAsync(few.Id));
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(plenty.Id));
+        await Eventually.EqualAsync(1L, () => Stack.AvailableAsync(few.Id));
     }
 
     [Fact]
@@ -80,7 +85,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("cancel", 1))[0];
         var placed = await user.PlaceAsync(product.Id, 4);
-        Assert.Equal(6, await Stack.AvailableAsync(product.Id));
+        await Eventually.EqualAsync(6L, () => Stack.AvailableAsync(product.Id));
 
         for (var i = 0; i < 2; i++)
         {
@@ -88,7 +93,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
 
-        Assert.Equal(10, await Stack.AvailableAsync(product.Id));
+        await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
     }
 
     [Fact]
@@ -131,7 +136,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         await user.PlaceAsync(product.Id, couponId: coupon.Id);
 
         // The refused one held nothing.
-        Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+        await Eventually.EqualAsync(9L, () => Stack.AvailableAsync(product.Id));
     }
 
     [Theory]

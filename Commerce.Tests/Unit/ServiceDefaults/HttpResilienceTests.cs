@@ -19,7 +19,7 @@ public sealed class HttpResilienceTests
     readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero));
 
     [Theory, InlineData("GET"), InlineData("HEAD"), InlineData("OPTIONS")]
-    public async Task A_get_is_repeated_with_growing_delays(string method)
+    public Task A_get_is_repeated_with_growing_delays(string method) => Eventually.UnspoiltAsync(async () =>
     {
         var server = new Server(_clock, HttpStatusCode.InternalServerError, HttpStatusCode.BadGateway, HttpStatusCode.RequestTimeout, HttpStatusCode.OK);
         using var client = Client(server);
@@ -32,7 +32,7 @@ public sealed class HttpResilienceTests
         Assert.InRange(waits[0], 100, 300);
         Assert.InRange(waits[1], 200, 500);
         Assert.InRange(waits[2], 400, 900);
-    }
+    });
 
     [Theory, InlineData("POST"), InlineData("PUT"), InlineData("PATCH"), InlineData("DELETE")]
     public async Task A_post_is_never_repeated(string method)
@@ -74,7 +74,7 @@ public sealed class HttpResilienceTests
     }
 
     [Theory, InlineData(HttpStatusCode.TooManyRequests), InlineData(HttpStatusCode.ServiceUnavailable)]
-    public async Task The_server_says_how_long_to_wait(HttpStatusCode status)
+    public Task The_server_says_how_long_to_wait(HttpStatusCode status) => Eventually.UnspoiltAsync(async () =>
     {
         var server = new Server(_clock, (call, _) => Task.FromResult(call == 1 ? Busy(status, TimeSpan.FromSeconds(3)) : new HttpResponseMessage()));
         using var client = Client(server);
@@ -83,7 +83,7 @@ public sealed class HttpResilienceTests
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.InRange((server.Calls[1] - server.Calls[0]).TotalSeconds, 3, 3.5);
-    }
+    });
 
     [Fact]
     public async Task An_answer_that_asks_for_too_long_a_wait_is_final()
@@ -98,7 +98,7 @@ public sealed class HttpResilienceTests
     }
 
     [Fact]
-    public async Task A_try_that_hangs_gives_way_to_the_next()
+    public Task A_try_that_hangs_gives_way_to_the_next() => Eventually.UnspoiltAsync(async () =>
     {
         var server = new Server(_clock, (call, token) => call == 1 ? HangAsync(call, token) : Task.FromResult(new HttpResponseMessage()));
         using var client = Client(server, ("AttemptTimeout", "00:00:02"));
@@ -107,10 +107,10 @@ public sealed class HttpResilienceTests
 
         Assert.Equal(2, server.Calls.Count);
         Assert.InRange((server.Calls[1] - server.Calls[0]).TotalSeconds, 2, 3);
-    }
+    });
 
     [Fact]
-    public async Task All_tries_together_are_bounded()
+    public Task All_tries_together_are_bounded() => Eventually.UnspoiltAsync(async () =>
     {
         var start = _clock.GetUtcNow();
         using var client = Client(new Server(_clock, HangAsync), ("TotalTimeout", "00:00:05"), ("AttemptTimeout", "00:00:02"));
@@ -118,7 +118,7 @@ public sealed class HttpResilienceTests
         await Assert.ThrowsAsync<TimeoutRejectedException>(() => SendAsync(client, HttpMethod.Get));
 
         Assert.InRange((_clock.GetUtcNow() - start).TotalSeconds, 5, 6);
-    }
+    });
 
     [Fact]
     public async Task A_failing_host_is_left_alone_for_a_while_and_then_tried_again()
