@@ -8,7 +8,7 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
     /// <summary>The least number of requests of a run.</summary>
     const int Operations = 2000;
 
-    const double SecondsOfEach = 20;
+    const double SecondsOfEach = 15;
 
     /// <summary>Seeds, and for how many seconds: the one that <c>./commerce chaos</c> asks for, or three.</summary>
     public static TheoryData<int, double> Runs => Environment.GetEnvironmentVariable("CHAOS_SEED") is { Length: > 0 } seed

@@ -70,7 +70,12 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
         await Stack.Services.GetRequiredService<Ledger>()
             .ExecuteAsync("UPDATE orders SET status = 'CANCELLED', holding = FALSE WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
 
-        await Eventually.EqualAsync(50L, () => Stack.AvailableAsync(product.Id));
+        await Eventually.EqualAsync(50L, async () =>
+        {
+            // Which would come by itself, within 10 s.
+            using var reconciled = await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled);
+            return await Stack.AvailableAsync(product.Id);
+        });
     }
 
     async Task AdjustAsync(long productId, int delta)
