@@ -24,7 +24,7 @@ public sealed record OutboxOptions
     [Range(1, 8)]
     public int Relays { get; init; } = 2;
 
-    /// <summary>How long messages that were sent, and the notes of what consumers handled, are kept, counted from when they were written: 1 min to 366 days.</summary>
+    /// <summary>How long sent messages (since they were written) and the notes of what consumers handled are kept: 1 min to 366 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepSent { get; init; } = TimeSpan.FromDays(7);
 

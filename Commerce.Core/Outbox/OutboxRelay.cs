@@ -213,7 +213,8 @@ public sealed partial class OutboxRelay(
             Volatile.Write(ref _outcomes[row], error);
             if (!error.IsError)
             {
-                if (Latency.Enabled) Latency.Record((rows[row].Age / 1e6) + clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("topic", rows[row].Topic));
+                if (Latency.Enabled)
+                    Latency.Record((rows[row].Age / 1e6) + clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("topic", rows[row].Topic));
                 if (_next[row] is not 0 and var next)
                 {
                     Send(next);

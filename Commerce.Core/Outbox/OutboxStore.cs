@@ -140,8 +140,8 @@ public sealed class OutboxStore(Ledger ledger)
             var held = await transaction.QueryAsync<long>(
                 "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", claim);
             if (held.Count == 0) return [];
-            // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it believes
-            // to be small, would wait for what others have not committed yet.
+            // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it
+            // believes to be small, would wait for what others have not committed yet.
             var mark = new StringBuilder();
             var served = new HashSet<long> { -1 };
             foreach (var rows in sent.GroupBy(r => (Shard: (long)r.Shard, Again: r.Attempts > 0)).Where(g => held.Contains(g.Key.Shard)))
@@ -211,7 +211,8 @@ public sealed class OutboxStore(Ledger ledger)
         for (var after = 0L; ;)
         {
             var page = await ledger.QueryAsync<AgedRow>("""
-                SELECT id AS Id, CAST(created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Old FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
+                SELECT id AS Id, CAST(created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Old
+                FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
                 """, new { after, seconds, RowsTogether }, cancellationToken);
             var ids = page.Where(r => r.Old == 1).Select(r => r.Id).ToArray();
             if (ids.Length > 0)

@@ -13,7 +13,7 @@ using StackExchange.Redis;
 namespace Commerce.Bench;
 
 /// <summary>How fast orders are taken, paid and off the stock, and how soon lapsed holds return.</summary>
-sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List<Figure> ceilings)
+sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 3;
     const int Together = 64;
@@ -61,10 +61,10 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
         }
 
         File.Delete(tokensFile);
-        ceilings.Add(new("the rows of an order in one transaction, raw", Rate(Figure.Median(rounds.Select(r => r.Raw)), "transactions"), "", null));
-        Add("orders taken", Rate(Figure.Median(rounds.Select(r => r.Orders)), "orders"), "", null);
+        figures.Ceiling("the rows of an order in one transaction, raw", Figures.Rate(Figure.Median(rounds.Select(r => r.Raw)), "transactions"));
+        figures.Add("orders taken", Figures.Rate(Figure.Median(rounds.Select(r => r.Orders)), "orders"));
         var ratio = Figure.Median(rounds.Select(r => r.Orders / r.Raw));
-        Add("orders ÷ raw transactions with the same rows", ratio.ToString("F2", CultureInfo.InvariantCulture), "≥ 0.5", ratio >= 0.5);
+        figures.AtLeast("orders ÷ raw transactions with the same rows", ratio, 0.5);
     }
 
     /// <summary>The same five tables, one command each, as many at once as the load has connections.</summary>
@@ -134,12 +134,12 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
         var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
         while (await Ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
         var whole = (await TakenAsync() - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Add("purchases (order, prepare, pay window, approve at 0 ms)", Rate(rate, "purchases"), "", null);
-        Add("purchases until the stock is taken, end to end", Rate(whole, "purchases"), "", null);
+        figures.Add("purchases (order, prepare, pay window, approve at 0 ms)", Figures.Rate(rate, "purchases"));
+        figures.Add("purchases until the stock is taken, end to end", Figures.Rate(whole, "purchases"));
         foreach (var (name, step) in names.Zip(steps))
         {
             step.Sort();
-            Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"), "", null);
+            figures.Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"));
         }
 
         async Task<int> BuyAsync(TimeSpan time)
@@ -201,13 +201,13 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
 
         var delays = await ReturnedAsync(due);
         var p99 = delays[(int)(delays.Count * 0.99)];
-        Add(string.Create(CultureInfo.InvariantCulture, $"hold lapsed → stock back, {holds:N0} holds outstanding, p50 / p99"), string.Create(CultureInfo.InvariantCulture, $"{delays[delays.Count / 2]:F0} / {p99:F0} ms"), "≤ 1 s at p99", p99 <= 1000);
+        figures.Add(string.Create(CultureInfo.InvariantCulture, $"hold lapsed → stock back, {holds:N0} holds outstanding, p50 / p99"), string.Create(CultureInfo.InvariantCulture, $"{delays[delays.Count / 2]:F0} / {p99:F0} ms"), "≤ 1 s at p99", p99 <= 1000);
 
         var rest = ids.Skip(Lapsing).ToList();
         var now = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, CancellationToken.None);
         await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = @now WHERE user_id = 'lapse' AND holding", new { now }, CancellationToken.None);
         var all = await ReturnedAsync(rest.ToDictionary(id => id, _ => now));
-        Add(string.Create(CultureInfo.InvariantCulture, $"all {rest.Count:N0} at once, the last one back"), string.Create(CultureInfo.InvariantCulture, $"{all[^1]:F0} ms"), "", null);
+        figures.Add(string.Create(CultureInfo.InvariantCulture, $"all {rest.Count:N0} at once, the last one back"), string.Create(CultureInfo.InvariantCulture, $"{all[^1]:F0} ms"));
 
         async Task<List<double>> ReturnedAsync(Dictionary<string, DateTime> waiting)
         {
@@ -230,12 +230,4 @@ sealed class OrderBench(BenchStack stack, bool quick, List<Figure> figures, List
             return took;
         }
     }
-
-    void Add(string what, string value, string target, bool? met)
-    {
-        figures.Add(new(what, value, target, met));
-        Console.WriteLine($"  {what}: {value} {target}");
-    }
-
-    static string Rate(double perSecond, string what) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {what}/s");
 }

@@ -12,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Bench;
 
 /// <summary>How fast the relays of the Workers send what waits, against reading the same rows and producing them without any care.</summary>
-sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, List<Figure> ceilings)
+sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 5;
     const int RowsTogether = 5000;
@@ -32,7 +32,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
     /// <summary>As careful with every message as the relay's, and told only what it has to know.</summary>
     readonly IProducer<string, byte[]> _raw = new ProducerBuilder<string, byte[]>(new ProducerConfig
     {
-        BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true, DeliveryReportFields = "none",
+        BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true,
+        DeliveryReportFields = "none",
     }).Build();
 
     readonly int _rows = quick ? 10_000 : 50_000;
@@ -44,19 +45,18 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
         // The first message makes the topic; the relay's producer makes none.
         await stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?> { Value = Payload });
         // The compiler is done with both after some ten thousand messages.
-        await RoundAsync(_rows);
+        await RoundAsync(50_000);
         var rounds = new List<(double Raw, double Relay)>();
         for (var i = 0; i < Rounds; i++)
         {
             rounds.Add(await RoundAsync(_rows));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  round {i + 1}: raw {rounds[^1].Raw:F0}/s, relay {rounds[^1].Relay:F0}/s"));
+            Figures.Say(string.Create(CultureInfo.InvariantCulture, $"round {i + 1}: raw {rounds[^1].Raw:F0}/s, relay {rounds[^1].Relay:F0}/s"));
         }
 
-        ceilings.Add(new("outbox rows read and produced, each acknowledged, nothing marked", Rate(Figure.Median(rounds.Select(r => r.Raw))), "", null));
+        figures.Ceiling("outbox rows read and produced, each acknowledged, nothing marked", Figures.Rate(Figure.Median(rounds.Select(r => r.Raw)), "messages"));
         var relay = Figure.Median(rounds.Select(r => r.Relay));
-        Add($"relay, from {_rows:N0} waiting rows", Rate(relay), "≥ 5,000 messages/s", relay >= 5000);
-        var ratio = Figure.Median(rounds.Select(r => r.Relay / r.Raw));
-        Add("relay ÷ reading the rows and producing them raw", ratio.ToString("F2", CultureInfo.InvariantCulture), "≥ 0.5", ratio >= 0.5);
+        figures.Add($"relay, from {_rows:N0} waiting rows", Figures.Rate(relay, "messages"), "≥ 5,000 messages/s", relay >= 5000);
+        figures.AtLeast("relay ÷ reading the rows and producing them raw", Figure.Median(rounds.Select(r => r.Relay / r.Raw)), 0.5);
         await LatencyAsync();
         _raw.Dispose();
         await Ledger.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
@@ -89,7 +89,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
                 new { Topic, Payload, rows = JsonSerializer.Serialize(keys.Select(k => new object[] { OutboxWriter.ShardOf(k), k })) }, CancellationToken.None);
         }
 
-        await Ledger.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
+        await Ledger.ExecuteAsync(
+            "INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
     }
 
     /// <summary>
@@ -154,11 +155,13 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
         }
 
         var took = await arrivals;
-        AtMost("commit to Kafka, awake, p50", took[took.Count / 2], 20);
-        AtMost("commit to Kafka, awake, p99", took[(int)(took.Count * 0.99)], 100);
+        figures.AtMost("commit to Kafka, awake, p50", took[took.Count / 2], 20, "ms");
+        figures.AtMost("commit to Kafka, awake, p99", took[(int)(took.Count * 0.99)], 100, "ms");
     }
 
-    /// <summary>Reads the topic from its present end, and asks often: the broker of the offline mode answers a waiting consumer only when its time is over.</summary>
+    /// <summary>
+    /// Reads the topic from its present end, and asks often: the broker of the offline mode answers a waiting consumer only when its time is over.
+    /// </summary>
     IConsumer<string, byte[]> Listen()
     {
         var consumer = new ConsumerBuilder<string, byte[]>(
@@ -174,17 +177,6 @@ sealed class OutboxBench(BenchStack stack, bool quick, List<Figure> figures, Lis
         while (await Ledger.SingleAsync<long?>("SELECT id FROM outbox_waiting LIMIT 1", null, CancellationToken.None) is not null)
             await Task.Delay(20);
     }
-
-    void AtMost(string what, double value, double target) =>
-        Add(what, string.Create(CultureInfo.InvariantCulture, $"{value:F1} ms"), string.Create(CultureInfo.InvariantCulture, $"≤ {target:0.##} ms"), value <= target);
-
-    void Add(string what, string value, string target, bool met)
-    {
-        figures.Add(new(what, value, target, met));
-        Console.WriteLine($"  {what}: {value} {target}");
-    }
-
-    static string Rate(double perSecond) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} messages/s");
 
     sealed record Row(long Id, string Topic, string Key, string MessageId, byte[] Payload, string? Traceparent);
 }
