@@ -207,13 +207,14 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
         await Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].Captured > 0);
 
-        await Eventually.EqualAsync(meanwhile switch
+        await Eventually.GetAsync(() => AttemptsAsync(purchase), attempts => meanwhile switch
         {
-            "nothing" => "SUCCEEDED",
-            "paid otherwise" => "CANCELLED SUCCEEDED",
-            "paid with the same" => "ABANDONED SUCCEEDED",
-            _ => "CANCELLED",
-        }, () => AttemptsAsync(purchase));
+            "nothing" => attempts == "SUCCEEDED",
+            "paid otherwise" => attempts == "CANCELLED SUCCEEDED",
+            // Both attempts are for this capture, and the second may be given up before it comes, too: it is one's, whosever.
+            "paid with the same" => attempts is "ABANDONED SUCCEEDED" or "SUCCEEDED ABANDONED",
+            _ => attempts == "CANCELLED",
+        });
         await AuditAsync();
         Assert.Equal(meanwhile == "cancelled" ? 0 : Price, await purchase.CapturedAsync());
     }
