@@ -80,6 +80,8 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Ledger.QueryAsync<string>(
             "SELECT message_id FROM outbox WHERE message_id IN @ids", new { ids = new[] { old, dead, refused, waiting, young } }, Cancelled)).Order());
         Assert.Equal([young], await Ledger.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
+        // Young again, before they are nobody's: the Workers purge, too.
+        await Ledger.ExecuteAsync("UPDATE outbox SET created_at = created_at + INTERVAL 10 DAY WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY", null, Cancelled);
         await Ledger.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
         await ChangeRefusedAsync(dead, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         await ChangeRefusedAsync(refused, "r.next_attempt_at = UTC_TIMESTAMP(6)");
