@@ -54,18 +54,15 @@ public static partial class FaultInjection
         await stack.StoppedAsync(resource);
     }
 
-    /// <summary>Sends a command to Redis, as soon as this process is connected to it (again).</summary>
-    public static async Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments)
-    {
-        await Eventually.EqualAsync(true, () => Task.FromResult(Redis(stack).Multiplexer.IsConnected));
-        return await Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(30));
-    }
+    /// <summary>Sends a command to Redis, as soon as this process is connected to it (again), and again where no answer came.</summary>
+    public static Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments) =>
+        Eventually.DoneAsync(() => Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(30)));
 
     /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
     public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
     {
         var dumps = new Dictionary<RedisKey, byte[]>();
-        foreach (var key in keys) dumps[key] = (await Redis(stack).KeyDumpAsync(key))!;
+        foreach (var key in keys) dumps[key] = (await Eventually.DoneAsync(() => Redis(stack).KeyDumpAsync(key)))!;
         return dumps;
     }
 
