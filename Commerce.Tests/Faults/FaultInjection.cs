@@ -62,7 +62,7 @@ public static partial class FaultInjection
     public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
     {
         var dumps = new Dictionary<RedisKey, byte[]>();
-        foreach (var key in keys) dumps[key] = (await Redis(stack).KeyDumpAsync(key))!;
+        foreach (var key in keys) dumps[key] = (await Eventually.DoneAsync(() => Redis(stack).KeyDumpAsync(key)))!;
         return dumps;
     }
 
