@@ -6,7 +6,8 @@ source "$HERE/debian.sh"
 MINIMUM=120.0.0
 
 # The browser starts itself again for each of its processes, so it cannot run under a loader of its own: the host's loader and C library, the
-# folder's other libraries. Package and host are of the same release of Debian.
+# folder's other libraries. Package and host are of the same release of Debian. libpulse's own libraries are where only its RUNPATH, a folder of
+# the host, says.
 wrap_browser() {
   local library
   for library in ld-linux libBrokenLocale libanl libc libc_malloc_debug libdl libm libmvec libnsl libnss_ libpthread libresolv librt libthread_db libutil; do
@@ -19,7 +20,7 @@ here=$(dirname -- "$(readlink -f -- "$0")")
 [ "${1:-}" = chromium ] || { echo "usage: my chromium [ARG...]" >&2; exit 2; }
 shift
 set -- "$here/usr/lib/chromium/chromium" "$@"
-for folder in "$here"/usr/lib/*-linux-gnu "$here"/usr/lib; do libraries=${libraries:+$libraries:}$folder; done
+for folder in "$here"/usr/lib/*-linux-gnu "$here"/usr/lib/*-linux-gnu/pulseaudio "$here"/usr/lib; do libraries=${libraries:+$libraries:}$folder; done
 export LD_LIBRARY_PATH=$libraries XDG_DATA_DIRS=$here/usr/share FONTCONFIG_FILE=$here/fonts.conf
 exec "$@"
 WRAPPER
@@ -32,7 +33,7 @@ WRAPPER
 FONTS
 }
 
-if begin chromium 2; then
+if begin chromium 3; then
   host=$(host_program chromium "$MINIMUM")
   [[ -n $host ]] || need_debian chromium "$MINIMUM"
   installable
