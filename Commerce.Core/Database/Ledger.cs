@@ -1,7 +1,5 @@
 using System.Data;
 using System.Data.Common;
-using System.Globalization;
-using System.Text;
 using Commerce.ServiceDefaults;
 using Dapper;
 using Polly;
@@ -101,30 +99,6 @@ public sealed class Statements(DbConnection connection, DbTransaction? transacti
     {
         using var span = SqlSpan.Start(sql);
         return await connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
-    }
-
-    /// <summary>Inserts rows with one statement; at most a few hundred.</summary>
-    /// <param name="insert">The statement up to and with <c>VALUES</c>.</param>
-    /// <param name="rows">The values of each row, in the order of the columns.</param>
-    public Task<int> InsertAsync(string insert, IEnumerable<object?[]> rows)
-    {
-        var sql = new StringBuilder(insert);
-        var parameters = new DynamicParameters();
-        var count = 0;
-        foreach (var (i, row) in rows.Index())
-        {
-            sql.Append(i == 0 ? " (" : ", (");
-            foreach (var (j, value) in row.Index())
-            {
-                var name = string.Create(CultureInfo.InvariantCulture, $"p{count++}");
-                parameters.Add(name, value);
-                sql.Append(j == 0 ? "@" : ", @").Append(name);
-            }
-
-            sql.Append(')');
-        }
-
-        return ExecuteAsync(sql.ToString(), parameters);
     }
 
     CommandDefinition Command(string sql, object? parameters) =>

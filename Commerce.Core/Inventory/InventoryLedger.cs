@@ -10,8 +10,11 @@ public sealed class InventoryLedger(Ledger ledger)
     /// <summary>The consumer's name in the inbox.</summary>
     public const string Consumer = "inventory";
 
-    /// <summary>The epoch of the gate, which cannot be raised before the transaction has ended.</summary>
-    public static Task<int> LockEpochAsync(Statements transaction) => transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE");
+    /// <summary>Reads the epoch of the gate, which cannot be raised before the transaction has ended.</summary>
+    public const string LockEpoch = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE";
+
+    /// <inheritdoc cref="LockEpoch"/>
+    public static Task<int> LockEpochAsync(Statements transaction) => transaction.SingleAsync<int>(LockEpoch);
 
     /// <summary>The epoch of the gate now. 0: it was never open.</summary>
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Testing;
@@ -143,23 +144,27 @@ public sealed partial class OrderService(
         Statements transaction, PlacedOrder placed, int epoch, string userId, OrderRequest request, IReadOnlyList<OrderLine> lines,
         Dictionary<long, PricedProduct> prices, long discount)
     {
-        // What was held under an older epoch is lost: the gate was rebuilt without it.
-        if (await InventoryLedger.LockEpochAsync(transaction) != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
         if (request.CouponId is { } couponId && await transaction.ExecuteAsync("""
                 UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId AND user_id = @userId AND order_id IS NULL
                 """, new { placed.OrderId, couponId, userId }) == 0)
             throw new ProblemException(OrderProblems.CouponNotUsable, "An order of yours has it.");
-        await transaction.ExecuteAsync("""
-            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
-            VALUES (@OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt)
-            """, new { placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt });
         var shipping = request.Shipping!;
-        await transaction.ExecuteAsync("""
+        var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
+        // One round trip for all of it: the way to MySQL and back costs more than the rows.
+        var now = await transaction.SingleAsync<int>($"""
+            {InventoryLedger.LockEpoch};
+            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
+            VALUES (@OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt);
             INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
-            VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2)
-            """, new { placed.OrderId, shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "" });
-        await transaction.InsertAsync("INSERT INTO order_item (order_id, product_id, quantity, price) VALUES",
-            lines.Select(l => new object[] { placed.OrderId, l.ProductId, l.Quantity, prices[l.ProductId].Price }));
+            VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2);
+            INSERT INTO order_item (order_id, product_id, quantity, price) VALUES {items}
+            """, new
+        {
+            placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt,
+            shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
+        });
+        // What was held under an older epoch is lost: the gate was rebuilt without it.
+        if (now != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
     }
 
     /// <summary>Whether an order is in the ledger after all; where it is not, its hold is given back.</summary>

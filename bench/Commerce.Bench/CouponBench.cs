@@ -117,7 +117,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     async Task LatencyAsync()
     {
         var rate = _topRate / 2;
-        string[] tokens = [.. _tokens.Take((int)(rate * _round.TotalSeconds))];
+        string[] tokens = [.. _tokens.Take((int)(rate * 3 * _round.TotalSeconds))];
         // The load generator has to warm up, too.
         await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
         await RestAsync();
