@@ -114,16 +114,23 @@ sealed class CouponBench(BenchStack stack, bool quick)
         return (result.Requests - result.Refused) / result.Seconds;
     }
 
+    /// <summary>Several rounds, as for the rates: one stall of the machine would be all that a single one tells of.</summary>
     async Task LatencyAsync()
     {
         var rate = _topRate / 2;
-        string[] tokens = [.. _tokens.Take((int)(rate * 3 * _round.TotalSeconds))];
-        // The load generator has to warm up, too.
-        await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
-        await RestAsync();
-        var latencies = await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
-        _figures.AtMost("p99 of issue at half its top rate", latencies[(int)(latencies.Length * 0.99)], 30, "ms");
-        await RestAsync();
+        string[] tokens = [.. _tokens.Take((int)(rate * _round.TotalSeconds))];
+        var rounds = new List<double>();
+        // The load generator has to warm up, too: the first round does not count.
+        for (var i = 0; i <= Rounds; i++)
+        {
+            var latencies = await Load.AtRateAsync(IssueUrl(await stack.CouponAsync(total: 10_000_000)), tokens, rate);
+            await RestAsync();
+            var p99 = latencies[(int)(latencies.Length * 0.99)];
+            Figures.Say(string.Create(CultureInfo.InvariantCulture, $"{rate:F0}/s, round {i}: p50 {latencies[latencies.Length / 2]:F1} ms, p99 {p99:F1} ms"));
+            if (i > 0) rounds.Add(p99);
+        }
+
+        _figures.AtMost("p99 of issue at half its top rate", Figure.Median(rounds), 30, "ms");
     }
 
     async Task RawScriptAsync()
