@@ -50,6 +50,7 @@ public static class CommerceCoreExtensions
         services.AddReconciler<OrderReconciler>();
         services.AddSingleton<InventoryLedger>();
         services.AddSingleton<InventoryGate>();
+        services.AddSingleton<InventoryGateOpener>();
         services.AddReconciler<InventoryReconciler>();
         services.AddSingleton<ProductAdministration>();
         builder.AddPaymentGateway();

@@ -133,7 +133,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (int)result == 1;
     }
 
-    /// <summary>Closes the gate unless it is the one of <paramref name="epoch"/>, opened by the server that answers now.</summary>
+    /// <summary>Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now.</summary>
     public async Task<bool> CloseStaleAsync(long couponId, int epoch)
     {
         var keys = KeysOf(couponId);
@@ -169,6 +169,11 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         await Task.WhenAll(by, at).WaitAsync(Deadline);
         return ((await by) == server, (await at) is { IsNull: false } value ? (long)value : null);
     }
+
+    /// <summary>
+    /// Whether it is known which incarnation of Redis has this coupon's gate; without that everything is refused, and nothing can be opened.
+    /// </summary>
+    public bool KnowsServerOf(long couponId) => servers.IncarnationOf(KeysOf(couponId)[0]) is not null;
 
     /// <summary>What the gate holds of each coupon: its epoch, version, server and stock; null where it is closed.</summary>
     public async Task<IReadOnlyList<GateState?>> InspectAsync(IReadOnlyList<long> couponIds)

@@ -30,7 +30,8 @@ public sealed class CouponGateOpener(CouponLedger ledger, CouponGate gate, TimeP
     async Task<bool> OpenAsync(long couponId)
     {
         var coupon = await ledger.FindAsync(couponId, CancellationToken.None);
-        if (coupon is null) return false;
+        // A claim for a gate that cannot be opened would close it for all others.
+        if (coupon is null || !gate.KnowsServerOf(couponId)) return false;
         if (coupon.GateEpoch == 0 && await ledger.ClaimGateAsync(couponId, 0, Patience, CancellationToken.None))
             return await gate.OpenAsync(coupon, 1, coupon.TotalQuantity - coupon.IssuedQuantity);
 

@@ -45,7 +45,6 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static readonly RedisScript Open = RedisScript.Load("Inventory/open.lua");
     static readonly RedisScript Close = RedisScript.Load("Inventory/close.lua");
     static readonly RedisScript Snapshot = RedisScript.Load("Inventory/snapshot.lua");
-    static readonly RedisScript Correct = RedisScript.Load("Inventory/correct.lua");
 
     /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
@@ -56,6 +55,9 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     const int EntriesTogether = 1000;
 
     readonly IDatabase _redis = connection.GetDatabase();
+
+    /// <summary>Whether it is known which incarnation of Redis answers; without that everything is refused, and nothing can be opened.</summary>
+    public bool KnowsServer => Server is not null;
 
     string? Server => servers.IncarnationOf(InventoryKeys.All[0]);
 
@@ -125,11 +127,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
             Pairs(answer[3]).ToDictionary(p => p.Field, p => Parse(p.Value)));
     }
 
-    /// <summary>Repairs what is available of a product where nothing moved since the comparison; false where something did.</summary>
-    public async Task<bool> CorrectAsync(int epoch, long productId, long was, long right) =>
-        (int)await Correct.RunAsync(_redis, InventoryKeys.All, [epoch, productId, was, right], Deadline) == 1;
-
-    /// <summary>Closes the gate unless it is the one of <paramref name="epoch"/>, opened by the server that answers now.</summary>
+    /// <summary>Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now.</summary>
     public async Task CloseStaleAsync(int epoch)
     {
         if (Server is { } server) await Close.RunAsync(_redis, InventoryKeys.All, [epoch, server], Deadline);

@@ -39,16 +39,17 @@ public sealed class InventoryLedger(Ledger ledger)
                     UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
                     WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
                     """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
-            var stock = await transaction.QueryAsync<AvailablePieces>("SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces FROM product");
-            var held = await transaction.QueryAsync<HeldLine>("""
-                SELECT o.id AS OrderId, o.hold_expires_at AS Deadline, i.product_id AS ProductId, i.quantity AS Quantity
-                FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding ORDER BY o.id
+            // One statement, so one moment: pieces that leave the stock in between would be neither in it nor held.
+            var rows = await transaction.QueryAsync<LedgerPieces>("""
+                SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS Deadline FROM product
+                UNION ALL
+                SELECT i.product_id, i.quantity, o.id, o.hold_expires_at FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding = TRUE
                 """);
-            var pieces = held.GroupBy(h => h.ProductId).ToDictionary(p => p.Key, p => p.Sum(h => (long)h.Quantity));
+            var held = rows.Where(r => r.OrderId is not null).ToLookup(r => r.ProductId, r => r.Pieces);
             return new InventoryContent(seenEpoch + 1,
-                [.. stock.Select(s => s with { Pieces = s.Pieces - pieces.GetValueOrDefault(s.ProductId) })],
-                [.. held.GroupBy(h => (h.OrderId, h.Deadline)).Select(o =>
-                    new Hold(o.Key.OrderId, new(o.Key.Deadline, TimeSpan.Zero), [.. o.Select(h => new OrderLine(h.ProductId, h.Quantity))]))]);
+                [.. rows.Where(r => r.OrderId is null).Select(r => new AvailablePieces(r.ProductId, r.Pieces - held[r.ProductId].Sum()))],
+                [.. rows.Where(r => r.OrderId is not null).GroupBy(r => (r.OrderId, r.Deadline)).Select(o =>
+                    new Hold(o.Key.OrderId!, new(o.Key.Deadline!.Value, TimeSpan.Zero), [.. o.Select(r => new OrderLine(r.ProductId, (int)r.Pieces))]))]);
         }, cancellationToken);
 
     /// <summary>The claim of this epoch is over: the gate is open, so a next loss needs not wait for the lease.</summary>
@@ -59,52 +60,63 @@ public sealed class InventoryLedger(Ledger ledger)
     /// Takes the pieces of paid orders off the stock, in one transaction with the inbox and the audit. Orders that were handled already, or refunded
     /// before, change nothing.
     /// </summary>
-    /// <returns>The orders for which there was not enough: nothing was taken for them, and they are <c>REFUNDING</c>.</returns>
-    public async Task<IReadOnlyList<string>> TakeOffStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
+    public async Task<StockTaken> TakeOffStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
     {
-        if (await TryTakeAsync(orderIds, acceptShortfall: false, cancellationToken)) return [];
+        if (await TryTakeAsync(orderIds, cancellationToken) is { } all) return new(all, []);
         // Not enough for all together. One after another, in the order in which they came, those that can be served are.
-        var unserved = new List<string>();
+        var (off, unserved) = (new List<string>(), new List<string>());
         foreach (var orderId in orderIds)
         {
-            if (await TryTakeAsync([orderId], acceptShortfall: false, cancellationToken)) continue;
-            await TryTakeAsync([orderId], acceptShortfall: true, cancellationToken);
-            unserved.Add(orderId);
+            if (await TryTakeAsync([orderId], cancellationToken) is { } one) off.AddRange(one);
+            else if (await AcceptShortfallAsync(orderId, cancellationToken)) unserved.Add(orderId);
         }
 
-        return unserved;
+        return new(off, unserved);
     }
 
-    Task<bool> TryTakeAsync(IReadOnlyList<string> orderIds, bool acceptShortfall, CancellationToken cancellationToken) =>
-        ledger.TryTransactAsync(async transaction =>
+    /// <summary>Those of the orders that are paid and off the stock now; null where there is not enough for all of them, and nothing was done.</summary>
+    async Task<IReadOnlyList<string>?> TryTakeAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> paid = [];
+        return await ledger.TryTransactAsync(async transaction =>
         {
             // Locked: a refund of the same order comes before or after this.
-            var orders = (await transaction.QueryAsync<string>(
-                "SELECT id FROM orders WHERE id IN @orderIds AND holding AND status = 'PAID' ORDER BY id FOR UPDATE", new { orderIds }));
-            await transaction.ExecuteAsync(
-                "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds",
-                new { Consumer, orderIds });
-            if (orders.Count == 0) return true;
-            if (acceptShortfall)
-            {
-                await transaction.ExecuteAsync("UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id IN @orders", new { orders });
-                return true;
-            }
-
+            var orders = await transaction.QueryAsync<(string Id, bool Holding)>(
+                "SELECT id, holding FROM orders WHERE id IN @orderIds AND status = 'PAID' ORDER BY id FOR UPDATE", new { orderIds });
+            paid = [.. orders.Select(o => o.Id)];
+            await NoteHandledAsync(transaction, orderIds);
+            var taking = orders.Where(o => o.Holding).Select(o => o.Id).ToList();
+            if (taking.Count == 0) return true;
             var wanted = await transaction.QueryAsync<AvailablePieces>("""
-                SELECT product_id AS ProductId, CAST(SUM(quantity) AS SIGNED) AS Pieces FROM order_item WHERE order_id IN @orders
+                SELECT product_id AS ProductId, CAST(SUM(quantity) AS SIGNED) AS Pieces FROM order_item WHERE order_id IN @taking
                 GROUP BY product_id ORDER BY product_id
-                """, new { orders });
+                """, new { taking });
             foreach (var (productId, pieces) in wanted)
                 if (await transaction.ExecuteAsync(
                         "UPDATE product SET stock = stock - @pieces WHERE id = @productId AND stock >= @pieces", new { pieces, productId }) == 0) return false;
             await transaction.ExecuteAsync("""
                 INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
-                SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @orders
-                """, new { orders });
-            await transaction.ExecuteAsync("UPDATE orders SET holding = FALSE WHERE id IN @orders", new { orders });
+                SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @taking;
+                UPDATE orders SET holding = FALSE WHERE id IN @taking
+                """, new { taking });
             return true;
+        }, cancellationToken) ? paid : null;
+    }
+
+    /// <summary>A paid order that cannot be served is <c>REFUNDING</c>. False where it is not waiting for its pieces any more.</summary>
+    Task<bool> AcceptShortfallAsync(string orderId, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction =>
+        {
+            var accepted = await transaction.ExecuteAsync(
+                "UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'", new { orderId }) == 1;
+            await NoteHandledAsync(transaction, [orderId]);
+            return accepted;
         }, cancellationToken);
+
+    static Task<int> NoteHandledAsync(Statements transaction, IReadOnlyList<string> orderIds) =>
+        transaction.ExecuteAsync(
+            "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds",
+            new { Consumer, orderIds });
 
     /// <summary>
     /// An order was refunded in full: it is <c>REFUNDED</c>, and what was taken off the stock for it returns, with its row in the audit. After the
@@ -145,7 +157,17 @@ public sealed class InventoryLedger(Ledger ledger)
         }
     }
 
-    sealed record HeldLine(string OrderId, DateTime Deadline, long ProductId, int Quantity);
+    /// <summary>Pieces of a product: its stock, or what an order holds of it.</summary>
+    sealed class LedgerPieces
+    {
+        public required long ProductId { get; init; }
+
+        public required long Pieces { get; init; }
+
+        public string? OrderId { get; init; }
+
+        public DateTime? Deadline { get; init; }
+    }
 
     sealed record RefundedOrder(string Status, bool Holding);
 }
@@ -153,3 +175,8 @@ public sealed class InventoryLedger(Ledger ledger)
 /// <summary>What returns to the stock with a refund.</summary>
 /// <param name="Epoch">The gate's epoch in the transaction; 0 where nothing was taken off the stock.</param>
 public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderLine> Lines);
+
+/// <summary>What became of paid orders that were to leave the stock.</summary>
+/// <param name="Off">They are off the stock, now or already before: their holds can be confirmed.</param>
+/// <param name="Unserved">There was not enough: nothing was taken for them, and they are <c>REFUNDING</c>.</param>
+public sealed record StockTaken(IReadOnlyList<string> Off, IReadOnlyList<string> Unserved);

@@ -9,10 +9,11 @@ namespace Commerce.Core.Inventory;
 
 /// <summary>
 /// Compares the gate with the ledger: of every product, what is available must be the stock without what is held. Differences come and go while
-/// orders move; one that two looks find unchanged, with nothing moved in between, is repaired.
+/// orders move; one that two looks find unchanged, with nothing moved in between, is repaired: the gate is opened anew under a higher epoch. To set
+/// the number alone would be undone by a change that was committed before, and reaches the gate after: it carries the epoch that it was made under.
 /// </summary>
 public sealed partial class InventoryReconciler(
-    Ledger ledger, OrderLedger orders, InventoryGate gate, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
+    Ledger ledger, OrderLedger orders, InventoryGate gate, InventoryGateOpener opener, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
 {
     static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
@@ -32,18 +33,13 @@ public sealed partial class InventoryReconciler(
         var first = await CompareAsync(cancellationToken);
         if (first.Count == 0) return 0;
         await Task.Delay(Quiet, clock, cancellationToken);
-        var repaired = 0;
-        foreach (var drift in (await CompareAsync(cancellationToken)).Intersect(first))
-        {
-            Found.Add(1);
-            var right = drift.Stock - drift.Held;
-            if (!await gate.CorrectAsync(drift.Epoch, drift.ProductId, drift.Available, right)) continue;
-            repaired++;
-            LogRepaired(logger, drift.ProductId, drift.Available, right, drift.Stock, drift.Held);
-        }
-
-        Repaired.Add(repaired);
-        return repaired;
+        var drifts = (await CompareAsync(cancellationToken)).Intersect(first).ToList();
+        if (drifts.Count == 0) return 0;
+        Found.Add(drifts.Count);
+        foreach (var drift in drifts) LogFound(logger, drift.ProductId, drift.Available, drift.Stock - drift.Held, drift.Stock, drift.Held);
+        if (!await opener.TryOpenAsync(drifts[0].Epoch, cancellationToken)) return 0;
+        Repaired.Add(drifts.Count);
+        return drifts.Count;
     }
 
     /// <summary>
@@ -59,8 +55,10 @@ public sealed partial class InventoryReconciler(
         {
             var known = (await orders.ListStatesAsync(chunk, cancellationToken)).ToDictionary(o => o.Id);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
-            var confirm = known.Values.Where(o => o is { Holding: false, Status: OrderState.Paid }).Select(o => o.Id).ToList();
-            var release = known.Values.Where(o => o is { Holding: false, Status: not OrderState.Paid }).Select(o => o.Id).ToList();
+            // Whoever refunds an order gives its pieces back; to release its hold besides would give them back twice. Where that one died, the
+            // pieces are missing in the gate until the drift is found.
+            var confirm = known.Values.Where(o => o is { Holding: false, Status: OrderState.Paid or OrderState.Refunded }).Select(o => o.Id).ToList();
+            var release = known.Values.Where(o => o is { Holding: false, Status: not (OrderState.Paid or OrderState.Refunded) }).Select(o => o.Id).ToList();
             if (endUnknown) release.AddRange(missing);
             await gate.ConfirmAsync(confirm);
             await gate.ReleaseAsync(release);
@@ -97,8 +95,8 @@ public sealed partial class InventoryReconciler(
     [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]
     static partial void LogHealed(ILogger logger, int released, int confirmed);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Product {ProductId}: {Available} available in the gate were set to {Right}: stock {Stock}, held {Held}")]
-    static partial void LogRepaired(ILogger logger, long productId, long available, long right, int stock, long held);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Product {ProductId}: {Available} are available in the gate instead of {Right}: stock {Stock}, held {Held}")]
+    static partial void LogFound(ILogger logger, long productId, long available, long right, int stock, long held);
 }
 
 /// <summary>A product of which what is available is not the stock without what is held.</summary>

@@ -1,4 +1,4 @@
--- After a refund: gives an order's pieces back, by its hold where that was not confirmed yet, else by its lines.
+-- After a refund: gives an order's pieces back, and ends its hold where that was not confirmed yet.
 -- KEYS  1 gate   2 available   3 holds   4 lines
 -- ARGV  1 the epoch that the ledger had in the refund's transaction   2 order   3.. product, quantity, product, quantity ...
 -- Returns 1 given back, 0 the gate was rebuilt since: it knows already.

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
@@ -11,9 +12,15 @@ namespace Commerce.Core.Redis;
 /// <c>run_id</c>: what it holds may be older than what was promised, so whoever relies on its memory passes the id along and is refused
 /// where the data was written under another one.
 /// </summary>
-public sealed partial class RedisServers(IConnectionMultiplexer redis, ILogger<RedisServers> logger) : IHostedService
+public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvider clock, ILogger<RedisServers> logger) : IHostedService, IDisposable
 {
-    readonly ConcurrentDictionary<EndPoint, string> _incarnations = new();
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
+
+    /// <summary>Until a server has said who it is, nothing goes through its gates: it is asked until it answers.</summary>
+    static readonly RetryPolicy Asking = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
+
+    readonly ConcurrentDictionary<EndPoint, Connection> _connections = new();
+    readonly CancellationTokenSource _stopping = new();
     volatile bool _several;
 
     /// <summary>The run id of the server that holds <paramref name="key"/>; null while it is unknown: treat it as out of reach.</summary>
@@ -21,12 +28,12 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, ILogger<R
     {
         if (!_several)
         {
-            foreach (var (_, only) in _incarnations) return only;
+            foreach (var (_, only) in _connections) return only.RunId;
             return null;
         }
 
         var node = redis.GetEndPoints().Select(e => redis.GetServer(e).ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null);
-        return node?.EndPoint is { } at && _incarnations.TryGetValue(at, out var id) ? id : null;
+        return node?.EndPoint is { } at && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
     }
 
     /// <inheritdoc/>
@@ -34,7 +41,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, ILogger<R
     {
         redis.ConnectionFailed += OnFailed;
         redis.ConnectionRestored += OnRestored;
-        await Task.WhenAll(redis.GetEndPoints().Select(LearnAsync));
+        await Task.WhenAll(redis.GetEndPoints().Select(at => LearnAsync(at, new())));
     }
 
     /// <inheritdoc/>
@@ -42,35 +49,69 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, ILogger<R
     {
         redis.ConnectionFailed -= OnFailed;
         redis.ConnectionRestored -= OnRestored;
-        return Task.CompletedTask;
+        return _stopping.CancelAsync();
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _stopping.Dispose();
 
     void OnFailed(object? sender, ConnectionFailedEventArgs e)
     {
-        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _incarnations.TryRemove(at, out _);
+        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _connections.TryRemove(at, out _);
     }
 
     void OnRestored(object? sender, ConnectionFailedEventArgs e)
     {
-        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = LearnAsync(at);
+        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = LearnAsync(at, new());
     }
 
-    async Task LearnAsync(EndPoint at)
+    /// <summary>Returns after the first try; the others go on beside the caller.</summary>
+    async Task LearnAsync(EndPoint at, Connection connection)
+    {
+        _connections[at] = connection;
+        if (!await TryLearnAsync(at, connection)) _ = LearnLaterAsync(at, connection);
+    }
+
+    async Task LearnLaterAsync(EndPoint at, Connection connection)
     {
         try
         {
-            var server = redis.GetServer(at);
-            var info = await server.InfoAsync("server").WaitAsync(TimeSpan.FromSeconds(2));
-            _incarnations[at] = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
+            for (var attempt = 1; ; attempt++)
+            {
+                await Task.Delay(Asking.Delay(attempt), clock, _stopping.Token);
+                // Another connection took its place, or none: ConnectionRestored comes when there is one.
+                if (!_connections.TryGetValue(at, out var now) || now != connection || await TryLearnAsync(at, connection)) return;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The process ends.
+        }
+    }
+
+    async Task<bool> TryLearnAsync(EndPoint at, Connection connection)
+    {
+        try
+        {
+            var info = await redis.GetServer(at).InfoAsync("server").WaitAsync(Deadline, clock);
+            // Kept with its connection: an answer that comes after the connection is gone tells nothing about the next one.
+            connection.RunId = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
             _several = redis.GetEndPoints().Length > 1;
+            return true;
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
-            // Not connected: ConnectionRestored comes when it is.
             LogUnknown(logger, at, e.Message);
+            return false;
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} cannot be asked for its run id: {Reason}")]
     static partial void LogUnknown(ILogger logger, EndPoint endPoint, string reason);
+
+    /// <summary>One connection to a server, and who the server is once it has said so.</summary>
+    sealed class Connection
+    {
+        public volatile string? RunId;
+    }
 }

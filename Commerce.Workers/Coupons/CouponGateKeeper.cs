@@ -39,7 +39,8 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
 
     async Task InspectAsync(CancellationToken cancellationToken)
     {
-        var coupons = (await ledger.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0).ToList();
+        // A server that has not said who it is yet may be the right one.
+        var coupons = (await ledger.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id)).ToList();
         if (coupons.Count == 0) return;
         var gates = await gate.InspectAsync(coupons.ConvertAll(c => c.Id));
         // All at once: a server that was lost had the gates of many coupons, and each waits the same few seconds.

@@ -24,7 +24,7 @@ sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate ga
     public async Task HandleAsync(IReadOnlyList<Received<OrderPlaced>> batch, CancellationToken cancellationToken)
     {
         var orders = batch.Select(r => r.Message.OrderId).Distinct().ToList();
-        var unserved = await ledger.TakeOffStockAsync(orders, cancellationToken);
+        var (off, unserved) = await ledger.TakeOffStockAsync(orders, cancellationToken);
         failpoints.Reach(Failpoints.AfterStock);
         foreach (var order in unserved)
         {
@@ -34,7 +34,7 @@ sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate ga
 
         try
         {
-            await gate.ConfirmAsync(orders.Except(unserved));
+            await gate.ConfirmAsync(off);
             await gate.ReleaseAsync(unserved);
         }
         catch (Exception e) when (DependencyFaults.Is(e))

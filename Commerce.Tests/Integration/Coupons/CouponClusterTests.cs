@@ -16,9 +16,26 @@ public sealed class CouponClusterTests
         await Eventually.UnspoiltAsync(() => RunAsync(cluster, firstId += 20));
     }
 
+    [Fact]
+    public async Task A_server_that_answers_late_is_known_in_the_end()
+    {
+        await using var cluster = await RedisCluster.StartAsync();
+        await Eventually.UnspoiltAsync(async () =>
+        {
+            using var servers = new RedisServers(cluster.Client, TimeProvider.System, NullLogger<RedisServers>.Instance);
+            // Longer than anybody waits for an answer; the connections stay.
+            await cluster.PauseAsync(TimeSpan.FromSeconds(6));
+            await servers.StartAsync(TestContext.Current.CancellationToken);
+            Assert.Null(servers.IncarnationOf(new CouponKeys(1).Gate));
+
+            await Eventually.GetAsync(() => Task.FromResult(servers.IncarnationOf(new CouponKeys(1).Gate)), id => id is not null);
+            await servers.StopAsync(TestContext.Current.CancellationToken);
+        });
+    }
+
     static async Task RunAsync(RedisCluster cluster, int firstId)
     {
-        var servers = new RedisServers(cluster.Client, NullLogger<RedisServers>.Instance);
+        using var servers = new RedisServers(cluster.Client, TimeProvider.System, NullLogger<RedisServers>.Instance);
         await servers.StartAsync(TestContext.Current.CancellationToken);
         var gate = new CouponGate(cluster.Client, servers, TimeProvider.System);
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;

@@ -29,6 +29,9 @@ sealed class RedisCluster : IAsyncDisposable
         return cluster;
     }
 
+    /// <summary>Lets every server take what it is asked and answer it later.</summary>
+    public Task PauseAsync(TimeSpan time) => Task.WhenAll(_ports.Select(p => AskAsync($"-p {p} client pause {time.TotalMilliseconds:F0} all")));
+
     public async ValueTask DisposeAsync()
     {
         Client?.Dispose();
