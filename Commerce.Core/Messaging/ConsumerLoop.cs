@@ -19,6 +19,12 @@ public sealed partial class ConsumerLoop<T>(
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
 
+    /// <summary>How soon the loop sees that it is to end.</summary>
+    static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How soon the loop sees that a batch is done, where nothing else comes.</summary>
+    static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
+
     readonly CancellationTokenSource _stopping = new();
     Thread? _thread;
 
@@ -47,14 +53,19 @@ public sealed partial class ConsumerLoop<T>(
         consumer.Subscribe(topic);
         try
         {
-            var batch = new List<ConsumeResult<string?, byte[]?>>(options.BatchSize);
+            var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
             while (!stop.IsCancellationRequested)
             {
                 Gather(batch, stop);
                 if (batch.Count == 0) continue;
-                HandleAsync(batch, stop).GetAwaiter().GetResult();
+                var handling = HandleAsync(batch, stop);
+                // While MySQL works on this batch the next one is read.
+                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
+                handling.GetAwaiter().GetResult();
                 Store(batch);
                 Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
+                batch.Clear();
+                (batch, next) = (next, batch);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -71,28 +82,37 @@ public sealed partial class ConsumerLoop<T>(
     }
 
     /// <summary>Waits for a first message, then for a moment for more: a transaction for many costs little more than one for one.</summary>
-    void Gather(List<ConsumeResult<string?, byte[]?>> batch, CancellationToken stop)
+    void Gather(Batch batch, CancellationToken stop)
     {
-        batch.Clear();
+        while (batch.Count == 0 && !stop.IsCancellationRequested)
+            if (!TryTake(batch, Idle)) return;
+        while (batch.Count < options.BatchSize)
+        {
+            var left = options.Linger - clock.GetElapsedTime(batch.Since);
+            var count = batch.Count;
+            if (!TryTake(batch, left > TimeSpan.Zero ? left : TimeSpan.Zero) || batch.Count == count) return;
+        }
+    }
+
+    /// <summary>Takes a message where one comes in this time; false where the client says that something is wrong.</summary>
+    bool TryTake(Batch batch, TimeSpan within)
+    {
         try
         {
-            batch.Add(consumer.Consume(stop));
-            var start = clock.GetTimestamp();
-            while (batch.Count < options.BatchSize)
-            {
-                var left = options.Linger - clock.GetElapsedTime(start);
-                if (consumer.Consume(left > TimeSpan.Zero ? left : TimeSpan.Zero) is not { } next) return;
-                batch.Add(next);
-            }
+            if (consumer.Consume(within) is not { } message) return true;
+            if (batch.Count == 0) batch.Since = clock.GetTimestamp();
+            batch.Add(message);
+            return true;
         }
         catch (ConsumeException e) when (!e.Error.IsFatal)
         {
             // The brokers are away, or a partition was taken: the client goes on by itself.
             LogConsume(logger, topic, e.Error.Reason);
+            return false;
         }
     }
 
-    async Task HandleAsync(List<ConsumeResult<string?, byte[]?>> batch, CancellationToken stop)
+    async Task HandleAsync(Batch batch, CancellationToken stop)
     {
         var messages = new List<Received<T>>(batch.Count);
         var sources = new List<ConsumeResult<string?, byte[]?>>(batch.Count);
@@ -164,7 +184,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    void Store(List<ConsumeResult<string?, byte[]?>> batch)
+    void Store(Batch batch)
     {
         foreach (var last in batch.GroupBy(m => m.Partition).Select(p => p.Last()))
         {
@@ -191,6 +211,13 @@ public sealed partial class ConsumerLoop<T>(
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]
     static partial void LogEnded(ILogger logger, string topic, Exception exception);
+
+    /// <summary>Messages that are handled together.</summary>
+    sealed class Batch(int most) : List<ConsumeResult<string?, byte[]?>>(most)
+    {
+        /// <summary>When the first of them came.</summary>
+        public long Since { get; set; }
+    }
 }
 
 /// <summary>How one topic is consumed.</summary>
