@@ -28,11 +28,11 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
     /// <summary>The gate's answer to this user, where it is known.</summary>
     public GateVerdict? Find(long couponId, string userId)
     {
-        if (_sales.IsEmpty || !_sales.TryGetValue(couponId, out var sale)) return null;
+        if (!_sales.TryGetValue(couponId, out var sale)) return null;
         var now = clock.GetTimestamp();
         sale.WantedAt = now;
-        if (sale.Users is not { } users || clock.GetElapsedTime(sale.ConfirmedAt, now) > Believed) return null;
-        return users.Contains(userId) ? GateVerdict.AlreadyIssued : sale.Refusal.Verdict;
+        if (sale.Known is not { } known || clock.GetElapsedTime(known.ConfirmedAt, now) > Believed) return null;
+        return known.Users.Contains(userId) ? GateVerdict.AlreadyIssued : known.Refusal.Verdict;
     }
 
     /// <summary>Told what the gate said: a sale that may be over is looked at.</summary>
@@ -63,20 +63,18 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
                 return;
             }
 
-            if (sale.Users is null || refusal != sale.Refusal)
+            if (sale.Known is { } known && refusal == known.Refusal)
             {
-                sale.Users = null;
-                if (refusal.Users + _sales.Values.Sum(s => (long)(s.Users?.Count ?? 0)) > MostUsers) return;
-                var users = await gate.ListUsersAsync(couponId);
-                // The same before and after: nobody was added in between.
-                asked = clock.GetTimestamp();
-                if (users.Count != refusal.Users || await gate.FindRefusalAsync(couponId) != refusal) return;
-                sale.Refusal = refusal;
-                sale.ConfirmedAt = asked;
-                sale.Users = users;
+                sale.Known = known with { ConfirmedAt = asked };
+                return;
             }
 
-            sale.ConfirmedAt = asked;
+            sale.Known = null;
+            if (refusal.Users + _sales.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MostUsers) return;
+            var users = await gate.ListUsersAsync(couponId);
+            // The same before and after: nobody was added in between.
+            asked = clock.GetTimestamp();
+            if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) sale.Known = new(users, refusal, asked);
         }
         catch (Exception e) when (DependencyFaults.Is(e))
         {
@@ -87,16 +85,14 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
     sealed class Sale
     {
         long _wantedAt;
-        long _confirmedAt;
 
         public long WantedAt { get => Volatile.Read(ref _wantedAt); set => Volatile.Write(ref _wantedAt, value); }
 
-        public long ConfirmedAt { get => Volatile.Read(ref _confirmedAt); set => Volatile.Write(ref _confirmedAt, value); }
-
-        public GateRefusal Refusal { get; set; } = new(GateVerdict.Closed, 0, 0, 0);
-
-        public volatile FrozenSet<string>? Users;
+        public volatile Knowledge? Known;
     }
+
+    /// <summary>What the gate said at one moment.</summary>
+    sealed record Knowledge(FrozenSet<string> Users, GateRefusal Refusal, long ConfirmedAt);
 }
 
 /// <summary>The gate refuses everybody new.</summary>

@@ -9,6 +9,9 @@ public sealed record Coupon(
     long Id, string Name, long Discount, int TotalQuantity, int IssuedQuantity,
     DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch)
 {
+    /// <summary>How long after its end a coupon's gate is kept. More than clocks differ: after it nobody needs to ask the gate whether it is over.</summary>
+    public static readonly TimeSpan GateKept = TimeSpan.FromHours(1);
+
     /// <summary>The columns of a coupon in the order and under the names of this record.</summary>
     public const string Columns = """
         id AS Id, name AS Name, discount AS Discount, total_quantity AS TotalQuantity, issued_quantity AS IssuedQuantity,

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
 
@@ -9,48 +8,49 @@ namespace Commerce.Core.Coupons;
 /// </summary>
 public sealed class CouponCatalog(CouponLedger ledger, TimeProvider clock)
 {
-    static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
-
     /// <summary>Unknown ids are remembered too, so the number is bounded against callers who make ids up.</summary>
     const int MostEntries = 10_000;
 
     readonly ConcurrentDictionary<long, Entry> _entries = new();
+    readonly ConcurrentDictionary<long, Lazy<Task<Coupon?>>> _asking = new();
+
+    /// <summary>How old the answer may be while the ledger is there.</summary>
+    public static TimeSpan Fresh { get; } = TimeSpan.FromSeconds(1);
 
     /// <summary>The coupon as it was at most a second ago; null where there is none.</summary>
     public ValueTask<Coupon?> FindAsync(long id, CancellationToken cancellationToken)
     {
-        if (_entries.TryGetValue(id, out var entry) && clock.GetElapsedTime(entry.At) < Fresh) return new(entry.Coupon);
-        return new(RefreshAsync(id, entry, cancellationToken));
+        // One caller asks the ledger again; the others use what is known.
+        if (_entries.TryGetValue(id, out var entry) && (clock.GetElapsedTime(entry.At) < Fresh || !entry.TryRefresh())) return new(entry.Coupon);
+        // Where nothing is known they wait for the same answer, and nobody who goes away takes it from the others.
+        return new(_asking.GetOrAdd(id, id => new(() => AskAsync(id))).Value.WaitAsync(cancellationToken));
     }
 
-    async Task<Coupon?> RefreshAsync(long id, Entry? stale, CancellationToken cancellationToken)
+    async Task<Coupon?> AskAsync(long id)
     {
-        // One caller asks the ledger; the others use what is known, or wait where nothing is.
-        if (stale is not null)
-        {
-            if (!stale.TryRefresh()) return stale.Coupon;
-        }
-        else if (_entries.Count > MostEntries)
-        {
-            _entries.Clear();
-        }
-
         try
         {
-            var coupon = await ledger.FindAsync(id, cancellationToken);
-            _entries[id] = new Entry(coupon, clock.GetTimestamp());
-            return coupon;
+            return Remember(id, await ledger.FindAsync(id, CancellationToken.None));
         }
-        catch (Exception e) when (stale?.Coupon is { } known && DependencyFaults.Is(e))
+        catch (Exception) when (_entries.TryGetValue(id, out var entry))
         {
-            _entries[id] = new Entry(known, clock.GetTimestamp());
-            return known;
-        }
-        catch
-        {
-            if (stale is not null) _entries.TryRemove(id, out _);
+            if (entry.Coupon is not null) return Remember(id, entry.Coupon);
+            _entries.TryRemove(id, out _);
             throw;
         }
+        finally
+        {
+            _asking.TryRemove(id, out _);
+        }
+    }
+
+    Coupon? Remember(long id, Coupon? coupon)
+    {
+        if (_entries.Count > MostEntries)
+            foreach (var (unknown, _) in _entries.Where(e => e.Value.Coupon is null)) _entries.TryRemove(unknown, out _);
+        if (_entries.Count > MostEntries) _entries.Clear();
+        _entries[id] = new Entry(coupon, clock.GetTimestamp());
+        return coupon;
     }
 
     sealed class Entry(Coupon? coupon, long at)

@@ -22,6 +22,8 @@ public enum GateVerdict
     NotStarted = 3,
     /// <summary>After its window, or cancelled.</summary>
     Ended = 4,
+    /// <summary>They have it already, but its row is not known to be saved yet.</summary>
+    AlreadyPending = 5,
 }
 
 /// <summary>The gate's answer; time (ms since 1970) and epoch are set where it was open.</summary>
@@ -122,18 +124,26 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return users.ToFrozenSet(StringComparer.Ordinal);
     }
 
-    /// <summary>Opens a closed gate with <paramref name="stock"/> coupons left; false where it was open already.</summary>
-    public async Task<bool> OpenAsync(Coupon coupon, int epoch, int stock)
+    /// <summary>
+    /// Opens a closed gate. False where it is open already, where a newer epoch closed it, or where it remembers others than those
+    /// <paramref name="users"/> that the stock was counted without.
+    /// </summary>
+    /// <param name="stock">How many are left.</param>
+    /// <param name="users">How many users the gate was told of by <see cref="RememberUsersAsync"/>.</param>
+    public async Task<bool> OpenAsync(Coupon coupon, int epoch, int stock, int users)
     {
         var keys = KeysOf(coupon.Id);
         if (servers.IncarnationOf(keys[0]) is not { } server) return false;
         var result = await Open.RunAsync(_redis, keys,
-            [epoch, coupon.Version, stock, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status, server],
+            [epoch, coupon.Version, stock, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status, server, users],
             Deadline);
         return (int)result == 1;
     }
 
-    /// <summary>Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now.</summary>
+    /// <summary>
+    /// Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now, and keeps it from
+    /// being opened under an older epoch. False where it is not closed for this epoch: it is open under it or a newer one, or unknown.
+    /// </summary>
     public async Task<bool> CloseStaleAsync(long couponId, int epoch)
     {
         var keys = KeysOf(couponId);
@@ -159,7 +169,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     public Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) =>
         _redis.SortedSetRemoveAsync(KeysOf(couponId)[2], [.. userIds.Select(u => (RedisValue)u)]).WaitAsync(Deadline);
 
-    /// <summary>When the gate accepted this user (ms since 1970); null where it did not, or is closed.</summary>
+    /// <summary>Whether the gate is open, and when it accepted this user (ms since 1970); null where it did not.</summary>
     public async Task<(bool Open, long? AcceptedAt)> FindAsync(long couponId, string userId)
     {
         var keys = KeysOf(couponId);
@@ -185,7 +195,8 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         for (var i = 0; i < reads.Length; i++)
         {
             var v = await reads[i];
-            states.Add(v[0].IsNull ? null : new GateState((int)v[0], (int)v[1], (string)v[2]! == servers.IncarnationOf(KeysOf(couponIds[i])[0]), (int)v[3]));
+            var server = servers.IncarnationOf(KeysOf(couponIds[i])[0]);
+            states.Add(v[0].IsNull ? null : new GateState((int)v[0], (int)v[1], server is null ? null : server == v[2], (int)v[3]));
         }
 
         return states;
@@ -225,6 +236,6 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 }
 
 /// <summary>What the gate of a coupon holds.</summary>
-/// <param name="Current">Whether it was opened on the incarnation of Redis that answers now.</param>
+/// <param name="Current">Whether it was opened on the incarnation of Redis that answers now; null where that is not known.</param>
 /// <param name="Stock">How many are left.</param>
-public sealed record GateState(int Epoch, int Version, bool Current, int Stock);
+public sealed record GateState(int Epoch, int Version, bool? Current, int Stock);

@@ -33,7 +33,7 @@ public sealed class CouponGateOpener(CouponLedger ledger, CouponGate gate, TimeP
         // A claim for a gate that cannot be opened would close it for all others.
         if (coupon is null || !gate.KnowsServerOf(couponId)) return false;
         if (coupon.GateEpoch == 0 && await ledger.ClaimGateAsync(couponId, 0, Patience, CancellationToken.None))
-            return await gate.OpenAsync(coupon, 1, coupon.TotalQuantity - coupon.IssuedQuantity);
+            return await gate.OpenAsync(coupon, 1, coupon.TotalQuantity - coupon.IssuedQuantity, users: 0);
 
         // Epoch 1: another replica may be opening it this moment. Higher: it is being rebuilt, which takes longer than a request waits.
         var start = clock.GetTimestamp();

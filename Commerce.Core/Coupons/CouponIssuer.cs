@@ -33,26 +33,34 @@ public sealed class CouponIssuer(
 
     async ValueTask<ProblemResult?> AskAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        if (await catalog.FindAsync(couponId, cancellationToken) is null) return CouponProblems.NotFound.ToResult();
+        if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return CouponProblems.NotFound.ToResult();
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
+        // A gate that was lost after the end is not opened again.
+        if (answer.Verdict == GateVerdict.Closed && IsLongOver(coupon)) answer = new(GateVerdict.Ended);
         if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
+        // The ledger has a newer epoch: this gate is about to be rebuilt, and what it accepts is not counted.
+        if (answer.Verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending && answer.Epoch < coupon.GateEpoch) answer = new(GateVerdict.Closed);
 
         Count(answer.Verdict);
         closed.Notice(couponId, answer.Verdict);
-        if (answer.Verdict != GateVerdict.Accepted) return RefusalOf(answer.Verdict);
+        if (answer.Verdict is not (GateVerdict.Accepted or GateVerdict.AlreadyPending)) return RefusalOf(answer.Verdict);
         failpoints.Reach(Failpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
-        var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue);
+        var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue, PromiseDeadline - clock.GetElapsedTime(start));
         // Not safe, or too late to be counted by a gate that is being rebuilt: no promise. The pending entry may bring the coupon later.
-        return safe && clock.GetElapsedTime(start) < PromiseDeadline ? null : CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
+        if (!safe || clock.GetElapsedTime(start) >= PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
+        // "You have it already" is a promise as well: the answer to the first request may never have arrived, nor its message.
+        return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
+
+    bool IsLongOver(Coupon coupon) => coupon.EndsAt + Coupon.GateKept < clock.GetUtcNow().UtcDateTime;
 
     static ProblemResult RefusalOf(GateVerdict verdict) => verdict switch
     {
         GateVerdict.SoldOut => CouponProblems.SoldOut.ToResult(),
-        GateVerdict.AlreadyIssued => CouponProblems.AlreadyIssued.ToResult(),
+        GateVerdict.AlreadyIssued or GateVerdict.AlreadyPending => CouponProblems.AlreadyIssued.ToResult(),
         GateVerdict.NotStarted => CouponProblems.NotStarted.ToResult(),
         GateVerdict.Ended => CouponProblems.Ended.ToResult(),
         _ => CouponProblems.GateClosed.ToResult(retryAfter: ComeAgain),
@@ -65,11 +73,12 @@ public sealed class CouponIssuer(
     public async Task<CouponIssueStatus?> StatusAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } known) return known;
+        if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return null;
         var (open, acceptedAt) = await gate.FindAsync(couponId, userId);
         if (acceptedAt is { } at) return new(couponId, "PENDING", DateTimeOffset.FromUnixTimeMilliseconds(at).UtcDateTime);
         // It may have reached the ledger between the two looks.
         if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } now) return now;
-        if (!open && await catalog.FindAsync(couponId, cancellationToken) is { GateEpoch: > 0 })
+        if (!open && coupon.GateEpoch > 0 && !IsLongOver(coupon))
             throw new ProblemException(CouponProblems.GateClosed, retryAfter: ComeAgain);
         return null;
     }

@@ -22,10 +22,11 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     public Task<IReadOnlyList<Coupon>> ListAsync(CancellationToken cancellationToken) =>
         ledger.QueryAsync<Coupon>($"SELECT {Coupon.Columns} FROM coupon ORDER BY id DESC LIMIT 200", null, cancellationToken);
 
-    /// <summary>The coupons whose gate may be wanted: not over for more than an hour.</summary>
+    /// <summary>The coupons whose gate may be wanted: not over for longer than <see cref="Coupon.GateKept"/>.</summary>
     public Task<IReadOnlyList<Coupon>> ListGatedAsync(CancellationToken cancellationToken) =>
         ledger.QueryAsync<Coupon>(
-            $"SELECT {Coupon.Columns} FROM coupon WHERE ends_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR", null, cancellationToken);
+            $"SELECT {Coupon.Columns} FROM coupon WHERE ends_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND",
+            new { seconds = (int)Coupon.GateKept.TotalSeconds }, cancellationToken);
 
     /// <summary>What the ledger says about one user and one coupon; null where it knows nothing (yet).</summary>
     public async Task<CouponIssueStatus?> FindIssueAsync(long couponId, string userId, CancellationToken cancellationToken) =>
@@ -55,7 +56,8 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
         IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
         var byCoupon = batch.Where(r => !r.Message.Fence).GroupBy(r => r.Message.CouponId).OrderBy(g => g.Key)
-            .Select(g => (CouponId: g.Key, Issues: g.DistinctBy(r => r.Message.UserId).OrderBy(r => r.Message.UserId, StringComparer.Ordinal).ToList()))
+            // Of several for one user the newest epoch's: an older one may have been promised to nobody.
+            .Select(g => (CouponId: g.Key, Issues: g.OrderByDescending(r => r.Message.Epoch).DistinctBy(r => r.Message.UserId).OrderBy(r => r.Message.UserId, StringComparer.Ordinal).ToList()))
             .ToList();
 
         var (saved, refused) = await ledger.TransactAsync(async transaction =>
@@ -113,7 +115,12 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
         Issued.Add(saved);
         foreach (var (issue, reason) in refused)
         {
-            if (reason == CouponFailures.TooLate) continue;
+            if (reason == CouponFailures.TooLate)
+            {
+                LogTooLate(logger, issue.CouponId, issue.UserId!, issue.Epoch);
+                continue;
+            }
+
             Unhonoured.Add(1, new KeyValuePair<string, object?>("reason", reason));
             LogUnhonoured(logger, issue.CouponId, issue.UserId!, reason);
         }
@@ -168,6 +175,11 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
             "UPDATE coupon SET gate_lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND WHERE id = @couponId AND gate_epoch = @epoch",
             new { couponId, epoch, seconds = (int)lease.TotalSeconds }, cancellationToken) == 1;
 
+    /// <summary>Ends a claim before its lease does: the gate is open, or somebody else may try at once.</summary>
+    public Task EndGateClaimAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
+        ledger.ExecuteAsync(
+            "UPDATE coupon SET gate_lease_until = NULL WHERE id = @couponId AND gate_epoch = @epoch", new { couponId, epoch }, cancellationToken);
+
     /// <summary>In how many partitions the marker of this epoch was met.</summary>
     public Task<int> CountFencesAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_fence WHERE coupon_id = @couponId AND epoch = @epoch", new { couponId, epoch }, cancellationToken);
@@ -202,6 +214,9 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
         return json.Append(']').ToString();
     }
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: an acceptance of {UserId} under epoch {Epoch} came after the gate was rebuilt; it was promised to nobody")]
+    static partial void LogTooLate(ILogger logger, long couponId, string userId, int epoch);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Coupon {CouponId} accepted for {UserId} cannot be honoured: {Reason}")]
     static partial void LogUnhonoured(ILogger logger, long couponId, string userId, string reason);
 
@@ -215,7 +230,7 @@ public static class CouponFailures
     public const string SoldOut = "SOLD_OUT";
     /// <summary>The ledger has no such coupon.</summary>
     public const string UnknownCoupon = "UNKNOWN_COUPON";
-    /// <summary>It came after the gate had been rebuilt without it.</summary>
+    /// <summary>It came after the gate had been rebuilt without it, and had been promised to nobody. Not kept with the failures.</summary>
     public const string TooLate = "TOO_LATE";
 }
 

@@ -10,18 +10,29 @@ namespace Commerce.Core.Coupons;
 /// The way to the ledger while the brokers are away: acceptances are saved by the Api itself, many in one transaction, before anybody is
 /// told that they have the coupon. So a promise never rests on Redis alone.
 /// </summary>
-public sealed partial class CouponSpill(CouponLedger ledger, CouponGate gate, ILogger<CouponSpill> logger) : BackgroundService
+public sealed partial class CouponSpill(CouponLedger ledger, CouponGate gate, TimeProvider clock, ILogger<CouponSpill> logger) : BackgroundService
 {
     const int MostWaiting = 10_000;
     const int MostTogether = 500;
 
     readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
 
-    /// <summary>True when the ledger has the acceptance; false where it has not (the gate was rebuilt, the ledger is away or busy).</summary>
-    public async Task<bool> TrySaveAsync(CouponIssued issue)
+    /// <summary>
+    /// True when the ledger has the acceptance; false where it has not (the gate was rebuilt, the ledger is away or busy), or not in
+    /// <paramref name="time"/>.
+    /// </summary>
+    public async Task<bool> TrySaveAsync(CouponIssued issue, TimeSpan time)
     {
         var waiting = new Waiting(issue);
-        return _waiting.Writer.TryWrite(waiting) && await waiting.Saved.Task;
+        if (time <= TimeSpan.Zero || !_waiting.Writer.TryWrite(waiting)) return false;
+        try
+        {
+            return await waiting.Saved.Task.WaitAsync(time, clock);
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
     }
 
     /// <inheritdoc/>

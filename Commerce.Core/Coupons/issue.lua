@@ -3,7 +3,8 @@
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 the server that the caller believes it talks to   2 ms until the sweeper looks after the entries   3... users
 -- Returns {-1} gate closed (not loaded, or loaded on another server: restarted or failed over); otherwise {now (ms), epoch, a digit for
---         each user}: 0 accepted, 1 sold out, 2 already issued, 3 not started, or its event is not open yet, 4 ended or cancelled
+--         each user}: 0 accepted, 1 sold out, 2 already issued, 3 not started, or its event is not open yet, 4 ended or cancelled,
+--         5 already issued, but the row is not known to be saved yet
 local call = redis.call
 local gate = call('HMGET', KEYS[1], 'stock', 'opens', 'closes', 'state', 'epoch', 'server')
 if not gate[1] or gate[6] ~= ARGV[1] then return {-1} end
@@ -15,14 +16,16 @@ local state = gate[4] == 'WAITING' and '3' or gate[4] ~= 'ACTIVE' and '4'
 local window = now < gate[2] + 0 and '3' or now >= gate[3] + 0 and '4'
 local stock, due, answers, pending = gate[1] + 0, now + ARGV[2], {}, {}
 
+local function issued(user) return call('ZSCORE', KEYS[3], user) and '5' or '2' end
+
 for i = 3, #ARGV do
   local user = ARGV[i]
   local refusal = state or stock <= 0 and '1' or window
   -- Who has it is told so, whatever else holds by now.
   if refusal then
-    answers[#answers + 1] = call('HEXISTS', KEYS[2], user) == 1 and '2' or refusal
+    answers[#answers + 1] = call('HEXISTS', KEYS[2], user) == 1 and issued(user) or refusal
   elseif call('HSETNX', KEYS[2], user, now) == 0 then
-    answers[#answers + 1] = '2'
+    answers[#answers + 1] = issued(user)
   else
     answers[#answers + 1] = '0'
     stock = stock - 1

@@ -1,8 +1,11 @@
--- Opens a closed gate. Whoever comes second changes nothing, so stock is loaded exactly once.
+-- Opens a closed gate. Whoever comes second changes nothing, so stock is loaded exactly once; nor does whoever comes late, after a newer epoch
+-- closed it, or finds other users remembered than were counted for the stock.
 -- KEYS  1 gate   2 users   3 pending
--- ARGV  1 epoch   2 version   3 stock   4 total   5 opens (ms)   6 closes (ms)   7 state   8 server
--- Returns 1 opened, 0 it was open already.
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+-- ARGV  1 epoch   2 version   3 stock   4 total   5 opens (ms)   6 closes (ms)   7 state   8 server   9 users that are remembered
+-- Returns 1 opened, 0 not.
+local gate = redis.call('HMGET', KEYS[1], 'epoch', 'fence')
+if gate[1] or (gate[2] and tonumber(gate[2]) > tonumber(ARGV[1])) or redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[9]) then return 0 end
+redis.call('HDEL', KEYS[1], 'fence')
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'version', ARGV[2], 'stock', ARGV[3], 'total', ARGV[4],
   'opens', ARGV[5], 'closes', ARGV[6], 'state', ARGV[7], 'server', ARGV[8])
 return 1

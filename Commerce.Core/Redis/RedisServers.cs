@@ -32,8 +32,13 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             return null;
         }
 
-        var node = redis.GetEndPoints().Select(e => redis.GetServer(e).ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null);
-        return node?.EndPoint is { } at && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
+        var servers = redis.GetEndPoints().Select(e => redis.GetServer(e)).ToList();
+        // Without a cluster it is a primary with replicas. Where two call themselves primary, nobody knows. Newer clients call it IsReplica.
+#pragma warning disable CS0618
+        var at = servers.Select(s => s.ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null)?.EndPoint
+            ?? (servers.Where(s => s.IsConnected && !s.IsSlave).Take(2).ToList() is [var primary] ? primary.EndPoint : null);
+#pragma warning restore CS0618
+        return at is not null && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
     }
 
     /// <inheritdoc/>
@@ -55,9 +60,10 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     /// <inheritdoc/>
     public void Dispose() => _stopping.Dispose();
 
+    // Not only forgotten: should this be told after the next connection is there, that one is asked.
     void OnFailed(object? sender, ConnectionFailedEventArgs e)
     {
-        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _connections.TryRemove(at, out _);
+        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = LearnAsync(at, new());
     }
 
     void OnRestored(object? sender, ConnectionFailedEventArgs e)
@@ -69,7 +75,9 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     async Task LearnAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;
-        if (!await TryLearnAsync(at, connection)) _ = LearnLaterAsync(at, connection);
+        if (await TryLearnAsync(at, connection) is not { } failure) return;
+        LogUnknown(logger, at, failure.Message);
+        _ = LearnLaterAsync(at, connection);
     }
 
     async Task LearnLaterAsync(EndPoint at, Connection connection)
@@ -79,8 +87,8 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             for (var attempt = 1; ; attempt++)
             {
                 await Task.Delay(Asking.Delay(attempt), clock, _stopping.Token);
-                // Another connection took its place, or none: ConnectionRestored comes when there is one.
-                if (!_connections.TryGetValue(at, out var now) || now != connection || await TryLearnAsync(at, connection)) return;
+                // Another connection may have taken its place.
+                if (!_connections.TryGetValue(at, out var now) || now != connection || await TryLearnAsync(at, connection) is null) return;
             }
         }
         catch (OperationCanceledException)
@@ -89,7 +97,8 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
     }
 
-    async Task<bool> TryLearnAsync(EndPoint at, Connection connection)
+    /// <summary>Why it did not answer; null where it did.</summary>
+    async Task<Exception?> TryLearnAsync(EndPoint at, Connection connection)
     {
         try
         {
@@ -97,16 +106,15 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             // Kept with its connection: an answer that comes after the connection is gone tells nothing about the next one.
             connection.RunId = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
             _several = redis.GetEndPoints().Length > 1;
-            return true;
+            return null;
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
-            LogUnknown(logger, at, e.Message);
-            return false;
+            return e;
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} cannot be asked for its run id: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} is asked for its run id until it answers: {Reason}")]
     static partial void LogUnknown(ILogger logger, EndPoint endPoint, string reason);
 
     /// <summary>One connection to a server, and who the server is once it has said so.</summary>

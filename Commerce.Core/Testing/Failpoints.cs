@@ -47,7 +47,7 @@ public sealed class Failpoints(IConfiguration configuration)
         try
         {
             // Who moves it away dies; the others, and the process that follows, live.
-            File.Move(file, file + ".reached");
+            File.Move(file, file + ".reached", overwrite: true);
         }
         catch (FileNotFoundException)
         {

@@ -251,6 +251,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var letters = await Eventually.GetAsync(async () => (await DeadLettersAsync()).Where(l => (string?)l!["key"] == key).ToList(), l => l.Count >= 4);
         Assert.Equal(["EMPTY", "TOO_LARGE", "UNREADABLE", "UNREADABLE"], letters.Select(l => (string)l!["reason"]!).Distinct().Append("UNREADABLE").Order());
         Assert.All(letters, l => Assert.Equal(Topics.CouponIssued, (string?)l!["topic"]));
+        await AuditAsync(coupon.Id, new Dictionary<string, string> { ["f5-good"] = "" });
     }
 
     [Fact]
@@ -420,7 +421,10 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         ConcurrentDictionary<string, string> verdicts;
         try
         {
-            verdicts = await users.SellAsync(coupon.Id, TimeSpan.FromSeconds(30));
+            var sale = users.SellAsync(coupon.Id, TimeSpan.FromSeconds(30));
+            // Long enough for what waits for MySQL to be told that it does not answer.
+            await Task.Delay(TimeSpan.FromSeconds(20), Cancelled);
+            verdicts = await sale;
         }
         finally
         {
@@ -447,6 +451,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
 
         Assert.True(attempts > 2, "They did not cross.");
         Assert.Equal(20 + 4, await Ledger.SingleAsync<int>("SELECT SUM(total_quantity) FROM coupon WHERE id IN @ids", new { ids = new[] { one, two } }, Cancelled));
+        await AuditAsync();
 
         Task<int> CrossAsync(long first, long second) => Task.Run(() => Ledger.TransactAsync(async transaction =>
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
@@ -15,11 +16,18 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
     static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Longer than any step of a rebuild between two renewals.</summary>
+    /// <summary>How long a claim lasts without being renewed, which happens several times in it.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
 
-    const int UsersTogether = 1000;
-    const int MostAtOnce = 256;
+    /// <summary>Who was accepted by a lost gate is told so within this time or never: by a replica that knew the older epoch for a moment longer.</summary>
+    static readonly TimeSpan Promises = CouponIssuer.PromiseDeadline + CouponCatalog.Fresh;
+
+    /// <summary>Markers that are not met in this time may be lost: the next try sends others.</summary>
+    static readonly TimeSpan FencesDeadline = TimeSpan.FromMinutes(1);
+
+    const int Together = 1000;
+
+    readonly ConcurrentDictionary<long, Task> _rebuilding = new();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -40,68 +48,100 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     async Task InspectAsync(CancellationToken cancellationToken)
     {
         // A server that has not said who it is yet may be the right one.
-        var coupons = (await ledger.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id)).ToList();
+        var coupons = (await ledger.ListGatedAsync(cancellationToken))
+            .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id)).ToList();
         if (coupons.Count == 0) return;
-        var gates = await gate.InspectAsync(coupons.ConvertAll(c => c.Id));
-        // All at once: a server that was lost had the gates of many coupons, and each waits the same few seconds.
-        await Parallel.ForEachAsync(coupons.Zip(gates), new ParallelOptions { MaxDegreeOfParallelism = MostAtOnce, CancellationToken = cancellationToken },
-            async (pair, token) =>
+        foreach (var (coupon, state) in coupons.Zip(await gate.InspectAsync(coupons.ConvertAll(c => c.Id))))
+        {
+            switch (state)
             {
-                try
-                {
-                    await KeepAsync(pair.First, pair.Second, token);
-                }
-                catch (Exception e) when (DependencyFaults.Is(e))
-                {
-                    LogWaiting(logger, e.Message);
-                }
-            });
-    }
-
-    async Task KeepAsync(Coupon coupon, GateState? state, CancellationToken cancellationToken)
-    {
-        if (state is not { Current: true } || state.Epoch != coupon.GateEpoch) await RebuildAsync(coupon, cancellationToken);
-        else if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
+                case { Current: null }:
+                    break;
+                case { Current: true } when state.Epoch == coupon.GateEpoch:
+                    if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
+                    break;
+                default:
+                    // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.
+                    _rebuilding[coupon.Id] = Task.Run(() => RebuildAsync(coupon, cancellationToken), CancellationToken.None);
+                    break;
+            }
+        }
     }
 
     async Task RebuildAsync(Coupon coupon, CancellationToken cancellationToken)
     {
-        var start = clock.GetTimestamp();
-        // The claim comes first: from now on the ledger takes nothing directly from the Api under an older epoch.
-        if (!await ledger.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
-        var epoch = coupon.GateEpoch + 1;
-        LogRebuilding(logger, coupon.Id, epoch);
-        await gate.CloseStaleAsync(coupon.Id, epoch);
-
-        // Whoever was accepted by the lost gate is told so within this time or never; after it, the markers come behind their messages.
-        await Task.Delay(CouponIssuer.PromiseDeadline, clock, cancellationToken);
-        foreach (var (userId, acceptedAt) in await gate.ListPendingAsync(coupon.Id))
-            if (!await publisher.TryPublishAsync(new(coupon.Id, epoch, userId, acceptedAt))) return;
-        await publisher.PublishFencesAsync(coupon.Id, epoch, Enumerable.Range(0, Topics.Partitions[Topics.CouponIssued]));
-        while (await ledger.CountFencesAsync(coupon.Id, epoch, cancellationToken) < Topics.Partitions[Topics.CouponIssued])
+        try
         {
-            if (!await ledger.RenewGateClaimAsync(coupon.Id, epoch, Lease, cancellationToken)) return;
+            // The claim comes first: from now on the ledger takes nothing directly from the Api under an older epoch.
+            if (!await ledger.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
+            try
+            {
+                await RebuildAsync(coupon.Id, coupon.GateEpoch + 1, cancellationToken);
+            }
+            finally
+            {
+                // Opened or not: a next loss, or a next try, needs not wait for the lease.
+                await ledger.EndGateClaimAsync(coupon.Id, coupon.GateEpoch + 1, CancellationToken.None);
+            }
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            LogWaiting(logger, e.Message);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Another keeper goes on.
+        }
+        catch (Exception e)
+        {
+            LogFailed(logger, coupon.Id, e);
+        }
+        finally
+        {
+            _rebuilding.TryRemove(coupon.Id, out _);
+        }
+    }
+
+    async Task RebuildAsync(long couponId, int epoch, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        LogRebuilding(logger, couponId, epoch);
+        if (!await gate.CloseStaleAsync(couponId, epoch)) return;
+        await Task.Delay(Promises, clock, cancellationToken);
+
+        // Now the markers come behind all messages of what was promised.
+        foreach (var pending in (await gate.ListPendingAsync(couponId)).Chunk(Together))
+        {
+            if (!await ledger.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
+            var published = await Task.WhenAll(pending.Select(p => publisher.TryPublishAsync(new(couponId, epoch, p.UserId, p.AcceptedAt))));
+            if (published.Contains(false)) return;
+        }
+
+        await publisher.PublishFencesAsync(couponId, epoch, Enumerable.Range(0, Topics.Partitions[Topics.CouponIssued]));
+        for (var sent = clock.GetTimestamp(); await ledger.CountFencesAsync(couponId, epoch, cancellationToken) < Topics.Partitions[Topics.CouponIssued];)
+        {
+            if (clock.GetElapsedTime(sent) > FencesDeadline || !await ledger.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
             await Task.Delay(Every, clock, cancellationToken);
         }
 
-        // All that was promised is in the ledger now.
-        var promised = await RememberAsync(coupon.Id, cancellationToken);
-        if (!await ledger.RenewGateClaimAsync(coupon.Id, epoch, Lease, cancellationToken)) return;
-        if (await ledger.FindAsync(coupon.Id, cancellationToken) is not { } now) return;
-        await gate.OpenAsync(now, epoch, now.TotalQuantity - promised);
+        // All that was promised is in the ledger now. Once more: an opener that was late may have opened the gate between two losses of Redis.
+        if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberAsync(couponId, epoch, cancellationToken) is not { } promised) return;
+        if (await ledger.FindAsync(couponId, cancellationToken) is not { } now) return;
+        if (!await gate.OpenAsync(now, epoch, now.TotalQuantity - promised, promised)) return;
         var took = clock.GetElapsedTime(start);
         Rebuilt.Record(took.TotalSeconds);
-        LogRebuilt(logger, coupon.Id, epoch, promised, now.TotalQuantity, took.TotalSeconds);
+        LogRebuilt(logger, couponId, epoch, promised, now.TotalQuantity, took.TotalSeconds);
     }
 
-    /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are.</summary>
-    async Task<int> RememberAsync(long couponId, CancellationToken cancellationToken)
+    /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are, null where the claim was lost.</summary>
+    async Task<int?> RememberAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
         await gate.ForgetUsersAsync(couponId);
         var count = 0;
         for (var last = ""; ;)
         {
-            var users = await ledger.ListPromisedAsync(couponId, last, UsersTogether, cancellationToken);
+            if (!await ledger.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return null;
+            var users = await ledger.ListPromisedAsync(couponId, last, Together, cancellationToken);
             if (users.Count == 0) return count;
             await gate.RememberUsersAsync(couponId, users);
             count += users.Count;
@@ -114,6 +154,9 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Promised} of {Total} promised) after {Seconds:F1} s")]
     static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int promised, int total, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Coupon {CouponId}: rebuilding its gate failed; it is tried again")]
+    static partial void LogFailed(ILogger logger, long couponId, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Keeping the gates waits: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);

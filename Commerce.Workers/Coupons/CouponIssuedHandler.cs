@@ -18,9 +18,11 @@ sealed class CouponIssuedHandler(CouponLedger ledger, CouponGate gate, Failpoint
 
     public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
-        await ledger.SaveAsync(batch, cancellationToken);
+        var refused = await ledger.SaveAsync(batch, cancellationToken);
         failpoints.Reach(Failpoints.AfterCommit);
-        foreach (var coupon in batch.Where(r => !r.Message.Fence).GroupBy(r => r.Message.CouponId))
+        // The entry of one that came too late may be of a newer acceptance, whose row is still to come.
+        var late = refused.Where(r => r.Reason == CouponFailures.TooLate).Select(r => r.Issue).ToHashSet();
+        foreach (var coupon in batch.Where(r => !r.Message.Fence && !late.Contains(r.Message)).GroupBy(r => r.Message.CouponId))
             await AcknowledgeAsync(coupon.Key, coupon.Select(r => r.Message.UserId!));
     }
 

@@ -27,7 +27,7 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
         await _sales.StartAsync(Cancelled);
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         _coupon = new Coupon(_id, "closed", 1000, 1, 0, now.AddHours(-1), now.AddHours(1), "ACTIVE", 1, 1);
-        await Eventually.DoneAsync(() => Gate.OpenAsync(_coupon, epoch: 1, stock: 1));
+        await Eventually.DoneAsync(() => Gate.OpenAsync(_coupon, epoch: 1, stock: 1, users: 0));
         await TakenAsync("winner");
     }
 
@@ -81,6 +81,18 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
     }
 
     [Fact]
+    public async Task While_a_row_is_on_its_way_nothing_is_said_by_a_replica_itself()
+    {
+        await FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
+        await Eventually.EqualAsync(GateVerdict.Accepted, () => PressAsync("second"));
+        Assert.Equal(GateVerdict.AlreadyPending, await Eventually.DoneAsync(() => PressAsync("second")));
+        Assert.Null(await Eventually.DoneAsync(() => Gate.FindRefusalAsync(_id)));
+
+        await TakenAsync("second");
+        await KnownAsync(GateVerdict.SoldOut);
+    }
+
+    [Fact]
     public async Task A_gate_that_is_lost_is_noticed()
     {
         await KnownAsync(GateVerdict.SoldOut);
@@ -105,9 +117,12 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
         await KnownAsync(GateVerdict.SoldOut);
     }
 
-    /// <summary>This user has one of them.</summary>
-    Task<GateVerdict> TakenAsync(string user) =>
-        Eventually.GetAsync(() => PressAsync(user), verdict => verdict is GateVerdict.Accepted or GateVerdict.AlreadyIssued);
+    /// <summary>This user has one of them, and the ledger knows it.</summary>
+    async Task TakenAsync(string user)
+    {
+        await Eventually.GetAsync(() => PressAsync(user), verdict => verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending);
+        await Eventually.DoneAsync(async () => { await Gate.AcknowledgeAsync(_id, [user]); return true; });
+    }
 
     Task<bool> FollowAsync(Coupon coupon) => Eventually.DoneAsync(() => Gate.FollowAsync(coupon));
 

@@ -44,11 +44,11 @@ public sealed class CouponClusterTests
         foreach (var coupon in coupons)
         {
             Assert.Equal(GateVerdict.Closed, (await gate.AcceptAsync(coupon.Id, "alice")).Verdict);
-            Assert.True(await gate.OpenAsync(coupon, epoch: 1, stock: 3));
-            Assert.False(await gate.OpenAsync(coupon, epoch: 1, stock: 3));
+            Assert.True(await gate.OpenAsync(coupon, epoch: 1, stock: 3, users: 0));
+            Assert.False(await gate.OpenAsync(coupon, epoch: 1, stock: 3, users: 0));
             var verdicts = new List<GateVerdict>();
             foreach (var user in new[] { "alice", "alice", "bob", "carol", "dave" }) verdicts.Add((await gate.AcceptAsync(coupon.Id, user)).Verdict);
-            Assert.Equal([GateVerdict.Accepted, GateVerdict.AlreadyIssued, GateVerdict.Accepted, GateVerdict.Accepted, GateVerdict.SoldOut], verdicts);
+            Assert.Equal([GateVerdict.Accepted, GateVerdict.AlreadyPending, GateVerdict.Accepted, GateVerdict.Accepted, GateVerdict.SoldOut], verdicts);
         }
 
         Assert.Equal(3, coupons.Select(c => servers.IncarnationOf(new CouponKeys(c.Id).Gate)).Distinct().Count());
@@ -68,13 +68,26 @@ public sealed class CouponClusterTests
             Assert.True(await gate.CloseStaleAsync(coupon.Id, epoch: 2));
             await gate.ForgetUsersAsync(coupon.Id);
             await gate.RememberUsersAsync(coupon.Id, [("alice", now), ("bob", now)]);
-            Assert.True(await gate.OpenAsync(coupon, epoch: 2, stock: 1));
+            // Neither by whoever comes late, nor without all who have it.
+            Assert.False(await gate.OpenAsync(coupon, epoch: 1, stock: 3, users: 2));
+            Assert.False(await gate.OpenAsync(coupon, epoch: 2, stock: 1, users: 3));
+            Assert.True(await gate.OpenAsync(coupon, epoch: 2, stock: 1, users: 2));
+            Assert.False(await gate.CloseStaleAsync(coupon.Id, epoch: 2));
+            Assert.False(await gate.CloseStaleAsync(coupon.Id, epoch: 1));
             Assert.Equal(GateVerdict.AlreadyIssued, (await gate.AcceptAsync(coupon.Id, "alice")).Verdict);
             Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "carol")).Verdict);
             Assert.Equal(GateVerdict.SoldOut, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
 
             Assert.True(await gate.FollowAsync(coupon with { Version = 2, TotalQuantity = 4 }));
             Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
+
+            Assert.Null(await gate.FindRefusalAsync(coupon.Id));
+            Assert.Equal(["carol", "dave"], (await gate.ListPendingAsync(coupon.Id)).Select(p => p.UserId).Order(StringComparer.Ordinal));
+            await gate.AcknowledgeAsync(coupon.Id, ["carol", "dave"]);
+            Assert.Equal(new GateRefusal(GateVerdict.SoldOut, 2, 2, 4), await gate.FindRefusalAsync(coupon.Id));
+            Assert.Equal(4, (await gate.ListUsersAsync(coupon.Id)).Count);
+            Assert.True((await gate.FindAsync(coupon.Id, "dave")).Open);
+            Assert.Equal(new GateState(2, 2, true, 0), Assert.Single(await gate.InspectAsync([coupon.Id])));
         }
 
         await servers.StopAsync(TestContext.Current.CancellationToken);
