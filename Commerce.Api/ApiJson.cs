@@ -26,6 +26,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(CouponDefinition))]
 [JsonSerializable(typeof(StockAddition))]
 [JsonSerializable(typeof(Coupon))]
+[JsonSerializable(typeof(IReadOnlyList<Coupon>))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
 [JsonSerializable(typeof(ProductDefinition))]
 [JsonSerializable(typeof(Product))]

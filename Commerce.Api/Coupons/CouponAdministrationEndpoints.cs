@@ -10,11 +10,19 @@ static class CouponAdministrationEndpoints
     public static void MapCouponAdministration(this IEndpointRouteBuilder app)
     {
         var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        coupons.MapGet("/", ListAsync);
+        coupons.MapGet("/{id:long}", FindAsync);
         coupons.MapPost("/", CreateAsync);
         coupons.MapPut("/{id:long}", ChangeAsync);
         coupons.MapPost("/{id:long}/cancel", CancelAsync);
         coupons.MapPost("/{id:long}/stock", AddStockAsync);
     }
+
+    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponLedger ledger, CancellationToken cancellationToken, long? before = null) =>
+        TypedResults.Ok(await ledger.ListAsync(before, cancellationToken));
+
+    static async Task<Results<Ok<Coupon>, ProblemResult>> FindAsync(long id, CouponLedger ledger, CancellationToken cancellationToken) =>
+        await ledger.FindAsync(id, cancellationToken) is { } coupon ? TypedResults.Ok(coupon) : CouponProblems.NotFound.ToResult();
 
     static async Task<Results<Created<Coupon>, ProblemResult>> CreateAsync(
         CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)

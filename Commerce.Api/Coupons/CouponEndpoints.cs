@@ -52,7 +52,7 @@ static class CouponEndpoints
 
     static async Task<Ok<IReadOnlyList<CouponSummary>>> ListAsync(CouponLedger ledger, CouponGate gate, CancellationToken cancellationToken)
     {
-        var coupons = await ledger.ListAsync(cancellationToken);
+        var coupons = await ledger.ListPublicAsync(cancellationToken);
         var stock = await StockAsync(coupons, gate);
         return TypedResults.Ok<IReadOnlyList<CouponSummary>>([.. coupons.Zip(stock, (c, left) => new CouponSummary(
             c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))]);
@@ -63,7 +63,7 @@ static class CouponEndpoints
     {
         try
         {
-            return (await gate.InspectAsync([.. coupons.Select(c => c.Id)])).Select(g => g?.Stock);
+            return (await gate.InspectAsync([.. coupons.Select(c => c.Id)])).Select(g => g is { Current: true } ? g.Stock : (int?)null);
         }
         catch (Exception e) when (DependencyFaults.Is(e))
         {

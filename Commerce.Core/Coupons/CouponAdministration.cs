@@ -11,13 +11,16 @@ namespace Commerce.Core.Coupons;
 /// <param name="EndsAt">After <paramref name="StartsAt"/>.</param>
 public sealed record CouponDefinition(string? Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
 {
+    /// <summary>The largest total quantity.</summary>
+    public const int Most = 100_000_000;
+
     /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
         if (Name is not { Length: >= 1 and <= 200 }) errors["name"] = ["1 to 200 characters."];
         if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["1 to 1,000,000,000 won."];
-        if (TotalQuantity is < 1 or > 100_000_000) errors["totalQuantity"] = ["1 to 100,000,000."];
+        if (TotalQuantity is < 1 or > Most) errors["totalQuantity"] = ["1 to 100,000,000."];
         if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["A time between the years 2000 and 2999."];
         if (EndsAt <= StartsAt || EndsAt.Year > 2999) errors["endsAt"] = ["After startsAt, and before the year 3000."];
         return errors;
@@ -29,6 +32,9 @@ public sealed class CouponAdministration(Ledger ledger, CouponLedger coupons, Co
 {
     /// <summary>A smaller total than before.</summary>
     public static readonly Problem CannotShrink = new(409, "coupon-cannot-shrink", "The total quantity of a coupon can only grow. Cancel it instead.");
+
+    /// <summary>More than a coupon can have.</summary>
+    public static readonly Problem TooMany = new(409, "coupon-too-large", "A coupon has 100,000,000 pieces at most.");
 
     /// <summary>Creates a coupon; its gate opens with the first request.</summary>
     public async Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken)
@@ -51,25 +57,27 @@ public sealed class CouponAdministration(Ledger ledger, CouponLedger coupons, Co
             UPDATE coupon SET name = @Name, discount = @Discount, total_quantity = @TotalQuantity, starts_at = @StartsAt, ends_at = @EndsAt,
                               version = version + 1
             WHERE id = @id AND total_quantity <= @TotalQuantity
-            """, Columns(definition), cancellationToken);
+            """, Columns(definition), CannotShrink, cancellationToken);
 
     /// <summary>Adds to the total quantity.</summary>
-    /// <exception cref="ProblemException">There is no such coupon.</exception>
+    /// <exception cref="ProblemException">There is no such coupon, or it would be too large.</exception>
     public Task<Coupon> AddStockAsync(long id, int delta, CancellationToken cancellationToken) =>
-        UpdateAsync(id, "UPDATE coupon SET total_quantity = total_quantity + @delta, version = version + 1 WHERE id = @id", new { delta }, cancellationToken);
+        UpdateAsync(id, "UPDATE coupon SET total_quantity = total_quantity + @delta, version = version + 1 WHERE id = @id AND total_quantity <= @most - @delta",
+            new { delta, most = CouponDefinition.Most }, TooMany, cancellationToken);
 
     /// <summary>From now on nobody gets it; who has it keeps it.</summary>
     /// <exception cref="ProblemException">There is no such coupon.</exception>
     public Task<Coupon> CancelAsync(long id, CancellationToken cancellationToken) =>
-        UpdateAsync(id, "UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { }, cancellationToken);
+        UpdateAsync(id, "UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { }, CouponProblems.NotFound, cancellationToken);
 
-    async Task<Coupon> UpdateAsync(long id, string sql, object values, CancellationToken cancellationToken)
+    /// <param name="refusal">Where the coupon is there, but was not changed.</param>
+    async Task<Coupon> UpdateAsync(long id, string sql, object values, Problem refusal, CancellationToken cancellationToken)
     {
         var parameters = new Dapper.DynamicParameters(values);
         parameters.Add("id", id);
         var changed = await ledger.ExecuteAsync(sql, parameters, cancellationToken) == 1;
         var coupon = await coupons.FindAsync(id, cancellationToken) ?? throw new ProblemException(CouponProblems.NotFound);
-        if (!changed) throw new ProblemException(CannotShrink);
+        if (!changed) throw new ProblemException(refusal);
         try
         {
             await gate.FollowAsync(coupon);

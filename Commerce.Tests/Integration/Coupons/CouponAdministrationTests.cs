@@ -51,6 +51,53 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         await Eventually.GetAsync(async () => (await users.Skip(1).SellAsync(coupon.Id)).Values.Single(), v => v == "coupon-not-started");
     }
 
+    /// <summary>Well below what any slower way of noticing would take; on a machine that stalls, in one of three tries.</summary>
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(3);
+
+    [Fact]
+    public async Task A_change_holds_soon_on_every_replica()
+    {
+        await using var other = await ApiReplica.StartAsync(Stack);
+        var next = 0;
+        await Eventually.UnspoiltAsync(async () =>
+        {
+            var coupon = await Stack.CouponAsync(total: 1);
+            Assert.Equal("", await (await Stack.UsersAsync($"first-{next}", 1))[0].TakeAsync(coupon.Id));
+            await BothSayAsync(coupon.Id, "coupon-sold-out", TimeSpan.FromSeconds(30));
+
+            using var added = await Stack.Admin.PostAsJsonAsync($"/api/admin/coupons/{coupon.Id}/stock", new { delta = 1000 }, Cancelled);
+            await BothSayAsync(coupon.Id, "", Soon);
+            using var cancelled = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
+            await BothSayAsync(coupon.Id, "coupon-ended", Soon);
+        });
+
+        Task BothSayAsync(long couponId, string slug, TimeSpan within) => Task.WhenAll(new[] { Stack.Impatient.BaseAddress!, other.Url }.Select(url =>
+            Eventually.EqualAsync(slug, async () =>
+            {
+                using var client = await other.UserAsync($"soon-{Interlocked.Increment(ref next)}");
+                using var answer = await client.PostAsync(new Uri(url, $"/api/coupons/{couponId}/issue"), null, Cancelled);
+                return await answer.SlugAsync();
+            }, within)));
+    }
+
+    [Fact]
+    public async Task A_coupon_is_found_where_its_creation_says()
+    {
+        var coupon = await Stack.CouponAsync(total: 7);
+        Assert.Equal(coupon.Id, (long?)(await Stack.Admin.GetFromJsonAsync<JsonObject>($"/api/admin/coupons/{coupon.Id}", Cancelled))!["id"]);
+        Assert.Contains(await Stack.Admin.GetFromJsonAsync<JsonArray>("/api/admin/coupons", Cancelled) ?? [], c => (long?)c!["id"] == coupon.Id);
+        using var unknown = await Stack.Admin.GetAsync("/api/admin/coupons/999999999", Cancelled);
+        await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "coupon-not-found");
+    }
+
+    [Fact]
+    public async Task A_coupon_cannot_grow_without_end()
+    {
+        var coupon = await Stack.CouponAsync(total: 99_999_999);
+        using var answer = await Stack.Admin.PostAsJsonAsync($"/api/admin/coupons/{coupon.Id}/stock", new { delta = 2 }, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-too-large");
+    }
+
     [Fact]
     public async Task A_coupon_cannot_shrink()
     {
