@@ -51,6 +51,9 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 
     readonly ConcurrentDictionary<long, CouponGateLine> _lines = new();
 
+    /// <summary>How long Redis remembers who has a coupon that is over.</summary>
+    static readonly TimeSpan Remembered = TimeSpan.FromDays(7);
+
     /// <summary>A pending entry that is younger is left to the consumer.</summary>
     public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
 
@@ -222,6 +225,10 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         var unknown = clock.GetUtcNow().ToUnixTimeMilliseconds();
         return [.. users.Zip(times, (user, at) => ((string)user!, at.IsNull ? unknown : (long)at))];
     }
+
+    /// <summary>Lets Redis forget a coupon that is over, in a while. What is pending stays: it is owed.</summary>
+    public Task ForgetLaterAsync(long couponId) =>
+        Task.WhenAll(KeysOf(couponId)[..2].Select(key => _redis.KeyExpireAsync(key, Remembered))).WaitAsync(Deadline);
 
     /// <summary>While the gate is closed: forgets who was accepted.</summary>
     public Task ForgetUsersAsync(long couponId) => _redis.KeyDeleteAsync(KeysOf(couponId)[1]).WaitAsync(Deadline);

@@ -26,8 +26,12 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     static readonly TimeSpan FencesDeadline = TimeSpan.FromMinutes(1);
 
     const int Together = 1000;
+    const int MostOver = 10_000;
 
     readonly ConcurrentDictionary<long, Task> _rebuilding = new();
+
+    /// <summary>The gates of which Redis was told that they are over. To tell it again does no harm.</summary>
+    readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -47,6 +51,7 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
 
     async Task InspectAsync(CancellationToken cancellationToken)
     {
+        if (_over.Count > MostOver) _over.Clear();
         // A server that has not said who it is yet may be the right one.
         var coupons = (await ledger.ListGatedAsync(cancellationToken))
             .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id)).ToList();
@@ -59,6 +64,7 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
                     break;
                 case { Current: true } when state.Epoch == coupon.GateEpoch:
                     if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
+                    else if (coupon.EndsAt < clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await gate.ForgetLaterAsync(coupon.Id);
                     break;
                 default:
                     // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.

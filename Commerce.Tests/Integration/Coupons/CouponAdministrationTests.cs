@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Commerce.Core.Coupons;
+using Commerce.Tests.Faults;
 
 namespace Commerce.Tests.Integration.Coupons;
 
@@ -78,6 +80,30 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
                 using var answer = await client.PostAsync(new Uri(url, $"/api/coupons/{couponId}/issue"), null, Cancelled);
                 return await answer.SlugAsync();
             }, within)));
+    }
+
+    [Fact]
+    public async Task Redis_forgets_a_coupon_that_is_over_unless_it_goes_on()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        Assert.Equal("", (await (await Stack.UsersAsync("forgotten", 1)).SellAsync(coupon.Id)).Values.Single());
+        await Eventually.GetAsync(LeftAsync, left => left.All(ms => ms == -1));
+
+        await ChangeAsync(coupon.StartsAt.AddHours(-2), coupon.StartsAt.AddMinutes(1));
+        await Eventually.GetAsync(LeftAsync, left => left.All(ms => ms > 0));
+
+        await ChangeAsync(coupon.StartsAt, coupon.EndsAt);
+        await Eventually.GetAsync(LeftAsync, left => left.All(ms => ms == -1));
+
+        async Task<long[]> LeftAsync() =>
+            [.. await Task.WhenAll(new CouponKeys(coupon.Id).All[..2].Select(async key => (long)await Stack.RedisAsync("PTTL", key)))];
+
+        async Task ChangeAsync(DateTime startsAt, DateTime endsAt)
+        {
+            using var answer = await Stack.Admin.PutAsJsonAsync(
+                $"/api/admin/coupons/{coupon.Id}", new { coupon.Name, coupon.Discount, coupon.TotalQuantity, startsAt, endsAt }, Cancelled);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
     }
 
     [Fact]
