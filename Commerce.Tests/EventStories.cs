@@ -93,6 +93,9 @@ public sealed class EventStreamReader : IDisposable
     /// <summary>Signs of life so far.</summary>
     public int Heartbeats { get; private set; }
 
+    /// <summary>From which number the stream goes on, as it said at its beginning.</summary>
+    public long? Ready { get; private set; }
+
     /// <summary>The times, in ms, after which to come back, in the order in which they came.</summary>
     public IReadOnlyList<int> Retries { get; private set; } = [];
 
@@ -108,7 +111,7 @@ public sealed class EventStreamReader : IDisposable
         if (!answer.IsSuccessStatusCode) return reader;
         reader.Ended = reader.ReadAsync();
         // The server answers with the head before it counts us among those who are told.
-        await Eventually.GetAsync(() => Task.FromResult(reader.Retries.Count), count => count > 0);
+        await Eventually.GetAsync(() => Task.FromResult(reader.Ready), ready => ready is not null);
         return reader;
     }
 
@@ -152,8 +155,10 @@ public sealed class EventStreamReader : IDisposable
         if (fields.TryGetValue("retry", out var retry)) Retries = [.. Retries, int.Parse(retry, CultureInfo.InvariantCulture)];
         if (fields.TryGetValue("data", out var data))
         {
-            lock (_lock)
-                _events.Add(new(long.Parse(fields["id"], CultureInfo.InvariantCulture), fields["event"], (long)JsonNode.Parse(data)!["eventId"]!, data, TimeProvider.System.GetUtcNow()));
+            var id = long.Parse(fields["id"], CultureInfo.InvariantCulture);
+            if (fields["event"] == "READY") Ready = id;
+            else
+                lock (_lock) _events.Add(new(id, fields["event"], (long)JsonNode.Parse(data)!["eventId"]!, data));
         }
 
         fields.Clear();
@@ -161,5 +166,4 @@ public sealed class EventStreamReader : IDisposable
 }
 
 /// <summary>One event of the stream.</summary>
-/// <param name="At">When it came.</param>
-public sealed record LiveEvent(long Id, string Type, long EventId, string Data, DateTimeOffset At);
+public sealed record LiveEvent(long Id, string Type, long EventId, string Data);

@@ -15,6 +15,7 @@ sealed partial class EventBroadcast(
 {
     static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
     static readonly TimeSpan LedgerEvery = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
     const int MostTogether = 500;
 
@@ -33,29 +34,39 @@ sealed partial class EventBroadcast(
         var subscribed = false;
         while (!stoppingToken.IsCancellationRequested)
         {
-            try
+            // Each on its own: a ledger that is away keeps nobody from what Redis has, nor the other way round.
+            if (feed.Last < 0 || askedAt is not { } at || clock.GetElapsedTime(at) >= LedgerEvery)
             {
-                if (askedAt is not { } at || clock.GetElapsedTime(at) >= LedgerEvery)
-                {
-                    await AskLedgerAsync(long.MaxValue, stoppingToken);
-                    askedAt = clock.GetTimestamp();
-                }
-
-                if (!subscribed)
-                {
-                    await redis.GetSubscriber().SubscribeAsync(EventAnnouncements.Channel, (_, _) => Wake());
-                    subscribed = true;
-                }
-
-                await ReadAnnouncedAsync(stoppingToken);
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogWaiting(logger, e.Message);
+                askedAt = clock.GetTimestamp();
+                await SurviveAsync(() => AskLedgerAsync(long.MaxValue, stoppingToken), stoppingToken);
             }
 
+            if (!subscribed)
+                subscribed = await SurviveAsync(
+                    () => redis.GetSubscriber().SubscribeAsync(EventAnnouncements.Channel, (_, _) => Wake()).WaitAsync(Deadline, clock, stoppingToken), stoppingToken);
+            if (feed.Last >= 0) await SurviveAsync(() => ReadAnnouncedAsync(stoppingToken), stoppingToken);
             await _wake.WaitAsync(Every, stoppingToken);
         }
+    }
+
+    /// <summary>Whatever it is, the next time may fare better; a replica that hears of nothing any more would look healthy.</summary>
+    async Task<bool> SurviveAsync(Func<Task> work, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await work();
+            return true;
+        }
+        catch (Exception e) when (DependencyFaults.Is(e))
+        {
+            LogWaiting(logger, e.Message);
+        }
+        catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogFailed(logger, e);
+        }
+
+        return false;
     }
 
     async Task ReadAnnouncedAsync(CancellationToken stoppingToken)
@@ -77,7 +88,12 @@ sealed partial class EventBroadcast(
     /// <summary>Adds what the ledger has after the last opening, up to the one with the number <paramref name="until"/>.</summary>
     async Task AskLedgerAsync(long until, CancellationToken stoppingToken)
     {
-        if (feed.Last < 0) feed.Begin(Math.Max(0, await ledger.LastOpeningAsync(stoppingToken) - feed.Capacity));
+        if (feed.Last < 0)
+        {
+            await BeginAsync(stoppingToken);
+            return;
+        }
+
         for (var count = MostTogether; count == MostTogether && feed.Last < until;)
         {
             var opened = await ledger.ListOpenedAsync(feed.Last, MostTogether, stoppingToken);
@@ -87,12 +103,31 @@ sealed partial class EventBroadcast(
         }
     }
 
+    async Task BeginAsync(CancellationToken stoppingToken)
+    {
+        var last = await ledger.LastOpeningAsync(stoppingToken);
+        var before = new List<EventFrame>();
+        for (var after = Math.Max(0, last - feed.Capacity); after < last;)
+        {
+            var opened = await ledger.ListOpenedAsync(after, MostTogether, stoppingToken);
+            before.AddRange(opened.TakeWhile(o => o.Seq <= last).Select(EventFrame.Of));
+            if (opened.Count == 0) break;
+            after = opened[^1].Seq;
+        }
+
+        feed.Begin(last, before);
+    }
+
     /// <summary>One timer for all clients. Each second has its share of them, so that they are never all written to at once for nothing.</summary>
     async Task BeatAsync(CancellationToken stoppingToken)
     {
         var shares = (int)options.Value.Heartbeat.TotalSeconds;
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), clock);
-        for (var tick = 0; await timer.WaitForNextTickAsync(stoppingToken); tick++) clients.Beat(tick % shares, shares);
+        for (var tick = 0; await timer.WaitForNextTickAsync(stoppingToken); tick++)
+        {
+            var share = tick % shares;
+            await SurviveAsync(() => { clients.Beat(share, shares); return Task.CompletedTask; }, stoppingToken);
+        }
     }
 
     void Wake()
@@ -112,6 +147,9 @@ sealed partial class EventBroadcast(
         base.Dispose();
         _wake.Dispose();
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; it goes on")]
+    static partial void LogFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Following the openings waits: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);

@@ -5,9 +5,9 @@ namespace Commerce.Api.Events;
 
 /// <summary>
 /// One open stream. It writes when it is told to, on the thread of whoever tells it; where the client is slow to take it, the next time goes on from
-/// where it stopped. It has no task, timer or buffer of its own.
+/// where it stopped. It has no timer, queue or buffer of its own.
 /// </summary>
-sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
+sealed class EventClient(EventFeed feed, HttpContext context, long[]? eventIds, long after, TimeProvider clock)
 {
     /// <summary>Written at once at most, so that what waits in the server for one client is bounded.</summary>
     const int MostTogether = 64;
@@ -23,8 +23,6 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     long _pendingSince;
     volatile bool _pending;
     volatile byte[]? _farewell;
-
-    public string UserId => userId;
 
     /// <summary>Completes when the client is gone or is to go.</summary>
     public Task Ended => _ended.Task;
@@ -55,7 +53,17 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     public bool IsStuck(TimeSpan patience) => _pending && clock.GetElapsedTime(Volatile.Read(ref _pendingSince)) > patience;
 
     /// <summary>Cuts the connection.</summary>
-    public void Drop() => context.Abort();
+    public void Drop()
+    {
+        try
+        {
+            context.Abort();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended in this moment.
+        }
+    }
 
     async Task WriteAsync(bool heartbeat)
     {

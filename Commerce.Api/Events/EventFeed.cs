@@ -15,6 +15,11 @@ sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
         return new(opened.Seq, opened.EventId,
             Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {opened.Seq}\nevent: EVENT_OPEN\ndata: {data}\n\n")));
     }
+
+    /// <summary>
+    /// The first of every stream: from which number it goes on. A client that hears of nothing else before it is cut comes back with this one.
+    /// </summary>
+    public static byte[] Ready(long position) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {position}\nevent: READY\ndata: {{}}\n\n"));
 }
 
 /// <summary>The data of an <c>EVENT_OPEN</c> in the stream.</summary>
@@ -35,8 +40,12 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
     /// <summary>The number of the last opening; below 0 until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
 
-    /// <summary>Says where to begin. Called once.</summary>
-    public void Begin(long last) => Volatile.Write(ref _last, last);
+    /// <summary>Says where to begin, with the openings before. Called once: clients that come with no number begin here, so nothing old is to follow.</summary>
+    public void Begin(long last, IEnumerable<EventFrame> before)
+    {
+        foreach (var frame in before) Volatile.Write(ref _frames[frame.Seq % _frames.Length], frame);
+        Volatile.Write(ref _last, last);
+    }
 
     /// <summary>Adds the opening that follows the last.</summary>
     public void Add(EventFrame frame)

@@ -38,15 +38,18 @@ static class EventStreamEndpoint
         var clients = services.GetRequiredService<EventClients>();
         if (await FindUserAsync(context) is not { } userId)
         {
-            await CommonProblems.Unauthorized.ToResult().ExecuteAsync(context);
+            var problem = context.User.Identity?.IsAuthenticated is true ? CommonProblems.Forbidden : CommonProblems.Unauthorized;
+            await problem.ToResult().ExecuteAsync(context);
             return;
         }
 
-        if (!TryReadFilter(context, out var eventIds) || !TryReadLastId(context, out var after))
+        if (!TryReadFilter(context, out var eventIds))
         {
-            await CommonProblems.Validation.ToResult("eventId and lastEventId are numbers.").ExecuteAsync(context);
+            await CommonProblems.Validation.ToResult($"eventId is a number, {MostFilters} of them at most.").ExecuteAsync(context);
             return;
         }
+
+        var after = ReadLastId(context);
 
         var feed = services.GetRequiredService<EventFeed>();
         if (feed.Last < 0)
@@ -65,7 +68,7 @@ static class EventStreamEndpoint
         {
             Prepare(context);
             var position = await BeginAsync(context, feed, eventIds, after, services.GetRequiredService<EventLedger>());
-            var client = new EventClient(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
+            var client = new EventClient(feed, context, eventIds, position, services.GetRequiredService<TimeProvider>());
             await ForgetAsync(context);
             await using var gone = context.RequestAborted.UnsafeRegister(static c => ((EventClient)c!).End(), client);
             clients.Add(client);
@@ -108,15 +111,12 @@ static class EventStreamEndpoint
         return true;
     }
 
-    static bool TryReadLastId(HttpContext context, out long? after)
+    /// <summary>Null where the client does not say, or says what was never ours.</summary>
+    static long? ReadLastId(HttpContext context)
     {
-        after = null;
-        // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it here.
+        // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it in the query.
         var text = context.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header] ? header : (string?)context.Request.Query["lastEventId"];
-        if (string.IsNullOrEmpty(text)) return true;
-        var isNumber = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id);
-        after = id;
-        return isNumber;
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
     }
 
     static void Prepare(HttpContext context)
@@ -148,18 +148,24 @@ static class EventStreamEndpoint
     {
         var writer = context.Response.BodyWriter;
         writer.Write(EventClients.RetryLine());
-        await FlushAsync();
         // Another replica may be a little ahead; far ahead there is only a ledger that was reset.
         var position = after is { } id && id <= feed.Last + feed.Capacity ? id : feed.Last;
         while (position < feed.Last && feed.Find(position + 1) is null)
         {
             var missed = await ledger.ListOpenedAsync(position, ReadTogether, context.RequestAborted);
-            if (missed.Count == 0) return feed.Last;
+            if (missed.Count == 0)
+            {
+                position = feed.Last;
+                break;
+            }
+
             foreach (var frame in missed.Select(EventFrame.Of).Where(f => eventIds is null || eventIds.Contains(f.EventId))) writer.Write(frame.Bytes);
             await FlushAsync();
             position = missed[^1].Seq;
         }
 
+        writer.Write(EventFrame.Ready(position));
+        await FlushAsync();
         return position;
 
         Task FlushAsync() => writer.FlushAsync(context.RequestAborted).AsTask().WaitAsync(PageDeadline);

@@ -43,7 +43,8 @@ public sealed class Audit(
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
-                          OR (status IN ('OPEN', 'CLOSED') AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL))
+                          OR (status = 'OPEN' AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL)
+                          OR (status = 'CLOSED' AND opened_at IS NULL AND (closes_at IS NULL OR closed_at < closes_at)))
                      + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
                         AND (SELECT COUNT(*) FROM outbox o WHERE o.message_key = 'events' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
                      + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)

@@ -22,9 +22,12 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
         FROM event e
         """;
 
-    const string SelectMoment = """
-        SELECT id AS Id, status = 'PENDING' AS Opens, IF(status = 'PENDING', opens_at, closes_at) AS At, version AS Version,
-               TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), IF(status = 'PENDING', opens_at, closes_at)) AS Micros
+    /// <summary>Whether an event's next moment is its opening: one that nobody opened in all its time only closes.</summary>
+    const string Opens = "(status = 'PENDING' AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6)))";
+
+    const string SelectMoment = $"""
+        SELECT id AS Id, {Opens} AS Opens, version AS Version,
+               TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), IF({Opens}, opens_at, closes_at)) AS Micros
         FROM event
         """;
 
@@ -39,9 +42,11 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
     public async Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) =>
         (await ledger.SingleAsync<Row>($"{Select} WHERE id = @id", new { id }, cancellationToken))?.ToEvent();
 
-    /// <summary>The newest events, at most 200.</summary>
+    /// <summary>The events that are not over, then those that are; the newest first, at most 200.</summary>
     public async Task<IReadOnlyList<SaleEvent>> ListAsync(bool drafts, CancellationToken cancellationToken) =>
-        [.. (await ledger.QueryAsync<Row>($"{Select} WHERE @drafts OR status <> 'DRAFT' ORDER BY id DESC LIMIT 200", new { drafts }, cancellationToken))
+        [.. (await ledger.QueryAsync<Row>($"""
+            {Select} WHERE @drafts OR status <> 'DRAFT' ORDER BY status IN ('DRAFT', 'PENDING', 'OPEN') DESC, id DESC LIMIT 200
+            """, new { drafts }, cancellationToken))
             .Select(row => row.ToEvent())];
 
     /// <summary>Creates an event: pending where it has a time, else a draft.</summary>
@@ -108,16 +113,17 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
                   SELECT id FROM event WHERE id IN @ids AND status IN ('DRAFT', 'PENDING') AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6))
                   ORDER BY id FOR UPDATE
                   """
-                : "SELECT id FROM event WHERE id IN @ids AND status = 'PENDING' AND opens_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+                : $"SELECT id FROM event WHERE id IN @ids AND {Opens} AND opens_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
             if (due.Count == 0) return [];
             await transaction.ExecuteAsync("""
                 UPDATE event SET opens_at = IF(@forced, UTC_TIMESTAMP(6), opens_at), opened_at = UTC_TIMESTAMP(6), opened_by = @by, status = 'OPEN',
                                  version = version + 1
                 WHERE id IN @due AND status IN ('DRAFT', 'PENDING')
                 """, new { due, by, forced = by == OpenedBy.Forced });
+            // A minute before: a Redis whose clock is behind the ledger's is not to say that the coupon has not started.
             await transaction.ExecuteAsync("""
                 UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id JOIN event e ON e.id = l.event_id
-                SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at), c.version = c.version + 1
+                SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at - INTERVAL 1 MINUTE), c.version = c.version + 1
                 WHERE l.event_id IN @due AND c.status = 'WAITING'
                 """, new { due });
             // Late, because whoever opens other events waits here until the commit.
@@ -135,17 +141,17 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
         return [.. rows.Select(row => (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros)))];
     }
 
-    /// <summary>Closes those of these events whose time is over, with their coupons, and returns which they were.</summary>
+    /// <summary>Closes those of these events whose time is over, opened or not, with their coupons, and returns which they were.</summary>
     public async Task<IReadOnlyList<long>> CloseAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0) return [];
         return await ledger.TransactAsync(async transaction =>
         {
             var due = await transaction.QueryAsync<long>(
-                "SELECT id FROM event WHERE id IN @ids AND status = 'OPEN' AND closes_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+                "SELECT id FROM event WHERE id IN @ids AND status IN ('OPEN', 'PENDING') AND closes_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
             if (due.Count == 0) return due;
             await transaction.ExecuteAsync(
-                "UPDATE event SET status = 'CLOSED', closed_at = UTC_TIMESTAMP(6), version = version + 1 WHERE id IN @due AND status = 'OPEN'", new { due });
+                "UPDATE event SET status = 'CLOSED', closed_at = UTC_TIMESTAMP(6), version = version + 1 WHERE id IN @due", new { due });
             await CloseCouponsAsync(transaction, due);
             return due;
         }, cancellationToken);
@@ -155,9 +161,15 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
     public async Task<IReadOnlyList<PlannedMoment>> ListPlannedAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         [.. (await ledger.QueryAsync<MomentRow>($"{SelectMoment} WHERE id IN @ids AND {Planned}", new { ids }, cancellationToken)).Select(row => row.ToMoment())];
 
-    /// <summary>What is to happen to all events next.</summary>
+    /// <summary>What is to happen to all events next, the soonest first.</summary>
     public async Task<IReadOnlyList<PlannedMoment>> ListPlannedAsync(CancellationToken cancellationToken) =>
-        [.. (await ledger.QueryAsync<MomentRow>($"{SelectMoment} WHERE {Planned} ORDER BY At", null, cancellationToken)).Select(row => row.ToMoment())];
+        [.. (await ledger.QueryAsync<MomentRow>($"{SelectMoment} WHERE {Planned} ORDER BY Micros", null, cancellationToken)).Select(row => row.ToMoment())];
+
+    /// <summary>What is due now, the longest due first.</summary>
+    public async Task<IReadOnlyList<PlannedMoment>> ListDueAsync(CancellationToken cancellationToken) =>
+        [.. (await ledger.QueryAsync<MomentRow>($"""
+            {SelectMoment} WHERE {Planned} AND IF({Opens}, opens_at, closes_at) <= UTC_TIMESTAMP(6) ORDER BY Micros
+            """, null, cancellationToken)).Select(row => row.ToMoment())];
 
     /// <summary>The versions of these events.</summary>
     public Task<IReadOnlyList<(long Id, int Version)>> ListVersionsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
@@ -242,10 +254,9 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
     {
         public long Id { get; init; }
         public bool Opens { get; init; }
-        public DateTime At { get; init; }
         public int Version { get; init; }
         public long Micros { get; init; }
 
-        public PlannedMoment ToMoment() => new(new(Opens, Id), At, Version, TimeSpan.FromMicroseconds(Micros));
+        public PlannedMoment ToMoment() => new(new(Opens, Id), Version, TimeSpan.FromMicroseconds(Micros));
     }
 }

@@ -23,7 +23,7 @@ public sealed partial class EventOpener(
     /// </summary>
     public async Task<TimeSpan> RunDueAsync(TimeSpan longest, CancellationToken cancellationToken)
     {
-        bool whole;
+        bool? whole;
         TimeSpan? next;
         IReadOnlyList<EventMoment> due;
         try
@@ -37,7 +37,14 @@ public sealed partial class EventOpener(
             return longest;
         }
 
-        if (!whole)
+        if (whole is null)
+        {
+            // Whose schedule this is nobody knows.
+            await RunDueByLedgerAsync(cancellationToken);
+            return longest;
+        }
+
+        if (whole is false)
         {
             LogRestoring(logger);
             await RestoreAsync(cancellationToken);
@@ -109,8 +116,7 @@ public sealed partial class EventOpener(
 
     async Task RunDueByLedgerAsync(CancellationToken cancellationToken)
     {
-        var due = (await ledger.ListPlannedAsync(cancellationToken)).Where(p => p.Wait <= TimeSpan.Zero).Select(p => p.Moment);
-        foreach (var some in due.Chunk(MostTogether)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
+        foreach (var some in (await ledger.ListDueAsync(cancellationToken)).Select(p => p.Moment).Chunk(MostTogether)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
     }
 
     /// <summary>Those of the moments that nobody else is at, with the tokens of their locks.</summary>

@@ -22,22 +22,22 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    /// <summary>Longer than any opening takes; who dies with the lock holds up nobody but the accelerators.</summary>
-    static readonly TimeSpan LockedFor = TimeSpan.FromSeconds(5);
+    /// <summary>Longer than an opening mostly takes. Who is slower is safe without it; who dies with it holds up the others for no longer.</summary>
+    static readonly TimeSpan LockedFor = TimeSpan.FromMilliseconds(500);
 
     const int PlannedTogether = 500;
 
     readonly IDatabase _redis = connection.GetDatabase();
 
     /// <summary>Plans one moment. Safe to repeat and to come late.</summary>
-    public Task PlanAsync(PlannedMoment planned) => PlanAsync([planned], "");
+    public Task PlanAsync(PlannedMoment planned) => PlanAsync([planned], "", 0);
 
     /// <summary>Plans all that the ledger has; with that the schedule is whole again.</summary>
     public async Task RestoreAsync(IReadOnlyList<PlannedMoment> all)
     {
         if (servers.IncarnationOf(Schedule) is not { } server) return;
-        foreach (var some in all.Chunk(PlannedTogether)) await PlanAsync(some, "");
-        await PlanAsync([], server);
+        foreach (var some in all.Chunk(PlannedTogether)) await PlanAsync(some, "", 0);
+        await PlanAsync([], server, all.Count);
     }
 
     /// <summary>Takes a moment out, unless it was planned anew under a newer version.</summary>
@@ -46,16 +46,16 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
 
     /// <summary>What is due by Redis' clock.</summary>
     /// <returns>
-    /// Whole: false where the schedule is another server's or was lost. Next: how long until the next that is not due yet; null where there is none.
+    /// Whole: false where the schedule is another server's or was lost, null where it is not known which server answers. Next: how long until the next that is not due yet; null where there is none.
     /// </returns>
-    public async Task<(bool Whole, TimeSpan? Next, IReadOnlyList<EventMoment> Due)> DueAsync(int most)
+    public async Task<(bool? Whole, TimeSpan? Next, IReadOnlyList<EventMoment> Due)> DueAsync(int most)
     {
         var answer = (RedisResult[])(await Due.RunAsync(_redis, [Schedule, Pending], [most], Deadline))!;
         var due = new List<EventMoment>(answer.Length - 2);
         foreach (var name in answer.Skip(2))
             if (EventMoment.TryParse((string)name!, out var moment)) due.Add(moment);
         var next = (long)answer[1];
-        var whole = servers.IncarnationOf(Schedule) is not { } server || (string)answer[0]! == server;
+        var whole = servers.IncarnationOf(Schedule) is { } server ? (string)answer[0]! == server : (bool?)null;
         return (whole, next < 0 ? null : TimeSpan.FromMilliseconds(next), due);
     }
 
@@ -69,21 +69,14 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
     /// <summary>Lets go of a lock, if it is still the token's.</summary>
     public Task UnlockAsync(EventMoment moment, string token) => Unlock.RunAsync(_redis, [LockOf(moment)], [token], Deadline);
 
-    Task<RedisResult> PlanAsync(IReadOnlyList<PlannedMoment> planned, string server) =>
+    Task<RedisResult> PlanAsync(IReadOnlyList<PlannedMoment> planned, string server, int whole) =>
         Plan.RunAsync(_redis,
             [Schedule, Pending, .. planned.Select(p => TimerOf(p.Moment))],
-            [server, .. planned.SelectMany(p => new RedisValue[] { p.Moment.ToString(), Milliseconds(p.At), p.Version })],
+            // Not a fraction of a millisecond too early: the ledger would refuse.
+            [server, whole, .. planned.SelectMany(p => new RedisValue[] { p.Moment.ToString(), (long)Math.Ceiling(p.Wait.TotalMilliseconds), p.Version })],
             Deadline);
 
     static RedisKey TimerOf(EventMoment moment) => TimerPrefix + moment;
 
     static RedisKey LockOf(EventMoment moment) => "{events}:lock:" + moment;
-
-    static long Milliseconds(DateTime utc)
-    {
-        var time = new DateTimeOffset(utc, TimeSpan.Zero);
-        var whole = time.ToUnixTimeMilliseconds();
-        // Not a fraction of a millisecond too early: the ledger would refuse.
-        return time.Ticks % TimeSpan.TicksPerMillisecond == 0 ? whole : whole + 1;
-    }
 }

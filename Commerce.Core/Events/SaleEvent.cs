@@ -102,4 +102,4 @@ public readonly record struct EventMoment(bool Opens, long EventId)
 /// <summary>When a moment is due.</summary>
 /// <param name="Version">The event's, so that an older plan never replaces a newer one.</param>
 /// <param name="Wait">How long until then by the ledger's clock; 0 or less: due.</param>
-public sealed record PlannedMoment(EventMoment Moment, DateTime At, int Version, TimeSpan Wait);
+public sealed record PlannedMoment(EventMoment Moment, int Version, TimeSpan Wait);

@@ -1,11 +1,15 @@
--- Puts moments into the schedule, each with a key that expires at its time. An older version never replaces a newer one. Safe to repeat.
+-- Puts moments into the schedule, each with a key that expires at its time. An older version never replaces a newer one. Safe to repeat. Times are
+-- distances from now: what this server's clock says does not matter, only that it goes on.
 -- KEYS  1 schedule   2 pending   3... the timer of each moment
--- ARGV  1 the server whose schedule is whole with this, or ''   then of each moment: name, due (ms), version
+-- ARGV  1 the server whose schedule is whole with this, or ''   2 how many moments there are where it is whole   then of each moment: name, ms until
+--         it is due (below 0 where it is over), version
 -- Returns how many were put.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local put = 0
 for i = 3, #KEYS do
-  local at = 2 + (i - 3) * 3
-  local name, due, version = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local at = 3 + (i - 3) * 3
+  local name, due, version = ARGV[at], now + ARGV[at + 1], ARGV[at + 2]
   local known = redis.call('HGET', KEYS[2], name)
   if not known or tonumber(known) <= tonumber(version) then
     redis.call('ZADD', KEYS[1], due, name)
@@ -15,5 +19,6 @@ for i = 3, #KEYS do
     put = put + 1
   end
 end
-if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], 'server', ARGV[1]) end
+-- Emptied since the first of them was put: not whole.
+if ARGV[1] ~= '' and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then redis.call('HSET', KEYS[2], 'server', ARGV[1]) end
 return put

@@ -197,6 +197,55 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task F32_A_client_that_had_heard_of_nothing_yet_gets_what_it_missed_too()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        long seen;
+        using (var stream = await alice.StreamAsync()) seen = stream.Ready!.Value;
+
+        var missed = await Stack.EventAsync(opensIn: null);
+        await Stack.EventActionAsync(missed.Id, "open");
+        using var back = await alice.StreamAsync(lastEventId: seen);
+        await back.OpeningOfAsync(missed.Id);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task An_event_that_nobody_could_open_in_all_its_time_does_not_open_any_more()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        await Stack.StopAsync("workers");
+        var scheduled = await Stack.EventAsync(opensIn: 1, closesIn: 2, couponIds: [coupon.Id]);
+        await Eventually.GetAsync(() => Ledger.SingleAsync<int>("SELECT closes_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled), over => over == 1);
+        await Stack.StartAsync("workers");
+
+        await Stack.EventIsAsync(scheduled.Id, EventStatus.Closed);
+        Assert.Equal(0, await MessagesAsync(scheduled.Id));
+        Assert.Equal("coupon-ended", await (await Stack.UsersAsync("never-open", 1))[0].TakeAsync(coupon.Id));
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task Who_dies_with_the_lock_on_an_event_does_not_make_it_late()
+    {
+        var schedule = Stack.Services.GetRequiredService<EventSchedule>();
+        await Eventually.UnspoiltAsync(async () =>
+        {
+            var scheduled = await Stack.EventAsync(opensIn: 2);
+            var moment = new EventMoment(Opens: true, scheduled.Id);
+            // Until the moment is there the lock is taken again and again; then nobody lets go of it.
+            await Eventually.GetAsync(async () =>
+            {
+                await schedule.TryLockAsync(moment);
+                return await Ledger.SingleAsync<int>("SELECT opens_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled);
+            }, due => due == 1);
+            var opened = await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
+            Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        });
+        await AuditAsync();
+    }
+
+    [Fact]
     public async Task F32_A_client_gets_what_it_missed_although_Redis_lost_the_stream_and_the_Api_was_started_anew()
     {
         using var alice = await Stack.UserAsync("alice");

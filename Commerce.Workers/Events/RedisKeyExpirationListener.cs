@@ -15,6 +15,8 @@ sealed partial class RedisKeyExpirationListener(
     const int MostWaiting = 10_000;
     const int MostTogether = 200;
 
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
+    static readonly RetryPolicy Again = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5) };
     static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
 
@@ -29,7 +31,7 @@ sealed partial class RedisKeyExpirationListener(
         redis.ConnectionRestored += OnRestored;
         try
         {
-            await SubscribeAsync(stoppingToken);
+            for (var attempt = 1; !await TrySubscribeAsync(stoppingToken); attempt++) await Task.Delay(Again.Delay(attempt), clock, stoppingToken);
             var moments = new List<EventMoment>(MostTogether);
             while (await _heard.Reader.WaitToReadAsync(stoppingToken))
             {
@@ -58,15 +60,24 @@ sealed partial class RedisKeyExpirationListener(
         }
     }
 
-    async Task SubscribeAsync(CancellationToken stoppingToken)
+    /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
+    async Task<bool> TrySubscribeAsync(CancellationToken stoppingToken)
     {
         await SwitchOnAsync();
-        // While there is no connection the client remembers the wish; after each loss it subscribes again by itself.
-        await redis.GetSubscriber().SubscribeAsync(Expired, (_, key) =>
+        try
         {
-            if (((string?)key)?.StartsWith(EventSchedule.TimerPrefix, StringComparison.Ordinal) is true
-                && EventMoment.TryParse(((string)key!)[EventSchedule.TimerPrefix.Length..], out var moment)) _heard.Writer.TryWrite(moment);
-        }).WaitAsync(stoppingToken);
+            await redis.GetSubscriber().SubscribeAsync(Expired, (_, key) =>
+            {
+                if (((string?)key)?.StartsWith(EventSchedule.TimerPrefix, StringComparison.Ordinal) is true
+                    && EventMoment.TryParse(((string)key!)[EventSchedule.TimerPrefix.Length..], out var moment)) _heard.Writer.TryWrite(moment);
+            }).WaitAsync(Deadline, clock, stoppingToken);
+            return true;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            LogUnsubscribed(logger, e.Message);
+            return false;
+        }
     }
 
     void OnRestored(object? sender, ConnectionFailedEventArgs e) => _ = SwitchOnAsync();
@@ -79,10 +90,10 @@ sealed partial class RedisKeyExpirationListener(
             try
             {
                 var server = redis.GetServer(endPoint);
-                var flags = (await server.ConfigGetAsync(Setting)).Select(s => s.Value).FirstOrDefault() ?? "";
+                var flags = (await server.ConfigGetAsync(Setting).WaitAsync(Deadline, clock)).Select(s => s.Value).FirstOrDefault() ?? "";
                 var wanted = new string([.. flags.Union("Ex")]);
                 // "A" stands for all kinds of events, expired ones among them.
-                if (!flags.Contains('E', StringComparison.Ordinal) || flags.AsSpan().IndexOfAny('x', 'A') < 0) await server.ConfigSetAsync(Setting, wanted);
+                if (!flags.Contains('E', StringComparison.Ordinal) || flags.AsSpan().IndexOfAny('x', 'A') < 0) await server.ConfigSetAsync(Setting, wanted).WaitAsync(Deadline, clock);
             }
             catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
             {
@@ -94,6 +105,9 @@ sealed partial class RedisKeyExpirationListener(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} moments of events were heard of but not done: {Reason}")]
     static partial void LogMissed(ILogger logger, int count, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Expired keys are not heard of yet: {Reason}")]
+    static partial void LogUnsubscribed(ILogger logger, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
     static partial void LogDeaf(ILogger logger, System.Net.EndPoint endPoint, string reason);
