@@ -47,7 +47,8 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     /// <summary>The coupons of one user, newest first, at most 200.</summary>
     public Task<IReadOnlyList<OwnCoupon>> ListOfUserAsync(string userId, CancellationToken cancellationToken) =>
         ledger.QueryAsync<OwnCoupon>("""
-            SELECT i.coupon_id AS CouponId, c.name AS Name, c.discount AS Discount, 'ISSUED' AS Status, i.issued_at AS IssuedAt, c.ends_at AS EndsAt
+            SELECT i.coupon_id AS CouponId, c.name AS Name, c.discount AS Discount, 'ISSUED' AS Status, i.issued_at AS IssuedAt, c.ends_at AS EndsAt,
+                   i.order_id AS OrderId, i.used_at AS UsedAt
             FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
             WHERE i.user_id = @userId ORDER BY i.issued_at DESC LIMIT 200
             """, new { userId }, cancellationToken);
@@ -247,4 +248,7 @@ public static class CouponFailures
 public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? IssuedAt);
 
 /// <summary>A coupon that a user has.</summary>
-public sealed record OwnCoupon(long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt);
+/// <param name="OrderId">The order that takes it; null where it can be used.</param>
+/// <param name="UsedAt">When that order was paid.</param>
+public sealed record OwnCoupon(
+    long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt, string? OrderId, DateTime? UsedAt);

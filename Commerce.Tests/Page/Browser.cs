@@ -19,6 +19,7 @@ sealed class Browser : IAsyncDisposable
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named : Path.Combine(Environment.GetEnvironmentVariable("HOME")!, ".cache");
         var program = Path.Combine(cache, "commerce", "chromium", "browser");
         Assert.True(File.Exists(program), $"There is no {program}: offline/install/chromium.sh makes it, and ./commerce test runs that.");
+        Assertions.SetDefaultExpectTimeout(60_000);
         var playwright = await Playwright.CreateAsync();
         var browser = await playwright.Chromium.LaunchAsync(new()
         {
@@ -31,6 +32,16 @@ sealed class Browser : IAsyncDisposable
     /// <summary>Somebody's own browser, with the shop open and its user signed in.</summary>
     public async Task<IPage> ShopAsync(Uri shop, string user, BrowserNewContextOptions? options = null)
     {
+        var page = await OpenAsync(shop, options);
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync(user);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        await Assertions.Expect(page.Locator("#stream")).ToHaveTextAsync("Live");
+        return page;
+    }
+
+    /// <summary>Somebody's own browser, with the shop open.</summary>
+    public async Task<IPage> OpenAsync(Uri shop, BrowserNewContextOptions? options = null)
+    {
         var context = await _browser.NewContextAsync(options);
         context.SetDefaultTimeout(60_000);
         var page = await context.NewPageAsync();
@@ -41,8 +52,6 @@ sealed class Browser : IAsyncDisposable
         };
         page.PageError += (_, error) => _complaints.Add(error);
         await page.GotoAsync(shop.ToString());
-        await page.GetByLabel("Name", new() { Exact = true }).FillAsync(user);
-        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
         return page;
     }
 

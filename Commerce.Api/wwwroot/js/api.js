@@ -1,10 +1,13 @@
-// Calls the Api as whoever is signed in. A refusal becomes a Refusal, which has the slug of its problem details.
+// Calls the Api as whoever is signed in. What the server refuses becomes a Refusal, which has the slug of its problem details.
+
+import { observe } from './clock.js';
 
 const storage = sessionStorage;
+const patience = { GET: 10_000, POST: 60_000 };
 
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
-    super(problem?.detail ?? problem?.title ?? `The server answered ${status}.`);
+    super(status === 401 ? 'Your sign-in has ended. Please sign in again.' : (status < 500 && problem?.detail) || (problem?.title ?? `The shop answered ${status}.`));
     this.status = status;
     this.slug = problem?.type?.replace('urn:commerce:', '') ?? '';
     this.errors = problem?.errors;
@@ -12,10 +15,11 @@ export class Refusal extends Error {
   }
 }
 
-let ahead = 0;
-
-/** The server's clock in ms, to a second: a browser's own may be wrong by minutes. */
-export const serverNow = () => Date.now() + ahead;
+export class NoAnswer extends Error {
+  constructor() {
+    super('The shop does not answer. Is there a connection?');
+  }
+}
 
 export const user = () => storage.getItem('user');
 
@@ -25,9 +29,7 @@ export async function signIn(name) {
   storage.setItem('token', accessToken);
 }
 
-export function signOut() {
-  storage.clear();
-}
+export const signOut = () => storage.clear();
 
 export const get = path => call('GET', path);
 
@@ -42,26 +44,43 @@ export async function insist(path, body, key, tries = 5) {
     try {
       return await post(path, body, key);
     } catch (error) {
-      const again = !(error instanceof Refusal) || error.status === 503 || error.status === 429 || error.slug === 'idempotency-key-in-flight' || error.slug === 'payment-in-progress';
+      const again = error instanceof NoAnswer || [429, 503].includes(error.status) || ['idempotency-key-in-flight', 'payment-in-progress'].includes(error.slug);
       if (!again || attempt >= tries) throw error;
-      await new Promise(resolve => setTimeout(resolve, (error.retryAfter ?? 1) * 1000 * (0.5 + Math.random() / 2)));
+      await pause((error.retryAfter ?? 1) * 1000 * (1 + Math.random()));
     }
   }
 }
 
-async function call(method, path, body, key) {
-  const headers = { Accept: 'application/json' };
+export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** An answer as it comes, once its head is there. */
+export async function request(path, { headers = {}, ...options }) {
   const token = storage.getItem('token');
   if (token) headers.Authorization = `Bearer ${token}`;
+  const sent = Date.now();
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers, cache: 'no-store' });
+  } catch {
+    throw new NoAnswer();
+  }
+  observe(sent, answer.headers.get('Date'));
+  // Whoever signed in anew meanwhile is not sent away.
+  if (answer.status === 401 && token && token === storage.getItem('token')) dispatchEvent(new Event('expired'));
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => undefined);
+  throw new Refusal(answer.status, problem, Number(answer.headers.get('Retry-After')) || undefined);
+}
+
+async function call(method, path, body, key) {
+  const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: 'no-store' });
-  // The header has whole seconds, half a second is missing on average.
-  const date = Date.parse(answer.headers.get('Date') ?? '');
-  if (date) ahead = date + 500 - Date.now();
-  const text = await answer.text();
-  const json = text ? JSON.parse(text) : undefined;
-  if (answer.ok) return json;
-  const retryAfter = Number(answer.headers.get('Retry-After')) || undefined;
-  throw new Refusal(answer.status, json, retryAfter);
+  const answer = await request(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience[method]) });
+  try {
+    return await answer.json();
+  } catch {
+    // It broke off in the middle.
+    throw new NoAnswer();
+  }
 }

@@ -5,29 +5,83 @@ export const find = id => document.getElementById(id);
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === 'onclick') made.addEventListener('click', value);
+    if (name === 'onclick') made.onclick = value;
     else if (typeof value === 'boolean') made.toggleAttribute(name, value);
-    else if (value !== undefined) made.setAttribute(name, value);
+    else if (value !== undefined && value !== null) made.setAttribute(name, value);
   }
   made.append(...children.filter(child => child !== null && child !== undefined));
   return made;
 }
 
+/** A button whose name says what it is about also where its place cannot be seen. */
+export const button = (id, text, about, onclick, look) =>
+  element('button', { id, type: 'button', class: look, onclick }, text, element('span', { class: 'unseen' }, ` ${about}`));
+
+/** Makes a list show these elements. What has an id and was there stays what it is: a press, the focus and what is being read survive. */
+export function fill(list, items, empty) {
+  const focused = list.contains(document.activeElement) ? document.activeElement : undefined;
+  const home = focused?.closest('li[id]');
+  arrange(list, items.length || !empty ? items : [element('li', { class: 'empty' }, empty)]);
+  if (!focused || focused === document.activeElement) return;
+  // Moved, or gone with what could be done: then its item is where the keyboard goes on.
+  const next = focused.isConnected ? focused : home;
+  if (next === home) home?.setAttribute('tabindex', '-1');
+  next?.focus({ preventScroll: true });
+}
+
+function arrange(parent, fresh) {
+  const ids = new Set(fresh.map(node => node.id).filter(Boolean));
+  for (const child of [...parent.children]) if (child.id && !ids.has(child.id)) child.remove();
+  const known = new Map([...parent.children].filter(child => child.id).map(child => [child.id, child]));
+  let place = parent.firstChild;
+  for (const node of fresh) {
+    const same = node.id ? known.get(node.id) : place && !place.id && place.nodeName === node.nodeName ? place : undefined;
+    if (same) become(same, node);
+    if (same && same === place) place = place.nextSibling;
+    else parent.insertBefore(same ?? node, place);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function become(old, fresh) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== 'tabindex') old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  old.onclick = fresh.onclick;
+  arrange(old, [...fresh.childNodes]);
+}
+
 const won = new Intl.NumberFormat('en-KR', { style: 'currency', currency: 'KRW' });
 export const money = amount => won.format(amount);
 
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 export const time = text => clock.format(new Date(text));
 
+let fading;
+
+/** Says something where everybody sees and hears it; what went well goes away by itself. */
 export function notice(text, good = false) {
-  const line = find('notice');
-  line.textContent = text;
-  line.className = good ? 'good' : 'bad';
+  clearTimeout(fading);
+  find('notice').textContent = text;
+  find('toast').className = text ? good ? 'good' : 'bad' : '';
+  find('dismiss').hidden = !text;
+  if (good) fading = setTimeout(() => notice(''), 10_000);
 }
 
-/** Keeps the focus where it was when a list is made anew. */
-export function fill(list, items, empty) {
-  const focused = list.contains(document.activeElement) ? document.activeElement.id : '';
-  list.replaceChildren(...(items.length ? items : [element('li', { class: 'empty' }, empty)]));
-  if (focused) find(focused)?.focus();
+/** Asks before something that cannot be taken back. */
+export function confirm(title, text, action) {
+  const dialog = find('confirm');
+  find('confirm-title').textContent = title;
+  find('confirm-text').textContent = text;
+  find('confirm-yes').textContent = action;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise(resolve => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
 }

@@ -1,61 +1,84 @@
 import { signIn, signOut, user } from './api.js';
+import { finishPayment } from './actions.js';
 import { find, notice } from './dom.js';
-import { mark, showEvents } from './events.js';
-import { finishPayment, showCoupons, showMine, showProducts } from './shop.js';
+import { onChange, readAll, readCoupons, readEvents } from './shop.js';
 import { listen } from './stream.js';
+import { show, tick } from './view.js';
 
-const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again …', off: 'Not connected' };
-let hangUp = () => {};
+const every = 5000;
+const farewell = 'farewell';
+const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again …', off: 'Sign in to go live' };
 
-async function showAll() {
+let failing = false;
+
+/** Says once that the shop cannot be read, and once that it can be again. */
+async function report(reading) {
+  try {
+    await reading;
+    if (failing) notice('The shop answers again.', true);
+    failing = false;
+  } catch (error) {
+    if (!failing && error.status !== 401) notice(error.message);
+    failing = error.status !== 401;
+  }
+}
+
+function welcome() {
   const name = user();
   find('sign-in').hidden = !!name;
   find('signed-in').hidden = !name;
   find('user').textContent = name ?? '';
-  const failed = (await Promise.allSettled([showEvents(), showCoupons(), showProducts(), showMine()])).find(r => r.status === 'rejected');
-  if (failed?.reason.status === 401) return leave();
-  if (failed) notice(failed.reason.message);
+  state('off');
+  if (name) listen(hear, state);
 }
 
-function connect() {
-  hangUp();
-  hangUp = listen(onEvent, state => {
-    const pill = find('stream');
-    pill.dataset.state = state;
-    pill.textContent = states[state];
-  });
+function state(state) {
+  find('stream').dataset.state = state;
+  find('stream').textContent = states[state];
+  // What happened while nobody listened is read.
+  if (state === 'live') hear('READY');
 }
 
-function onEvent(type, event) {
-  const status = type === 'EVENT_OPEN' ? 'OPEN' : 'CLOSED';
-  if (!mark(event.eventId, status)) showEvents(event.eventId).catch(error => notice(error.message));
-  if (status === 'OPEN') notice(`${event.name} is open.`, true);
-  showCoupons().catch(error => notice(error.message));
+/** What a message says may be over already, when it was missed: so it is read and not believed. */
+function hear(type) {
+  report(type === 'READY' ? Promise.all([readEvents(), readCoupons()]) : readEvents());
 }
 
-function leave() {
+/** Begins anew, so that nothing of the user stays: neither what is shown and filled in, nor what is under way. */
+function leave(address, text) {
   signOut();
-  hangUp();
-  return showAll();
+  sessionStorage.setItem(farewell, text);
+  location.replace(address);
 }
 
 find('sign-in').addEventListener('submit', async event => {
   event.preventDefault();
   try {
-    await signIn(new FormData(event.target).get('user').trim());
-    notice('');
-    await showAll();
-    connect();
+    await signIn(find('name').value.trim());
   } catch (error) {
-    notice(error.message);
+    return notice(error.message);
   }
+  notice('');
+  welcome();
+  find('main').focus();
+  await Promise.all([finishPayment(), report(readAll())]);
 });
-find('sign-out').addEventListener('click', leave);
-// What others buy is seen without a reload; a page in the background does not ask.
-setInterval(() => { if (!document.hidden) Promise.allSettled([showCoupons(), showProducts(), showMine()]); }, 5000);
+find('sign-out').addEventListener('click', () => leave('/', 'You are signed out.'));
+find('dismiss').addEventListener('click', () => notice(''));
+// A payment on its way stays in the address: it goes on after the next sign-in.
+addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has ended. Please sign in again.'));
+// A page that the browser has kept may be of somebody who has signed out since.
+addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
+document.addEventListener('visibilitychange', () => { if (!document.hidden) report(readAll()); });
 
-if (user()) {
-  connect();
-  await finishPayment();
+onChange(show);
+setInterval(tick, 250);
+setInterval(() => { if (!document.hidden) report(readAll()); }, every);
+welcome();
+if (sessionStorage.getItem(farewell)) {
+  notice(sessionStorage.getItem(farewell));
+  sessionStorage.removeItem(farewell);
+  find('name').focus();
 }
-await showAll();
+report(readAll());
+if (user()) finishPayment();

@@ -1,60 +1,59 @@
-// The live stream of events. EventSource cannot send a token, so each connection begins with a ticket, and reconnecting is done here.
+// The live stream of events. Read with fetch and not with EventSource, which can neither send a token nor tell a refusal from a lost connection.
 
-import { post, user } from './api.js';
+import { pause, request } from './api.js';
 
-const longest = 15_000;
+const longest = 30_000;
+// The server says something every 15 s.
+const silence = 45_000;
 
-/** Calls onEvent for each message, once for each id, and onState with 'live', 'connecting', 'lost' or 'off'. Returns what ends it. */
-export function listen(onEvent, onState) {
-  let source;
-  let timer;
-  let attempt = 0;
-  let ended = false;
-  let last = sessionStorage.getItem('last-event');
-
-  async function connect() {
-    if (ended || !user()) return onState('off');
-    onState(attempt === 0 ? 'connecting' : 'lost');
-    let ticket;
+/** Calls onMessage with the type of each message, and onState with 'live', 'connecting' or 'lost', for as long as the page and the sign-in last. */
+export async function listen(onMessage, onState) {
+  // The server tells everyone another time, so that a crowd does not come back together.
+  let retry = 2000;
+  let last;
+  let failures = 0;
+  onState('connecting');
+  for (;;) {
+    let wait;
+    const connection = new AbortController();
     try {
-      ({ ticket } = await post('/api/events/ticket'));
-    } catch {
-      return again();
-    }
-    if (ended) return;
-    const query = new URLSearchParams({ ticket });
-    if (last) query.set('lastEventId', last);
-    source = new EventSource(`/api/events/stream?${query}`);
-    source.onopen = () => {
-      attempt = 0;
+      const headers = { Accept: 'text/event-stream', ...last && { 'Last-Event-ID': last } };
+      const { body } = await request('/api/events/stream', { headers, signal: connection.signal });
+      failures = 0;
       onState('live');
-    };
-    source.onerror = again;
-    for (const name of ['EVENT_OPEN', 'EVENT_CLOSED']) source.addEventListener(name, receive);
-  }
-
-  function receive(message) {
-    if (message.lastEventId) {
-      last = message.lastEventId;
-      sessionStorage.setItem('last-event', last);
+      await read(body, connection, line => {
+        retry = line.retry ?? retry;
+        if (line.data === undefined) return;
+        last = line.id ?? last;
+        onMessage(line.event);
+      });
+    } catch (error) {
+      // The page asks to sign in.
+      if (error.status === 401) return;
+      wait = error.retryAfter && error.retryAfter * 1000;
     }
-    onEvent(message.type, JSON.parse(message.data));
-  }
-
-  // The ticket was for one connection: the browser's own reconnecting would be refused.
-  function again() {
-    source?.close();
-    if (ended) return;
     onState('lost');
-    const wait = Math.min(longest, 500 * 2 ** attempt++);
-    timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+    await pause(Math.min(longest, (wait ?? retry) * 2 ** failures++) * (1 + Math.random() / 2));
   }
+}
 
-  connect();
-  return () => {
-    ended = true;
-    clearTimeout(timer);
-    source?.close();
-    onState('off');
-  };
+/** Hands over message by message until the stream ends or has been silent for too long. */
+async function read(body, connection, onFrame) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  let frame = {};
+  for (;;) {
+    const timer = setTimeout(() => connection.abort(), silence);
+    const { value, done } = await reader.read().finally(() => clearTimeout(timer));
+    if (done) return;
+    const lines = (text + value).split('\n');
+    text = lines.pop();
+    for (const line of lines) {
+      const [, field, content] = line.match(/^(\w+): ?(.*)$/s) ?? [];
+      if (field) frame[field] = field === 'retry' ? Number(content) : content;
+      if (line !== '') continue;
+      onFrame(frame);
+      frame = {};
+    }
+  }
 }

@@ -1,0 +1,113 @@
+// The order of one product: what it costs, where it goes, and what is wrong with that, field by field.
+
+import { insist, newKey, user } from './api.js';
+import { pay, signedIn } from './actions.js';
+import { element, find, money } from './dom.js';
+import { readMine, readProducts, shop } from './shop.js';
+
+const dialog = find('checkout');
+const form = find('order');
+const fields = ['quantity', 'coupon', 'recipient', 'phone', 'zipcode', 'address1', 'address2'].map(name => form.elements[name]);
+
+let product;
+let key;
+let asked;
+
+export function checkout(chosen) {
+  if (!signedIn()) return;
+  product = chosen;
+  asked = undefined;
+  find('checkout-product').textContent = `${product.name}, ${money(product.price)} each`;
+  form.quantity.max = Math.min(100, product.available);
+  form.quantity.value = 1;
+  form.recipient.value ||= user();
+  // One that an order has taken cannot be used again.
+  form.coupon.replaceChildren(element('option', { value: '' }, 'None'),
+    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId, 'data-discount': c.discount }, `${c.name} (${money(c.discount)} off)`)));
+  tell({});
+  add();
+  dialog.showModal();
+}
+
+/** Shows what is to be paid. */
+function add() {
+  const sum = product.price * (form.quantity.validity.valid ? form.quantity.valueAsNumber : 1);
+  // An order must cost more than its coupon takes off.
+  for (const option of form.coupon.options) option.disabled = Number(option.dataset.discount ?? 0) >= sum;
+  if (form.coupon.selectedOptions[0]?.disabled) form.coupon.value = '';
+  const discount = Number(form.coupon.selectedOptions[0].dataset.discount ?? 0);
+  find('discount').textContent = discount ? `−${money(discount)}` : money(0);
+  find('total').textContent = money(sum - discount);
+}
+
+function mistakes() {
+  const wrong = {};
+  for (const field of fields) {
+    if (field.value.trim() === '' && field.required) wrong[field.name] = 'is missing.';
+    else if (!field.validity.valid) wrong[field.name] = field.name === 'quantity' ? `must be 1 to ${field.max}.` : `must be ${field.dataset.rule}.`;
+  }
+  return wrong;
+}
+
+/** Says what is wrong beside each field, by its name, and what is wrong with none of them; the keyboard goes to the first. */
+function tell(wrong, otherwise = '') {
+  for (const field of fields) {
+    const text = wrong[field.name];
+    find(`${field.id}-wrong`).textContent = text ? `${field.labels[0].textContent} ${text}` : '';
+    field.toggleAttribute('aria-invalid', false);
+    if (text) field.setAttribute('aria-invalid', 'true');
+  }
+  find('checkout-wrong').textContent = otherwise;
+  fields.find(field => wrong[field.name])?.focus();
+}
+
+/** What the server says, by the names of the fields here. */
+function translate(error) {
+  if (error.slug === 'out-of-stock') return { quantity: 'are more than there are left.' };
+  if (error.slug === 'coupon-not-usable') return { coupon: 'cannot be used for this order.' };
+  return Object.fromEntries(Object.entries(error.errors ?? {}).map(([name, texts]) =>
+    [name === 'items' ? 'quantity' : name.replace('shipping.', ''), `is not accepted: ${texts.join(' ')}`]));
+}
+
+async function place() {
+  const wrong = mistakes();
+  tell(wrong);
+  if (Object.keys(wrong).length) return;
+  const value = Object.fromEntries(fields.map(field => [field.name, field.value.trim()]));
+  const order = {
+    items: [{ productId: product.id, quantity: Number(value.quantity) }],
+    shipping: { recipient: value.recipient, phone: value.phone, zipcode: value.zipcode, address1: value.address1, address2: value.address2 || null },
+    couponId: value.coupon ? Number(value.coupon) : null,
+  };
+  // However often the same is sent from here, it is one order.
+  if (asked !== JSON.stringify(order)) key = newKey();
+  asked = JSON.stringify(order);
+  find('place').disabled = true;
+  try {
+    const placed = await insist('/api/orders', order, key);
+    // Who has closed it meanwhile finds the order below.
+    if (!dialog.open) return await readMine();
+    dialog.close();
+    await pay(placed);
+  } catch (error) {
+    // A refusal is final for its key; what may have gone through is asked for with the same.
+    if (error.status < 500) asked = undefined;
+    const named = translate(error);
+    const known = Object.keys(named).some(name => form.elements[name]);
+    tell(named, known ? '' : error.message);
+    if (error.slug === 'out-of-stock') await readProducts();
+  } finally {
+    find('place').disabled = false;
+  }
+}
+
+form.addEventListener('submit', event => {
+  event.preventDefault();
+  place();
+});
+form.addEventListener('input', event => {
+  find(`${event.target.id}-wrong`).textContent = '';
+  event.target.removeAttribute('aria-invalid');
+  add();
+});
+find('back').addEventListener('click', () => dialog.close());

@@ -1,0 +1,110 @@
+// Shows the shop: a countdown for what opens, a button only for what can be done.
+
+import { user } from './api.js';
+import { cancel, collect, pay, refund } from './actions.js';
+import { checkout } from './checkout.js';
+import { left, serverNow } from './clock.js';
+import { button, element, fill, find, money, time } from './dom.js';
+import { shop } from './shop.js';
+
+const aYear = 365 * 86_400_000;
+const order = { OPEN: 0, PENDING: 1, CLOSED: 2, CANCELLED: 2 };
+const states = { OPEN: 'Open now', PENDING: 'Opens soon', CLOSED: 'Over', CANCELLED: 'Cancelled' };
+const endedShown = 3;
+
+export function show() {
+  if (!shop.events) return;
+  const ended = shop.events.filter(e => order[e.status] === 2).slice(endedShown);
+  const events = shop.events.filter(e => !ended.includes(e)).sort((a, b) => order[a.status] - order[b.status] || (a.status === 'PENDING' ? Date.parse(a.opensAt) - Date.parse(b.opensAt) : 0));
+  const linked = new Set(shop.events.flatMap(e => e.couponIds));
+  fill(find('events'), events.map(eventCard), 'Nothing is planned at this time.');
+  fill(find('coupons'), shop.coupons.filter(c => !linked.has(c.id) && (owns(c) || Date.parse(c.endsAt) > serverNow())).map(c => ticket(c)), 'No coupons at this time.');
+  fill(find('products'), shop.products.map(productCard), 'Nothing is on sale.');
+  fill(find('orders'), shop.orders.map(orderRow), 'You have not ordered yet.');
+  fill(find('own-coupons'), shop.own.map(ownRow), 'You have no coupons yet.');
+  find('mine').hidden = !user();
+}
+
+/** Lets the countdowns run. */
+export function tick() {
+  for (const timer of document.querySelectorAll('[data-until]')) {
+    const text = remaining(timer.dataset.until, timer.dataset.over);
+    if (timer.textContent !== text) timer.textContent = text;
+  }
+}
+
+const remaining = (until, over) => left(until) || over;
+const countdown = (className, until, over) => element('span', { class: className, role: 'timer', 'data-until': until, 'data-over': over }, remaining(until, over));
+
+function eventCard(e) {
+  const coupons = shop.coupons.filter(c => e.couponIds.includes(c.id));
+  const products = shop.products.filter(p => e.productIds.includes(p.id));
+  const when = { OPEN: e.closesAt && `until ${time(e.closesAt)}`, PENDING: `opens ${time(e.opensAt)}`, CLOSED: e.closedAt && `ended ${time(e.closedAt)}` }[e.status];
+  return element('li', { id: `event-${e.id}`, class: `event ${shop.opened.has(e.id) ? 'just-opened' : ''}`, 'data-state': e.status },
+    element('div', { class: 'head' }, element('h3', {}, e.name), element('p', { class: 'pill', 'data-state': e.status }, states[e.status])),
+    element('p', { class: 'when' }, e.status === 'PENDING' ? countdown('countdown', e.opensAt, 'Opening …') : null, element('span', { class: 'soft' }, when || '')),
+    coupons.length ? element('ul', { class: 'tickets' }, ...coupons.map(c => ticket(c, e))) : null,
+    products.length ? element('p', { class: 'soft' }, 'In this sale: ', ...products.flatMap((p, i) => [i ? ', ' : '', element('a', { href: `#product-${p.id}` }, p.name)])) : null);
+}
+
+function ticket(c, event) {
+  const standing = standingOf(c, event);
+  const ends = Date.parse(c.endsAt) - serverNow();
+  const ending = !standing && !event?.closesAt && ends < aYear ? `, until ${time(c.endsAt)}` : '';
+  return element('li', { id: `coupon-${c.id}`, class: 'ticket' },
+    element('div', {},
+      element(event ? 'h4' : 'h3', {}, c.name),
+      element('p', { class: 'off' }, `${money(c.discount)} off`),
+      element('p', { class: 'soft' }, `${c.remaining.toLocaleString()} of ${c.totalQuantity.toLocaleString()} left${ending}`)),
+    standing
+      ? element('p', { class: 'standing', 'data-state': standing === 'Yours' ? 'good' : undefined }, standing)
+      : button(`issue-${c.id}`, 'Get coupon', c.name, () => collect(c)));
+}
+
+const owns = c => shop.taken.has(c.id) || shop.own.some(own => own.couponId === c.id);
+
+/** Why a coupon cannot be had; nothing where it can. */
+function standingOf(c, event) {
+  const now = serverNow();
+  if (owns(c)) return 'Yours';
+  if (event?.status === 'PENDING') return 'With the opening';
+  if ((event && event.status !== 'OPEN') || now >= Date.parse(c.endsAt) || shop.over.has(c.id)) return 'Over';
+  if (c.remaining < 1) return 'Sold out';
+  if (now < Date.parse(c.startsAt)) return `From ${time(c.startsAt)}`;
+  return undefined;
+}
+
+function productCard(p) {
+  return element('li', { id: `product-${p.id}`, class: 'product' },
+    element('div', { class: `tile tint-${p.id % 5}`, 'aria-hidden': 'true' }, [...p.name][0].toUpperCase()),
+    element('h3', {}, p.name),
+    element('p', { class: 'price' }, money(p.price)),
+    element('p', { class: p.available > 5 ? 'soft' : 'scarce' }, p.available > 5 ? `${p.available.toLocaleString()} left` : p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
+    p.available > 0 ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
+}
+
+const nameOf = productId => shop.products.find(p => p.id === productId)?.name ?? `Product ${productId}`;
+
+function orderRow(o) {
+  const what = o.items.map(i => `${nameOf(i.productId)} × ${i.quantity}`).join(', ');
+  const payable = ['CREATED', 'PENDING_PAYMENT'].includes(o.status);
+  return element('li', { id: `order-${o.orderId}` },
+    element('div', { class: 'what' }, element('strong', {}, what), element('span', { class: 'soft' }, time(o.createdAt))),
+    element('span', { class: 'pill', 'data-state': o.status }, words(o.status)),
+    payable ? element('span', { class: 'soft' }, 'pay within ', countdown('left', o.holdExpiresAt, 'no time left')) : null,
+    element('span', { class: 'price' }, money(o.totalAmount)),
+    element('span', { class: 'actions' },
+      payable ? button(`cancel-${o.orderId}`, 'Cancel', `the order of ${what}`, () => cancel(o, what), 'quiet') : null,
+      payable ? button(`pay-${o.orderId}`, 'Pay', `for ${what}`, () => pay(o)) : null,
+      o.status === 'PAID' ? button(`refund-${o.orderId}`, 'Refund', what, () => refund(o, what), 'quiet') : null));
+}
+
+function ownRow(c) {
+  const [state, text] = c.usedAt ? ['USED', 'used'] : c.orderId ? ['HELD', 'in an order'] : ['READY', 'ready to use'];
+  return element('li', { id: `own-${c.couponId}` },
+    element('strong', { class: 'what' }, c.name),
+    element('span', { class: 'pill', 'data-state': state }, text),
+    element('span', { class: 'price' }, `${money(c.discount)} off`));
+}
+
+const words = status => ({ CREATED: 'not paid yet', PENDING_PAYMENT: 'not paid yet' })[status] ?? status.toLowerCase();
