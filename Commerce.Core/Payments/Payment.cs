@@ -17,6 +17,9 @@ public static class PaymentState
     public const string PartiallyRefunded = "PARTIALLY_REFUNDED";
     /// <summary>All of it went back.</summary>
     public const string Refunded = "REFUNDED";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Pending, Approving, Settling, Cancelling, Paid, PartiallyRefunded, Refunded];
 }
 
 /// <summary>The states of an attempt to be paid.</summary>

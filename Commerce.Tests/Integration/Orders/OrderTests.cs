@@ -187,6 +187,50 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         }
     }
 
+    [Theory]
+    [InlineData("/api/orders/%EA%B0%80", 404)]
+    [InlineData("/api/orders/{id}%20", 404)]
+    [InlineData("/api/orders?cursor=%EA%B0%80", 400)]
+    [InlineData("/api/payments/%EA%B0%80", 404)]
+    [InlineData("/api/payments/{id}%20", 404)]
+    public async Task An_id_that_cannot_be_one_is_no_failure_of_the_server(string path, int status)
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("strange-id", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+
+        using var answer = await user.GetAsync(path.Replace("{id}", placed.OrderId, StringComparison.Ordinal));
+
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/api/admin/orders?userId=%EA%B0%80")]
+    [InlineData("/api/admin/orders?before=%EA%B0%80")]
+    [InlineData("/api/admin/orders?status=%EA%B0%80")]
+    [InlineData("/api/admin/orders?status=CREATE")]
+    [InlineData("/api/admin/payments?orderId=%EA%B0%80")]
+    [InlineData("/api/admin/payments?status=created")]
+    public async Task A_filter_that_nothing_can_match_is_told(string path)
+    {
+        using var answer = await Stack.Admin.GetAsync(path, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+    }
+
+    [Fact]
+    public async Task A_strange_id_of_an_order_to_cancel_or_of_a_payment_to_refund_is_not_found()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("strange-post", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+
+        using var cancelled = await user.PostAsync($"/api/orders/{placed.OrderId}%20/cancel", null);
+        using var refunded = await user.PostAsync("/api/payments/%EA%B0%80/refund", new { amount = 1, reason = "none" });
+
+        await cancelled.ShouldBeProblemAsync(HttpStatusCode.NotFound, "not-found");
+        await refunded.ShouldBeProblemAsync(HttpStatusCode.NotFound, "not-found");
+    }
+
     [Fact]
     public async Task Half_a_character_is_told_as_bad_input()
     {
