@@ -71,7 +71,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     /// </summary>
     /// <param name="lease">After this the reconciler takes the caller for dead.</param>
     /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
-    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease, CancellationToken cancellationToken) =>
+    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease) =>
         ledger.TransactAsync(async transaction =>
         {
             if (!await OrderLedger.PinAsync(transaction, orderId)) return null;
@@ -94,7 +94,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
             return await transaction.SingleAsync<OpenAttempt>($"""
                 SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt WHERE p.order_id = @orderId
                 """, new { orderId });
-        }, cancellationToken);
+        }, CancellationToken.None);
 
     /// <summary>
     /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order

@@ -60,7 +60,8 @@ public sealed class PaymentService(
     public async Task<ApprovedPayment> ApproveAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
         if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
-        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease, cancellationToken) is not { } attempt)
+        // To its end from here on: a commit that the caller breaks off might leave the order pinned, and nobody paying it.
+        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease) is not { } attempt)
             return await FindAnswerAsync(orderId, pgPaymentId, cancellationToken);
         failpoints.Reach(Failpoints.BeforeApprove);
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");

@@ -346,6 +346,34 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
+    public async Task A_caller_who_goes_away_before_the_ledger_has_begun_does_not_stop_the_payment()
+    {
+        var purchase = await PrepareAsync("gone-early");
+        var authorised = await purchase.AuthorizeAsync();
+        using var impatient = new CancellationTokenSource();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/payments/approve") { Content = JsonContent.Create(new { purchase.OrderId, pgPaymentId = authorised }) };
+        request.Headers.Authorization = new("Bearer", purchase.User.Token);
+        request.Headers.Add("Idempotency-Key", "gone-early");
+
+        await Ledger.TransactAsync(async transaction =>
+        {
+            // The approval waits for the order's row, and its caller does not wait for the approval.
+            await transaction.ExecuteAsync("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { purchase.OrderId });
+            var approval = purchase.User.Client.SendAsync(request, impatient.Token);
+            await Eventually.EqualAsync(1, () => transaction.SingleAsync<int>(
+                "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE orders SET pinned%'"));
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
+            // The Api has noticed by then.
+            await Task.Delay(TimeSpan.FromMilliseconds(200), Cancelled);
+            return true;
+        }, Cancelled);
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
     public async Task An_Api_that_freezes_while_the_gateway_works_is_overtaken_and_changes_nothing_when_it_is_back()
     {
         var purchase = await PrepareAsync("frozen");
