@@ -69,8 +69,7 @@ public sealed class PaymentService(
         failpoints.Reach(Failpoints.AfterApprove);
         var (settled, code, message) = outcome switch
         {
-            ApproveOutcome.Approved { Detail: var d } => (
-                await settlement.SettleAsync(attempt, new FindOutcome.Found(d.Amount, 0, d.OrderId, d.ApprovedAt)), "", ""),
+            ApproveOutcome.Approved a => (await settlement.SettleAsync(attempt, new FindOutcome.Found(a.Amount, 0, a.OrderId)), "", ""),
             ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
