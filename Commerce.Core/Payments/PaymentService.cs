@@ -111,7 +111,8 @@ public sealed class PaymentService(
     {
         if (await payments.FindAsync(orderId, cancellationToken) is { } payment && payment.PgPaymentId == pgPaymentId)
         {
-            if (payment.Status == PaymentState.Paid) return new(orderId, payment.PaymentId, PaymentState.Paid);
+            // What went back since does not change that this approval paid.
+            if (payment.Status is PaymentState.Paid or PaymentState.PartiallyRefunded) return new(orderId, payment.PaymentId, PaymentState.Paid);
             if (payment.Status == PaymentState.Settling) return new(orderId, payment.PaymentId, PaymentState.Settling);
         }
 
