@@ -302,14 +302,21 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
         }, cancellationToken);
     }
 
-    /// <summary>Paid orders without stock whose money is not on its way back yet.</summary>
-    public Task<IReadOnlyList<string>> ListShortfallsAsync(int most, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Paid orders without stock whose money is not on its way back: at once, and where the gateway refused, <paramref name="again"/> after the first
+    /// time and twice as long after each further one, up to 6 h.
+    /// </summary>
+    public Task<IReadOnlyList<string>> ListShortfallsAsync(int most, TimeSpan again, CancellationToken cancellationToken) =>
+        // The doubling ends where the number would be too large, long after the 6 h.
         ledger.QueryAsync<string>("""
             SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
-            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED') AND NOT EXISTS (
-              SELECT 1 FROM refund r WHERE r.payment_id = p.id AND (r.status = 'REQUESTED' OR (r.status = 'REFUSED' AND r.requested_by = 'system')))
+            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')
+              AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REQUESTED')
+              AND NOT EXISTS (
+                SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REFUSED' AND r.requested_by = 'system'
+                HAVING MAX(r.ended_at) > UTC_TIMESTAMP(6) - INTERVAL LEAST(@seconds * POW(2, LEAST(COUNT(*) - 1, 20)), 6 * 3600) SECOND)
             LIMIT @most
-            """, new { most }, cancellationToken);
+            """, new { most, seconds = again.TotalSeconds }, cancellationToken);
 
     static Task<int> LockOrderAsync(Statements transaction, OpenAttempt attempt) =>
         transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { attempt.OrderId });

@@ -440,6 +440,29 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         await AuditAsync();
     }
 
+    [Fact]
+    public async Task A_refund_for_want_of_stock_that_the_gateway_refuses_is_asked_for_again_until_it_is_done()
+    {
+        var purchase = await PrepareAsync("shortfall-refused");
+        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+            new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "cancel", Count: 2, Code: "CancelDeadlineExpired")))
+        {
+            Assert.Contains(await purchase.ApproveAsync(await purchase.AuthorizeAsync()), new[] { PaymentState.Paid, PaymentState.Settling });
+            await Eventually.EqualAsync(OrderState.Refunded, () => OrderStatusAsync(purchase));
+        }
+
+        var refunds = (await purchase.DetailAsync()).GetProperty("refunds").EnumerateArray().ToList();
+        Assert.Equal(["REFUSED", "REFUSED", "DONE"], refunds.Select(r => r.GetProperty("status").GetString()));
+        // Twice as long after the second time as after the first.
+        var asked = refunds.ConvertAll(r => r.GetProperty("createdAt").GetDateTime());
+        Assert.True(asked[1] - asked[0] >= TimeSpan.FromSeconds(1), $"{asked[1] - asked[0]}");
+        Assert.True(asked[2] - asked[1] >= TimeSpan.FromSeconds(2), $"{asked[2] - asked[1]}");
+        Assert.Equal(0, await purchase.CapturedAsync());
+        await AuditAsync();
+    }
+
     async Task DieAsync(Purchase purchase, string failpoint)
     {
         var authorised = await purchase.AuthorizeAsync();
