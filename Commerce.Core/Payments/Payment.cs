@@ -85,6 +85,12 @@ public sealed record Refund(string RefundId, long Amount, string Reason, string 
 public sealed record OpenAttempt(
     string PaymentId, int Number, string PgPaymentId, string Status, string OrderId, long Amount, int Checks, long AgeSeconds);
 
+/// <summary>What the gateway has left open for too long.</summary>
+/// <param name="Count">Payments and refunds.</param>
+/// <param name="OrderId">Of the oldest.</param>
+/// <param name="Seconds">How old that is.</param>
+public sealed record OverduePayments(long Count, string OrderId, long Seconds);
+
 /// <summary>A refund that the gateway has not confirmed.</summary>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="ExpectedRest">What is left of the payment after it, in whole KRW.</param>

@@ -50,6 +50,17 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
         ledger.SingleAsync<long>(PaymentAudit.Waiting, null, cancellationToken);
 
+    /// <summary>What the gateway has left open for longer than <paramref name="limit"/>: how much it is, and the oldest of it. Null where there is nothing.</summary>
+    public Task<OverduePayments?> FindOverdueAsync(TimeSpan limit, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<OverduePayments>("""
+            SELECT COUNT(*) OVER () AS Count, order_id AS OrderId, TIMESTAMPDIFF(SECOND, since, UTC_TIMESTAMP(6)) AS Seconds FROM (
+              SELECT p.order_id, a.started_at AS since FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
+              WHERE a.check_at IS NOT NULL AND a.status IN ('INFLIGHT', 'CANCELLING')
+              UNION ALL SELECT p.order_id, r.created_at FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.open_payment IS NOT NULL
+            ) waiting
+            WHERE since < UTC_TIMESTAMP(6) - INTERVAL @microseconds MICROSECOND ORDER BY since LIMIT 1
+            """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
+
     /// <summary>
     /// The payment of an order that can be paid: a new one, or the one that there is. Its hold is made to last <paramref name="extension"/> from now,
     /// once. Null where the order cannot be paid.

@@ -162,6 +162,23 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
+    public async Task What_the_gateway_leaves_open_for_too_long_is_known_until_it_is_settled()
+    {
+        var payments = Stack.Services.GetRequiredService<PaymentLedger>();
+        var purchase = await PrepareAsync("overdue");
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "history", Code: "Somehow")))
+        {
+            Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new("approveThenDrop", "apply"))));
+            Assert.Null(await payments.FindOverdueAsync(TimeSpan.FromMinutes(5), Cancelled));
+            var overdue = await Eventually.GetAsync(() => payments.FindOverdueAsync(TimeSpan.FromSeconds(3), Cancelled), found => found is not null);
+            Assert.Equal((1, purchase.OrderId), (overdue!.Count, overdue.OrderId));
+        }
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Null(await payments.FindOverdueAsync(TimeSpan.Zero, Cancelled));
+    }
+
+    [Fact]
     public Task F19_F20_What_the_gateway_never_processed_is_given_up_and_the_order_can_be_paid_again() =>
         // All at once: it is waiting that takes the time.
         Task.WhenAll(new[] { "hang", "drop", "status5xx", "malformed", "empty" }.Select(GivenUpAsync));
