@@ -29,6 +29,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton(new LedgerOptions(commandTimeout));
         services.AddSingleton<Ledger>();
         services.AddSingleton<IdempotencyStore>();
+        services.AddSingleton<RequestTwins>();
         services.AddSingleton<Failpoints>();
         services.AddSingleton<RedisServers>();
         services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());
