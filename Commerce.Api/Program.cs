@@ -25,6 +25,7 @@ var app = builder.Build();
 
 app.UsePage();
 app.UseServiceDefaults();
+app.UseVisibleAddresses();
 
 app.MapDefaultEndpoints();
 app.MapDevelopmentTokens();

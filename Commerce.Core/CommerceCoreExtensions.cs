@@ -21,14 +21,15 @@ public static class CommerceCoreExtensions
 {
     /// <summary>Adds the ledger, the gate and what stands around them.</summary>
     /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">How long a statement may take: short where a user waits.</param>
+    /// <param name="commandTimeout">How long a statement, or a commit, may take: short where a user waits.</param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
-        builder.AddCommerceConnections();
+        builder.AddCommerceConnections(commandTimeout);
         var services = builder.Services;
         services.AddSingleton(new LedgerOptions(commandTimeout));
         services.AddSingleton<Ledger>();
         services.AddSingleton<IdempotencyStore>();
+        services.AddSingleton<RequestTwins>();
         services.AddSingleton<Failpoints>();
         services.AddSingleton<RedisServers>();
         services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());

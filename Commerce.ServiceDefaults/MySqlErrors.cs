@@ -6,6 +6,8 @@ namespace Commerce.ServiceDefaults;
 /// <summary>The errors of MySQL by their numbers, whichever of the two client libraries reports them.</summary>
 public static class MySqlErrors
 {
+    /// <summary>Given by the client libraries: the answer took too long.</summary>
+    public const int CommandTimeout = -1;
     public const int ConnectionBroken = 0;
     public const int DiskFull = 1021;
     public const int TooManyConnections = 1040;
@@ -47,7 +49,7 @@ public static class MySqlErrors
     static bool IsExhaustedPool(DbException exception) =>
         exception.Message.Contains("prior to obtaining a connection from the pool", StringComparison.Ordinal);
 
-    static bool IsTransient(int? number) => number is ConnectionBroken or DiskFull or TooManyConnections or CannotConnect
+    static bool IsTransient(int? number) => number is CommandTimeout or ConnectionBroken or DiskFull or TooManyConnections or CannotConnect
         or ShutdownInProgress or TableFull or LockWaitTimeout or Deadlock or ReadOnlyOption or QueryInterrupted or ReadOnly or ServerGone
         or ServerLost or QueryTimeout or IdleTooLong;
 }

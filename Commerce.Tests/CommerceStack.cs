@@ -67,6 +67,7 @@ public sealed class CommerceStack : IAsyncDisposable
                     .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
                     // Who waits for the gateway gives up sooner than in real life.
                     .WithEnvironment("Payments__SettleAfter", "00:00:06")
+                    .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));

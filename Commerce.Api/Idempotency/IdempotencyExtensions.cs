@@ -26,7 +26,8 @@ static class IdempotencyExtensions
             var kept = false;
             try
             {
-                // What is known of the outcome is kept, also where nobody waits for it any more.
+                // The answer is written into a buffer and kept, also where nobody waits for it any more. The token that the endpoint was given is still
+                // the caller's: what must go to its end passes another one on.
                 http.RequestAborted = CancellationToken.None;
                 var answer = await BufferAsync(http, await RunAsync(context, next));
                 if (answer.Status < StatusCodes.Status500InternalServerError && answer.Status != StatusCodes.Status429TooManyRequests

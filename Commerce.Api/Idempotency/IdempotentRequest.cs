@@ -21,8 +21,10 @@ sealed class IdempotentRequest
     internal static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
     readonly IdempotencyStore _store;
+    readonly RequestTwins _twins;
 
-    IdempotentRequest(IdempotencyStore store, byte[] scope) => (_store, Scope) = (store, scope);
+    IdempotentRequest(IServiceProvider services, byte[] scope) =>
+        (_store, _twins, Scope) = (services.GetRequiredService<IdempotencyStore>(), services.GetRequiredService<RequestTwins>(), scope);
 
     /// <summary>SHA-256 over user, path and key: the name of this request and of its repetitions.</summary>
     public byte[] Scope { get; }
@@ -36,7 +38,7 @@ sealed class IdempotentRequest
             throw new ProblemException(IdempotencyProblems.Invalid);
         // None of the three contains a line break.
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{context.Request.Path}\n{key}"));
-        return new(new IdempotentRequest(context.RequestServices.GetRequiredService<IdempotencyStore>(), scope));
+        return new(new IdempotentRequest(context.RequestServices, scope));
     }
 
     /// <summary>SHA-256 over what was understood of a body, so that spaces and the order of fields make no difference.</summary>
@@ -44,12 +46,14 @@ sealed class IdempotentRequest
 
     /// <summary>
     /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAsync"/> first of all in its
-    /// transaction. Refusals are exceptions; they are not kept, the same request may succeed later.
+    /// transaction. Refusals are exceptions; they are not kept, the same request may succeed later. Before one is told it is made sure that it is not the
+    /// doing of a twin: somebody presses twice, the first has the last piece, and the second would be told that there is none.
     /// </summary>
     public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
         var hash = Hash(body);
         if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
+        var request = await _twins.EnterAsync(Scope);
         var commit = new Commit(Scope, hash);
         try
         {
@@ -58,6 +62,13 @@ sealed class IdempotentRequest
         catch (IdempotencyKeyTakenException)
         {
             return await _store.FindAsync(Scope, cancellationToken) is { } first ? Replay(first, hash) : InFlight();
+        }
+
+        // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
+        catch (Exception e) when (e is ProblemException || commit.Answer is null)
+        {
+            if (!await _twins.LeaveAsync(Scope, request) || e is not ProblemException { Problem.Status: < StatusCodes.Status500InternalServerError }) throw;
+            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } twin ? Replay(twin, hash) : InFlight();
         }
 
         return new IdempotentResult(commit.Answer ?? throw new InvalidOperationException("The work has not completed its answer."), replayed: false);

@@ -10,8 +10,12 @@ static class PaymentAdministrationEndpoints
     public static void MapPaymentAdministration(this IEndpointRouteBuilder app) =>
         app.MapGroup("/api/admin/payments").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync);
 
-    static async Task<Ok<IReadOnlyList<Payment>>> ListAsync(
+    static async Task<Results<Ok<IReadOnlyList<Payment>>, ProblemResult>> ListAsync(
         PaymentLedger ledger, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,
-        string? before = null, int limit = 50) =>
-        TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, Math.Clamp(limit, 1, 200), cancellationToken));
+        string? before = null, int limit = 50)
+    {
+        if (status is not null && !PaymentState.All.Contains(status))
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", PaymentState.All)}."] });
+        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, Math.Clamp(limit, 1, 200), cancellationToken));
+    }
 }

@@ -26,11 +26,12 @@ public sealed class IdempotencyStore(Ledger ledger)
     const int RowsTogether = 1000;
 
     /// <summary>What is known of a key, or null.</summary>
-    public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken)
+    /// <param name="wait">Whether to wait for a request that is about to commit its answer.</param>
+    public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken, bool wait = false)
     {
-        var row = await ledger.SingleAsync<KeyRow>("""
+        var row = await ledger.SingleAsync<KeyRow>($"""
             SELECT body_hash AS BodyHash, status AS Status, content_type AS ContentType, location AS Location, answer AS Answer
-            FROM idempotency_key WHERE scope = @scope
+            FROM idempotency_key WHERE scope = @scope {(wait ? "FOR SHARE" : "")}
             """, new { scope }, cancellationToken);
         return row is null ? null : new(row.BodyHash, row.Status is { } status ? new(status, row.ContentType!, row.Location, row.Answer!) : null);
     }
@@ -77,7 +78,7 @@ public sealed class IdempotencyStore(Ledger ledger)
                 """, new { scope, bodyHash, answer.Status, answer.ContentType, answer.Location, answer.Body });
         }
         catch (DbException e) when (MySqlErrors.Number(e) is MySqlErrors.DuplicateKey or MySqlErrors.LockWaitTimeout or MySqlErrors.QueryTimeout
-            or MySqlErrors.QueryInterrupted)
+            or MySqlErrors.QueryInterrupted or MySqlErrors.CommandTimeout)
         {
             throw new IdempotencyKeyTakenException(e);
         }

@@ -102,7 +102,8 @@ public sealed class OrderLedger(Ledger ledger)
     /// <summary>Ends the orders whose hold lapsed, at most <paramref name="most"/>, and returns them. Several may ask: each gets others.</summary>
     public async Task<IReadOnlyList<string>> ExpireAsync(int most, CancellationToken cancellationToken)
     {
-        const string Lapsed = "holding AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
+        // "holding" alone is no equality to MySQL: it would read the whole table.
+        const string Lapsed = "holding = TRUE AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
         if (await ledger.SingleAsync<int?>($"SELECT 1 FROM orders WHERE {Lapsed} LIMIT 1", null, cancellationToken) is null) return [];
         return await ledger.TransactAsync(async transaction =>
         {

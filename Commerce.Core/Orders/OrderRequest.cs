@@ -7,7 +7,9 @@ namespace Commerce.Core.Orders;
 /// <param name="CouponId">A coupon that the user has and has not used, or null.</param>
 public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, ShippingRequest? Shipping, long? CouponId = null)
 {
-    /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
+    const int LongestPhone = 20;
+
+    /// <summary>What is wrong with it, by field; empty where nothing is. The lengths are those of the columns.</summary>
     public Dictionary<string, string[]> Validate(OrderOptions options)
     {
         var errors = new Dictionary<string, string[]>();
@@ -24,7 +26,8 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, Shipp
         Check("shipping.recipient", Shipping.Recipient, 1, 100);
         Check("shipping.address1", Shipping.Address1, 1, 200);
         Check("shipping.address2", Shipping.Address2 ?? "", 0, 200);
-        if (Shipping.Phone is null || !Phone().IsMatch(Shipping.Phone)) errors["shipping.phone"] = ["Digits and hyphens, 9 to 15 digits, with + before a country code."];
+        if (Shipping.Phone is not { Length: <= LongestPhone } || !Phone().IsMatch(Shipping.Phone))
+            errors["shipping.phone"] = [$"Digits and hyphens, 9 to 15 digits, with + before a country code; at most {LongestPhone} characters."];
         if (Shipping.Zipcode is null || !Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["5 digits."];
         return errors;
 
@@ -40,16 +43,17 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, Shipp
         [.. Items!.GroupBy(i => i.ProductId).OrderBy(p => p.Key)
             .Select(p => new OrderLine(p.Key, p.Sum(i => (long)i.Quantity) is <= int.MaxValue and var sum ? (int)sum : -1))];
 
-    [GeneratedRegex(@"^\+?(?:-?[0-9]){9,15}$")]
+    // \z, because $ would let a line break stand behind.
+    [GeneratedRegex(@"^\+?(?:-?[0-9]){9,15}\z")]
     private static partial Regex Phone();
 
-    [GeneratedRegex("^[0-9]{5}$")]
+    [GeneratedRegex(@"^[0-9]{5}\z")]
     private static partial Regex Zipcode();
 }
 
 /// <summary>Where an order goes.</summary>
 /// <param name="Recipient">1 to 100 characters.</param>
-/// <param name="Phone">Digits and hyphens: 9 to 15 digits.</param>
+/// <param name="Phone">Digits and hyphens: 9 to 15 digits in at most 20 characters.</param>
 /// <param name="Zipcode">5 digits.</param>
 /// <param name="Address1">1 to 200 characters.</param>
 /// <param name="Address2">At most 200 characters, or null.</param>

@@ -17,4 +17,7 @@ public static class OrderState
     public const string Refunding = "REFUNDING";
     /// <summary>The money went back, all of it.</summary>
     public const string Refunded = "REFUNDED";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Created, PendingPayment, Paid, Cancelled, Expired, Refunding, Refunded];
 }

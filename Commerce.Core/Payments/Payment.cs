@@ -17,6 +17,9 @@ public static class PaymentState
     public const string PartiallyRefunded = "PARTIALLY_REFUNDED";
     /// <summary>All of it went back.</summary>
     public const string Refunded = "REFUNDED";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Pending, Approving, Settling, Cancelling, Paid, PartiallyRefunded, Refunded];
 }
 
 /// <summary>The states of an attempt to be paid.</summary>
@@ -81,6 +84,12 @@ public sealed record Refund(string RefundId, long Amount, string Reason, string 
 /// <param name="AgeSeconds">Since it began, by MySQL's clock.</param>
 public sealed record OpenAttempt(
     string PaymentId, int Number, string PgPaymentId, string Status, string OrderId, long Amount, int Checks, long AgeSeconds);
+
+/// <summary>What the gateway has left open for too long.</summary>
+/// <param name="Count">Payments and refunds.</param>
+/// <param name="OrderId">Of the oldest.</param>
+/// <param name="Seconds">How old that is.</param>
+public sealed record OverduePayments(long Count, string OrderId, long Seconds);
 
 /// <summary>A refund that the gateway has not confirmed.</summary>
 /// <param name="Amount">Whole KRW.</param>

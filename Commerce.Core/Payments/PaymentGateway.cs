@@ -26,8 +26,6 @@ public sealed partial class PaymentGateway(
     const int RowsPerPage = 100;
     const int MostPages = 100;
 
-    static readonly TimeSpan KoreanOffset = TimeSpan.FromHours(9);
-
     static readonly Histogram<double> Duration = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.payments.gateway.duration", "s");
 
     PaymentGatewayOptions Options => options.Value;
@@ -132,9 +130,8 @@ public sealed partial class PaymentGateway(
         }));
 
     static ApproveOutcome Approved(string pgPaymentId, ApproveBody? body) =>
-        body is { Detail: { MerchantPayKey: { } orderId, TotalPayAmount: { } amount } detail } && body.PaymentId == pgPaymentId
-            && KoreanTime(detail.AdmissionYmdt) is { } at && detail.AdmissionState is "SUCCESS"
-            ? new ApproveOutcome.Approved(new CaptureDetail(pgPaymentId, orderId, detail.MerchantUserKey ?? "", amount, at))
+        body is { Detail: { MerchantPayKey: { } orderId, TotalPayAmount: { } amount, AdmissionState: "SUCCESS" } } && body.PaymentId == pgPaymentId
+            ? new ApproveOutcome.Approved(orderId, amount)
             : new ApproveOutcome.Unknown("Success without its details");
 
     static FindOutcome Found(string pgPaymentId, List<HistoryEntry> entries)
@@ -144,10 +141,9 @@ public sealed partial class PaymentGateway(
         var done = entries.FindAll(e => e.AdmissionState is "SUCCESS");
         if (done.Find(e => e.AdmissionTypeCode is "01") is not { } capture)
             return done.Count == 0 ? new FindOutcome.NotCaptured() : new FindOutcome.Unknown("cancels without an approval");
-        if (capture.MerchantPayKey is not { } orderId || KoreanTime(capture.AdmissionYmdt) is not { } at)
-            return new FindOutcome.Unknown("an approval that cannot be read");
+        if (capture.MerchantPayKey is not { } orderId) return new FindOutcome.Unknown("an approval that cannot be read");
         var cancelled = done.Where(e => e.AdmissionTypeCode is not "01").Sum(e => e.TotalPayAmount!.Value);
-        return new FindOutcome.Found(capture.TotalPayAmount!.Value, cancelled, orderId, at);
+        return new FindOutcome.Found(capture.TotalPayAmount!.Value, cancelled, orderId);
     }
 
     static HttpRequestMessage Form(string path, string idempotencyKey, Dictionary<string, string> fields)
@@ -230,11 +226,6 @@ public sealed partial class PaymentGateway(
                 new KeyValuePair<string, object?>("operation", operation), new KeyValuePair<string, object?>("outcome", name));
         }
     }
-
-    static DateTime? KoreanTime(string? text) =>
-        DateTime.TryParseExact(text, "yyyyMMddHHmmss", CultureInfo.InvariantCulture, DateTimeStyles.None, out var local)
-            ? new DateTimeOffset(local, KoreanOffset).UtcDateTime
-            : null;
 
     static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

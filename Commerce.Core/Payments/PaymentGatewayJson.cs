@@ -12,14 +12,11 @@ sealed record HistoryQuery(string PaymentId, int PageNumber, int RowsPerPage);
 
 sealed record HistoryBody(int TotalPageCount, IReadOnlyList<HistoryEntry>? List);
 
-/// <summary>An approval or a cancel.</summary>
+/// <summary>An approval or a cancel, and of it what is used: the rest may look as it likes.</summary>
 /// <param name="AdmissionTypeCode">01: approval, 03: cancel of all, 04: cancel of a part.</param>
 /// <param name="AdmissionState">SUCCESS or FAIL.</param>
-/// <param name="AdmissionYmdt">Korean time, yyyyMMddHHmmss.</param>
 /// <param name="TotalPayAmount">Whole KRW; of a cancel what went back.</param>
-sealed record HistoryEntry(
-    string? PaymentId, string? MerchantPayKey, string? MerchantUserKey, string? AdmissionTypeCode, string? AdmissionState, string? AdmissionYmdt,
-    long? TotalPayAmount);
+sealed record HistoryEntry(string? PaymentId, string? MerchantPayKey, string? AdmissionTypeCode, string? AdmissionState, long? TotalPayAmount);
 
 sealed record CancelBody(string? PaymentId, long? TotalRestAmount);
 

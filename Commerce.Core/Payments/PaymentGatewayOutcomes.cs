@@ -1,20 +1,14 @@
 namespace Commerce.Core.Payments;
 
-/// <summary>A capture as the gateway tells it. Nothing of it has been compared with the order.</summary>
-/// <param name="PgPaymentId">The gateway's id of the payment.</param>
-/// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
-/// <param name="UserKey">The user that was named in the pay window (<c>merchantUserKey</c>).</param>
-/// <param name="Amount">What was captured, in whole KRW.</param>
-/// <param name="ApprovedAt">UTC, to the second.</param>
-public sealed record CaptureDetail(string PgPaymentId, string OrderId, string UserKey, long Amount, DateTime ApprovedAt);
-
 /// <summary>What became of one call for an approval. About earlier calls with the same payment it says nothing: the history does.</summary>
 public abstract record ApproveOutcome
 {
     ApproveOutcome() { }
 
-    /// <summary>The money is captured.</summary>
-    public sealed record Approved(CaptureDetail Detail) : ApproveOutcome;
+    /// <summary>The money is captured. Nothing of it has been compared with the order.</summary>
+    /// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
+    /// <param name="Amount">What was captured, in whole KRW.</param>
+    public sealed record Approved(string OrderId, long Amount) : ApproveOutcome;
 
     /// <summary>The gateway has processed the call and captured nothing by it. Maintenance is a refusal, too.</summary>
     /// <param name="Code">The gateway's word, such as <c>NotEnoughAccountBalance</c>.</param>
@@ -45,8 +39,7 @@ public abstract record FindOutcome
     /// <param name="CapturedAmount">Whole KRW.</param>
     /// <param name="CancelledAmount">Whole KRW, of all cancels together.</param>
     /// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
-    /// <param name="ApprovedAt">UTC, to the second.</param>
-    public sealed record Found(long CapturedAmount, long CancelledAmount, string OrderId, DateTime ApprovedAt) : FindOutcome;
+    public sealed record Found(long CapturedAmount, long CancelledAmount, string OrderId) : FindOutcome;
 
     /// <summary>Nothing was captured up to now. An approval that is under way may still come.</summary>
     public sealed record NotCaptured : FindOutcome;

@@ -50,6 +50,17 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
         ledger.SingleAsync<long>(PaymentAudit.Waiting, null, cancellationToken);
 
+    /// <summary>What the gateway has left open for longer than <paramref name="limit"/>: how much it is, and the oldest of it. Null where there is nothing.</summary>
+    public Task<OverduePayments?> FindOverdueAsync(TimeSpan limit, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<OverduePayments>("""
+            SELECT COUNT(*) OVER () AS Count, order_id AS OrderId, TIMESTAMPDIFF(SECOND, since, UTC_TIMESTAMP(6)) AS Seconds FROM (
+              SELECT p.order_id, a.started_at AS since FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
+              WHERE a.check_at IS NOT NULL AND a.status IN ('INFLIGHT', 'CANCELLING')
+              UNION ALL SELECT p.order_id, r.created_at FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.open_payment IS NOT NULL
+            ) waiting
+            WHERE since < UTC_TIMESTAMP(6) - INTERVAL @microseconds MICROSECOND ORDER BY since LIMIT 1
+            """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
+
     /// <summary>
     /// The payment of an order that can be paid: a new one, or the one that there is. Its hold is made to last <paramref name="extension"/> from now,
     /// once. Null where the order cannot be paid.
@@ -71,7 +82,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     /// </summary>
     /// <param name="lease">After this the reconciler takes the caller for dead.</param>
     /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
-    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease, CancellationToken cancellationToken) =>
+    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease) =>
         ledger.TransactAsync(async transaction =>
         {
             if (!await OrderLedger.PinAsync(transaction, orderId)) return null;
@@ -94,7 +105,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
             return await transaction.SingleAsync<OpenAttempt>($"""
                 SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt WHERE p.order_id = @orderId
                 """, new { orderId });
-        }, cancellationToken);
+        }, CancellationToken.None);
 
     /// <summary>
     /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
@@ -302,14 +313,21 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
         }, cancellationToken);
     }
 
-    /// <summary>Paid orders without stock whose money is not on its way back yet.</summary>
-    public Task<IReadOnlyList<string>> ListShortfallsAsync(int most, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Paid orders without stock whose money is not on its way back: at once, and where the gateway refused, <paramref name="again"/> after the first
+    /// time and twice as long after each further one, up to 6 h.
+    /// </summary>
+    public Task<IReadOnlyList<string>> ListShortfallsAsync(int most, TimeSpan again, CancellationToken cancellationToken) =>
+        // The doubling ends where the number would be too large, long after the 6 h.
         ledger.QueryAsync<string>("""
             SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
-            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED') AND NOT EXISTS (
-              SELECT 1 FROM refund r WHERE r.payment_id = p.id AND (r.status = 'REQUESTED' OR (r.status = 'REFUSED' AND r.requested_by = 'system')))
+            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')
+              AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REQUESTED')
+              AND NOT EXISTS (
+                SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REFUSED' AND r.requested_by = 'system'
+                HAVING MAX(r.ended_at) > UTC_TIMESTAMP(6) - INTERVAL LEAST(@seconds * POW(2, LEAST(COUNT(*) - 1, 20)), 6 * 3600) SECOND)
             LIMIT @most
-            """, new { most }, cancellationToken);
+            """, new { most, seconds = again.TotalSeconds }, cancellationToken);
 
     static Task<int> LockOrderAsync(Statements transaction, OpenAttempt attempt) =>
         transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { attempt.OrderId });

@@ -22,6 +22,20 @@ public sealed class PaymentOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan WatchAbandoned { get; set; } = TimeSpan.FromMinutes(30);
 
+    /// <summary>
+    /// A payment, or a refund, that the gateway has left open for so long is told as an error, again and again, and counted, until it is settled: 1 s to
+    /// 1 day. Default 10 min.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan OverdueAfter { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// A refund of our own (the stock was not there) that the gateway refused is asked for again after this: 1 s to 1 h. The wait doubles each time, up
+    /// to 6 h. Default 1 min.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan RefundAgainAfter { get; set; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Where the pay window sends browsers back to; the address of the request where it is not set.</summary>
     public Uri? ReturnUrl { get; set; }
 }

@@ -1,14 +1,16 @@
 using Commerce.Core.Reconciliation;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
 /// <summary>
 /// Settles what was left open: attempts whose outcome is unknown or whose process died, captures that must go back, refunds that the gateway has not
-/// confirmed, and orders that are paid but have no stock.
+/// confirmed, and orders that are paid but have no stock, also where the gateway refused their money before.
 /// </summary>
-public sealed partial class PaymentReconciler(PaymentLedger ledger, PaymentSettlement settlement, ILogger<PaymentReconciler> logger) : IReconciler
+public sealed partial class PaymentReconciler(
+    PaymentLedger ledger, PaymentSettlement settlement, IOptions<PaymentOptions> options, ILogger<PaymentReconciler> logger) : IReconciler
 {
     /// <summary>Few calls to the gateway at once: it may be in trouble.</summary>
     const int MostTogether = 8;
@@ -23,7 +25,7 @@ public sealed partial class PaymentReconciler(PaymentLedger ledger, PaymentSettl
     async Task<int> RefundShortfallsAsync(CancellationToken cancellationToken)
     {
         var settled = 0;
-        foreach (var orderId in await ledger.ListShortfallsAsync(MostTogether, cancellationToken))
+        foreach (var orderId in await ledger.ListShortfallsAsync(MostTogether, options.Value.RefundAgainAfter, cancellationToken))
         {
             OpenRefund refund;
             try

@@ -60,7 +60,8 @@ public sealed class PaymentService(
     public async Task<ApprovedPayment> ApproveAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
         if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
-        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease, cancellationToken) is not { } attempt)
+        // To its end from here on: a commit that the caller breaks off might leave the order pinned, and nobody paying it.
+        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease) is not { } attempt)
             return await FindAnswerAsync(orderId, pgPaymentId, cancellationToken);
         failpoints.Reach(Failpoints.BeforeApprove);
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");
@@ -68,8 +69,7 @@ public sealed class PaymentService(
         failpoints.Reach(Failpoints.AfterApprove);
         var (settled, code, message) = outcome switch
         {
-            ApproveOutcome.Approved { Detail: var d } => (
-                await settlement.SettleAsync(attempt, new FindOutcome.Found(d.Amount, 0, d.OrderId, d.ApprovedAt)), "", ""),
+            ApproveOutcome.Approved a => (await settlement.SettleAsync(attempt, new FindOutcome.Found(a.Amount, 0, a.OrderId)), "", ""),
             ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
@@ -111,7 +111,8 @@ public sealed class PaymentService(
     {
         if (await payments.FindAsync(orderId, cancellationToken) is { } payment && payment.PgPaymentId == pgPaymentId)
         {
-            if (payment.Status == PaymentState.Paid) return new(orderId, payment.PaymentId, PaymentState.Paid);
+            // What went back since does not change that this approval paid.
+            if (payment.Status is PaymentState.Paid or PaymentState.PartiallyRefunded) return new(orderId, payment.PaymentId, PaymentState.Paid);
             if (payment.Status == PaymentState.Settling) return new(orderId, payment.PaymentId, PaymentState.Settling);
         }
 

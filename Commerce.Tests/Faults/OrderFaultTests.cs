@@ -1,13 +1,17 @@
 using System.Diagnostics;
 using System.Net;
+using Aspire.Hosting.Testing;
+using Commerce.Core;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Testing;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Tests.Faults;
 
@@ -189,6 +193,45 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         }
 
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
+        await AuditAsync();
+    }
+}
+
+/// <summary>A ledger that stops where it stands.</summary>
+public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stack)
+{
+    [Theory]
+    [InlineData("the commit")]
+    [InlineData("the rollback")]
+    [InlineData("the beginning")]
+    public async Task A_ledger_that_freezes_in_the_frame_of_a_transaction_is_told_as_quickly_as_in_a_statement(string where)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Configuration["ConnectionStrings:commerce"] = await Stack.App.GetConnectionStringAsync("commerce", Cancelled);
+        builder.AddServiceDefaults();
+        builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(1));
+        using var host = builder.Build();
+        var ledger = host.Services.GetRequiredService<Ledger>();
+        await ledger.TransactAsync(transaction => transaction.SingleAsync<int>("SELECT 1"), Cancelled);
+        var start = Stopwatch.GetTimestamp();
+        try
+        {
+            if (where == "the beginning") await Stack.FreezeAsync("mysql");
+            var lost = await Assert.ThrowsAnyAsync<Exception>(() => ledger.TryTransactAsync(async transaction =>
+            {
+                await transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR UPDATE");
+                await Stack.FreezeAsync("mysql");
+                return where == "the commit" ? true : throw new TimeoutException("rolled back");
+            }, Cancelled));
+
+            Assert.True(DependencyFaults.Is(lost), lost.ToString());
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(10), $"{Stopwatch.GetElapsedTime(start)}");
+        }
+        finally
+        {
+            await Stack.ThawAsync("mysql");
+        }
+
         await AuditAsync();
     }
 }

@@ -162,6 +162,23 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
+    public async Task What_the_gateway_leaves_open_for_too_long_is_known_until_it_is_settled()
+    {
+        var payments = Stack.Services.GetRequiredService<PaymentLedger>();
+        var purchase = await PrepareAsync("overdue");
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "history", Code: "Somehow")))
+        {
+            Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new("approveThenDrop", "apply"))));
+            Assert.Null(await payments.FindOverdueAsync(TimeSpan.FromMinutes(5), Cancelled));
+            var overdue = await Eventually.GetAsync(() => payments.FindOverdueAsync(TimeSpan.FromSeconds(3), Cancelled), found => found is not null);
+            Assert.Equal((1, purchase.OrderId), (overdue!.Count, overdue.OrderId));
+        }
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Null(await payments.FindOverdueAsync(TimeSpan.Zero, Cancelled));
+    }
+
+    [Fact]
     public Task F19_F20_What_the_gateway_never_processed_is_given_up_and_the_order_can_be_paid_again() =>
         // All at once: it is waiting that takes the time.
         Task.WhenAll(new[] { "hang", "drop", "status5xx", "malformed", "empty" }.Select(GivenUpAsync));
@@ -346,6 +363,34 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
+    public async Task A_caller_who_goes_away_before_the_ledger_has_begun_does_not_stop_the_payment()
+    {
+        var purchase = await PrepareAsync("gone-early");
+        var authorised = await purchase.AuthorizeAsync();
+        using var impatient = new CancellationTokenSource();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/payments/approve") { Content = JsonContent.Create(new { purchase.OrderId, pgPaymentId = authorised }) };
+        request.Headers.Authorization = new("Bearer", purchase.User.Token);
+        request.Headers.Add("Idempotency-Key", "gone-early");
+
+        await Ledger.TransactAsync(async transaction =>
+        {
+            // The approval waits for the order's row, and its caller does not wait for the approval.
+            await transaction.ExecuteAsync("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { purchase.OrderId });
+            var approval = purchase.User.Client.SendAsync(request, impatient.Token);
+            await Eventually.EqualAsync(1, () => transaction.SingleAsync<int>(
+                "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE orders SET pinned%'"));
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
+            // The Api has noticed by then.
+            await Task.Delay(TimeSpan.FromMilliseconds(200), Cancelled);
+            return true;
+        }, Cancelled);
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("SUCCEEDED", await AttemptsAsync(purchase));
+    }
+
+    [Fact]
     public async Task An_Api_that_freezes_while_the_gateway_works_is_overtaken_and_changes_nothing_when_it_is_back()
     {
         var purchase = await PrepareAsync("frozen");
@@ -409,6 +454,29 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         Assert.Equal(PaymentState.Refunded, await PaymentStatusAsync(purchase));
         Assert.Equal(0, await purchase.CapturedAsync());
         Assert.Equal("SHORTFALL", (await purchase.DetailAsync()).GetProperty("refunds")[0].GetProperty("reason").GetString());
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_refund_for_want_of_stock_that_the_gateway_refuses_is_asked_for_again_until_it_is_done()
+    {
+        var purchase = await PrepareAsync("shortfall-refused");
+        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+            new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
+        await using (await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "cancel", Count: 2, Code: "CancelDeadlineExpired")))
+        {
+            Assert.Contains(await purchase.ApproveAsync(await purchase.AuthorizeAsync()), new[] { PaymentState.Paid, PaymentState.Settling });
+            await Eventually.EqualAsync(OrderState.Refunded, () => OrderStatusAsync(purchase));
+        }
+
+        var refunds = (await purchase.DetailAsync()).GetProperty("refunds").EnumerateArray().ToList();
+        Assert.Equal(["REFUSED", "REFUSED", "DONE"], refunds.Select(r => r.GetProperty("status").GetString()));
+        // Twice as long after the second time as after the first.
+        var asked = refunds.ConvertAll(r => r.GetProperty("createdAt").GetDateTime());
+        Assert.True(asked[1] - asked[0] >= TimeSpan.FromSeconds(1), $"{asked[1] - asked[0]}");
+        Assert.True(asked[2] - asked[1] >= TimeSpan.FromSeconds(2), $"{asked[2] - asked[1]}");
+        Assert.Equal(0, await purchase.CapturedAsync());
         await AuditAsync();
     }
 

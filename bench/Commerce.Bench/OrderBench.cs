@@ -21,7 +21,12 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
     static readonly ShippingRequest Shipping = new("Hong Gildong", "010-1234-5678", "04524", "110 Sejong-daero, Jung-gu, Seoul", "3F");
 
+    /// <summary>The processes that a purchase goes through, and what they are called in the figures.</summary>
+    static readonly (string Resource, string Name)[] Servers =
+        [("mysql", "MySQL"), ("api", "Api"), ("workers", "Workers"), ("payment-sandbox", "gateway"), ("redis", "Redis"), ("kafka", "Kafka")];
+
     readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 3 : 8);
+    readonly int _stepwise = quick ? 1_000 : 4_000;
     readonly List<long> _products = [];
 
     Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
@@ -127,12 +132,14 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         string[] names = ["order", "prepare", "pay window", "approve"];
         var steps = names.Select(_ => new List<double>()).ToArray();
         await BuyAsync(TimeSpan.FromSeconds(3));
+        await SettledAsync();
         foreach (var step in steps) step.Clear();
         var before = await TakenAsync();
+        var used = await ProcessorTimesAsync();
         var start = Stopwatch.GetTimestamp();
         var bought = await BuyAsync(_round * 2);
         var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        while (await Ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
+        await SettledAsync();
         var whole = (await TakenAsync() - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
         figures.Add("purchases (order, prepare, pay window, approve at 0 ms)", Figures.Rate(rate, "purchases"));
         figures.Add("purchases until the stock is taken, end to end", Figures.Rate(whole, "purchases"));
@@ -142,6 +149,21 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             figures.Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"));
         }
 
+        figures.Add("  processor time of a purchase", await UsedAsync(used, bought));
+        // Step by step, so that each shows what it costs; the approval with what follows from it in the Workers.
+        var purchases = Enumerable.Range(0, _stepwise).Select(i => new Bought(i)).ToArray();
+        foreach (var (name, step) in new (string, Func<Bought, Task>)[] { ("order", OrderAsync), ("prepare", PrepareAsync), ("approve", ApproveAsync) })
+        {
+            if (name == "approve") await EachAsync(WindowAsync);
+            used = await ProcessorTimesAsync();
+            await EachAsync(step);
+            await SettledAsync();
+            figures.Add($"  processor time of {name} alone", await UsedAsync(used, purchases.Length));
+        }
+
+        Task EachAsync(Func<Bought, Task> step) => Parallel.ForEachAsync(
+            purchases, new ParallelOptions { MaxDegreeOfParallelism = Together }, async (purchase, _) => await step(purchase));
+
         async Task<int> BuyAsync(TimeSpan time)
         {
             var count = 0;
@@ -150,24 +172,37 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             {
                 for (var i = worker; Stopwatch.GetElapsedTime(begin) < time; i += Together)
                 {
-                    var token = tokens[i % tokens.Length];
-                    var order = await StepAsync(0, api, "/api/orders", token, new { items = new[] { new OrderLine(_products[i % Products], 1) }, shipping = Shipping });
-                    var orderId = order.GetProperty("orderId").GetString();
-                    var amount = order.GetProperty("totalAmount").GetInt64();
-                    await StepAsync(1, api, "/api/payments/prepare", token, new { orderId, amount });
-                    var paid = await StepAsync(2, window, "/pay", token, new { merchantPayKey = orderId, totalPayAmount = amount, merchantUserKey = "bench", productName = "bench" });
-                    await StepAsync(3, api, "/api/payments/approve", token, new { orderId, pgPaymentId = paid.GetProperty("paymentId").GetString() });
+                    var purchase = new Bought(i);
+                    await OrderAsync(purchase);
+                    await PrepareAsync(purchase);
+                    await WindowAsync(purchase);
+                    await ApproveAsync(purchase);
                     Interlocked.Increment(ref count);
                 }
             }));
             return count;
         }
 
-        async Task<JsonElement> StepAsync(int step, HttpClient client, string path, string token, object body)
+        async Task OrderAsync(Bought purchase)
+        {
+            var order = await StepAsync(0, api, "/api/orders", purchase, new { items = new[] { new OrderLine(_products[purchase.Number % Products], 1) }, shipping = Shipping });
+            (purchase.OrderId, purchase.Amount) = (order.GetProperty("orderId").GetString(), order.GetProperty("totalAmount").GetInt64());
+        }
+
+        Task PrepareAsync(Bought purchase) => StepAsync(1, api, "/api/payments/prepare", purchase, new { purchase.OrderId, purchase.Amount });
+
+        async Task WindowAsync(Bought purchase) => purchase.PgPaymentId = (await StepAsync(2, window, "/pay", purchase, new
+        {
+            merchantPayKey = purchase.OrderId, totalPayAmount = purchase.Amount, merchantUserKey = "bench", productName = "bench",
+        })).GetProperty("paymentId").GetString();
+
+        Task ApproveAsync(Bought purchase) => StepAsync(3, api, "/api/payments/approve", purchase, new { purchase.OrderId, purchase.PgPaymentId });
+
+        async Task<JsonElement> StepAsync(int step, HttpClient client, string path, Bought purchase, object body)
         {
             var begin = Stopwatch.GetTimestamp();
             using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", tokens[purchase.Number % tokens.Length]);
             request.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
             using var answer = await client.SendAsync(request);
             var json = await answer.Content.ReadFromJsonAsync<JsonElement>();
@@ -176,7 +211,29 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             return json;
         }
 
+        async Task SettledAsync()
+        {
+            while (await Ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
+        }
+
         Task<long> TakenAsync() => Ledger.SingleAsync<long>("SELECT COUNT(*) FROM product_stock_audit WHERE reason = 'ORDER_PLACED'", null, CancellationToken.None);
+    }
+
+    async Task<TimeSpan[]> ProcessorTimesAsync() => await Task.WhenAll(Servers.Select(s => stack.ProcessorTimeAsync(s.Resource)));
+
+    /// <summary>What each process has used since <paramref name="before"/>, for each of so many; what they do at rest is in it.</summary>
+    async Task<string> UsedAsync(TimeSpan[] before, int count) => string.Join(", ", Servers.Zip(await ProcessorTimesAsync(), before).Select(s =>
+        string.Create(CultureInfo.InvariantCulture, $"{s.First.Name} {(s.Second - s.Third).TotalMilliseconds / count:F2}"))) + " ms";
+
+    sealed class Bought(int number)
+    {
+        public int Number => number;
+
+        public string? OrderId { get; set; }
+
+        public long Amount { get; set; }
+
+        public string? PgPaymentId { get; set; }
     }
 
     /// <summary>With 20,000 holds outstanding: from the moment at which a hold lapses by MySQL's clock until its pieces are back in the gate.</summary>

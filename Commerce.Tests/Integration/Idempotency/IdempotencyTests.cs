@@ -48,6 +48,64 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         await AuditAsync();
     }
 
+    [Theory]
+    [InlineData("the last piece")]
+    [InlineData("the coupon")]
+    public async Task What_a_request_took_is_not_denied_to_its_twins(string what)
+    {
+        const int Twins = 6;
+        for (var round = 0; round < 10; round++)
+        {
+            var product = await Stack.ProductAsync(stock: what == "the last piece" ? 1 : 100, price: 5_000);
+            var user = (await Stack.UsersAsync($"twins-{Guid.NewGuid()}", 1))[0];
+            long? couponId = null;
+            if (what == "the coupon")
+            {
+                couponId = (await Stack.CouponAsync(total: 1)).Id;
+                Assert.Equal("", await user.TakeAsync(couponId.Value));
+                await Eventually.EqualAsync(1, () => Stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+                    "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled));
+            }
+
+            var key = Guid.NewGuid().ToString();
+            var answers = await Task.WhenAll(Enumerable.Range(0, Twins).Select(async i =>
+            {
+                // One after another, so that some come while the first is about to commit.
+                await Task.Delay(i * round / 2, Cancelled);
+                using var answer = await user.OrderAsync([new(product.Id, 1)], couponId, key);
+                if (answer.IsSuccessStatusCode) return (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!.OrderId;
+                Assert.NotNull(answer.Headers.RetryAfter);
+                return await answer.SlugAsync();
+            }));
+
+            Assert.Single(answers.Where(a => a is not "idempotency-key-in-flight").Distinct());
+            using var again = await user.OrderAsync([new(product.Id, 1)], couponId, key);
+            Assert.Equal(HttpStatusCode.Created, again.StatusCode);
+        }
+
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_refusal_that_is_nobodys_doing_but_others_stays_a_refusal_for_every_twin()
+    {
+        var product = await Stack.ProductAsync(stock: 1);
+        var users = await Stack.UsersAsync("sold-out-twins", 2);
+        await users[0].PlaceAsync(product.Id);
+        var key = Guid.NewGuid().ToString();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ =>
+        {
+            using var answer = await users[1].OrderAsync([new(product.Id, 1)], key: key);
+            return await answer.SlugAsync();
+        }));
+        using var alone = await users[1].OrderAsync([new(product.Id, 1)], key: key);
+
+        Assert.Contains("out-of-stock", answers);
+        Assert.All(answers, a => Assert.Contains(a, new[] { "out-of-stock", "idempotency-key-in-flight" }));
+        await alone.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
+    }
+
     [Fact]
     public async Task A_key_belongs_to_one_body_one_user_and_one_address()
     {

@@ -147,9 +147,14 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"","phone":"010-1234-5678","zipcode":"04524","address1":"A"}}""", "shipping.recipient")]
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"call me","zipcode":"04524","address1":"A"}}""", "shipping.phone")]
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"4524","address1":"A"}}""", "shipping.zipcode")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"0-1-0-1-2-3-4-5-6-7-8","zipcode":"04524","address1":"A"}}""", "shipping.phone")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678\n","zipcode":"04524","address1":"A"}}""", "shipping.phone")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"04524\n","address1":"A"}}""", "shipping.zipcode")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"04524","address1":"A\u0000"}}""", "shipping.address1")]
     public async Task Bad_input_is_told_by_field(string body, string field)
     {
-        var user = (await Stack.UsersAsync("bad", 1))[0];
+        // One for each case: together they would ask too often.
+        var user = (await Stack.UsersAsync($"bad-{Guid.NewGuid()}", 1))[0];
         var json = JsonSerializer.Deserialize<JsonElement>(body.Replace("SHIPPING", JsonSerializer.Serialize(Shoppers.Shipping), StringComparison.Ordinal));
 
         using var answer = await user.PostAsync("/api/orders", json);
@@ -157,6 +162,89 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
         Assert.True(problem.GetProperty("errors").TryGetProperty(field, out _), problem.ToString());
+    }
+
+    [Theory]
+    [InlineData("recipient", 100)]
+    [InlineData("address1", 200)]
+    [InlineData("address2", 200)]
+    public async Task What_fits_the_ledger_is_taken_and_what_does_not_is_told(string field, int longest)
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("longest", 1))[0];
+
+        using var taken = await OrderAsync(new string('가', longest));
+        using var refused = await OrderAsync(new string('가', longest + 1));
+
+        Assert.Equal(HttpStatusCode.Created, taken.StatusCode);
+        await refused.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+
+        Task<HttpResponseMessage> OrderAsync(string text)
+        {
+            var shipping = JsonSerializer.SerializeToNode(Shoppers.Shipping)!;
+            shipping[field] = text;
+            return user.PostAsync("/api/orders", new { items = new[] { new OrderLine(product.Id, 1) }, shipping });
+        }
+    }
+
+    [Theory]
+    [InlineData("/api/orders/%EA%B0%80", 404)]
+    [InlineData("/api/orders/{id}%20", 404)]
+    [InlineData("/api/orders?cursor=%EA%B0%80", 400)]
+    [InlineData("/api/payments/%EA%B0%80", 404)]
+    [InlineData("/api/payments/{id}%20", 404)]
+    public async Task An_id_that_cannot_be_one_is_no_failure_of_the_server(string path, int status)
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("strange-id", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+
+        using var answer = await user.GetAsync(path.Replace("{id}", placed.OrderId, StringComparison.Ordinal));
+
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/api/admin/orders?userId=%EA%B0%80")]
+    [InlineData("/api/admin/orders?before=%EA%B0%80")]
+    [InlineData("/api/admin/orders?status=%EA%B0%80")]
+    [InlineData("/api/admin/orders?status=CREATE")]
+    [InlineData("/api/admin/payments?orderId=%EA%B0%80")]
+    [InlineData("/api/admin/payments?status=created")]
+    public async Task A_filter_that_nothing_can_match_is_told(string path)
+    {
+        using var answer = await Stack.Admin.GetAsync(path, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+    }
+
+    [Fact]
+    public async Task A_strange_id_of_an_order_to_cancel_or_of_a_payment_to_refund_is_not_found()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("strange-post", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+
+        using var cancelled = await user.PostAsync($"/api/orders/{placed.OrderId}%20/cancel", null);
+        using var refunded = await user.PostAsync("/api/payments/%EA%B0%80/refund", new { amount = 1, reason = "none" });
+
+        await cancelled.ShouldBeProblemAsync(HttpStatusCode.NotFound, "not-found");
+        await refunded.ShouldBeProblemAsync(HttpStatusCode.NotFound, "not-found");
+    }
+
+    [Fact]
+    public async Task Half_a_character_is_told_as_bad_input()
+    {
+        var user = (await Stack.UsersAsync("surrogate", 1))[0];
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/orders")
+        {
+            Content = new StringContent("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"\ud800","phone":"010-1234-5678","zipcode":"04524","address1":"A"}}""", null, "application/json"),
+        };
+        request.Headers.Authorization = new("Bearer", user.Token);
+        request.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
+
+        using var answer = await user.Client.SendAsync(request, Cancelled);
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
     }
 
     [Fact]

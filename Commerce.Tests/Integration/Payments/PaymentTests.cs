@@ -120,6 +120,21 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
     });
 
     [Fact]
+    public async Task An_approval_that_comes_again_after_a_part_went_back_gets_the_answer_of_the_first()
+    {
+        var purchase = await PrepareAsync("approve-again");
+        var authorised = await purchase.AuthorizeAsync();
+        await PayAsync(purchase, authorised);
+        Assert.Equal("PARTIALLY_REFUNDED", await purchase.RefundedAsync(1_000));
+
+        Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(authorised));
+
+        Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
+        Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
+        await AuditAsync();
+    }
+
+    [Fact]
     public async Task What_was_paid_for_one_order_pays_for_no_other()
     {
         var paid = await PayAsync("mine");

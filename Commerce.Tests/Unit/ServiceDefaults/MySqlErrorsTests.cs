@@ -21,6 +21,7 @@ public sealed class MySqlErrorsTests
     [InlineData(MySqlErrors.DiskFull)]
     [InlineData(MySqlErrors.TooManyConnections)]
     [InlineData(MySqlErrors.ConnectionBroken)]
+    [InlineData(MySqlErrors.CommandTimeout)]
     public void Work_that_met_a_passing_trouble_may_be_repeated(int number) =>
         Assert.True(MySqlErrors.IsTransient(new InvalidOperationException("wrapped", new ServerError(number))));
 
