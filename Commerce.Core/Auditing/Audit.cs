@@ -39,6 +39,7 @@ public sealed class Audit(
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
                         WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
                 """, cancellationToken),
+            await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentAudit.Disagreeing, cancellationToken),
             await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
@@ -48,6 +49,14 @@ public sealed class Audit(
                      + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
                         AND (SELECT COUNT(*) FROM outbox o WHERE o.message_key = 'events' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
                      + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
+                """, cancellationToken),
+            await CountAsync("I10", "a coupon is with the one order that was made with it, and used exactly when that was paid", """
+                SELECT (SELECT COUNT(*) FROM coupon_issue i LEFT JOIN orders o ON o.id = i.order_id
+                        WHERE (i.order_id IS NOT NULL OR i.used_at IS NOT NULL)
+                          AND (o.id IS NULL OR o.user_id <> i.user_id OR NOT o.coupon_id <=> i.coupon_id OR o.status IN ('CANCELLED', 'EXPIRED')
+                            OR (i.used_at IS NOT NULL) <> (o.status IN ('PAID', 'REFUNDING', 'REFUNDED'))))
+                     + (SELECT COUNT(*) FROM orders o LEFT JOIN coupon_issue i ON i.coupon_id = o.coupon_id AND i.user_id = o.user_id
+                        WHERE o.coupon_id IS NOT NULL AND o.status NOT IN ('CANCELLED', 'EXPIRED') AND NOT i.order_id <=> o.id)
                 """, cancellationToken),
         };
         if (await inventoryLedger.FindEpochAsync(cancellationToken) is > 0 and var epoch)

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
 using Commerce.Core.Reconciliation;
@@ -35,8 +36,17 @@ public sealed partial class InventoryReconciler(
         await Task.Delay(Quiet, clock, cancellationToken);
         var drifts = (await CompareAsync(cancellationToken)).Intersect(first).ToList();
         if (drifts.Count == 0) return 0;
-        Found.Add(drifts.Count);
-        foreach (var drift in drifts) LogFound(logger, drift.ProductId, drift.Available, drift.Stock - drift.Held, drift.Stock, drift.Held);
+        // Before the repair: it leaves no trace of what was wrong.
+        await ledger.ExecuteAsync($"""
+            INSERT INTO inventory_drift (product_id, epoch, stock, held, available)
+            VALUES {string.Join(", ", drifts.Select(d => string.Create(CultureInfo.InvariantCulture, $"({d.ProductId}, {d.Epoch}, {d.Stock}, {d.Held}, {d.Available})")))}
+            """, null, cancellationToken);
+        foreach (var drift in drifts)
+        {
+            Found.Add(1, new KeyValuePair<string, object?>("gate", drift.TooMany ? "more" : "less"));
+            LogFound(logger, drift.TooMany ? LogLevel.Error : LogLevel.Warning, drift.ProductId, drift.Available, drift.Right, drift.Stock, drift.Held);
+        }
+
         if (!await opener.TryOpenAsync(drifts[0].Epoch, cancellationToken)) return 0;
         Repaired.Add(drifts.Count);
         return drifts.Count;
@@ -88,18 +98,29 @@ public sealed partial class InventoryReconciler(
                where held.Available.ContainsKey(product.Id)
                let holds = product.Held + uncommitted.GetValueOrDefault(product.Id)
                where held.Available[product.Id] != product.Stock - holds
-               select new InventoryDrift(held.Epoch, product.Id, product.Stock, holds, held.Available[product.Id]),
+               select new InventoryDrift(held.Epoch, product.Id, product.Stock, holds, held.Available[product.Id], HoldersOf(product.Id)),
         ];
+
+        string HoldersOf(long productId) =>
+            string.Join(' ', held.Holds.Where(h => h.Value.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]
     static partial void LogHealed(ILogger logger, int released, int confirmed);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Product {ProductId}: {Available} are available in the gate instead of {Right}: stock {Stock}, held {Held}")]
-    static partial void LogFound(ILogger logger, long productId, long available, long right, int stock, long held);
+    [LoggerMessage(Message = "Product {ProductId}: {Available} are available in the gate instead of {Right}: stock {Stock}, held {Held}")]
+    static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long right, int stock, long held);
 }
 
 /// <summary>A product of which what is available is not the stock without what is held.</summary>
 /// <param name="Held">For orders that the ledger has, and for such as are about to be committed.</param>
 /// <param name="Available">In the gate.</param>
-public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available);
+/// <param name="Holders">The orders that hold some of it in the gate: two looks that find others have seen it move, whatever the numbers say.</param>
+public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available, string Holders)
+{
+    /// <summary>What should be available.</summary>
+    public long Right => Stock - Held;
+
+    /// <summary>Whether more could be sold than there is, which must not happen; less comes of a process that died, or of Redis being away.</summary>
+    public bool TooMany => Available > Right;
+}

@@ -12,6 +12,14 @@ public sealed class PaymentAudit(Ledger ledger, IGatewayLedger gateway)
              + (SELECT COUNT(*) FROM refund WHERE open_payment IS NOT NULL)
         """;
 
+    /// <summary>Counts the orders that are paid without a captured payment, or the other way round, and the payments of no order.</summary>
+    internal const string Disagreeing = """
+        SELECT (SELECT COUNT(*) FROM orders o LEFT JOIN payment p ON p.order_id = o.id
+                WHERE (o.status IN ('PAID', 'REFUNDING', 'REFUNDED')) <> (COALESCE(p.status, '') IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'))
+                   OR (o.status = 'REFUNDED') <> (COALESCE(p.status, '') = 'REFUNDED'))
+             + (SELECT COUNT(*) FROM payment p LEFT JOIN orders o ON o.id = p.order_id WHERE o.id IS NULL)
+        """;
+
     /// <summary>
     /// How many orders are captured more than once, or not exactly as the ledger says; null where the gateway does not tell. What the gateway has
     /// of orders that nobody prepared a payment for is not counted.

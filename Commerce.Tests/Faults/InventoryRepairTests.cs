@@ -17,7 +17,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         var product = await Stack.ProductAsync(stock: 1000);
         var users = await Stack.UsersAsync("torn", Orders);
         var placed = await Task.WhenAll(users.Select(u => u.PlaceAsync(product.Id)));
-        await Ledger.ExecuteAsync("UPDATE orders SET status = 'PAID', paid_at = UTC_TIMESTAMP(6) WHERE id IN @ids", new { ids = placed.Select(p => p.OrderId) }, Cancelled);
+        await Task.WhenAll(placed.Select(order => PaySilentlyAsync(order)));
 
         var leaving = Task.Run(async () =>
         {
@@ -57,9 +57,9 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         var product = await Stack.ProductAsync(stock: 10);
         var placed = await (await Stack.UsersAsync("unconfirmed", 1))[0].PlaceAsync(product.Id, 4);
         // Paid, off the stock and refunded in full, and nobody has told the gate yet.
-        await Ledger.ExecuteAsync("UPDATE orders SET status = 'PAID', paid_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", placed, Cancelled);
+        await PaySilentlyAsync(placed);
         Assert.Equal([placed.OrderId], (await Inventory.TakeOffStockAsync([placed.OrderId], Cancelled)).Off);
-        var returned = await Ledger.TransactAsync(transaction => InventoryLedger.RefundAsync(transaction, placed.OrderId), Cancelled);
+        var returned = await RefundSilentlyAsync(placed);
 
         await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryReconciler>().EndHoldsAsync([placed.OrderId], endUnknown: false, Cancelled));
         await Gate.RestockAsync(returned.Epoch, placed.OrderId, returned.Lines);
@@ -74,8 +74,8 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
     {
         var product = await Stack.ProductAsync(stock: 10);
         var placed = await (await Stack.UsersAsync("refunded-first", 1))[0].PlaceAsync(product.Id, 4);
-        await Ledger.ExecuteAsync("UPDATE orders SET status = 'PAID', paid_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", placed, Cancelled);
-        var returned = await Ledger.TransactAsync(transaction => InventoryLedger.RefundAsync(transaction, placed.OrderId), Cancelled);
+        await PaySilentlyAsync(placed);
+        var returned = await RefundSilentlyAsync(placed);
 
         Assert.Empty((await Inventory.TakeOffStockAsync([placed.OrderId], Cancelled)).Off);
         await InventoryLedger.ReturnAsync(Gate, returned);
