@@ -30,7 +30,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         using var answer = await Stack.EventActionAsync(opening.Id, "open");
 
         foreach (var page in pages) await Expect(StateOf(page, opening)).ToHaveTextAsync("Open now");
-        foreach (var page in pages) await Expect(page.Locator("#notice")).ToHaveTextAsync("Midnight sale: open now.");
+        foreach (var page in pages) await HearsAsync(page, "Midnight sale: open now.");
         foreach (var page in pages) Assert.True(await page.EvaluateAsync<bool>("document.hidden"), "Reloaded.");
     });
 
@@ -45,7 +45,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         // The page knows the server's clock to a second.
         Assert.InRange(left, opening.OpensAt!.Value - TimeProvider.System.GetUtcNow().UtcDateTime - TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(21));
         await Expect(StateOf(page, opening)).ToHaveTextAsync("Open now");
-        await Expect(page.Locator("#notice")).ToContainTextAsync("open now.");
+        await HearsAsync(page, "open now.");
     });
 
     [Fact]
@@ -98,7 +98,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
 
         await alice.Locator($"#issue-{coupon.Id}").ClickAsync();
 
-        await Expect(alice.Locator("#notice")).ToHaveTextAsync("Midnight coupon is yours.");
+        await HearsAsync(alice, "Midnight coupon is yours.");
         await Expect(alice.Locator($"#coupon-{coupon.Id} .standing")).ToHaveTextAsync("Yours");
         await Expect(alice.Locator($"#own-{coupon.Id} .pill")).ToHaveTextAsync("ready to use");
         await Expect(bob.Locator($"#coupon-{coupon.Id} .standing")).ToHaveTextAsync("Sold out");
@@ -138,7 +138,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await OrderAsync(page);
         await page.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
 
-        await Expect(page.Locator("#notice")).ToContainTextAsync("You have not paid yet.");
+        await HearsAsync(page, "You have not paid yet.");
         await Expect(page.Locator("#orders li").First).ToContainTextAsync("Running shoes × 2");
         Assert.Matches("pay within (0[0-9]|10):[0-5][0-9]", await page.Locator("#orders li").First.TextContentAsync());
         await page.Locator($"#buy-{product.Id}").ClickAsync();
@@ -179,7 +179,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
 
         await page.ReloadAsync();
 
-        await Expect(page.Locator("#notice")).ToHaveTextAsync("Paid. Thank you!");
+        await HearsAsync(page, "Paid. Thank you!");
         Assert.Equal(Shop.ToString(), page.Url);
         await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("Only 2 left");
         await AuditAsync();
@@ -295,7 +295,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     {
         var page = await browser.ShopAsync(Shop, "expired");
         await page.EvaluateAsync("sessionStorage.setItem('token', 'expired')");
-        await Expect(page.Locator("#notice")).ToHaveTextAsync("Your sign-in has ended. Please sign in again.");
+        await HearsAsync(page, "Your sign-in has ended. Please sign in again.");
         await Expect(page.GetByLabel("Name", new() { Exact = true })).ToBeFocusedAsync();
     });
 
@@ -304,9 +304,9 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     {
         var page = await browser.ShopAsync(Shop, "offline");
         await page.Context.SetOfflineAsync(true);
-        await Expect(page.Locator("#notice")).ToHaveTextAsync("The shop does not answer. Is there a connection?");
+        await HearsAsync(page, "The shop does not answer. Is there a connection?");
         await page.Context.SetOfflineAsync(false);
-        await Expect(page.Locator("#notice")).ToHaveTextAsync("The shop answers again.");
+        await HearsAsync(page, "The shop answers again.");
     });
 
     [Fact]
@@ -358,6 +358,8 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
     }
 
+    static Task HearsAsync(IPage page, string text) => Expect(page.Locator("#notices")).ToContainTextAsync(text);
+
     /// <summary>From the open dialog to the pay window.</summary>
     static async Task OrderAsync(IPage page)
     {
@@ -371,7 +373,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     static async Task PayAsync(IPage page)
     {
         await page.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
-        await Expect(page.Locator("#notice")).ToHaveTextAsync("Paid. Thank you!");
+        await HearsAsync(page, "Paid. Thank you!");
     }
 
     static async Task FitsAsync(IPage page) =>
@@ -380,7 +382,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     /// <summary>Presses Tab until the keyboard is there.</summary>
     static async Task TabAsync(IPage page, ILocator target)
     {
-        for (var i = 0; i < 500 && !await target.EvaluateAsync<bool>("e => e === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");
+        for (var i = 0; i < 1000 && !await target.EvaluateAsync<bool>("e => e === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");
         await Expect(target).ToBeFocusedAsync();
     }
 

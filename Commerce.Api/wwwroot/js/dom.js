@@ -64,15 +64,22 @@ export const money = amount => won.format(amount);
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 export const time = text => clock.format(new Date(text));
 
-let fading;
+const mostNotices = 3;
 
-/** Says something where everybody sees and hears it; what went well goes away by itself. */
+/** Says something where everybody sees and hears it, beside what was said before; what went well goes away by itself. */
 export function notice(text, good = false) {
-  clearTimeout(fading);
-  find('notice').textContent = text;
-  find('toast').className = text ? good ? 'good' : 'bad' : '';
-  find('dismiss').hidden = !text;
-  if (good) fading = setTimeout(() => notice(''), 10_000);
+  const all = find('notices');
+  const said = element('p', { class: good ? 'good' : 'bad' }, element('span', {}, text), element('button', {
+    type: 'button', class: 'quiet', 'aria-label': 'Dismiss', onclick: () => {
+      said.remove();
+      find('main').focus({ preventScroll: true });
+    },
+  }, '×'));
+  for (const before of [...all.children]) if (before.firstChild.textContent === text) before.remove();
+  all.append(said);
+  if (all.children.length > mostNotices) all.firstChild.remove();
+  if (good) setTimeout(() => said.remove(), 10_000);
+  return said;
 }
 
 /** Asks before something that cannot be taken back. */

@@ -9,17 +9,18 @@ const every = 5000;
 const farewell = 'farewell';
 const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again …', off: 'Sign in to go live' };
 
-let failing = false;
+let trouble;
 
 /** Says once that the shop cannot be read, and once that it can be again. */
 async function report(reading) {
   try {
     await reading;
-    if (failing) notice('The shop answers again.', true);
-    failing = false;
+    if (!trouble) return;
+    trouble.remove();
+    trouble = undefined;
+    notice('The shop answers again.', true);
   } catch (error) {
-    if (!failing && error.status !== 401) notice(error.message);
-    failing = error.status !== 401;
+    if (error.status !== 401) trouble ??= notice(error.message);
   }
 }
 
@@ -58,13 +59,12 @@ find('sign-in').addEventListener('submit', async event => {
   } catch (error) {
     return notice(error.message);
   }
-  notice('');
+  find('notices').replaceChildren();
   welcome();
   find('main').focus();
   await Promise.all([finishPayment(), report(readAll())]);
 });
 find('sign-out').addEventListener('click', () => leave('/', 'You are signed out.'));
-find('dismiss').addEventListener('click', () => notice(''));
 // A payment on its way stays in the address: it goes on after the next sign-in.
 addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has ended. Please sign in again.'));
 // A page that the browser has kept may be of somebody who has signed out since.
