@@ -131,15 +131,17 @@ static class EventStreamEndpoint
     }
 
     /// <summary>
-    /// Lets go of what was needed to let the client in and would be kept for as long as it stays: the token, its claims, and the request's services,
-    /// among them the handler that remembers both.
+    /// Lets go of what was needed to let the client in and would be kept for as long as it stays: the request's headers (a browser sends one to two KB of
+    /// them), its query, the token's claims, what the middlewares left behind, and the request's services, among them the handler that remembers both.
     /// </summary>
     static async ValueTask ForgetAsync(HttpContext context)
     {
         context.User = Nobody;
         context.Features.Set<IAuthenticateResultFeature>(null);
         context.Features.Set<IHttpAuthenticationFeature>(null);
-        context.Request.Headers.Authorization = default;
+        context.Features.Set<IItemsFeature>(null);
+        context.Features.Set<IQueryFeature>(null);
+        context.Request.Headers.Clear();
         if (context.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope) await scope.DisposeAsync();
     }
 

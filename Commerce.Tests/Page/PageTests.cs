@@ -278,7 +278,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await Expect(page.Locator($"#own-{coupon.Id}")).ToBeVisibleAsync();
         await page.Locator($"#buy-{product.Id}").ClickAsync();
         await page.GetByLabel("Phone").FillAsync("010-1234-5678");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Back" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Back", Exact = true }).ClickAsync();
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
         await SignInAsync(page, $"second-{coupon.Id}");
