@@ -77,7 +77,9 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         var replayed = $"id: 1\nevent: EVENT_OPEN\ndata: {{\"eventId\":{over.Id},\"name\":\"Over\"}}\n\n";
         await page.RouteAsync("**/api/events/stream", route => route.FulfillAsync(new() { ContentType = "text/event-stream", Body = replayed }));
 
-        await StateOf(page, over).EvaluateAsync("e => new MutationObserver(() => window.wrong ||= e.textContent === 'Open now').observe(e, { subtree: true, childList: true, characterData: true })");
+        await StateOf(page, over).EvaluateAsync("""
+            e => new MutationObserver(() => window.wrong ||= e.textContent === 'Open now').observe(e, { subtree: true, childList: true, characterData: true })
+            """);
 
         await SignInAsync(page, "late");
 
@@ -245,7 +247,9 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         var page = await browser.ShopAsync(Shop, "still");
         using var answer = await Stack.EventActionAsync(opening.Id, "open");
         await page.Locator($"#event-{opening.Id}.just-opened").WaitForAsync();
-        const string Durations = "id => [getComputedStyle(document.getElementById(id)).animationDuration, getComputedStyle(document.querySelector('button')).transitionDuration]";
+        const string Durations = """
+            id => [getComputedStyle(document.getElementById(id)).animationDuration, getComputedStyle(document.querySelector('button')).transitionDuration]
+            """;
 
         await page.EmulateMediaAsync(new() { ReducedMotion = ReducedMotion.Reduce });
         Assert.Equal(["0s", "0s"], await page.EvaluateAsync<string[]>(Durations, $"event-{opening.Id}"));

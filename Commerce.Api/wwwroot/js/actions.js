@@ -1,6 +1,6 @@
 // What can be done with coupons and orders. Each says how it went.
 
-import { insist, NoAnswer, newKey, pause, post, user } from './api.js';
+import { insist, isUndecided, newKey, pause, post, user } from './api.js';
 import { confirm, find, money, notice } from './dom.js';
 import { readAll, shop } from './shop.js';
 
@@ -49,7 +49,8 @@ export const cancel = (order, what) => act(`order ${order.orderId}`, async () =>
 
 export const refund = (order, what) => act(`order ${order.orderId}`, async () => {
   if (!await confirm('Give it back?', `${what}. You get ${money(order.totalAmount)} back.`, `Refund ${money(order.totalAmount)}`)) return;
-  const { status } = await insist(`/api/payments/${order.orderId}/refund`, { amount: order.totalAmount, reason: 'Changed my mind' }, `refund-${order.orderId}`);
+  const request = { amount: order.totalAmount, reason: 'Changed my mind' };
+  const { status } = await insist(`/api/payments/${order.orderId}/refund`, request, `refund-${order.orderId}`);
   notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(order.totalAmount)} refunded.`, true);
 });
 
@@ -80,7 +81,7 @@ export async function finishPayment() {
     }
     await conclude(status === 'PAID' ? 'Paid. Thank you!' : 'The payment takes longer than usual. Your order will show how it ends.', true);
   } catch (error) {
-    if (error instanceof NoAnswer || error.status === 401 || error.status >= 500) waiting('There is no answer yet. Ask again: you pay once, however often.', true);
+    if (isUndecided(error) || error.status === 401) waiting('There is no answer yet. Ask again: you pay once, however often.', true);
     else await conclude(error.message);
   }
 }

@@ -7,7 +7,9 @@ const patience = { GET: 10_000, POST: 60_000 };
 
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
-    super(status === 401 ? 'Your sign-in has ended. Please sign in again.' : (status < 500 && problem?.detail) || (problem?.title ?? `The shop answered ${status}.`));
+    // What a server's failure says in detail is for those who run it.
+    const text = (status < 500 && problem?.detail) || problem?.title || `The shop answered ${status}.`;
+    super(status === 401 ? 'Your sign-in has ended. Please sign in again.' : text);
     this.status = status;
     this.slug = problem?.type?.replace('urn:commerce:', '') ?? '';
     this.errors = problem?.errors;
@@ -15,7 +17,7 @@ export class Refusal extends Error {
   }
 }
 
-export class NoAnswer extends Error {
+class NoAnswer extends Error {
   constructor() {
     super('The shop does not answer. Is there a connection?');
   }
@@ -38,14 +40,17 @@ export const post = (path, body, key) => call('POST', path, body, key);
 /** A key for one intention: the same for every try of it, so that it happens once. */
 export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
 
-/** Tries again, with the same key, what found no answer or a server that asks to come again. */
+/** Whether the outcome is open: there was no answer, or one that asks to come again. */
+export const isUndecided = error => error instanceof NoAnswer || error.status === 429 || error.status >= 500
+  || ['idempotency-key-in-flight', 'payment-in-progress'].includes(error.slug);
+
+/** Tries again, with the same key, what has no outcome yet. */
 export async function insist(path, body, key, tries = 5) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await post(path, body, key);
     } catch (error) {
-      const again = error instanceof NoAnswer || [429, 503].includes(error.status) || ['idempotency-key-in-flight', 'payment-in-progress'].includes(error.slug);
-      if (!again || attempt >= tries) throw error;
+      if (!isUndecided(error) || attempt >= tries) throw error;
       await pause((error.retryAfter ?? 1) * 1000 * (1 + Math.random()));
     }
   }

@@ -1,6 +1,6 @@
 // The order of one product: what it costs, where it goes, and what is wrong with that, field by field.
 
-import { insist, newKey, user } from './api.js';
+import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn } from './actions.js';
 import { element, find, money } from './dom.js';
 import { readMine, readProducts, shop } from './shop.js';
@@ -91,7 +91,7 @@ async function place() {
     await pay(placed);
   } catch (error) {
     // A refusal is final for its key; what may have gone through is asked for with the same.
-    if (error.status < 500) asked = undefined;
+    if (!isUndecided(error)) asked = undefined;
     const named = translate(error);
     const known = Object.keys(named).some(name => form.elements[name]);
     tell(named, known ? '' : error.message);

@@ -11,14 +11,17 @@ const aYear = 365 * 86_400_000;
 const order = { OPEN: 0, PENDING: 1, CLOSED: 2, CANCELLED: 2 };
 const states = { OPEN: 'Open now', PENDING: 'Opens soon', CLOSED: 'Over', CANCELLED: 'Cancelled' };
 const endedShown = 3;
+const few = 5;
 
 export function show() {
   if (!shop.events) return;
   const ended = shop.events.filter(e => order[e.status] === 2).slice(endedShown);
-  const events = shop.events.filter(e => !ended.includes(e)).sort((a, b) => order[a.status] - order[b.status] || (a.status === 'PENDING' ? Date.parse(a.opensAt) - Date.parse(b.opensAt) : 0));
+  const events = shop.events.filter(e => !ended.includes(e))
+    .sort((a, b) => order[a.status] - order[b.status] || (a.status === 'PENDING' ? Date.parse(a.opensAt) - Date.parse(b.opensAt) : 0));
   const linked = new Set(shop.events.flatMap(e => e.couponIds));
   fill(find('events'), events.map(eventCard), 'Nothing is planned at this time.');
-  fill(find('coupons'), shop.coupons.filter(c => !linked.has(c.id) && (owns(c) || Date.parse(c.endsAt) > serverNow())).map(c => ticket(c)), 'No coupons at this time.');
+  const coupons = shop.coupons.filter(c => !linked.has(c.id) && (owns(c) || Date.parse(c.endsAt) > serverNow()));
+  fill(find('coupons'), coupons.map(c => ticket(c)), 'No coupons at this time.');
   fill(find('products'), shop.products.map(productCard), 'Nothing is on sale.');
   fill(find('orders'), shop.orders.map(orderRow), 'You have not ordered yet.');
   fill(find('own-coupons'), shop.own.map(ownRow), 'You have no coupons yet.');
@@ -34,18 +37,23 @@ export function tick() {
 }
 
 const remaining = (until, over) => left(until) || over;
-const countdown = (className, until, over) => element('span', { class: className, role: 'timer', 'data-until': until, 'data-over': over }, remaining(until, over));
+const countdown = (look, until, over) =>
+  element('span', { class: look, role: 'timer', 'data-until': until, 'data-over': over }, remaining(until, over));
 
 function eventCard(e) {
   const coupons = shop.coupons.filter(c => e.couponIds.includes(c.id));
   const products = shop.products.filter(p => e.productIds.includes(p.id));
-  const when = { OPEN: e.closesAt && `until ${time(e.closesAt)}`, PENDING: `opens ${time(e.opensAt)}`, CLOSED: e.closedAt && `ended ${time(e.closedAt)}` }[e.status];
+  const [verb, at] = { OPEN: ['until', e.closesAt], PENDING: ['opens', e.opensAt], CLOSED: ['ended', e.closedAt] }[e.status] ?? [];
   return element('li', { id: `event-${e.id}`, class: `event ${shop.opened.has(e.id) ? 'just-opened' : ''}`, 'data-state': e.status },
     element('div', { class: 'head' }, element('h3', {}, e.name), element('p', { class: 'pill', 'data-state': e.status }, states[e.status])),
-    element('p', { class: 'when' }, e.status === 'PENDING' ? countdown('countdown', e.opensAt, 'Opening …') : null, element('span', { class: 'soft' }, when || '')),
+    element('p', { class: 'when' },
+      e.status === 'PENDING' ? countdown('countdown', e.opensAt, 'Opening …') : null,
+      element('span', { class: 'soft' }, at ? `${verb} ${time(at)}` : '')),
     coupons.length ? element('ul', { class: 'tickets' }, ...coupons.map(c => ticket(c, e))) : null,
-    products.length ? element('p', { class: 'soft' }, 'In this sale: ', ...products.flatMap((p, i) => [i ? ', ' : '', element('a', { href: `#product-${p.id}` }, p.name)])) : null);
+    products.length ? element('p', { class: 'soft' }, 'In this sale: ', ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null);
 }
+
+const linkTo = product => element('a', { href: `#product-${product.id}` }, product.name);
 
 function ticket(c, event) {
   const standing = standingOf(c, event);
@@ -79,7 +87,9 @@ function productCard(p) {
     element('div', { class: `tile tint-${p.id % 5}`, 'aria-hidden': 'true' }, [...p.name][0].toUpperCase()),
     element('h3', {}, p.name),
     element('p', { class: 'price' }, money(p.price)),
-    element('p', { class: p.available > 5 ? 'soft' : 'scarce' }, p.available > 5 ? `${p.available.toLocaleString()} left` : p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
+    p.available > few
+      ? element('p', { class: 'soft' }, `${p.available.toLocaleString()} left`)
+      : element('p', { class: 'scarce' }, p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
     p.available > 0 ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
 }
 
