@@ -22,7 +22,19 @@ public static partial class FaultInjection
     public static Task TerminateAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigTerm);
 
     /// <summary>Stops a process where it stands; it holds its connections and answers nobody.</summary>
-    public static Task FreezeAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigStop);
+    public static async Task FreezeAsync(this CommerceStack stack, string resource)
+    {
+        await SendAsync(stack, resource, SigStop);
+        // The signal is sent before it is obeyed: on another core a thread may still answer.
+        var threads = $"/proc/{await stack.PidAsync(resource)}/task";
+        await Eventually.EqualAsync(true, () => Task.FromResult(Directory.EnumerateDirectories(threads).All(IsStopped)));
+
+        static bool IsStopped(string thread)
+        {
+            var stat = File.ReadAllText(Path.Combine(thread, "stat"));
+            return stat[stat.LastIndexOf(')') + 2] == 'T';
+        }
+    }
 
     /// <summary>Lets a frozen process go on.</summary>
     public static Task ThawAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigCont);
