@@ -54,6 +54,9 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     public async Task<IReadOnlyList<SandboxPayment>> LedgerAsync(string orderId) =>
         (await client.GetFromJsonAsync<List<SandboxPayment>>($"/sandbox/ledger?merchantPayKey={Uri.EscapeDataString(orderId)}"))!;
 
+    /// <summary>All payments, oldest first.</summary>
+    public async Task<IReadOnlyList<SandboxPayment>> LedgerAsync() => (await client.GetFromJsonAsync<List<SandboxPayment>>("/sandbox/ledger"))!;
+
     /// <summary>The orders for which money was captured, once at least.</summary>
     public async Task<IReadOnlyList<SandboxOrder>> SummaryAsync() => (await client.GetFromJsonAsync<List<SandboxOrder>>("/sandbox/ledger/summary"))!;
 

@@ -10,7 +10,7 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
 
     const double SecondsOfEach = 15;
 
-    /// <summary>Seeds, and for how many seconds: the one that <c>./commerce chaos</c> asks for, or three.</summary>
+    /// <summary>Seeds, and for how many seconds at least: the one that <c>./commerce chaos</c> asks for, or three in a row, which have all faults.</summary>
     public static TheoryData<int, double> Runs => Environment.GetEnvironmentVariable("CHAOS_SEED") is { Length: > 0 } seed
         ? new() { { int.Parse(seed, CultureInfo.InvariantCulture), 60 * double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES")!, CultureInfo.InvariantCulture) } }
         : new() { { 1, SecondsOfEach }, { 2, SecondsOfEach }, { 3, SecondsOfEach } };
@@ -20,9 +20,16 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
     public async Task Random_faults_break_no_promise(int seed, double seconds)
     {
         var run = new ChaosRun(Stack, seed);
-        await run.RunAsync(Operations, TimeSpan.FromSeconds(seconds), Cancelled);
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {run.Operations} requests: {run.Summary}");
-        await AuditAsync();
-        await run.CheckPromisesAsync(Cancelled);
+        try
+        {
+            await run.RunAsync(Operations, TimeSpan.FromSeconds(seconds), Cancelled);
+            await AuditAsync();
+            await run.CheckPromisesAsync(Cancelled);
+            await run.CheckFaultsAsync(Cancelled);
+        }
+        finally
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {run.Faults}; {run.Operations} requests: {run.Summary}");
+        }
     }
 }

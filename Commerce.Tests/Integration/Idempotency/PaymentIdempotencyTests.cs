@@ -1,0 +1,109 @@
+using System.Net;
+using Commerce.Core.Payments;
+
+namespace Commerce.Tests.Integration.Idempotency;
+
+/// <summary>F39 where the work is more than one transaction: prepare, approve and refund.</summary>
+public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    /// <summary>At once, and within what one user may ask for in a second.</summary>
+    const int AtOnce = 8;
+
+    [Fact]
+    public Task Of_many_prepares_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    {
+        var purchase = await OrderAsync("twin-prepare");
+
+        await OneWorksAsync(() => purchase.PrepareAsync(key: "prepare"));
+
+        Assert.Equal(PaymentState.Pending, await PaymentStatusAsync(purchase));
+        await AuditAsync();
+    });
+
+    [Fact]
+    public Task Of_many_approvals_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    {
+        var purchase = await PrepareAsync("twin-approve");
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
+
+        await OneWorksAsync(() => purchase.SendApproveAsync(authorised, "approve"));
+
+        Assert.Equal(1, (await Stack.Sandbox.LedgerAsync(purchase.OrderId))[0].ApplyCalls);
+        await ShouldBePaidAsync(purchase);
+    });
+
+    [Fact]
+    public Task Of_many_refunds_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    {
+        var purchase = await PayAsync("twin-refund");
+
+        await OneWorksAsync(() => SendRefundAsync(purchase, 1_000, "refund"));
+
+        await AuditAsync();
+        Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
+        Assert.Equal(1, (await purchase.DetailAsync()).GetProperty("refunds").GetArrayLength());
+    });
+
+    [Fact]
+    public async Task A_key_belongs_to_one_body()
+    {
+        var purchase = await PayAsync("other-body");
+        var unpaid = await OrderAsync("other-body-unpaid");
+        using var prepared = await unpaid.PrepareAsync(key: "key");
+        using var refunded = await SendRefundAsync(purchase, 1_000, "key");
+
+        using var otherAmount = await unpaid.PrepareAsync(amount: Price - 1, key: "key");
+        using var otherRefund = await SendRefundAsync(purchase, 2_000, "key");
+
+        await otherAmount.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
+        await otherRefund.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
+        await AuditAsync();
+        Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
+    }
+
+    [Theory]
+    [InlineData("/api/orders")]
+    [InlineData("/api/payments/prepare")]
+    [InlineData("/api/payments/approve")]
+    [InlineData("/api/payments/ORDER/refund")]
+    public async Task A_key_is_required_wherever_money_or_stock_moves(string path)
+    {
+        var purchase = await OrderAsync("keyless");
+        using var request = new HttpRequestMessage(HttpMethod.Post, path.Replace("ORDER", purchase.OrderId, StringComparison.Ordinal))
+        {
+            Content = JsonContent.Create(new
+            {
+                orderId = purchase.OrderId, amount = Price, pgPaymentId = "none", reason = "none",
+                items = new[] { new { productId = purchase.Product.Id, quantity = 1 } }, shipping = Shoppers.Shipping,
+            }),
+        };
+        request.Headers.Authorization = new("Bearer", purchase.User.Token);
+
+        using var answer = await purchase.User.Client.SendAsync(request, Cancelled);
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "idempotency-key-missing");
+    }
+
+    static Task<HttpResponseMessage> SendRefundAsync(Purchase purchase, long amount, string key) =>
+        purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount, reason = "changed my mind" }, key);
+
+    /// <summary>Sends it many times at once: one is worked on, the others get its answer again or are told that it is under way.</summary>
+    static async Task OneWorksAsync(Func<Task<HttpResponseMessage>> send)
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(_ => send()));
+        var told = new List<string>();
+        foreach (var answer in answers.Where(a => a.StatusCode != HttpStatusCode.Conflict))
+        {
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            told.Add(await answer.Content.ReadAsStringAsync());
+        }
+
+        Assert.Single(told.Distinct());
+        Assert.Single(answers, a => a.StatusCode == HttpStatusCode.OK && !a.Headers.Contains("Idempotent-Replayed"));
+        foreach (var answer in answers.Where(a => a.StatusCode == HttpStatusCode.Conflict))
+            await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "idempotency-key-in-flight");
+        using var later = await send();
+        Assert.Equal(told[0], await later.Content.ReadAsStringAsync());
+        Assert.Equal(["true"], later.Headers.GetValues("Idempotent-Replayed"));
+    }
+}

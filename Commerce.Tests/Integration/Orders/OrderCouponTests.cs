@@ -1,0 +1,87 @@
+using System.Net;
+using Commerce.Core.Coupons;
+using Commerce.Core.Orders;
+
+namespace Commerce.Tests.Integration.Orders;
+
+/// <summary>A coupon goes with one order: reserved with it, used when it is paid, free again where it is not.</summary>
+public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Fact]
+    public async Task A_coupon_is_reserved_with_the_order_and_used_when_that_is_paid()
+    {
+        var (user, coupon, product) = await HaveCouponAsync("used");
+        Assert.Equal((null, false), await CouponAsync(coupon));
+        var order = await user.PlaceAsync(product.Id, couponId: coupon.Id);
+        Assert.Equal((order.OrderId, false), await CouponAsync(coupon));
+        var purchase = new Purchase(Stack.Sandbox, user, product, order);
+        using (await purchase.PrepareAsync()) { }
+        Assert.Equal((order.OrderId, false), await CouponAsync(coupon));
+
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+
+        Assert.Equal((order.OrderId, true), await CouponAsync(coupon));
+        using var again = await user.OrderAsync([new(product.Id, 1)], coupon.Id);
+        await again.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-usable");
+        await AuditAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_coupon_is_free_again_when_its_order_is_cancelled_or_expires(bool prepared)
+    {
+        var (user, coupon, product) = await HaveCouponAsync($"freed-{prepared}");
+        foreach (var end in new[] { OrderState.Cancelled, OrderState.Expired })
+        {
+            var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id, couponId: coupon.Id));
+            if (prepared) using (await purchase.PrepareAsync()) { }
+            Assert.Equal((purchase.OrderId, false), await CouponAsync(coupon));
+
+            if (end == OrderState.Cancelled) using (await user.PostAsync($"/api/orders/{purchase.OrderId}/cancel", null)) { }
+            else await HoldEndsAsync(purchase, -1);
+
+            await Eventually.EqualAsync(end, () => OrderStatusAsync(purchase));
+            Assert.Equal((null, false), await CouponAsync(coupon));
+        }
+
+        await user.PlaceAsync(product.Id, couponId: coupon.Id);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task Of_several_orders_at_once_one_gets_the_coupon_and_the_others_hold_nothing()
+    {
+        var (user, coupon, product) = await HaveCouponAsync("wanted");
+
+        var slugs = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+        {
+            using var answer = await user.OrderAsync([new(product.Id, 1)], coupon.Id);
+            return await answer.SlugAsync();
+        }));
+
+        Assert.Single(slugs, slug => slug == "");
+        Assert.All(slugs, slug => Assert.Contains(slug, new[] { "", "coupon-not-usable" }));
+        await AuditAsync();
+        Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", product, Cancelled));
+        Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+    }
+
+    /// <summary>A user with a coupon, and what they may order with it.</summary>
+    async Task<(Shopper User, Coupon Coupon, Core.Inventory.Product Product)> HaveCouponAsync(string name)
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+        var user = (await Stack.UsersAsync($"coupon-{name}", 1))[0];
+        Assert.Equal("", await user.TakeAsync(coupon.Id));
+        await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
+        return (user, coupon, await Stack.ProductAsync(stock: 10, Price));
+    }
+
+    /// <summary>Which order has the coupon, and whether it is used.</summary>
+    async Task<(string? OrderId, bool Used)> CouponAsync(Coupon coupon)
+    {
+        var (orderId, used) = await Ledger.SingleAsync<(string?, long)>(
+            "SELECT order_id, CAST(used_at IS NOT NULL AS SIGNED) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled);
+        return (orderId, used == 1);
+    }
+}
