@@ -71,9 +71,9 @@ internal sealed class Session(MySqlConnection driver, SessionKiller killer)
         {
             throw; // said by the server: both sides are still in step
         }
-        catch (Exception e) when (driver.State != ConnectionState.Open || e is IOException or NullReferenceException)
+        catch (Exception e) when (driver.State != ConnectionState.Open || e is IOException or NullReferenceException || lateNumber == MySqlFaultException.UnableToConnect)
         {
-            _broken = true; // the driver's ways to say that the connection is gone
+            _broken = true; // the driver's ways to say that the connection is gone, or, while it connects, that its time is up
             throw new MySqlFaultException(MySqlFaultException.ConnectionLost, "The connection to MySQL was lost.", e);
         }
         catch
