@@ -156,10 +156,10 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         await OrderAsync(page);
         await PayAsync(page);
         await Expect(page.Locator("#orders .pill").First).ToHaveTextAsync("paid");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
-        await page.GetByRole(AriaRole.Button, new() { Name = "Keep it" }).ClickAsync();
+        await page.Locator("#orders").GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
+        await page.Locator("#confirm").GetByRole(AriaRole.Button, new() { Name = "Keep it" }).ClickAsync();
         await Expect(page.Locator("#orders .pill").First).ToHaveTextAsync("paid");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
+        await page.Locator("#orders").GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await page.Locator("#confirm-yes").ClickAsync();
         await Expect(page.Locator("#orders .pill").First).ToHaveTextAsync("refunded");
         await AuditAsync();
