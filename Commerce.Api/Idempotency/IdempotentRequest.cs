@@ -10,21 +10,22 @@ namespace Commerce.Api.Idempotency;
 
 /// <summary>
 /// A request with an <c>Idempotency-Key</c>. A parameter of this type in an endpoint is bound by itself, and refused where the header is missing
-/// or malformed. The endpoint uses one of two ways: <see cref="CommitAsync"/>, where its work is one transaction, or the filter
-/// <see cref="IdempotencyExtensions.Idempotent{TBody}"/>, where it is more.
+/// or malformed. The endpoint uses one of these ways: <see cref="CommitAsync"/>, where its work is one transaction, <see cref="HoldAndCommitAsync"/>,
+/// where it holds something before, or <see cref="WorkAsync"/>, where it is more than one.
 /// </summary>
 sealed class IdempotentRequest
 {
     const string Header = "Idempotency-Key";
     const int LongestKey = 128;
+    const string Json = "application/json; charset=utf-8";
 
-    internal static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
+    readonly HttpContext _http;
     readonly IdempotencyStore _store;
-    readonly RequestTwins _twins;
 
-    IdempotentRequest(IServiceProvider services, byte[] scope) =>
-        (_store, _twins, Scope) = (services.GetRequiredService<IdempotencyStore>(), services.GetRequiredService<RequestTwins>(), scope);
+    IdempotentRequest(HttpContext http, byte[] scope) =>
+        (_http, _store, Scope) = (http, http.RequestServices.GetRequiredService<IdempotencyStore>(), scope);
 
     /// <summary>SHA-256 over user, path and key: the name of this request and of its repetitions.</summary>
     public byte[] Scope { get; }
@@ -38,69 +39,182 @@ sealed class IdempotentRequest
             throw new ProblemException(IdempotencyProblems.Invalid);
         // None of the three contains a line break.
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{context.Request.Path}\n{key}"));
-        return new(new IdempotentRequest(context.RequestServices, scope));
+        return new(new IdempotentRequest(context, scope));
     }
 
     /// <summary>SHA-256 over what was understood of a body, so that spaces and the order of fields make no difference.</summary>
-    internal static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
+    static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
 
     /// <summary>
-    /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAsync"/> first of all in its
-    /// transaction. Refusals are exceptions; they are not kept, the same request may succeed later. Before one is told it is made sure that it is not the
-    /// doing of a twin: somebody presses twice, the first has the last piece, and the second would be told that there is none.
+    /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAsync"/> in it. Refusals are
+    /// exceptions; they are not kept, the same request may succeed later.
     /// </summary>
     public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
         var hash = Hash(body);
         if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
-        var request = await _twins.EnterAsync(Scope);
+        return await CommitAsync(new Commit(Scope, hash), work, cancellationToken);
+    }
+
+    /// <summary>
+    /// The same for work that holds something before its transaction. Before a refusal is told it is made sure that it is not the doing of a twin: somebody
+    /// presses twice, the first has the last piece, and the second would be told that there is none.
+    /// </summary>
+    public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
+    {
+        var hash = Hash(body);
+        if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
+        var twins = _http.RequestServices.GetRequiredService<RequestTwins>();
+        var request = await twins.EnterAsync(Scope);
         var commit = new Commit(Scope, hash);
+        try
+        {
+            return await CommitAsync(commit, work, cancellationToken);
+        }
+        // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
+        catch (Exception e) when (e is ProblemException || commit.Answer is null)
+        {
+            if (!await twins.LeaveAsync(Scope, request) || e is not ProblemException { Problem.Status: < StatusCodes.Status500InternalServerError }) throw;
+            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } twin ? Replay(twin, hash) : InFlight();
+        }
+    }
+
+    /// <summary>
+    /// Answers a request whose work is more than one transaction, once: <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> first of all in its
+    /// first transaction, and may call <see cref="Claim.CompleteAsync"/> last of all in its last. An answer that was not committed so is stored after the
+    /// work, refusals included; one that says "come again" (5xx, 429, or with Retry-After) is not. What is refused before the key is claimed is not
+    /// kept. After a crash the request runs again: the work must be safe to repeat.
+    /// </summary>
+    public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
+    {
+        var hash = Hash(body);
+        var claim = new Claim(Scope, hash);
+        var kept = false;
+        try
+        {
+            // The answer is written into a buffer and kept, also where nobody waits for it any more. The token that the endpoint was given is still the
+            // caller's: what must go to its end passes another one on.
+            _http.RequestAborted = CancellationToken.None;
+            var result = await RunAsync(claim, work);
+            var answer = claim.Answer ?? await BufferAsync(result);
+            kept = claim.Answer is not null;
+            if (!kept && answer.Status < StatusCodes.Status500InternalServerError && answer.Status != StatusCodes.Status429TooManyRequests
+                && _http.Response.Headers.RetryAfter.Count == 0)
+            {
+                await _store.CompleteAsync(Scope, claim.Name, answer, CancellationToken.None);
+                kept = true;
+            }
+
+            return new IdempotentResult(answer, replayed: false);
+        }
+        catch (IdempotencyKeyTakenException)
+        {
+            kept = true;
+            return await _store.FindAsync(Scope, CancellationToken.None) is { } known ? Replay(known, hash) : InFlight();
+        }
+        finally
+        {
+            if (!kept) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
+        }
+    }
+
+    async Task<IResult> CommitAsync(Commit commit, Func<Commit, Task> work, CancellationToken cancellationToken)
+    {
         try
         {
             await work(commit);
         }
         catch (IdempotencyKeyTakenException)
         {
-            return await _store.FindAsync(Scope, cancellationToken) is { } first ? Replay(first, hash) : InFlight();
-        }
-
-        // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
-        catch (Exception e) when (e is ProblemException || commit.Answer is null)
-        {
-            if (!await _twins.LeaveAsync(Scope, request) || e is not ProblemException { Problem.Status: < StatusCodes.Status500InternalServerError }) throw;
-            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } twin ? Replay(twin, hash) : InFlight();
+            return await _store.FindAsync(Scope, cancellationToken) is { } first ? Replay(first, commit.BodyHash) : InFlight();
         }
 
         return new IdempotentResult(commit.Answer ?? throw new InvalidOperationException("The work has not completed its answer."), replayed: false);
     }
 
+    static async Task<IResult> RunAsync(Claim claim, Func<Claim, Task<IResult>> work)
+    {
+        try
+        {
+            return await work(claim);
+        }
+        catch (ProblemException e) when (e.Problem.Status < StatusCodes.Status500InternalServerError)
+        {
+            return e.Problem.ToResult(e.Detail, e.RetryAfter);
+        }
+    }
+
+    async Task<StoredAnswer> BufferAsync(IResult result)
+    {
+        var response = _http.Response;
+        var (body, buffer) = (response.Body, new MemoryStream());
+        response.Body = buffer;
+        try
+        {
+            await result.ExecuteAsync(_http);
+        }
+        finally
+        {
+            response.Body = body;
+        }
+
+        return new(response.StatusCode, response.ContentType ?? Json, response.Headers.Location, buffer.ToArray());
+    }
+
     /// <summary>The answer to whoever comes with a key that is known.</summary>
-    internal static IResult Replay(KnownKey known, byte[] hash) => known switch
+    static IResult Replay(KnownKey known, byte[] hash) => known switch
     {
         _ when !known.BodyHash.AsSpan().SequenceEqual(hash) => IdempotencyProblems.Reused.ToResult(),
         { Answer: { } answer } => new IdempotentResult(answer, replayed: true),
         _ => InFlight(),
     };
 
-    internal static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: ComeAgain);
+    static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: ComeAgain);
 
     /// <summary>The answer that is committed together with the work.</summary>
     public sealed class Commit(byte[] scope, byte[] bodyHash)
     {
+        public byte[] BodyHash => bodyHash;
+
         /// <summary>What was completed last: a transaction may run again.</summary>
         public StoredAnswer? Answer { get; private set; }
 
-        /// <summary>Adds the answer to the transaction.</summary>
+        /// <summary>
+        /// Adds the answer to the transaction: first of all, or behind a lock that a twin of the request waits for as well, so that the twin waits before it
+        /// does anything.
+        /// </summary>
         /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
         public Task CompleteAsync(Statements transaction, int status, byte[] json, string? location = null)
         {
-            Answer = new(status, "application/json; charset=utf-8", location, json);
+            Answer = new(status, Json, location, json);
             return IdempotencyStore.CompleteAsync(transaction, scope, bodyHash, Answer);
         }
 
         /// <inheritdoc cref="CompleteAsync(Statements, int, byte[], string?)"/>
         public Task CompleteAsync<T>(Statements transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
             CompleteAsync(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location);
+    }
+
+    /// <summary>The right to work on a request, committed with the beginning of the work, and its answer, committed with its end.</summary>
+    public sealed class Claim(byte[] scope, byte[] bodyHash)
+    {
+        /// <summary>Of this worker.</summary>
+        public string Name { get; } = Guid.NewGuid().ToString();
+
+        /// <summary>Null where the answer is to be stored after the work.</summary>
+        public StoredAnswer? Answer { get; private set; }
+
+        /// <summary>Adds the claim to the transaction: first of all.</summary>
+        /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
+        public Task TakeAsync(Statements transaction) => IdempotencyStore.ClaimAsync(transaction, scope, bodyHash, Name);
+
+        /// <summary>Adds the answer to the transaction: last of all, so that nothing but the commit can fail after it.</summary>
+        public async Task CompleteAsync<T>(Statements transaction, int status, T value, JsonTypeInfo<T> type)
+        {
+            var answer = new StoredAnswer(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
+            await IdempotencyStore.CompleteAsync(transaction, scope, Name, answer);
+            Answer = answer;
+        }
     }
 }
 

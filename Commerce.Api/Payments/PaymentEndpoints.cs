@@ -11,28 +11,34 @@ static class PaymentEndpoints
     public static void MapPayments(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
-        payments.MapPost("/prepare", PrepareAsync).LimitPerUser().Idempotent<PrepareRequest>();
-        payments.MapPost("/approve", ApproveAsync).Idempotent<ApproveRequest>();
+        payments.MapPost("/prepare", PrepareAsync).LimitPerUser().Produces<PreparedPayment>();
+        payments.MapPost("/approve", ApproveAsync).Produces<ApprovedPayment>().Produces<ApprovedPayment>(StatusCodes.Status202Accepted);
         payments.MapGet("/{orderId}", FindAsync);
-        payments.MapPost("/{orderId}/refund", RefundAsync).Idempotent<RefundRequest>();
+        payments.MapPost("/{orderId}/refund", RefundAsync).Produces<RefundedPayment>();
     }
 
-    static async Task<Results<Ok<PreparedPayment>, ProblemResult>> PrepareAsync(
-        PrepareRequest request, IdempotentRequest _, CurrentUser user, PaymentService payments, HttpRequest http, CancellationToken cancellationToken)
+    static async Task<IResult> PrepareAsync(
+        PrepareRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpRequest http, CancellationToken cancellationToken)
     {
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         var origin = new Uri($"{http.Scheme}://{http.Host}/");
-        return TypedResults.Ok(await payments.PrepareAsync(user.Id, request.OrderId!, request.Amount, origin, cancellationToken));
+        return await idempotent.CommitAsync(request, commit => payments.PrepareAsync(
+            user.Id, request.OrderId!, request.Amount, origin, (transaction, prepared) => commit.CompleteAsync(
+                transaction, StatusCodes.Status200OK, prepared, ApiJson.Default.PreparedPayment), cancellationToken), cancellationToken);
     }
 
-    static async Task<Results<Ok<ApprovedPayment>, Accepted<ApprovedPayment>, ProblemResult>> ApproveAsync(
-        ApproveRequest request, IdempotentRequest _, CurrentUser user, PaymentService payments, HttpResponse response, CancellationToken cancellationToken)
+    static async Task<IResult> ApproveAsync(
+        ApproveRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response, CancellationToken cancellationToken)
     {
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        var approved = await payments.ApproveAsync(user.Id, request.OrderId!, request.PgPaymentId!, cancellationToken);
-        if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
-        response.ComeAgain();
-        return TypedResults.Accepted($"/api/payments/{approved.OrderId}", approved);
+        return await idempotent.WorkAsync(request, async claim =>
+        {
+            var approved = await payments.ApproveAsync(user.Id, request.OrderId!, request.PgPaymentId!, claim.TakeAsync, (transaction, paid) =>
+                claim.CompleteAsync(transaction, StatusCodes.Status200OK, paid, ApiJson.Default.ApprovedPayment), cancellationToken);
+            if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
+            response.ComeAgain();
+            return TypedResults.Accepted($"/api/payments/{approved.OrderId}", approved);
+        });
     }
 
     static async Task<Results<Ok<PaymentDetail>, ProblemResult>> FindAsync(
@@ -46,15 +52,18 @@ static class PaymentEndpoints
             payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds));
     }
 
-    static async Task<Results<Ok<RefundedPayment>, ProblemResult>> RefundAsync(
+    static async Task<IResult> RefundAsync(
         string orderId, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
         CancellationToken cancellationToken)
     {
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        var refunded = await payments.RefundAsync(
-            user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason!, idempotent.Scope, cancellationToken);
-        if (refunded.Status == PaymentState.Settling) response.ComeAgain();
-        return TypedResults.Ok(refunded);
+        return await idempotent.WorkAsync(request, async claim =>
+        {
+            var refunded = await payments.RefundAsync(
+                user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason!, idempotent.Scope, claim.TakeAsync, cancellationToken);
+            if (refunded.Status == PaymentState.Settling) response.ComeAgain();
+            return TypedResults.Ok(refunded);
+        });
     }
 
     // An answer with Retry-After is not kept: the same request finds out more later.

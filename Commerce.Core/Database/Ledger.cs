@@ -66,6 +66,19 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
         }
     }
 
+    /// <summary>As <see cref="TransactAsync"/>, but commits only where <paramref name="work"/> returns something.</summary>
+    public async Task<T?> TryTransactAsync<T>(Func<Statements, Task<T?>> work, CancellationToken cancellationToken) where T : class
+    {
+        try
+        {
+            return await TransactAsync(async transaction => await work(transaction) ?? throw new RolledBackException(), cancellationToken);
+        }
+        catch (RolledBackException)
+        {
+            return null;
+        }
+    }
+
     // MySQL rolled the transaction back, so that the other one could go on.
     static bool IsConflict(Exception exception) =>
         exception is DbException e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;

@@ -16,7 +16,7 @@ public sealed record KnownKey(byte[] BodyHash, StoredAnswer? Answer);
 
 /// <summary>
 /// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, path and key. Either the answer is committed
-/// together with the work, or the key is claimed before the work and the answer is stored after it.
+/// together with the work, or the key is claimed with the beginning of the work and the answer is stored with its end or after it.
 /// </summary>
 public sealed class IdempotencyStore(Ledger ledger)
 {
@@ -24,6 +24,12 @@ public sealed class IdempotencyStore(Ledger ledger)
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
     const int RowsTogether = 1000;
+
+    const string Complete = """
+        UPDATE idempotency_key
+        SET status = @Status, content_type = @ContentType, location = @Location, answer = @Body, claim = NULL, lease_until = NULL
+        WHERE scope = @scope AND claim = @claim
+        """;
 
     /// <summary>What is known of a key, or null.</summary>
     /// <param name="wait">Whether to wait for a request that is about to commit its answer.</param>
@@ -37,36 +43,41 @@ public sealed class IdempotencyStore(Ledger ledger)
     }
 
     /// <summary>
-    /// Lets the caller work on a key: one that is new, or whose last worker died over it, perhaps after it had done the work. Null where somebody
-    /// else has it or it is answered.
+    /// Lets the caller work on a key from the commit of its transaction on: one that is new, or whose last worker died over it, perhaps after it had done
+    /// the work. Call it first: a twin of the request waits here, before it does anything.
     /// </summary>
-    public async Task<string?> ClaimAsync(byte[] scope, byte[] bodyHash, CancellationToken cancellationToken)
+    /// <param name="claim">A name for this worker, different for each.</param>
+    /// <exception cref="IdempotencyKeyTakenException">Somebody else has the key, or it is answered.</exception>
+    public static async Task ClaimAsync(Statements transaction, byte[] scope, byte[] bodyHash, string claim)
     {
-        var parameters = new { scope, bodyHash, claim = Guid.NewGuid().ToString(), seconds = (int)Lease.TotalSeconds };
-        var claimed = await ledger.ExecuteAsync("""
-            INSERT IGNORE INTO idempotency_key (scope, body_hash, claim, lease_until)
-            VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
-            """, parameters, cancellationToken) == 1
-            || await ledger.ExecuteAsync("""
-            UPDATE idempotency_key SET claim = @claim, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
-            WHERE scope = @scope AND body_hash = @bodyHash AND status IS NULL AND lease_until <= UTC_TIMESTAMP(6)
-            """, parameters, cancellationToken) == 1;
-        return claimed ? parameters.claim : null;
+        // The row is locked for a change at once. Twins that share a lock first and then want to change it would be a deadlock.
+        if (await transaction.SingleAsync<int?>("""
+                INSERT INTO idempotency_key (scope, body_hash, claim, lease_until)
+                VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND) AS mine
+                ON DUPLICATE KEY UPDATE
+                  claim = IF(idempotency_key.body_hash = mine.body_hash AND status IS NULL AND idempotency_key.lease_until <= UTC_TIMESTAMP(6),
+                    mine.claim, idempotency_key.claim),
+                  lease_until = IF(idempotency_key.claim = mine.claim, mine.lease_until, idempotency_key.lease_until);
+                SELECT 1 FROM idempotency_key WHERE scope = @scope AND claim = @claim
+                """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }) is null) throw new IdempotencyKeyTakenException(null);
     }
 
     /// <summary>Stores the answer to a claimed key, unless somebody took the claim over.</summary>
     public Task CompleteAsync(byte[] scope, string claim, StoredAnswer answer, CancellationToken cancellationToken) =>
-        ledger.ExecuteAsync("""
-            UPDATE idempotency_key
-            SET status = @Status, content_type = @ContentType, location = @Location, answer = @Body, claim = NULL, lease_until = NULL
-            WHERE scope = @scope AND claim = @claim
-            """, new { scope, claim, answer.Status, answer.ContentType, answer.Location, answer.Body }, cancellationToken);
+        ledger.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer), cancellationToken);
+
+    /// <summary>Adds the answer to a claimed key to the transaction of the work. Call it last: then what is answered is what is committed.</summary>
+    public static Task CompleteAsync(Statements transaction, byte[] scope, string claim, StoredAnswer answer) =>
+        transaction.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer));
 
     /// <summary>Forgets a claimed key: the same request can be made again.</summary>
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
         ledger.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
-    /// <summary>Adds the answer to the transaction of the work. Call it first: a twin of the request waits here, before it does anything.</summary>
+    /// <summary>
+    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Call it first, or behind a lock that a twin of the request waits
+    /// for as well: the twin is to wait before it does anything.
+    /// </summary>
     /// <exception cref="IdempotencyKeyTakenException">Another request with this key was committed first, or takes too long.</exception>
     public static async Task CompleteAsync(Statements transaction, byte[] scope, byte[] bodyHash, StoredAnswer answer)
     {
@@ -99,8 +110,11 @@ public sealed class IdempotencyStore(Ledger ledger)
         return sum;
     }
 
+    static object CompleteParameters(byte[] scope, string claim, StoredAnswer answer) =>
+        new { scope, claim, answer.Status, answer.ContentType, answer.Location, answer.Body };
+
     sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer);
 }
 
 /// <summary>Another request with the same key is committed, or about to be.</summary>
-public sealed class IdempotencyKeyTakenException(Exception inner) : Exception("The key belongs to another request.", inner);
+public sealed class IdempotencyKeyTakenException(Exception? inner) : Exception("The key belongs to another request.", inner);

@@ -34,58 +34,58 @@ public sealed class OrderLedger(Ledger ledger)
             ORDER BY id DESC LIMIT @most
             """, new { userId, status, before, most }, cancellationToken);
 
-    /// <summary>
-    /// <c>CREATED → PENDING_PAYMENT</c> while the hold lives. The first time the hold is made to last <paramref name="extension"/> from now; again
-    /// for an order that is pending already it changes nothing. False where the order cannot be paid.
-    /// </summary>
-    public static async Task<bool> PrepareAsync(Statements transaction, string orderId, TimeSpan extension) =>
-        await transaction.ExecuteAsync("""
-            UPDATE orders
-            SET status = 'PENDING_PAYMENT',
-                hold_expires_at = IF(extended, hold_expires_at, GREATEST(hold_expires_at, UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)),
-                extended = TRUE
-            WHERE id = @orderId AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
-            """, new { orderId, microseconds = (long)extension.TotalMicroseconds }) == 1;
+    /// <summary>What an order must be to be paid; of the table <c>orders</c>.</summary>
+    public const string Payable = "status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)";
+
+    // The steps of a payment are texts, because each is sent together with what the payment's own tables need: the way to MySQL and back costs more
+    // than the rows. They come first there, so the order's row is locked first.
 
     /// <summary>
-    /// Before the gateway is asked for the money: from now on the order cannot be cancelled and its hold does not lapse. False where it cannot be
-    /// paid, where its hold lapsed, or where another attempt is running.
+    /// <c>CREATED → PENDING_PAYMENT</c> while the hold lives. The first time the hold is made to last <c>@extension</c> µs from now; again for an order
+    /// that is pending already it changes nothing. Finds no row where <c>@userId</c> cannot pay <c>@amount</c> for <c>@orderId</c>.
     /// </summary>
-    public static async Task<bool> PinAsync(Statements transaction, string orderId) =>
-        await transaction.ExecuteAsync("""
-            UPDATE orders SET pinned = TRUE
-            WHERE id = @orderId AND status = 'PENDING_PAYMENT' AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
-            """, new { orderId }) == 1;
+    public const string Prepare = $"""
+        UPDATE orders
+        SET status = 'PENDING_PAYMENT',
+            hold_expires_at = IF(extended, hold_expires_at, GREATEST(hold_expires_at, UTC_TIMESTAMP(6) + INTERVAL @extension MICROSECOND)),
+            extended = TRUE
+        WHERE id = @orderId AND user_id = @userId AND total_amount = @amount AND {Payable}
+        """;
+
+    /// <summary>
+    /// Before the gateway is asked for the money: from now on the order cannot be cancelled and its hold does not lapse. Finds no row where it cannot
+    /// be paid, where its hold lapsed, or where another attempt is running.
+    /// </summary>
+    public const string Pin = """
+        UPDATE orders SET pinned = TRUE WHERE id = @OrderId AND status = 'PENDING_PAYMENT' AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
+        """;
 
     /// <summary>The gateway took nothing: the order can be paid again, as long as its hold lives.</summary>
-    public static Task UnpinAsync(Statements transaction, string orderId) =>
-        transaction.ExecuteAsync("UPDATE orders SET pinned = FALSE WHERE id = @orderId AND status = 'PENDING_PAYMENT'", new { orderId });
+    public const string Unpin = """
+        UPDATE orders SET pinned = FALSE WHERE id = @OrderId AND status = 'PENDING_PAYMENT'
+        """;
 
     /// <summary>
-    /// The gateway took the money: the order is paid, its coupon used, and <c>ORDER_PLACED</c> in the outbox. After the commit wake the relay. False
-    /// where it was not pinned by an attempt, which must not happen.
+    /// The gateway took the money: the order is paid; <see cref="AnnounceAsync"/> follows. Finds no row where it was not pinned by an attempt, which
+    /// must not happen.
     /// </summary>
-    public static async Task<bool> PayAsync(Statements transaction, string orderId)
-    {
-        if (await transaction.ExecuteAsync("""
-                UPDATE orders SET status = 'PAID', pinned = FALSE, paid_at = UTC_TIMESTAMP(6)
-                WHERE id = @orderId AND status = 'PENDING_PAYMENT' AND pinned
-                """, new { orderId }) == 0) return false;
-        var order = (await transaction.SingleAsync<Order>($"SELECT {Order.Columns} FROM orders WHERE id = @orderId", new { orderId }))!;
-        if (order.CouponId is { } couponId)
-            await transaction.ExecuteAsync(
-                "UPDATE coupon_issue SET used_at = UTC_TIMESTAMP(6) WHERE coupon_id = @couponId AND user_id = @UserId AND order_id = @orderId",
-                new { couponId, order.UserId, orderId });
-        await AnnounceAsync(transaction, order);
-        return true;
-    }
+    public const string Pay = """
+        UPDATE orders SET status = 'PAID', pinned = FALSE, paid_at = UTC_TIMESTAMP(6) WHERE id = @OrderId AND status = 'PENDING_PAYMENT' AND pinned
+        """;
 
-    /// <summary>Puts <c>ORDER_PLACED</c> of a paid order into the outbox.</summary>
-    public static async Task AnnounceAsync(Statements transaction, Order order)
+    /// <summary>
+    /// What follows when an order is paid: its coupon is used, and <c>ORDER_PLACED</c> in the outbox. After the commit wake the relay. May be repeated.
+    /// </summary>
+    public static async Task AnnounceAsync(Statements transaction, string orderId)
     {
-        var lines = await transaction.QueryAsync<OrderLine>(
-            "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @Id ORDER BY product_id", new { order.Id });
-        await OutboxWriter.AddAsync(transaction, new OrderPlaced(order.Id, order.UserId, order.TotalAmount, lines).ToMessage());
+        var lines = await transaction.QueryAsync<PaidLine>("""
+            SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, i.product_id AS ProductId, i.quantity AS Quantity
+            FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.id = @orderId ORDER BY i.product_id;
+            UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
+            SET i.used_at = UTC_TIMESTAMP(6) WHERE o.id = @orderId AND i.used_at IS NULL
+            """, new { orderId });
+        await OutboxWriter.AddAsync(transaction, new OrderPlaced(
+            orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage());
     }
 
     /// <summary>Ends an order that was not paid, by its owner's wish. False where it is paid, being paid, or ended otherwise.</summary>
@@ -124,4 +124,6 @@ public sealed class OrderLedger(Ledger ledger)
             UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
             SET i.order_id = NULL WHERE o.id IN @orderIds AND i.used_at IS NULL
             """, new { orderIds });
+
+    sealed record PaidLine(string UserId, long TotalAmount, long ProductId, int Quantity);
 }

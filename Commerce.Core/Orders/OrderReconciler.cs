@@ -24,8 +24,8 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
     {
         var count = await ledger.TransactAsync(async transaction =>
         {
-            var late = await transaction.QueryAsync<Order>($"""
-                SELECT {Order.Columns} FROM orders o
+            var late = await transaction.QueryAsync<string>("""
+                SELECT id FROM orders o
                 WHERE holding = TRUE AND status = 'PAID' AND paid_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AND NOT EXISTS (
                   SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id
                   LEFT JOIN outbox_refused r ON r.id = m.id AND r.next_attempt_at IS NOT NULL

@@ -66,6 +66,11 @@ public sealed record Payment(
         """;
 }
 
+/// <summary>A payment that was prepared, and what the pay window shows of its order.</summary>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="ProductName">Of the first line.</param>
+public sealed record PayablePayment(string PaymentId, string OrderId, string UserId, long Amount, string Status, string ProductName, long Lines);
+
 /// <summary>One time that the gateway was asked for the money.</summary>
 /// <param name="Status">One of <see cref="AttemptState"/>.</param>
 /// <param name="Code">What the gateway said, or what was wrong with the capture.</param>

@@ -11,6 +11,8 @@ namespace Commerce.Core.Payments;
 /// </summary>
 public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
 {
+    const string LockOrder = "SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE";
+
     const string OpenColumns = """
         a.payment_id AS PaymentId, a.number AS Number, a.pg_payment_id AS PgPaymentId, a.status AS Status, p.order_id AS OrderId, p.amount AS Amount,
         a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS AgeSeconds
@@ -62,77 +64,82 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
             """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
 
     /// <summary>
-    /// The payment of an order that can be paid: a new one, or the one that there is. Its hold is made to last <paramref name="extension"/> from now,
-    /// once. Null where the order cannot be paid.
+    /// The payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>: a new one, or the one that there is. The order's
+    /// hold is made to last <paramref name="extension"/> from now, once. Null, and nothing changed, where it cannot be paid so.
     /// </summary>
-    public Task<Payment?> PrepareAsync(Order order, TimeSpan extension, CancellationToken cancellationToken) =>
-        ledger.TransactAsync(async transaction =>
+    /// <param name="withinTransaction">What is to be committed together with it.</param>
+    public Task<PayablePayment?> PrepareAsync(
+        string userId, string orderId, long amount, TimeSpan extension, Func<Statements, PayablePayment, Task> withinTransaction,
+        CancellationToken cancellationToken) =>
+        ledger.TryTransactAsync(async transaction =>
         {
-            if (!await OrderLedger.PrepareAsync(transaction, order.Id, extension)) return null;
-            await transaction.ExecuteAsync("""
-                INSERT INTO payment (id, order_id, user_id, amount, status) VALUES (@paymentId, @orderId, @UserId, @TotalAmount, 'PENDING')
-                ON DUPLICATE KEY UPDATE id = id
-                """, new { paymentId = NewId(), orderId = order.Id, order.UserId, order.TotalAmount });
-            return await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId", new { orderId = order.Id });
+            const string ThisOrder = $"id = @orderId AND user_id = @userId AND total_amount = @amount AND {OrderLedger.Payable}";
+            var payment = await transaction.SingleAsync<PayablePayment>($"""
+                {OrderLedger.Prepare};
+                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, id, user_id, total_amount, 'PENDING' FROM orders WHERE {ThisOrder}
+                ON DUPLICATE KEY UPDATE payment.id = payment.id;
+                SELECT p.id AS PaymentId, p.order_id AS OrderId, p.user_id AS UserId, p.amount AS Amount, p.status AS Status,
+                       (SELECT g.name FROM order_item i JOIN product g ON g.id = i.product_id WHERE i.order_id = @orderId ORDER BY g.id LIMIT 1) AS ProductName,
+                       (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`
+                FROM payment p WHERE p.order_id = (SELECT id FROM orders WHERE {ThisOrder})
+                """, new { userId, orderId, amount, paymentId = NewId(), extension = (long)extension.TotalMicroseconds });
+            if (payment is not null) await withinTransaction(transaction, payment);
+            return payment;
         }, cancellationToken);
 
     /// <summary>
-    /// <c>PENDING → APPROVING</c>, with the order pinned and a new attempt on record, before the gateway is asked. Null where the order cannot be paid
-    /// or somebody else is paying it.
+    /// <c>PENDING → APPROVING</c>, with the order pinned and a new attempt on record, before the gateway is asked. Null, and nothing changed, where the
+    /// user has no such order, or it cannot be paid, or somebody else is paying it. Goes to its end though the caller goes away: a commit broken off
+    /// might leave the order pinned, and nobody paying it.
     /// </summary>
     /// <param name="lease">After this the reconciler takes the caller for dead.</param>
+    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
     /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
-    public Task<OpenAttempt?> BeginAsync(string orderId, string pgPaymentId, TimeSpan lease) =>
-        ledger.TransactAsync(async transaction =>
+    public Task<OpenAttempt?> BeginAsync(string userId, string orderId, string pgPaymentId, TimeSpan lease, Func<Statements, Task> withinTransaction) =>
+        ledger.TryTransactAsync(async transaction =>
         {
-            if (!await OrderLedger.PinAsync(transaction, orderId)) return null;
-            var began = await transaction.ExecuteAsync("""
-                UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1 WHERE order_id = @orderId AND status = 'PENDING'
-                """, new { orderId, pgPaymentId });
-            if (began == 0) throw new ProblemException(PaymentProblems.OrderNotPayable);
-            await transaction.ExecuteAsync(
-                "INSERT IGNORE INTO pg_payment (pg_payment_id, payment_id) SELECT @pgPaymentId, id FROM payment WHERE order_id = @orderId", new { orderId, pgPaymentId });
-            var usable = await transaction.SingleAsync<int?>("""
-                SELECT 1 FROM payment p JOIN pg_payment g ON g.payment_id = p.id
-                WHERE p.order_id = @orderId AND g.pg_payment_id = @pgPaymentId AND NOT EXISTS (
-                  SELECT 1 FROM payment_attempt a WHERE a.payment_id = p.id AND a.pg_payment_id = @pgPaymentId AND a.status IN ('CANCELLING', 'CANCELLED'))
-                """, new { orderId, pgPaymentId });
-            if (usable is null) throw new ProblemException(PaymentProblems.Mismatch);
-            await transaction.ExecuteAsync("""
-                INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
-                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment WHERE order_id = @orderId
-                """, new { orderId, microseconds = (long)lease.TotalMicroseconds });
+            await withinTransaction(transaction);
+            // An order that is not pinned has a payment that is pending, or none. Both rows, or nothing.
+            if (await transaction.ExecuteAsync($"""
+                    {OrderLedger.Pin};
+                    UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
+                    WHERE order_id = @OrderId AND user_id = @userId AND status = 'PENDING'
+                    """, new { OrderId = orderId, userId, pgPaymentId }) < 2) return null;
             return await transaction.SingleAsync<OpenAttempt>($"""
-                SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt WHERE p.order_id = @orderId
-                """, new { orderId });
+                INSERT IGNORE INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment WHERE order_id = @orderId;
+                INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
+                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment WHERE order_id = @orderId;
+                SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt
+                JOIN pg_payment g ON g.pg_payment_id = p.pg_payment_id AND g.payment_id = p.id
+                WHERE p.order_id = @orderId AND NOT EXISTS (
+                  SELECT 1 FROM payment_attempt b WHERE b.payment_id = p.id AND b.pg_payment_id = p.pg_payment_id AND b.status IN ('CANCELLING', 'CANCELLED'))
+                """, new { orderId, microseconds = (long)lease.TotalMicroseconds }) ?? throw new ProblemException(PaymentProblems.Mismatch);
         }, CancellationToken.None);
 
     /// <summary>
     /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
     /// still can be paid. False where somebody else ended the attempt, or the order cannot be paid.
     /// </summary>
-    public Task<bool> PayAsync(OpenAttempt attempt) =>
+    /// <param name="withinTransaction">What is to be committed together with it; comes last.</param>
+    public Task<bool> PayAsync(OpenAttempt attempt, Func<Statements, Task>? withinTransaction) =>
         ledger.TryTransactAsync(async transaction =>
         {
-            await LockOrderAsync(transaction, attempt);
-            if (attempt.Status == AttemptState.Abandoned)
-            {
-                if (!await OrderLedger.PinAsync(transaction, attempt.OrderId)) return false;
-                // As if it had not been abandoned.
-                if (await transaction.ExecuteAsync("""
-                        UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
-                        """, attempt) == 0) return false;
-            }
-
-            return await transaction.ExecuteAsync("""
+            // As if it had not been abandoned.
+            if (attempt.Status == AttemptState.Abandoned && await transaction.ExecuteAsync($"""
+                    {OrderLedger.Pin};
+                    UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
+                    """, attempt) < 2) return false;
+            // All three rows, or nothing.
+            if (await transaction.ExecuteAsync($"""
+                    {OrderLedger.Pay};
                     UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
-                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
-                    """, attempt) == 1
-                && await transaction.ExecuteAsync("""
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status;
                     UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
                     WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING')
-                    """, attempt) == 1
-                && await OrderLedger.PayAsync(transaction, attempt.OrderId);
+                    """, attempt) < 3) return false;
+            await OrderLedger.AnnounceAsync(transaction, attempt.OrderId);
+            if (withinTransaction is not null) await withinTransaction(transaction);
+            return true;
         }, CancellationToken.None);
 
     /// <summary>
@@ -161,28 +168,26 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     public Task<bool> EndAsync(OpenAttempt attempt, string status, string? code = null, string? message = null, TimeSpan? lookAgain = null) =>
         ledger.TryTransactAsync(async transaction =>
         {
-            await LockOrderAsync(transaction, attempt);
-            if (await transaction.ExecuteAsync("""
+            if (await transaction.ExecuteAsync($"""
+                    {LockOrder};
                     UPDATE payment_attempt
                     SET status = @status, code = COALESCE(@code, code), message = LEFT(@message, 500), ended_at = UTC_TIMESTAMP(6), checks = 0,
                         check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
                     WHERE payment_id = @PaymentId AND number = @Number AND status = @before
                     """, new
                 {
-                    attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
+                    attempt.OrderId, attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
                     microseconds = (long?)lookAgain?.TotalMicroseconds,
                 }) == 0) return false;
-            if (await transaction.ExecuteAsync("""
-                    UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
-                    WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING')
-                    """, attempt) == 1)
-                await OrderLedger.UnpinAsync(transaction, attempt.OrderId);
-            // What was refused may be tried for another order, unless an attempt of this one may still capture it.
-            if (status == AttemptState.Refused)
-                await transaction.ExecuteAsync("""
-                    DELETE FROM pg_payment WHERE pg_payment_id = @PgPaymentId AND payment_id = @PaymentId AND NOT EXISTS (
-                      SELECT 1 FROM payment_attempt a WHERE a.payment_id = @PaymentId AND a.pg_payment_id = @PgPaymentId AND a.status <> 'REFUSED')
-                    """, attempt);
+            // Unpinned with the payment that is pending (again), unless a later attempt runs. What was refused may be tried for another order, unless
+            // an attempt of this one may still capture it.
+            await transaction.ExecuteAsync($"""
+                UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
+                WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING');
+                {OrderLedger.Unpin} AND (SELECT status FROM payment WHERE id = @PaymentId) = 'PENDING';
+                DELETE FROM pg_payment WHERE @refused AND pg_payment_id = @PgPaymentId AND payment_id = @PaymentId AND NOT EXISTS (
+                  SELECT 1 FROM payment_attempt a WHERE a.payment_id = @PaymentId AND a.pg_payment_id = @PgPaymentId AND a.status <> 'REFUSED')
+                """, new { attempt.OrderId, attempt.PaymentId, attempt.Number, attempt.PgPaymentId, refused = status == AttemptState.Refused });
             return true;
         }, CancellationToken.None);
 
@@ -235,12 +240,16 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     /// </summary>
     /// <param name="amount">Whole KRW; null is all that is left.</param>
     /// <param name="request">The scope of the idempotent request; null for the system's own.</param>
+    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
+    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
     /// <returns>The refund, and whether it is new.</returns>
     /// <exception cref="ProblemException">There is nothing to refund, not so much, or another refund is running.</exception>
     public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
-        string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, CancellationToken cancellationToken) =>
+        string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, Func<Statements, Task>? withinTransaction,
+        CancellationToken cancellationToken) =>
         ledger.TransactAsync(async transaction =>
         {
+            if (withinTransaction is not null) await withinTransaction(transaction);
             var payment = await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId FOR UPDATE", new { orderId })
                 ?? throw new ProblemException(PaymentProblems.NotFound);
             if (request is not null && await transaction.SingleAsync<OpenRefund>(
@@ -330,7 +339,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
             """, new { most, seconds = again.TotalSeconds }, cancellationToken);
 
     static Task<int> LockOrderAsync(Statements transaction, OpenAttempt attempt) =>
-        transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { attempt.OrderId });
+        transaction.SingleAsync<int>(LockOrder, new { attempt.OrderId });
 
     string NewId() => Guid.CreateVersion7(clock.GetUtcNow()).ToString();
 }

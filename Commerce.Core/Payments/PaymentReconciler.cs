@@ -30,7 +30,7 @@ public sealed partial class PaymentReconciler(
             OpenRefund refund;
             try
             {
-                (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, cancellationToken);
+                (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
             }
             catch (ProblemException)
             {

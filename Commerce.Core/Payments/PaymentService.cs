@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Database;
-using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
@@ -26,29 +25,24 @@ public sealed record RefundedPayment(string OrderId, string RefundId, string Sta
 /// transactions; before and after it the ledger says how far it came, and the reconciler ends what this process cannot.
 /// </summary>
 public sealed class PaymentService(
-    Ledger ledger, OrderLedger orders, PaymentLedger payments, PaymentSettlement settlement, PaymentGateway gateway, InventoryGate gate,
-    IOptions<PaymentOptions> options, Failpoints failpoints)
+    Ledger ledger, OrderLedger orders, PaymentLedger payments, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options,
+    Failpoints failpoints)
 {
     /// <summary>Prepares the payment of an order; again for the same order it changes nothing.</summary>
     /// <param name="amount">What the user believes it costs, in whole KRW.</param>
     /// <param name="origin">Where the browser returns to, unless the configuration says it.</param>
+    /// <param name="withinTransaction">What is to be committed together with the payment: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why it cannot be paid.</exception>
-    public async Task<PreparedPayment> PrepareAsync(string userId, string orderId, long amount, Uri origin, CancellationToken cancellationToken)
+    public async Task PrepareAsync(
+        string userId, string orderId, long amount, Uri origin, Func<Statements, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
     {
+        // The hold in the gate is left as it is: when its deadline is over, the reaper finds the order holding in MySQL.
+        var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
+            transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, origin))), cancellationToken);
+        if (payment is not null) return;
         var order = await orders.FindAsync(orderId, userId, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
-        if (order.Status is OrderState.Created or OrderState.PendingPayment)
-        {
-            if (amount != order.TotalAmount) throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {order.TotalAmount} won.");
-            switch (await gate.ExtendAsync(orderId, options.Value.Extension))
-            {
-                case null: throw new ProblemException(OrderProblems.GateClosed, retryAfter: PaymentProblems.ComeAgain);
-                case false: throw new ProblemException(PaymentProblems.HoldExpired);
-            }
-
-            if (await payments.PrepareAsync(order, options.Value.Extension, cancellationToken) is { } payment)
-                return new(payment.PaymentId, orderId, payment.Amount, payment.Status, await PayUrlAsync(payment, origin, cancellationToken));
-        }
-
+        if (order.Status is OrderState.Created or OrderState.PendingPayment && amount != order.TotalAmount)
+            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {order.TotalAmount} won.");
         throw await ExplainAsync(orderId, cancellationToken);
     }
 
@@ -56,46 +50,58 @@ public sealed class PaymentService(
     /// Captures what the user authorised. However many ask at once, the gateway is asked once. Goes to its end though the caller goes away.
     /// </summary>
     /// <param name="pgPaymentId">What the pay window gave: up to 64 visible characters.</param>
+    /// <param name="withBeginning">What is to be committed together with the beginning: the claim of an idempotent request.</param>
+    /// <param name="withPayment">What is to be committed together with the payment, where this call makes it: the answer.</param>
     /// <exception cref="ProblemException">Why the order is not paid.</exception>
-    public async Task<ApprovedPayment> ApproveAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
+    public async Task<ApprovedPayment> ApproveAsync(
+        string userId, string orderId, string pgPaymentId, Func<Statements, Task> withBeginning, Func<Statements, ApprovedPayment, Task> withPayment,
+        CancellationToken cancellationToken)
     {
-        if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
-        // To its end from here on: a commit that the caller breaks off might leave the order pinned, and nobody paying it.
-        if (await payments.BeginAsync(orderId, pgPaymentId, settlement.ApproveLease) is not { } attempt)
+        if (await payments.BeginAsync(userId, orderId, pgPaymentId, settlement.ApproveLease, withBeginning) is not { } attempt)
+        {
+            if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
             return await FindAnswerAsync(orderId, pgPaymentId, cancellationToken);
+        }
+
         failpoints.Reach(Failpoints.BeforeApprove);
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");
         var outcome = await gateway.ApproveAsync(pgPaymentId, key, CancellationToken.None);
         failpoints.Reach(Failpoints.AfterApprove);
+        var paid = new ApprovedPayment(orderId, attempt.PaymentId, PaymentState.Paid);
         var (settled, code, message) = outcome switch
         {
-            ApproveOutcome.Approved a => (await settlement.SettleAsync(attempt, new FindOutcome.Found(a.Amount, 0, a.OrderId)), "", ""),
+            ApproveOutcome.Approved a => (await settlement.SettleAsync(attempt, new FindOutcome.Found(a.Amount, 0, a.OrderId), WithPayment), "", ""),
             ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
             // It may have been captured, by this call or by one before: the history is asked, not the answer believed.
-            _ => (await settlement.AskAsync(attempt), "AlreadyCanceled", "The payment was cancelled at the gateway."),
+            _ => (await settlement.AskAsync(attempt, WithPayment), "AlreadyCanceled", "The payment was cancelled at the gateway."),
         };
         return settled switch
         {
-            Settlement.Paid => new(orderId, attempt.PaymentId, PaymentState.Paid),
+            Settlement.Paid => paid,
             Settlement.Waiting => new(orderId, attempt.PaymentId, PaymentState.Settling),
             Settlement.Returned => throw new ProblemException(PaymentProblems.Mismatch),
             Settlement.Payable => throw new ProblemException(PaymentProblems.Refused, $"{code}: {message}"),
             _ => await FindAnswerAsync(orderId, pgPaymentId, CancellationToken.None),
         };
+
+        Task WithPayment(Statements transaction) => withPayment(transaction, paid);
     }
 
     /// <summary>Gives money of a paid order back. A repetition of the same request gives nothing more.</summary>
     /// <param name="userId">Whose order it must be; null for any.</param>
     /// <param name="amount">Whole KRW.</param>
     /// <param name="request">The scope of the idempotent request.</param>
+    /// <param name="withBeginning">What is to be committed together with the refund's record: the claim of the request.</param>
     /// <exception cref="ProblemException">Why not.</exception>
     public async Task<RefundedPayment> RefundAsync(
-        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, CancellationToken cancellationToken)
+        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, Func<Statements, Task> withBeginning,
+        CancellationToken cancellationToken)
     {
         if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
-        var (refund, isNew) = await payments.RequestRefundAsync(orderId, amount, reason, requestedBy, request, settlement.CancelLease, cancellationToken);
+        var (refund, isNew) = await payments.RequestRefundAsync(
+            orderId, amount, reason, requestedBy, request, settlement.CancelLease, withBeginning, cancellationToken);
         bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
         if (isNew) done = await settlement.RefundAsync(refund);
         return done switch
@@ -137,12 +143,9 @@ public sealed class PaymentService(
         };
     }
 
-    async Task<Uri> PayUrlAsync(Payment payment, Uri origin, CancellationToken cancellationToken)
+    Uri PayUrl(PayablePayment payment, Uri origin)
     {
-        var names = await ledger.QueryAsync<string>("""
-            SELECT p.name FROM order_item i JOIN product p ON p.id = i.product_id WHERE i.order_id = @OrderId ORDER BY i.product_id
-            """, new { payment.OrderId }, cancellationToken);
-        var name = names.Count > 1 ? $"{names[0]} and {names.Count - 1} more" : names[0];
+        var name = payment.Lines > 1 ? $"{payment.ProductName} and {payment.Lines - 1} more" : payment.ProductName;
         return gateway.PayUrl(
             payment.OrderId, payment.Amount, payment.UserId, name, new Uri(options.Value.ReturnUrl ?? origin, $"?orderId={payment.OrderId}"));
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
 using Commerce.ServiceDefaults;
@@ -50,12 +51,14 @@ public sealed partial class PaymentSettlement(
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
     /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
-    public async Task<Settlement> AskAsync(OpenAttempt attempt) => await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId));
+    public async Task<Settlement> AskAsync(OpenAttempt attempt, Func<Statements, Task>? withPayment = null) =>
+        await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId), withPayment);
 
     /// <summary>Does what follows for an attempt from what is captured.</summary>
-    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found) => found switch
+    /// <param name="withPayment">What is to be committed together with the payment, where the order is paid by this.</param>
+    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Func<Statements, Task>? withPayment) => found switch
     {
-        FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture),
+        FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture, withPayment),
         FindOutcome.Unknown => WaitAsync(attempt),
         _ => NotCapturedAsync(attempt, wentBack: found is FindOutcome.Found),
     };
@@ -103,11 +106,11 @@ public sealed partial class PaymentSettlement(
         return true;
     }
 
-    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture)
+    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Func<Statements, Task>? withPayment)
     {
         if (attempt.Status == AttemptState.Cancelling) return await GiveBackAsync(attempt, capture.CapturedAmount - capture.CancelledAmount);
         var right = capture.OrderId == attempt.OrderId && capture.CapturedAmount == attempt.Amount && capture.CancelledAmount == 0;
-        if (right && await ledger.PayAsync(attempt))
+        if (right && await ledger.PayAsync(attempt, withPayment))
         {
             outbox.Wake();
             if (attempt.Status == AttemptState.Abandoned) LogLate(logger, attempt.PgPaymentId, attempt.OrderId);

@@ -1,4 +1,5 @@
 using System.Net;
+using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
 using Commerce.Core.Testing;
@@ -36,6 +37,25 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
         Assert.Equal("hold-expired", await purchase.ApproveAsync(authorised));
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
         await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_prepared_order_keeps_its_pieces_when_their_first_deadline_is_over()
+    {
+        var purchase = await PrepareAsync("first-deadline");
+        // As if the ten minutes since the order were over; MySQL gave it more when it was prepared.
+        var gate = Stack.Services.GetRequiredService<InventoryGate>();
+        await Eventually.EqualAsync(true, () => gate.ExtendAsync(purchase.OrderId, TimeSpan.Zero));
+        var over = await DeadlineAsync();
+
+        // The reaper has looked at it, and looks again later.
+        await Eventually.GetAsync(DeadlineAsync, deadline => deadline > over);
+
+        Assert.Equal(9, await Stack.AvailableAsync(purchase.Product.Id));
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        await ShouldBePaidAsync(purchase);
+
+        async Task<double> DeadlineAsync() => (double)await Stack.RedisAsync("ZSCORE", "{inventory}:holds", purchase.OrderId);
     }
 
     [Fact]
@@ -85,6 +105,33 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
         var payment = Assert.Single(await Stack.Sandbox.LedgerAsync(purchase.OrderId));
         Assert.Equal(1, payment.ApplyCalls);
         await ShouldBePaidAsync(purchase);
+    }
+
+    [Fact]
+    public async Task F39_Twins_of_a_preparation_and_of_an_approval_get_one_answer_or_are_told_to_come_again()
+    {
+        var purchase = await OrderAsync("payment-twins");
+
+        // As many as a user may ask for in a second.
+        var prepared = await TwinsAsync(10, () => purchase.PrepareAsync(key: "prepare"));
+        var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
+        var approved = await TwinsAsync(20, () => purchase.SendApproveAsync(authorised, "approve"));
+
+        Assert.Single(prepared.Distinct());
+        Assert.Single(approved.Where(a => a != "idempotency-key-in-flight").Distinct());
+        Assert.Equal(1, Assert.Single(await Stack.Sandbox.LedgerAsync(purchase.OrderId)).ApplyCalls);
+        await ShouldBePaidAsync(purchase);
+        using var again = await purchase.SendApproveAsync(authorised, "approve");
+        Assert.Contains(await again.Content.ReadAsStringAsync(Cancelled), approved);
+        Assert.Equal(["true"], again.Headers.GetValues("Idempotent-Replayed"));
+
+        static Task<string[]> TwinsAsync(int count, Func<Task<HttpResponseMessage>> send) => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
+        {
+            using var answer = await send();
+            if (answer.StatusCode == HttpStatusCode.OK) return await answer.Content.ReadAsStringAsync(Cancelled);
+            Assert.NotNull(answer.Headers.RetryAfter);
+            return await answer.SlugAsync();
+        }));
     }
 
     [Fact]

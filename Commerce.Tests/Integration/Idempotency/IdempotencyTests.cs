@@ -165,19 +165,37 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         var ledger = Stack.Services.GetRequiredService<Ledger>();
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()));
         var body = SHA256.HashData("body"u8);
-        var first = await store.ClaimAsync(scope, body, Cancelled);
-        Assert.NotNull(first);
-        Assert.Null(await store.ClaimAsync(scope, body, Cancelled));
+        Assert.True(await ClaimAsync("first"));
+        Assert.False(await ClaimAsync("second"));
 
         await ledger.ExecuteAsync("UPDATE idempotency_key SET lease_until = UTC_TIMESTAMP(6) WHERE scope = @scope", new { scope }, Cancelled);
-        Assert.Null(await store.ClaimAsync(scope, SHA256.HashData("other"u8), Cancelled));
-        var second = await store.ClaimAsync(scope, body, Cancelled);
+        body = SHA256.HashData("other"u8);
+        Assert.False(await ClaimAsync("second"));
+        body = SHA256.HashData("body"u8);
+        Assert.True(await ClaimAsync("second"));
 
-        Assert.NotNull(second);
-        await store.CompleteAsync(scope, first, new(200, "text/plain", null, [1]), Cancelled);
+        await store.CompleteAsync(scope, "first", new(200, "text/plain", null, [1]), Cancelled);
         Assert.Null((await store.FindAsync(scope, Cancelled))!.Answer);
-        await store.CompleteAsync(scope, second, new(200, "text/plain", null, [2]), Cancelled);
+        await store.CompleteAsync(scope, "second", new(200, "text/plain", null, [2]), Cancelled);
         Assert.Equal([2], (await store.FindAsync(scope, Cancelled))!.Answer!.Body);
+        Assert.False(await ClaimAsync("third"));
+
+        async Task<bool> ClaimAsync(string claim)
+        {
+            try
+            {
+                await ledger.TransactAsync(async transaction =>
+                {
+                    await IdempotencyStore.ClaimAsync(transaction, scope, body, claim);
+                    return true;
+                }, Cancelled);
+                return true;
+            }
+            catch (IdempotencyKeyTakenException)
+            {
+                return false;
+            }
+        }
     }
 
     [Fact]
@@ -188,7 +206,11 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         var scopes = Enumerable.Range(0, 2).Select(_ => SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()))).ToList();
         foreach (var (i, scope) in scopes.Index())
         {
-            await store.ClaimAsync(scope, SHA256.HashData("body"u8), Cancelled);
+            await ledger.TransactAsync(async transaction =>
+            {
+                await IdempotencyStore.ClaimAsync(transaction, scope, SHA256.HashData("body"u8), "worker");
+                return true;
+            }, Cancelled);
             await ledger.ExecuteAsync("UPDATE idempotency_key SET created_at = UTC_TIMESTAMP(6) - INTERVAL @hours HOUR WHERE scope = @scope",
                 new { scope, hours = i == 0 ? 25 : 49 }, Cancelled);
         }
