@@ -21,7 +21,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     const int Users = 100;
     const int Products = 20;
     const int Coupons = 3;
-    const int StockOfEach = 60;
+    const int StockOfEach = 30;
 
     /// <summary>One of so many users is at the replica, where orders hold their pieces for a short time only.</summary>
     const int UsersOfReplica = 4;
