@@ -53,6 +53,31 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
     }
 
     [Fact]
+    public async Task What_is_measured_is_how_much_waits_since_when_and_how_much_is_dead()
+    {
+        var outbox = Stack.Services.GetRequiredService<OutboxStore>();
+        await AuditAsync();
+        Assert.Equal(new OutboxBacklog(0, 0, 0), await outbox.MeasureAsync(Cancelled));
+        var (key, deadKey) = (Key("measured"), Key("measured-dead"));
+        var ((refused, _), (dead, _)) = (await WriteAsync(key), await WriteAsync(deadKey));
+        await SentAsync(refused, dead);
+        await RefuseAsync(refused);
+        await ChangeRefusedAsync(refused, "o.created_at = UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE");
+        await RefuseAsync(dead);
+        await ChangeRefusedAsync(dead, "r.next_attempt_at = NULL, o.created_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR");
+        var (behind, _) = await WriteAsync(key);
+
+        var measured = await outbox.MeasureAsync(Cancelled);
+
+        Assert.Equal((2, 1), (measured.Pending, measured.Dead));
+        // The dead one does not wait any more.
+        Assert.InRange(measured.OldestAge, 600, 3000);
+        foreach (var id in new[] { refused, dead }) await ChangeRefusedAsync(id, "r.next_attempt_at = UTC_TIMESTAMP(6)");
+        await SentAsync(refused, dead, behind);
+        Assert.Equal(new OutboxBacklog(0, 0, 0), await outbox.MeasureAsync(Cancelled));
+    }
+
+    [Fact]
     public async Task What_was_sent_long_ago_is_deleted_and_nothing_else()
     {
         var (old, _) = await WriteAsync(Key("old"));
