@@ -9,9 +9,9 @@ sealed class LimitsOptions
 {
     public const string Section = "Limits";
 
-    /// <summary>Requests of one user to issue coupons in each second on each replica: 1 to 10,000.</summary>
+    /// <summary>Coupons, orders, preparations and tickets that one user may ask for in each second on each replica: 1 to 10,000.</summary>
     [Range(1, 10_000)]
-    public int IssuesPerSecond { get; set; } = 10;
+    public int UserPerSecond { get; set; } = 10;
 
     /// <summary>Requests to issue coupons under way on each replica; the next is refused rather than queued: 1 to 100,000.</summary>
     [Range(1, 100_000)]
@@ -81,7 +81,7 @@ static class Limits
         builder.Services.AddOptions<LimitsOptions>().BindConfiguration(LimitsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         var limits = builder.Configuration.GetSection(LimitsOptions.Section).Get<LimitsOptions>() ?? new();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = limits.RequestBytes);
-        builder.Services.AddSingleton(services => new UserRateLimiter(limits.IssuesPerSecond, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(services => new UserRateLimiter(limits.UserPerSecond, services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton(new ConcurrencyBound(limits.IssuesAtOnce));
         return builder;
     }

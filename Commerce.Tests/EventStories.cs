@@ -52,6 +52,17 @@ public static class EventStories
     public static async Task<string> OpenedByAsync(this CommerceStack stack, long id) => (await stack.Services.GetRequiredService<Ledger>().SingleAsync<string>(
         "SELECT opened_by FROM event WHERE id = @id", new { id }, TestContext.Current.CancellationToken))!;
 
+    /// <summary>How many messages tell of the opening.</summary>
+    public static Task<int> OpeningMessagesAsync(this CommerceStack stack, long id) => stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+        "SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(id) }, TestContext.Current.CancellationToken);
+
+    /// <summary>Waits until this moment comes; not at all where it is over.</summary>
+    public static async Task UntilAsync(DateTime moment)
+    {
+        var left = moment - TimeProvider.System.GetUtcNow().UtcDateTime;
+        if (left > TimeSpan.Zero) await Task.Delay(left, TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Waits for these events; the poll or the listener opens them, without the help of the recovery that looks once a minute.</summary>
     public static async Task OpenInTimeAsync(this CommerceStack stack, params IEnumerable<SaleEvent> events)
     {

@@ -7,7 +7,7 @@ namespace Commerce.Api.Events;
 /// One open stream. It writes when it is told to, on the thread of whoever tells it; where the client is slow to take it, the next time goes on from
 /// where it stopped. It has no timer, queue or buffer of its own.
 /// </summary>
-sealed class EventClient(EventFeed feed, HttpContext context, long[]? eventIds, long after, TimeProvider clock)
+sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
 {
     /// <summary>Written at once at most, so that what waits in the server for one client is bounded.</summary>
     const int MostTogether = 64;
@@ -23,6 +23,9 @@ sealed class EventClient(EventFeed feed, HttpContext context, long[]? eventIds, 
     long _pendingSince;
     volatile bool _pending;
     volatile byte[]? _farewell;
+
+    /// <summary>Whose stream it is.</summary>
+    public string UserId => userId;
 
     /// <summary>Completes when the client is gone or is to go.</summary>
     public Task Ended => _ended.Task;

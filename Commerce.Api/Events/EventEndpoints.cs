@@ -22,7 +22,7 @@ static class EventEndpoints
         var events = app.MapGroup("/api/events").WithTags("Events");
         events.MapGet("/", ListAsync).AllowAnonymous();
         events.MapGet("/{id:long}", FindAsync).AllowAnonymous();
-        events.MapPost("/ticket", TicketAsync).RequireAuthorization(Policies.Member);
+        events.MapPost("/ticket", TicketAsync).RequireAuthorization(Policies.Member).LimitPerUser();
         events.MapEventStream();
     }
 

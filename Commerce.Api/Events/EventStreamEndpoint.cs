@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Features.Authentication;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.OpenApi;
 
 namespace Commerce.Api.Events;
 
@@ -21,6 +22,7 @@ static class EventStreamEndpoint
     const int ReadTogether = 500;
     const int MostFilters = 50;
 
+    static readonly PathString Address = "/api/events/stream";
     static readonly ClaimsPrincipal Nobody = new();
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
@@ -30,12 +32,56 @@ static class EventStreamEndpoint
     /// <summary>Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable: only these), <c>lastEventId</c> (or the header
     /// <c>Last-Event-ID</c>): the stream begins after it. Its requests last for hours, so they are in no trace and no histogram.</summary>
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
-        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableHttpMetrics().WithoutTraces();
+        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableHttpMetrics().WithoutTraces()
+            // Without its method a bare delegate is left out of the OpenAPI document.
+            .WithMetadata(((Delegate)StreamAsync).Method, new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
+            .AddOpenApiOperationTransformer((operation, _, _) =>
+            {
+                operation.Summary = "Openings as they happen; the first frame (READY) says where the stream begins.";
+                operation.Parameters =
+                [
+                    Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "From POST /api/events/ticket, in place of a bearer token."),
+                    Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only of this event; up to {MostFilters} times."),
+                    Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream begins after the opening with this id."),
+                    Parameter("Last-Event-ID", ParameterLocation.Header, JsonSchemaType.Integer, "The same, as browsers send it by themselves."),
+                ];
+                return Task.CompletedTask;
+            });
+
+    static OpenApiParameter Parameter(string name, ParameterLocation place, JsonSchemaType type, string description) =>
+        new() { Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = type } };
+
+    /// <summary>
+    /// Keeps live streams open from outside of everything else: an endpoint that waited for the end of its stream would keep whatever the authentication,
+    /// the other middlewares and the request's services remember, for hours and for each of ten thousand. The endpoint lets the client in and returns.
+    /// </summary>
+    public static void UseEventStream(this WebApplication app)
+    {
+        var clients = app.Services.GetRequiredService<EventClients>();
+        app.Use((context, next) => context.Request.Path == Address ? StayAsync(context, next, clients) : next(context));
+    }
+
+    static async Task StayAsync(HttpContext context, RequestDelegate next, EventClients clients)
+    {
+        await next(context);
+        if (context.Features.Get<EventClient>() is not { } client) return;
+        try
+        {
+            await ForgetAsync(context);
+            await using var gone = context.RequestAborted.UnsafeRegister(static c => ((EventClient)c!).End(), client);
+            clients.Add(client);
+            await client.Ended;
+        }
+        finally
+        {
+            clients.Remove(client);
+            clients.Leave(client.UserId);
+        }
+    }
 
     static async Task StreamAsync(HttpContext context)
     {
         var services = context.RequestServices;
-        var clients = services.GetRequiredService<EventClients>();
         if (await FindUserAsync(context) is not { } userId)
         {
             var problem = context.User.Identity?.IsAuthenticated is true ? CommonProblems.Forbidden : CommonProblems.Unauthorized;
@@ -50,7 +96,6 @@ static class EventStreamEndpoint
         }
 
         var after = ReadLastId(context);
-
         var feed = services.GetRequiredService<EventFeed>();
         if (feed.Last < 0)
         {
@@ -58,28 +103,20 @@ static class EventStreamEndpoint
             return;
         }
 
+        var clients = services.GetRequiredService<EventClients>();
         if (clients.TryEnter(userId) is { } refusal)
         {
             await refusal.ExecuteAsync(context);
             return;
         }
 
+        EventClient? client = null;
         try
         {
             Prepare(context);
             var position = await BeginAsync(context, feed, eventIds, after, services.GetRequiredService<EventLedger>());
-            var client = new EventClient(feed, context, eventIds, position, services.GetRequiredService<TimeProvider>());
-            await ForgetAsync(context);
-            await using var gone = context.RequestAborted.UnsafeRegister(static c => ((EventClient)c!).End(), client);
-            clients.Add(client);
-            try
-            {
-                await client.Ended;
-            }
-            finally
-            {
-                clients.Remove(client);
-            }
+            client = new(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
+            context.Features.Set(client);
         }
         catch (Exception e) when (e is OperationCanceledException or TimeoutException && context.Response.HasStarted)
         {
@@ -87,7 +124,7 @@ static class EventStreamEndpoint
         }
         finally
         {
-            clients.Leave(userId);
+            if (client is null) clients.Leave(userId);
         }
     }
 

@@ -13,33 +13,35 @@ public sealed class EventAdministration(EventLedger ledger, EventOpener opener)
     /// <summary>Replaces all that an event is; without a time it becomes a draft.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is not waiting any more; or its coupons or products cannot be linked.</exception>
     public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => ledger.ChangeAsync(id, definition, cancellationToken), EventProblems.NotSchedulable, null, cancellationToken);
+        ChangeAsync(id, () => ledger.ChangeAsync(id, definition, cancellationToken), _ => EventProblems.NotSchedulable, null, cancellationToken);
 
     /// <summary>Lets an event open at another time.</summary>
     /// <exception cref="ProblemException">There is no such event, it is not waiting any more, or it would close before it opens.</exception>
     public Task<SaleEvent> ScheduleAsync(long id, EventTimes times, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => ledger.ScheduleAsync(id, times, cancellationToken), EventProblems.NotSchedulable, null, cancellationToken);
+        ChangeAsync(
+            id, () => ledger.ScheduleAsync(id, times, cancellationToken),
+            found => found.Status is EventStatus.Draft or EventStatus.Pending ? EventProblems.ClosesTooEarly : EventProblems.NotSchedulable, null, cancellationToken);
 
     /// <summary>Lets an event not open, or ends one that is open.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is over.</exception>
     public Task<SaleEvent> CancelAsync(long id, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => ledger.CancelAsync(id, cancellationToken), EventProblems.NotCancellable, EventStatus.Cancelled, cancellationToken);
+        ChangeAsync(id, () => ledger.CancelAsync(id, cancellationToken), _ => EventProblems.NotCancellable, EventStatus.Cancelled, cancellationToken);
 
     /// <summary>Opens an event now.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is over or cancelled.</exception>
     public Task<SaleEvent> OpenAsync(long id, CancellationToken cancellationToken) =>
-        ChangeAsync(id, async () => await opener.OpenAsync([id], OpenedBy.Forced, cancellationToken) == 1, EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
+        ChangeAsync(id, async () => await opener.OpenAsync([id], OpenedBy.Forced, cancellationToken) == 1, _ => EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
 
     /// <param name="id">The event.</param>
     /// <param name="change">Returns false where nothing was changed.</param>
-    /// <param name="refusal">The reason for that.</param>
+    /// <param name="refusal">The reason for that, from what the event is.</param>
     /// <param name="already">Unless this is its status: then it was done before.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Problem refusal, string? already, CancellationToken cancellationToken)
+    async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, Problem> refusal, string? already, CancellationToken cancellationToken)
     {
         if (await change()) return await FollowAsync(id, cancellationToken);
         var found = await ledger.FindAsync(id, cancellationToken) ?? throw new ProblemException(EventProblems.NotFound);
-        return found.Status == already ? found : throw new ProblemException(refusal);
+        return found.Status == already ? found : throw new ProblemException(refusal(found));
     }
 
     async Task<SaleEvent> FollowAsync(long id, CancellationToken cancellationToken)

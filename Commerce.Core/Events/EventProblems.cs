@@ -7,6 +7,7 @@ public static class EventProblems
 {
     public static readonly Problem NotFound = new(404, "event-not-found", "There is no such event.");
     public static readonly Problem NotSchedulable = new(409, "event-not-schedulable", "The event is open or over, so it cannot be changed any more.");
+    public static readonly Problem ClosesTooEarly = new(409, "event-closes-too-early", "The event would close before it opens. Give it a later closesAt, too.");
     public static readonly Problem NotOpenable = new(409, "event-not-openable", "The event is over or cancelled.");
     public static readonly Problem NotCancellable = new(409, "event-not-cancellable", "The event is over.");
     public static readonly Problem CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event.");

@@ -58,7 +58,7 @@ sealed partial class BenchStack : IAsyncDisposable
         foreach (var project in builder.Resources.OfType<ProjectResource>())
             builder.CreateResourceBuilder(project)
                 .WithEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-                .WithEnvironment("Limits__IssuesPerSecond", "10000")
+                .WithEnvironment("Limits__UserPerSecond", "10000")
                 .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
         var app = await builder.BuildAsync();
         await app.StartAsync();

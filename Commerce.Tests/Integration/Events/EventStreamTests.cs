@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Commerce.Core.Events;
+using Commerce.Tests.Faults;
 
 namespace Commerce.Tests.Integration.Events;
 
@@ -57,6 +58,36 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 
         Assert.Equal(HttpStatusCode.OK, first.Head.StatusCode);
         await second.Head.ShouldBeProblemAsync(HttpStatusCode.Unauthorized, "unauthorized");
+    }
+
+    [Fact]
+    public async Task A_ticket_that_waited_too_long_opens_none()
+    {
+        using var alice = await Stack.UserAsync("alice");
+        using var answer = await alice.PostAsJsonAsync("/api/events/ticket", new { }, Cancelled);
+        var ticket = (string)(await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["ticket"]!;
+        var key = $"{{ticket:{ticket}}}";
+        Assert.InRange((long)await Stack.RedisAsync("PTTL", key), 1, 30_000);
+
+        await Stack.RedisAsync("PEXPIRE", key, 1);
+        await Eventually.EqualAsync(0, async () => (int)await Stack.RedisAsync("EXISTS", key));
+
+        using var stream = await Stack.Anonymous.StreamAsync($"?ticket={ticket}");
+        await stream.Head.ShouldBeProblemAsync(HttpStatusCode.Unauthorized, "unauthorized");
+    }
+
+    [Fact]
+    public async Task Who_asks_for_tickets_again_and_again_has_to_wait()
+    {
+        using var alice = await Stack.UserAsync("ticket-collector");
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => alice.PostAsJsonAsync("/api/events/ticket", new { }, Cancelled)));
+
+        Assert.Contains(answers, a => a.StatusCode == HttpStatusCode.OK);
+        var refused = answers.Where(a => a.StatusCode != HttpStatusCode.OK).ToList();
+        Assert.NotEmpty(refused);
+        foreach (var one in refused) await one.ShouldBeProblemAsync(HttpStatusCode.TooManyRequests, "rate-limited");
+        Assert.All(refused, one => Assert.NotNull(one.Headers.RetryAfter));
     }
 
     [Theory]

@@ -26,7 +26,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
 
         await Eventually.EqualAsync("", () => alice.TakeAsync(coupon.Id));
-        Assert.Equal(1, await MessagesAsync(scheduled.Id));
+        Assert.Equal(1, await Stack.OpeningMessagesAsync(scheduled.Id));
         await Eventually.EqualAsync(0, async () => (int)await Stack.RedisAsync("EXISTS", $"{{events}}:opening:{scheduled.Id}"));
     }
 
@@ -64,8 +64,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var later = await Stack.EventAsync(opensIn: 1.5, couponIds: [coupon.Id]);
         var sooner = await Stack.EventAsync(opensIn: 3600);
         // In the last moment.
-        var left = later.OpensAt!.Value - TimeProvider.System.GetUtcNow().UtcDateTime - TimeSpan.FromMilliseconds(100);
-        if (left > TimeSpan.Zero) await Task.Delay(left, Cancelled);
+        await EventStories.UntilAsync(later.OpensAt!.Value - TimeSpan.FromMilliseconds(100));
         var newest = TimeProvider.System.GetUtcNow().AddSeconds(2);
         using var postponed = await Stack.EventActionAsync(later.Id, "schedule", new { opensAt = newest });
         await Stack.RescheduleAsync(sooner.Id, opensIn: 1);
@@ -92,7 +91,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
             Assert.True(opened.OpenedAt >= opened.OpensAt);
         }
 
-        Assert.Equal(1, await MessagesAsync(later.Id));
+        Assert.Equal(1, await Stack.OpeningMessagesAsync(later.Id));
     }
 
     [Fact]
@@ -108,8 +107,42 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 
         var opened = await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
         Assert.True(opened.OpenedAt >= opened.OpensAt);
-        Assert.Equal(1, await MessagesAsync(scheduled.Id));
+        Assert.Equal(1, await Stack.OpeningMessagesAsync(scheduled.Id));
     }
+
+    [Fact]
+    public async Task A_cancellation_around_the_opening_leaves_an_event_that_opened_and_was_told_of_or_never_did()
+    {
+        var events = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Stack.EventAsync(opensIn: 1)));
+        await Task.WhenAll(events.Select(async (one, i) =>
+        {
+            await EventStories.UntilAsync(one.OpensAt!.Value + TimeSpan.FromMilliseconds(20 * (i - 10)));
+            using var cancelled = await Stack.EventActionAsync(one.Id, "cancel");
+            Assert.Equal(HttpStatusCode.OK, cancelled.StatusCode);
+        }));
+
+        foreach (var one in events)
+        {
+            await Eventually.EqualAsync(true, async () => (await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{one.Id}")).IsNull);
+            var after = await Stack.FindEventAsync(one.Id);
+            Assert.Equal(EventStatus.Cancelled, after.Status);
+            Assert.False(after.OpenedAt < after.OpensAt);
+            Assert.Equal(after.OpenedAt is null ? 0 : 1, await Stack.OpeningMessagesAsync(one.Id));
+        }
+    }
+
+    [Fact]
+    public Task Only_who_has_the_lock_on_a_moment_lets_go_of_it() => Eventually.UnspoiltAsync(async () =>
+    {
+        var schedule = Stack.Services.GetRequiredService<EventSchedule>();
+        var moment = new EventMoment(Opens: true, 999_999_999);
+        var token = await Eventually.GetAsync(() => schedule.TryLockAsync(moment), t => t is not null);
+
+        await schedule.UnlockAsync(moment, "somebody else's");
+        Assert.Null(await schedule.TryLockAsync(moment));
+        await schedule.UnlockAsync(moment, token!);
+        Assert.NotNull(await schedule.TryLockAsync(moment));
+    });
 
     [Fact]
     public async Task A_cancelled_event_does_not_open_and_its_coupons_are_over()
@@ -127,7 +160,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 
         Assert.Equal(EventStatus.Cancelled, (await Stack.FindEventAsync(scheduled.Id)).Status);
         Assert.Equal("coupon-ended", await alice.TakeAsync(coupon.Id));
-        Assert.Equal(0, await MessagesAsync(scheduled.Id));
+        Assert.Equal(0, await Stack.OpeningMessagesAsync(scheduled.Id));
         using var opened = await Stack.EventActionAsync(scheduled.Id, "open");
         await opened.ShouldBeProblemAsync(HttpStatusCode.Conflict, "event-not-openable");
         using var scheduledAgain = await Stack.EventActionAsync(scheduled.Id, "schedule", new { opensAt = TimeProvider.System.GetUtcNow() });
@@ -145,7 +178,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Stack.EventActionAsync(draft.Id, "open")));
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
-        Assert.Equal(1, await MessagesAsync(draft.Id));
+        Assert.Equal(1, await Stack.OpeningMessagesAsync(draft.Id));
         // Earlier than its own window says: the event decides.
         await Eventually.EqualAsync("", () => alice.TakeAsync(coupon.Id));
     }
@@ -207,6 +240,20 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task An_event_is_not_postponed_past_its_own_end_unless_that_is_postponed_too()
+    {
+        var scheduled = await Stack.EventAsync(opensIn: 3600, closesIn: 7200);
+        var (opensAt, closesAt) = (TimeProvider.System.GetUtcNow().AddHours(3), TimeProvider.System.GetUtcNow().AddHours(4));
+        using var refused = await Stack.EventActionAsync(scheduled.Id, "schedule", new { opensAt });
+        await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "event-closes-too-early");
+        Assert.Equal(scheduled.OpensAt, (await Stack.FindEventAsync(scheduled.Id)).OpensAt);
+
+        using var postponed = await Stack.EventActionAsync(scheduled.Id, "schedule", new { opensAt, closesAt });
+
+        Assert.Equal(HttpStatusCode.OK, postponed.StatusCode);
+    }
+
+    [Fact]
     public async Task What_is_not_there_is_not_found_and_members_may_not_administer()
     {
         using var schedule = await Stack.EventActionAsync(999_999_999, "schedule", new { opensAt = TimeProvider.System.GetUtcNow() });
@@ -221,7 +268,4 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         using var forbidden = await alice.PostAsJsonAsync("/api/admin/events", new { name = "x" }, Cancelled);
         await forbidden.ShouldBeProblemAsync(HttpStatusCode.Forbidden, "forbidden");
     }
-
-    Task<int> MessagesAsync(long eventId) =>
-        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(eventId) }, Cancelled);
 }
