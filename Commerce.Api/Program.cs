@@ -18,11 +18,12 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
 builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
-builder.Services.AddOpenApi();
+builder.AddContract();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
 
+app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();
 app.UseVisibleAddresses();

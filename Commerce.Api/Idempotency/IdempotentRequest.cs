@@ -15,8 +15,12 @@ namespace Commerce.Api.Idempotency;
 /// </summary>
 sealed class IdempotentRequest
 {
-    const string Header = "Idempotency-Key";
-    const int LongestKey = 128;
+    /// <summary>The header's name.</summary>
+    public const string Header = "Idempotency-Key";
+
+    /// <summary>In visible ASCII characters.</summary>
+    public const int LongestKey = 128;
+
     const string Json = "application/json; charset=utf-8";
 
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);

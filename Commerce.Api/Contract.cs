@@ -1,0 +1,57 @@
+using System.Reflection;
+using Commerce.Api.Idempotency;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+
+namespace Commerce.Api;
+
+/// <summary>The contract at <c>/openapi/v1.json</c>: what the framework cannot see in the endpoints by itself.</summary>
+static class Contract
+{
+    const string Bearer = nameof(Bearer);
+
+    public static WebApplicationBuilder AddContract(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOpenApi(options =>
+        {
+            options.AddDocumentTransformer((document, _, _) =>
+            {
+                document.Info.Title = "Commerce";
+                document.Components ??= new();
+                document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+                {
+                    [Bearer] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", BearerFormat = "JWT" },
+                };
+                return Task.CompletedTask;
+            });
+            options.AddOperationTransformer(DescribeAsync);
+        });
+        return builder;
+    }
+
+    static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        var metadata = context.Description.ActionDescriptor.EndpointMetadata;
+        if (!metadata.OfType<IAllowAnonymous>().Any())
+            operation.Security = [new() { [new OpenApiSecuritySchemeReference(Bearer, context.Document)] = [] }];
+        if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IdempotentRequest))))
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = IdempotentRequest.Header,
+                In = ParameterLocation.Header,
+                Required = true,
+                Description = "Of your choice, another for each intention: the same key has one effect and gets one answer, for 24 hours at least.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.LongestKey },
+            });
+        (operation.Responses ??= []).TryAdd("default", new OpenApiResponse
+        {
+            Description = "Why not. The type (urn:commerce:…) is stable; with Retry-After (in seconds) the same request may succeed later.",
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/problem+json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(ProblemDetails), null, cancellationToken) },
+            },
+        });
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json.Nodes;
+
+namespace Commerce.Tests.Integration;
+
+/// <summary>What <c>/openapi/v1.json</c> tells is what the Api does.</summary>
+public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
+{
+    [Fact]
+    public async Task The_contract_says_who_may_ask_and_what_a_refusal_looks_like()
+    {
+        var anonymous = new List<string>();
+        foreach (var (name, operation) in await OperationsAsync())
+        {
+            if (operation["security"] is null) anonymous.Add(name);
+            else Assert.NotNull(operation["security"]![0]!["Bearer"]);
+            Assert.NotNull(operation["responses"]!["default"]!["content"]!["application/problem+json"]);
+        }
+
+        // Whoever adds one says so here.
+        Assert.Equal(
+            [
+                "get /api/coupons", "get /api/events", "get /api/events/stream", "get /api/events/{id}", "get /api/products", "get /api/products/{id}",
+                "post /api/auth/token",
+            ],
+            anonymous.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_contract_asks_for_an_Idempotency_Key_where_the_Api_does()
+    {
+        var asked = (await OperationsAsync()).Where(o => Parameters(o.Operation).Any(p => (string)p["name"]! == "Idempotency-Key" && (bool)p["required"]!));
+
+        Assert.Equal(
+            ["post /api/orders", "post /api/payments/approve", "post /api/payments/prepare", "post /api/payments/{orderId}/refund"],
+            asked.Select(o => o.Name).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_contract_tells_how_to_follow_the_live_stream()
+    {
+        var (_, stream) = (await OperationsAsync()).Single(o => o.Name == "get /api/events/stream");
+
+        Assert.Equal(["ticket", "eventId", "lastEventId", "Last-Event-ID"], Parameters(stream).Select(p => (string)p["name"]!));
+        Assert.NotNull(stream["responses"]!["200"]!["content"]!["text/event-stream"]);
+    }
+
+    async Task<IReadOnlyList<(string Name, JsonNode Operation)>> OperationsAsync()
+    {
+        var document = await Stack.Anonymous.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Cancelled);
+        Assert.Equal("bearer", (string?)document!["components"]!["securitySchemes"]!["Bearer"]!["scheme"]);
+        return [.. document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Select(o => ($"{o.Key} {path.Key}", o.Value!)))];
+    }
+
+    static IEnumerable<JsonNode> Parameters(JsonNode operation) => operation["parameters"]?.AsArray().Select(p => p!) ?? [];
+}
