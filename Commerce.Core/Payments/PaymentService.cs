@@ -40,10 +40,10 @@ public sealed class PaymentService(
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
             transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, origin))), cancellationToken);
         if (payment is not null) return;
-        var order = await orders.FindAsync(orderId, userId, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
-        if (order.Status is OrderState.Created or OrderState.PendingPayment && amount != order.TotalAmount)
-            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {order.TotalAmount} won.");
-        throw await ExplainAsync(orderId, cancellationToken);
+        var standing = await LookAsync(userId, orderId, cancellationToken);
+        if (standing.Status is OrderState.Created or OrderState.PendingPayment && amount != standing.TotalAmount)
+            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {standing.TotalAmount} won.");
+        throw Explain(standing);
     }
 
     /// <summary>
@@ -58,11 +58,7 @@ public sealed class PaymentService(
         CancellationToken cancellationToken)
     {
         if (await payments.BeginAsync(userId, orderId, pgPaymentId, settlement.ApproveLease, withBeginning) is not { } attempt)
-        {
-            if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
-            return await FindAnswerAsync(orderId, pgPaymentId, cancellationToken);
-        }
-
+            return await FindAnswerAsync(userId, orderId, pgPaymentId, cancellationToken);
         failpoints.Reach(Failpoints.BeforeApprove);
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");
         var outcome = await gateway.ApproveAsync(pgPaymentId, key, CancellationToken.None);
@@ -83,7 +79,7 @@ public sealed class PaymentService(
             Settlement.Waiting => new(orderId, attempt.PaymentId, PaymentState.Settling),
             Settlement.Returned => throw new ProblemException(PaymentProblems.Mismatch),
             Settlement.Payable => throw new ProblemException(PaymentProblems.Refused, $"{code}: {message}"),
-            _ => await FindAnswerAsync(orderId, pgPaymentId, CancellationToken.None),
+            _ => await FindAnswerAsync(userId, orderId, pgPaymentId, CancellationToken.None),
         };
 
         Task WithPayment(Statements transaction) => withPayment(transaction, paid);
@@ -113,35 +109,37 @@ public sealed class PaymentService(
     }
 
     /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>
-    async Task<ApprovedPayment> FindAnswerAsync(string orderId, string pgPaymentId, CancellationToken cancellationToken)
+    async Task<ApprovedPayment> FindAnswerAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
-        if (await payments.FindAsync(orderId, cancellationToken) is { } payment && payment.PgPaymentId == pgPaymentId)
+        var standing = await LookAsync(userId, orderId, cancellationToken);
+        return standing.PgPaymentId != pgPaymentId ? throw Explain(standing) : standing.PaymentStatus switch
         {
             // What went back since does not change that this approval paid.
-            if (payment.Status is PaymentState.Paid or PaymentState.PartiallyRefunded) return new(orderId, payment.PaymentId, PaymentState.Paid);
-            if (payment.Status == PaymentState.Settling) return new(orderId, payment.PaymentId, PaymentState.Settling);
-        }
-
-        throw await ExplainAsync(orderId, cancellationToken);
-    }
-
-    /// <summary>Why an order cannot be paid at this moment.</summary>
-    async Task<ProblemException> ExplainAsync(string orderId, CancellationToken cancellationToken)
-    {
-        var state = (await ledger.SingleAsync<PayableState>("""
-            SELECT status AS Status, IF(pinned, 1, 0) AS Pinned, IF(hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive FROM orders WHERE id = @orderId
-            """, new { orderId }, cancellationToken))!;
-        return state switch
-        {
-            { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
-            { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
-            { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
-            // It can be paid again since a moment ago.
-            { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
-            { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "Its payment was not prepared."),
-            _ => new(PaymentProblems.OrderNotPayable),
+            PaymentState.Paid or PaymentState.PartiallyRefunded => new(orderId, standing.PaymentId!, PaymentState.Paid),
+            PaymentState.Settling => new(orderId, standing.PaymentId!, PaymentState.Settling),
+            _ => throw Explain(standing),
         };
     }
+
+    /// <summary>How an order and its payment stand, both at the same moment: between two looks it may be paid.</summary>
+    async Task<Standing> LookAsync(string userId, string orderId, CancellationToken cancellationToken) =>
+        await ledger.SingleAsync<Standing>("""
+            SELECT o.status AS Status, o.total_amount AS TotalAmount, IF(o.pinned, 1, 0) AS Pinned, IF(o.hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive,
+                   p.id AS PaymentId, p.pg_payment_id AS PgPaymentId, p.status AS PaymentStatus
+            FROM orders o LEFT JOIN payment p ON p.order_id = o.id WHERE o.id = @orderId AND o.user_id = @userId
+            """, new { orderId, userId }, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
+
+    /// <summary>Why an order cannot be paid at this moment.</summary>
+    static ProblemException Explain(Standing standing) => standing switch
+    {
+        { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
+        { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+        { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
+        // It can be paid again since a moment ago.
+        { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+        { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "Its payment was not prepared."),
+        _ => new(PaymentProblems.OrderNotPayable),
+    };
 
     Uri PayUrl(PayablePayment payment, Uri origin)
     {
@@ -150,12 +148,20 @@ public sealed class PaymentService(
             payment.OrderId, payment.Amount, payment.UserId, name, new Uri(options.Value.ReturnUrl ?? origin, $"?orderId={payment.OrderId}"));
     }
 
-    sealed class PayableState
+    sealed class Standing
     {
         public required string Status { get; init; }
+
+        public required long TotalAmount { get; init; }
 
         public required int Pinned { get; init; }
 
         public required int Alive { get; init; }
+
+        public string? PaymentId { get; init; }
+
+        public string? PgPaymentId { get; init; }
+
+        public string? PaymentStatus { get; init; }
     }
 }
