@@ -22,7 +22,7 @@ public sealed record OutboxOptions
 
     /// <summary>How many relays run in one process: 1 to 8.</summary>
     [Range(1, 8)]
-    public int Relays { get; init; } = 2;
+    public int Relays { get; init; } = 4;
 
     /// <summary>How long sent messages (since they were written) and the notes of what consumers handled are kept: 1 min to 366 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]

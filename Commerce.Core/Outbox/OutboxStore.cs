@@ -55,8 +55,8 @@ public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 /// MySQL's.</summary>
 public sealed class OutboxStore(Ledger ledger)
 {
-    /// <summary>A claim leaves the rest to other relays.</summary>
-    const int MostShards = OutboxWriter.Shards / 2;
+    /// <summary>A claim leaves the rest to other relays: while one reads, another sends and a third marks.</summary>
+    const int MostShards = OutboxWriter.Shards / 4;
 
     const int RowsTogether = 1000;
 
