@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -320,20 +320,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     public async Task A_message_that_cannot_be_handled_is_counted_with_its_topic_and_reason()
     {
         var topic = $"TEST-{Guid.NewGuid():N}";
-        var counted = new TaskCompletionSource<Dictionary<string, object?>>();
-        using var listener = new MeterListener
-        {
-            InstrumentPublished = (instrument, self) =>
-            {
-                if (instrument.Name == "commerce.dead_letters") self.EnableMeasurementEvents(instrument);
-            },
-        };
-        listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
-        {
-            var all = tags.ToArray().ToDictionary();
-            if (all["topic"] as string == topic) counted.TrySetResult(all);
-        });
-        listener.Start();
+        using var letters = new CounterListener("commerce.dead_letters");
         await Eventually.DoneAsync(() => Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = [1] }, Cancelled));
         using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
         {
@@ -344,7 +331,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             new ConsumerLoopOptions { Retries = new() { Attempts = 2, BaseDelay = TimeSpan.FromMilliseconds(10) } });
 
         await loop.StartAsync(Cancelled);
-        var tags = await counted.Task.WaitAsync(TimeSpan.FromMinutes(2), Cancelled);
+        var tags = (await Eventually.GetAsync(() => Task.FromResult(letters.Counted.Where(t => t["topic"] as string == topic).ToList()), of => of.Count > 0))[0];
         await loop.StopAsync(Cancelled);
 
         Assert.Equal(DeadLetterReasons.HandlerFailed, tags["reason"]);
@@ -421,8 +408,8 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         try
         {
             var sale = users.SellAsync(coupon.Id, TimeSpan.FromSeconds(30));
-            // Long enough for what waits for MySQL to be told that it does not answer.
-            await Task.Delay(TimeSpan.FromSeconds(20), Cancelled);
+            // Longer than anything waits for an answer. Where there is nobody to answer everyone knows at once.
+            await Task.Delay(TimeSpan.FromSeconds(frozen ? 60 : 8), Cancelled);
             verdicts = await sale;
         }
         finally
@@ -489,6 +476,32 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         // Kafka holds them until the ledger can be written again.
         await AuditAsync(coupon.Id, verdicts);
         Assert.Equal(100, await RowsAsync(coupon.Id));
+    }
+
+    [Theory]
+    [InlineData(MySqlErrors.TableFull)]
+    [InlineData(MySqlErrors.DiskFull)]
+    public async Task F38_Acceptances_wait_until_the_disk_has_room(int error)
+    {
+        var coupon = await Stack.CouponAsync(total: 50);
+        var users = await Stack.UsersAsync("f38-disk", 60);
+        var letters = await DeadLetterCountAsync();
+        await Stack.DiskFullAsync("coupon_issue", error);
+        ConcurrentDictionary<string, string> verdicts;
+        try
+        {
+            verdicts = await users.SellAsync(coupon.Id);
+            Assert.Equal(50, verdicts.Values.Count(v => v == ""));
+            Assert.Equal(0, await RowsAsync(coupon.Id));
+        }
+        finally
+        {
+            await Stack.DiskHasRoomAsync();
+        }
+
+        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(50, await RowsAsync(coupon.Id));
+        Assert.Equal(letters, await DeadLetterCountAsync());
     }
 
     [Fact]

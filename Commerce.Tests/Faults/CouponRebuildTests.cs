@@ -25,6 +25,22 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     }
 
     [Fact]
+    public async Task An_acceptance_that_cannot_be_honoured_is_counted_with_its_reason()
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+        // What a gate that gave too much had accepted.
+        await Ledger.ExecuteAsync("UPDATE coupon SET gate_epoch = 2 WHERE id = @Id", coupon, Cancelled);
+        using var unhonoured = new CounterListener("commerce.coupons.unhonoured");
+
+        await Stack.Services.GetRequiredService<CouponLedger>().SaveAsync(
+            [new(new CouponIssued(coupon.Id, 2, "first", 1), 0), new(new CouponIssued(coupon.Id, 2, "second", 2), 0)], Cancelled);
+
+        Assert.Equal(CouponFailures.SoldOut, Assert.Single(unhonoured.Counted)["reason"]);
+        await Ledger.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
+        await AuditAsync(coupon.Id, new Dictionary<string, string> { ["first"] = "", ["second"] = "coupon-sold-out" });
+    }
+
+    [Fact]
     public async Task You_have_it_already_is_true_though_the_first_request_died_and_Redis_is_lost_right_after()
     {
         var coupon = await Stack.CouponAsync(total: 10);

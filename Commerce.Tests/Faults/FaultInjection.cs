@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Aspire.Hosting.ApplicationModel;
+using Commerce.Core.Database;
 using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
 
@@ -84,6 +85,14 @@ public static partial class FaultInjection
         foreach (var (key, dump) in dumps)
             await stack.RedisAsync("RESTORE", key, 0, dump, "REPLACE");
     }
+
+    /// <summary>MySQL refuses new rows of a table with an error that it has for a full disk.</summary>
+    public static Task DiskFullAsync(this CommerceStack stack, string table, int error) => stack.Services.GetRequiredService<Ledger>().ExecuteAsync(
+        $"CREATE TRIGGER disk_full BEFORE INSERT ON {table} FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}", null, TestContext.Current.CancellationToken);
+
+    /// <summary>There is room again.</summary>
+    public static Task DiskHasRoomAsync(this CommerceStack stack) =>
+        stack.Services.GetRequiredService<Ledger>().ExecuteAsync("DROP TRIGGER IF EXISTS disk_full", null, CancellationToken.None);
 
     static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
 

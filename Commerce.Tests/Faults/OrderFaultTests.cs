@@ -47,9 +47,15 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
     protected async Task PayAsync(Shopper user, PlacedOrder order)
     {
         var payments = Stack.Services.GetRequiredService<PaymentService>();
-        await Eventually.DoneAsync(() => payments.PrepareAsync(user.Id, order.OrderId, order.TotalAmount, Stack.Sandbox.Client.BaseAddress!, Cancelled));
+        await Eventually.DoneAsync(async () =>
+        {
+            await payments.PrepareAsync(
+                user.Id, order.OrderId, order.TotalAmount, Stack.Sandbox.Client.BaseAddress!, (_, _) => Task.CompletedTask, Cancelled);
+            return true;
+        });
         var authorised = await Stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id);
-        await Eventually.EqualAsync(PaymentState.Paid, async () => (await payments.ApproveAsync(user.Id, order.OrderId, authorised, Cancelled)).Status);
+        await Eventually.EqualAsync(PaymentState.Paid, async () => (await payments.ApproveAsync(
+            user.Id, order.OrderId, authorised, _ => Task.CompletedTask, (_, _) => Task.CompletedTask, Cancelled)).Status);
     }
 
     /// <summary>Pays an order, some time ago, without the message that tells of it.</summary>
@@ -196,12 +202,16 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
     }
 
-    [Fact]
-    public Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held() => Eventually.UnspoiltAsync(async () =>
+    [Theory]
+    [InlineData(MySqlErrors.ReadOnlyOption)]
+    [InlineData(MySqlErrors.TableFull)]
+    [InlineData(MySqlErrors.DiskFull)]
+    public Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held(int why) => Eventually.UnspoiltAsync(async () =>
     {
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("f38-orders", 1))[0].Impatient;
-        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        if (why == MySqlErrors.ReadOnlyOption) await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        else await Stack.DiskFullAsync("orders", why);
         try
         {
             var start = Stopwatch.GetTimestamp();
@@ -217,8 +227,10 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         {
             await Ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
             await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+            await Stack.DiskHasRoomAsync();
         }
 
+        Assert.Equal("", await PressAsync(user, product.Id, Cancelled));
         await AuditAsync();
     });
 }

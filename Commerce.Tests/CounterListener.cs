@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+
+namespace Commerce.Tests;
+
+/// <summary>Hears what a counter of this process counts, from now on.</summary>
+public sealed class CounterListener : IDisposable
+{
+    readonly MeterListener _listener;
+    readonly ConcurrentQueue<IReadOnlyDictionary<string, object?>> _tags = [];
+
+    /// <param name="name">Of the instrument.</param>
+    public CounterListener(string name)
+    {
+        _listener = new()
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == name) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        _listener.SetMeasurementEventCallback<long>((_, count, tags, _) =>
+        {
+            var all = tags.ToArray().ToDictionary();
+            for (var i = 0; i < count; i++) _tags.Enqueue(all);
+        });
+        _listener.Start();
+    }
+
+    /// <summary>The tags of each that was counted.</summary>
+    public IReadOnlyCollection<IReadOnlyDictionary<string, object?>> Counted => _tags;
+
+    public void Dispose() => _listener.Dispose();
+}
