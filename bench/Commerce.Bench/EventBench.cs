@@ -184,9 +184,14 @@ sealed class StreamClient : IDisposable
 {
     readonly Socket _socket;
     readonly byte[] _buffer = new byte[1024];
+    readonly byte[] _line = new byte[64];
     readonly Lock _lock = new();
     readonly HashSet<long> _heard = [];
     readonly Dictionary<long, TaskCompletionSource> _waiting = [];
+
+    int _lineLength;
+    int _chunkLeft;
+    int _chunkSize;
 
     StreamClient(Socket socket) => _socket = socket;
 
@@ -201,9 +206,17 @@ sealed class StreamClient : IDisposable
         await socket.SendAsync(Encoding.ASCII.GetBytes(
             $"GET /api/events/stream HTTP/1.1\r\nHost: {api.Authority}\r\nAuthorization: Bearer {token}\r\n\r\n"));
         var client = new StreamClient(socket);
-        var length = await socket.ReceiveAsync(client._buffer);
-        if (!client._buffer.AsSpan(0, length).StartsWith("HTTP/1.1 200"u8))
+        var (length, head) = (0, -1);
+        while (head < 0 && length < client._buffer.Length)
+        {
+            if (await socket.ReceiveAsync(client._buffer.AsMemory(length)) is not (> 0 and var read)) break;
+            length += read;
+            head = client._buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8);
+        }
+
+        if (head < 0 || !client._buffer.AsSpan(0, length).StartsWith("HTTP/1.1 200"u8))
             throw new InvalidOperationException(Encoding.ASCII.GetString(client._buffer, 0, length));
+        client.Take(client._buffer.AsSpan((head + 4)..length));
         _ = client.ReadAsync();
         return client;
     }
@@ -225,14 +238,7 @@ sealed class StreamClient : IDisposable
     {
         try
         {
-            var kept = 0;
-            while (await _socket.ReceiveAsync(_buffer.AsMemory(kept)) is > 0 and var read)
-            {
-                var length = kept + read;
-                var taken = Take(_buffer.AsSpan(0, length));
-                kept = length - taken;
-                _buffer.AsSpan(taken, kept).CopyTo(_buffer);
-            }
+            while (await _socket.ReceiveAsync(_buffer.AsMemory()) is > 0 and var read) Take(_buffer.AsSpan(0, read));
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -240,25 +246,44 @@ sealed class StreamClient : IDisposable
         }
     }
 
-    /// <summary>Reads whole lines and returns how many bytes they have.</summary>
-    int Take(ReadOnlySpan<byte> text)
+    /// <summary>Takes the body out of its chunks, which begin and end in the middle of a line.</summary>
+    void Take(ReadOnlySpan<byte> bytes)
     {
-        var taken = 0;
-        while (text[taken..].IndexOf((byte)'\n') is >= 0 and var end)
+        while (!bytes.IsEmpty)
         {
-            var line = text.Slice(taken, end);
-            taken += end + 1;
-            if (!line.StartsWith("data: {\"eventId\":"u8)) continue;
-            var digits = line["data: {\"eventId\":".Length..];
-            var id = long.Parse(digits[..digits.IndexOf((byte)',')], CultureInfo.InvariantCulture);
-            HeardAt = TimeProvider.System.GetUtcNow().UtcDateTime;
-            lock (_lock)
+            if (_chunkLeft > 0)
             {
-                _heard.Add(id);
-                if (_waiting.Remove(id, out var waiting)) waiting.SetResult();
+                var some = Math.Min(_chunkLeft, bytes.Length);
+                foreach (var b in bytes[..some]) TakeBody(b);
+                _chunkLeft -= some;
+                bytes = bytes[some..];
+                continue;
             }
+
+            if (bytes[0] == '\n') (_chunkLeft, _chunkSize) = (_chunkSize, 0);
+            else if (bytes[0] != '\r') _chunkSize = (_chunkSize * 16) + byte.Parse(bytes[..1], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            bytes = bytes[1..];
+        }
+    }
+
+    void TakeBody(byte b)
+    {
+        if (b != '\n')
+        {
+            if (_lineLength < _line.Length) _line[_lineLength++] = b;
+            return;
         }
 
-        return taken;
+        var line = _line.AsSpan(0, _lineLength);
+        _lineLength = 0;
+        if (!line.StartsWith("data: {\"eventId\":"u8)) return;
+        var digits = line["data: {\"eventId\":".Length..];
+        var id = long.Parse(digits[..digits.IndexOf((byte)',')], CultureInfo.InvariantCulture);
+        HeardAt = TimeProvider.System.GetUtcNow().UtcDateTime;
+        lock (_lock)
+        {
+            _heard.Add(id);
+            if (_waiting.Remove(id, out var waiting)) waiting.SetResult();
+        }
     }
 }
