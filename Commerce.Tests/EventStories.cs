@@ -76,7 +76,7 @@ public static class EventStories
 
     /// <summary>Opens a live stream.</summary>
     public static Task<EventStreamReader> StreamAsync(this HttpClient client, string query = "", long? lastEventId = null) =>
-        EventStreamReader.OpenAsync(client, query, lastEventId);
+        EventStreamReader.OpenAsync(client, "/api/events/stream" + query, lastEventId);
 }
 
 /// <summary>A shopper's browser that follows <c>/api/events/stream</c>: reads until it is closed.</summary>
@@ -113,9 +113,9 @@ public sealed class EventStreamReader : IDisposable
     /// <summary>Completes when the server has ended the stream: true in order, false by cutting the connection.</summary>
     public Task<bool> Ended { get; private set; } = null!;
 
-    public static async Task<EventStreamReader> OpenAsync(HttpClient client, string query, long? lastEventId)
+    public static async Task<EventStreamReader> OpenAsync(HttpClient client, string address, long? lastEventId)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/events/stream" + query);
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
         if (lastEventId is { } id) request.Headers.Add("Last-Event-ID", id.ToString(CultureInfo.InvariantCulture));
         var answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         var reader = new EventStreamReader(answer);

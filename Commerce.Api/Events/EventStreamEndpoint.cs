@@ -22,7 +22,6 @@ static class EventStreamEndpoint
     const int ReadTogether = 500;
     const int MostFilters = 50;
 
-    static readonly PathString Address = "/api/events/stream";
     static readonly ClaimsPrincipal Nobody = new();
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
@@ -34,7 +33,9 @@ static class EventStreamEndpoint
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
         events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableHttpMetrics().WithoutTraces()
             // Without its method a bare delegate is left out of the OpenAPI document.
-            .WithMetadata(((Delegate)StreamAsync).Method, new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
+            .WithMetadata(
+                new StaysOpen(), ((Delegate)StreamAsync).Method,
+                new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
             .AddOpenApiOperationTransformer((operation, _, _) =>
             {
                 operation.Summary = "Openings as they happen; the first frame (READY) says where the stream begins.";
@@ -58,7 +59,7 @@ static class EventStreamEndpoint
     public static void UseEventStream(this WebApplication app)
     {
         var clients = app.Services.GetRequiredService<EventClients>();
-        app.Use((context, next) => context.Request.Path == Address ? StayAsync(context, next, clients) : next(context));
+        app.Use((context, next) => context.GetEndpoint()?.Metadata.GetMetadata<StaysOpen>() is null ? next(context) : StayAsync(context, next, clients));
     }
 
     static async Task StayAsync(HttpContext context, RequestDelegate next, EventClients clients)
@@ -209,4 +210,7 @@ static class EventStreamEndpoint
 
         Task FlushAsync() => writer.FlushAsync(context.RequestAborted).AsTask().WaitAsync(PageDeadline);
     }
+
+    /// <summary>Marks the endpoint for <see cref="UseEventStream"/>.</summary>
+    sealed class StaysOpen;
 }

@@ -179,12 +179,14 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         });
     }
 
-    [Fact]
-    public async Task A_quiet_stream_shows_signs_of_life()
+    [Theory]
+    [InlineData("/api/events/stream")]
+    [InlineData("/API/Events/Stream/")]
+    public async Task A_quiet_stream_shows_signs_of_life_however_its_address_is_written(string address)
     {
         await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Heartbeat", "00:00:01"));
         using var alice = await replica.UserAsync("alice");
-        using var stream = await alice.StreamAsync();
+        using var stream = await EventStreamReader.OpenAsync(alice, address, lastEventId: null);
         await Eventually.GetAsync(() => Task.FromResult(stream.Heartbeats), count => count >= 2);
     }
 
