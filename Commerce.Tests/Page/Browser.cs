@@ -2,32 +2,45 @@ using Microsoft.Playwright;
 
 namespace Commerce.Tests.Page;
 
-/// <summary>Chromium without a window, as <c>offline/install/chromium.sh</c> has put it into the cache.</summary>
-sealed class Browser : IAsyncDisposable
+/// <summary>Chromium without a window, as <c>offline/install/chromium.sh</c> has put it into the cache. Started once: that takes longer than most stories.</summary>
+public sealed class Chromium : IAsyncLifetime
 {
-    readonly IPlaywright _playwright;
-    readonly IBrowser _browser;
-    readonly List<string> _complaints = [];
+    IPlaywright _playwright = null!;
+    IBrowser _chromium = null!;
 
-    Browser(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
-
-    /// <summary>What pages have written to the console as errors, breaches of the content security policy among them.</summary>
-    public IReadOnlyList<string> Complaints => _complaints;
-
-    public static async Task<Browser> StartAsync()
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync()
     {
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named : Path.Combine(Environment.GetEnvironmentVariable("HOME")!, ".cache");
         var program = Path.Combine(cache, "commerce", "chromium", "browser");
         Assert.True(File.Exists(program), $"There is no {program}: offline/install/chromium.sh makes it, and ./commerce test runs that.");
         Assertions.SetDefaultExpectTimeout(60_000);
-        var playwright = await Playwright.CreateAsync();
-        var browser = await playwright.Chromium.LaunchAsync(new()
+        _playwright = await Playwright.CreateAsync();
+        _chromium = await _playwright.Chromium.LaunchAsync(new()
         {
             ExecutablePath = program,
             Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
         });
-        return new(playwright, browser);
     }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _chromium.DisposeAsync();
+        _playwright.Dispose();
+    }
+
+    internal Browser Open() => new(_chromium);
+}
+
+/// <summary>What a story needs of it: everybody's own browser, which knows nothing of the others'.</summary>
+sealed class Browser(IBrowser chromium) : IAsyncDisposable
+{
+    readonly List<IBrowserContext> _contexts = [];
+    readonly List<string> _complaints = [];
+
+    /// <summary>What pages have written to the console as errors, breaches of the content security policy among them.</summary>
+    public IReadOnlyList<string> Complaints => _complaints;
 
     /// <summary>Somebody's own browser, with the shop open and its user signed in.</summary>
     public async Task<IPage> ShopAsync(Uri shop, string user, BrowserNewContextOptions? options = null)
@@ -42,7 +55,8 @@ sealed class Browser : IAsyncDisposable
     /// <summary>Somebody's own browser, with the shop open.</summary>
     public async Task<IPage> OpenAsync(Uri shop, BrowserNewContextOptions? options = null)
     {
-        var context = await _browser.NewContextAsync(options);
+        var context = await chromium.NewContextAsync(options);
+        _contexts.Add(context);
         context.SetDefaultTimeout(60_000);
         var page = await context.NewPageAsync();
         page.Console += (_, message) =>
@@ -57,7 +71,6 @@ sealed class Browser : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _browser.DisposeAsync();
-        _playwright.Dispose();
+        foreach (var context in _contexts) await context.CloseAsync();
     }
 }

@@ -8,7 +8,7 @@ using static Microsoft.Playwright.Assertions;
 namespace Commerce.Tests.Page;
 
 /// <summary>The page as shoppers use it, in a browser.</summary>
-public sealed class PageTests(CommerceStack stack) : StackTests(stack)
+public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTests(stack), IClassFixture<Chromium>
 {
     const double Tomorrow = 86_400;
 
@@ -37,13 +37,13 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public Task A_countdown_runs_and_the_event_opens_for_a_visitor_too() => BrowseAsync(async browser =>
     {
-        var opening = await Stack.EventAsync(opensIn: 20);
+        var opening = await Stack.EventAsync(opensIn: 12);
         var page = await browser.OpenAsync(Shop);
         await Expect(page.Locator("#stream")).ToHaveTextAsync("Sign in to go live");
         var countdown = page.Locator($"#event-{opening.Id} .countdown");
         var left = TimeSpan.ParseExact((await countdown.TextContentAsync())!, @"mm\:ss", CultureInfo.InvariantCulture);
         // The page knows the server's clock to a second.
-        Assert.InRange(left, opening.OpensAt!.Value - TimeProvider.System.GetUtcNow().UtcDateTime - TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(21));
+        Assert.InRange(left, opening.OpensAt!.Value - TimeProvider.System.GetUtcNow().UtcDateTime - TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(13));
         await Expect(StateOf(page, opening)).ToHaveTextAsync("Open now");
         await HearsAsync(page, "open now.");
     });
@@ -322,7 +322,7 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
             Assert.Single(answer.Headers.GetValues("Content-Security-Policy")));
         Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
 
-        await using var browser = await Browser.StartAsync();
+        await using var browser = chromium.Open();
         var page = await browser.OpenAsync(Shop);
         await page.EvaluateAsync("() => { const script = document.createElement('script'); script.text = 'window.injected = true'; document.body.append(script); }");
         Assert.False(await page.EvaluateAsync<bool>("window.injected === true"));
@@ -344,9 +344,9 @@ public sealed class PageTests(CommerceStack stack) : StackTests(stack)
         """;
 
     /// <summary>Whatever is done, no page may complain.</summary>
-    static Task BrowseAsync(Func<Browser, Task> story) => Eventually.UnspoiltAsync(async () =>
+    Task BrowseAsync(Func<Browser, Task> story) => Eventually.UnspoiltAsync(async () =>
     {
-        await using var browser = await Browser.StartAsync();
+        await using var browser = chromium.Open();
         await story(browser);
         Assert.Empty(browser.Complaints);
     });

@@ -2,7 +2,7 @@
 
 import { insist, isUndecided, newKey, pause, post, user } from './api.js';
 import { confirm, find, money, notice } from './dom.js';
-import { readAll, shop } from './shop.js';
+import { readAll, readMine, shop } from './shop.js';
 
 const underWay = new Set();
 
@@ -33,6 +33,7 @@ export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async
     await insist(`/api/coupons/${coupon.id}/issue`);
     shop.taken.add(coupon.id);
     notice(`${coupon.name} is yours.`, true);
+    arrival(coupon.id).catch(() => {});
   } catch (error) {
     // Perhaps by an answer that was lost.
     if (error.slug === 'coupon-already-issued') shop.taken.add(coupon.id);
@@ -40,6 +41,14 @@ export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async
     throw error;
   }
 });
+
+/** The coupon is the user's, its row is on the way: looks soon, then later, until it is there or the page reads everything again anyway. */
+async function arrival(couponId) {
+  for (let wait = 100; wait < 3000 && !shop.own.some(own => own.couponId === couponId); wait *= 2) {
+    await pause(wait);
+    await readMine();
+  }
+}
 
 export const cancel = (order, what) => act(`order ${order.orderId}`, async () => {
   if (!await confirm('Cancel this order?', `${what}, ${money(order.totalAmount)}. Its pieces go back to the shop.`, 'Cancel the order')) return;
