@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -22,21 +23,31 @@ namespace Commerce.Bench;
 /// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings beside it.</summary>
 sealed partial class BenchStack : IAsyncDisposable
 {
+    const int SigInt = 2, SigTerm = 15;
+
     static readonly string SigningKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
+
+    static PosixSignalRegistration[] s_signals = [];
+    static BenchStack? s_running;
 
     readonly DistributedApplication _app;
     readonly IHost _host;
-    readonly Process _ceilings;
+    readonly ConcurrentBag<Process> _started;
+    readonly Lazy<Task> _end;
 
     BenchStack(DistributedApplication app, IHost host, Process ceilings, Uri ceilingUrl)
     {
-        (_app, _host, _ceilings, CeilingUrl) = (app, host, ceilings, ceilingUrl);
+        (_app, _host, _started, CeilingUrl) = (app, host, [ceilings], ceilingUrl);
+        _end = new(EndAsync);
         ApiUrl = app.GetEndpoint("api", "http");
         Kafka = host.Services.GetRequiredService<IConfiguration>().GetConnectionString("kafka")!;
         SandboxUrl = app.GetEndpoint("payment-sandbox", "http");
         Admin = new HttpClient { BaseAddress = ApiUrl };
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
     }
+
+    /// <summary>Whether somebody wants the process to end: then what fails is no news.</summary>
+    public static bool Interrupted { get; private set; }
 
     public Uri ApiUrl { get; }
 
@@ -52,6 +63,7 @@ sealed partial class BenchStack : IAsyncDisposable
 
     public static async Task<BenchStack> StartAsync()
     {
+        s_signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM }.Select(signal => PosixSignalRegistration.Create(signal, Interrupt))];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(
             ["--Data:Keep=false", $"--Parameters:development-signing-key={SigningKey}"]);
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
@@ -91,7 +103,28 @@ sealed partial class BenchStack : IAsyncDisposable
         var host = hosting.Build();
         await host.StartAsync();
         await AnswersAsync(new Uri(url, "/alive"));
-        return new BenchStack(app, host, ceilings, url);
+        return s_running = new BenchStack(app, host, ceilings, url);
+    }
+
+    /// <summary>
+    /// In the middle of a measurement nobody looks whether it is to go on. What runs is ended, then this process; what was just being started is ended
+    /// by the one who started it, who looks after this process.
+    /// </summary>
+    static void Interrupt(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        Interrupted = true;
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                if (s_running is { } stack) await stack._end.Value;
+            }
+            finally
+            {
+                Environment.Exit(128 + (context.Signal == PosixSignal.SIGINT ? SigInt : SigTerm));
+            }
+        });
     }
 
     static async Task AnswersAsync(Uri url)
@@ -136,7 +169,7 @@ sealed partial class BenchStack : IAsyncDisposable
             .Select(v => v.Split('=', 2)).Select(v => (v[0], v[1]))];
 
     /// <summary>Workers with settings of their own, in place of the stack's, which are to be stopped.</summary>
-    public static async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
+    public async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Bench", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers"),
@@ -144,6 +177,7 @@ sealed partial class BenchStack : IAsyncDisposable
         foreach (var (name, value) in settings) start.Environment[name] = value;
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         var workers = Process.Start(start)!;
+        _started.Add(workers);
         workers.OutputDataReceived += (_, _) => { };
         workers.BeginOutputReadLine();
         await AnswersAsync(new Uri(url, "/alive"));
@@ -192,12 +226,18 @@ sealed partial class BenchStack : IAsyncDisposable
         return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => new(_end.Value);
+
+    async Task EndAsync()
     {
         Admin.Dispose();
-        _ceilings.Kill();
-        await _ceilings.WaitForExitAsync();
-        _ceilings.Dispose();
+        foreach (var process in _started)
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+
         await _host.StopAsync();
         _host.Dispose();
         await _app.DisposeAsync();

@@ -53,7 +53,7 @@ sealed class EventBench(BenchStack stack, bool quick)
         await stack.CommandAsync("workers", KnownResourceCommands.StopCommand);
         foreach (var (name, settings) in Paths)
         {
-            using var workers = await BenchStack.StartWorkersAsync([.. told, .. settings]);
+            var workers = await stack.StartWorkersAsync([.. told, .. settings]);
             foreach (var keys in new[] { 0, 20_000, 60_000 }) await DelayAsync(name, keys);
             workers.Kill();
             await workers.WaitForExitAsync();

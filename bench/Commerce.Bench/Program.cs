@@ -1,14 +1,23 @@
 using Commerce.Bench;
 
-return args switch
+try
 {
-    ["serve", var url] => await CeilingApi.RunAsync(url),
-    ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
-    ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
-    ["outbox", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], outboxAlone: true),
-    ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
-    _ => Usage(),
-};
+    return args switch
+    {
+        ["serve", var url] => await CeilingApi.RunAsync(url),
+        ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
+        ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
+        ["outbox", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], outboxAlone: true),
+        ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
+        _ => Usage(),
+    };
+}
+catch (Exception) when (BenchStack.Interrupted)
+{
+    // The process ends as soon as everything that it started has.
+    await Task.Delay(Timeout.Infinite);
+    throw;
+}
 
 static int Usage()
 {
