@@ -34,22 +34,25 @@ public sealed class OrderLedger(Ledger ledger)
             ORDER BY id DESC LIMIT @most
             """, new { userId, status, before, most }, cancellationToken);
 
-    /// <summary>What an order must be to be paid; of the table <c>orders</c>.</summary>
-    public const string Payable = "status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)";
+    /// <summary>What a row of <c>orders</c> must be for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>
+    public const string Payable = """
+        id = @orderId AND user_id = @userId AND total_amount = @amount AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
+          AND hold_expires_at > UTC_TIMESTAMP(6)
+        """;
 
     // The steps of a payment are texts, because each is sent together with what the payment's own tables need: the way to MySQL and back costs more
     // than the rows. They come first there, so the order's row is locked first.
 
     /// <summary>
     /// <c>CREATED → PENDING_PAYMENT</c> while the hold lives. The first time the hold is made to last <c>@extension</c> µs from now; again for an order
-    /// that is pending already it changes nothing. Finds no row where <c>@userId</c> cannot pay <c>@amount</c> for <c>@orderId</c>.
+    /// that is pending already it changes nothing. Finds no row where the order is not <see cref="Payable"/>.
     /// </summary>
     public const string Prepare = $"""
         UPDATE orders
         SET status = 'PENDING_PAYMENT',
             hold_expires_at = IF(extended, hold_expires_at, GREATEST(hold_expires_at, UTC_TIMESTAMP(6) + INTERVAL @extension MICROSECOND)),
             extended = TRUE
-        WHERE id = @orderId AND user_id = @userId AND total_amount = @amount AND {Payable}
+        WHERE {Payable}
         """;
 
     /// <summary>

@@ -73,15 +73,14 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
         CancellationToken cancellationToken) =>
         ledger.TryTransactAsync(async transaction =>
         {
-            const string ThisOrder = $"id = @orderId AND user_id = @userId AND total_amount = @amount AND {OrderLedger.Payable}";
             var payment = await transaction.SingleAsync<PayablePayment>($"""
                 {OrderLedger.Prepare};
-                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, id, user_id, total_amount, 'PENDING' FROM orders WHERE {ThisOrder}
+                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, id, user_id, total_amount, 'PENDING' FROM orders WHERE {OrderLedger.Payable}
                 ON DUPLICATE KEY UPDATE payment.id = payment.id;
                 SELECT p.id AS PaymentId, p.order_id AS OrderId, p.user_id AS UserId, p.amount AS Amount, p.status AS Status,
                        (SELECT g.name FROM order_item i JOIN product g ON g.id = i.product_id WHERE i.order_id = @orderId ORDER BY g.id LIMIT 1) AS ProductName,
                        (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`
-                FROM payment p WHERE p.order_id = (SELECT id FROM orders WHERE {ThisOrder})
+                FROM payment p WHERE p.order_id = (SELECT id FROM orders WHERE {OrderLedger.Payable})
                 """, new { userId, orderId, amount, paymentId = NewId(), extension = (long)extension.TotalMicroseconds });
             if (payment is not null) await withinTransaction(transaction, payment);
             return payment;
