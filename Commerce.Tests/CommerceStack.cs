@@ -4,6 +4,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Auditing;
+using Commerce.Core.Payments;
 using Commerce.Tests;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -91,6 +92,17 @@ public sealed class CommerceStack : IAsyncDisposable
 
     /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>
     public void Arm(string failpoint) => File.WriteAllText(Path.Combine(_failpoints.FullName, failpoint), "");
+
+    /// <summary>
+    /// <see cref="Sandbox.WithFaultsAsync"/>, once no payment and no refund of an earlier test is still to be settled: it would use up the faults that are
+    /// counted. Not of the history, which is asked about given up payments for a long time yet.
+    /// </summary>
+    public async Task<IAsyncDisposable> WithGatewayFaultsAsync(params SandboxFault[] faults)
+    {
+        var payments = Services.GetRequiredService<PaymentLedger>();
+        await Eventually.EqualAsync(0, () => payments.CountWaitingAsync(TestContext.Current.CancellationToken));
+        return await Sandbox.WithFaultsAsync(faults);
+    }
 
     /// <summary>Waits until a resource is healthy.</summary>
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>

@@ -173,7 +173,7 @@ public sealed class PaymentSandboxTests(CommerceStack stack) : StackTests(stack)
     public async Task Faults_for_everybody_hit_so_many_calls_of_one_operation()
     {
         var id = await Stack.Sandbox.PayAsync(_order, 500);
-        await using var _ = await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "apply", Count: 2, Code: "NotEnoughAccountBalance"));
+        await using var _ = await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "apply", Count: 2, Code: "NotEnoughAccountBalance"));
 
         Assert.Equal(0, (int)(await HistoryAsync(new { paymentId = id }))["body"]!["totalCount"]!);
         Assert.Equal("NotEnoughAccountBalance", (string?)(await ApplyAsync(id, key: _order))["code"]);
@@ -186,9 +186,9 @@ public sealed class PaymentSandboxTests(CommerceStack stack) : StackTests(stack)
     {
         async Task<string> RunAsync()
         {
-            await using var _ = await Stack.Sandbox.WithFaultsAsync(new SandboxFault("code", "history", Code: "Fail", Probability: 0.5, Seed: 7));
+            var id = await Stack.Sandbox.PayAsync(_order, 500, fault: new("code", "history", Code: "Fail", Probability: 0.5, Seed: 7));
             var codes = new List<string?>();
-            for (var i = 0; i < 20; i++) codes.Add((string?)(await HistoryAsync(new { merchantPayKey = _order }))["code"]);
+            for (var i = 0; i < 20; i++) codes.Add((string?)(await HistoryAsync(new { paymentId = id }))["code"]);
             return string.Join(' ', codes);
         }
 
