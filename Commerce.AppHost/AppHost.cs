@@ -2,7 +2,8 @@ using Microsoft.Extensions.Configuration;
 
 var builder = DistributedApplication.CreateBuilder(args);
 
-var mysql = builder.AddMySql("mysql");
+// A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
+var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
 var redis = builder.AddRedis("redis");
 var kafka = builder.AddKafka("kafka");
 var commerce = mysql.AddDatabase("commerce");

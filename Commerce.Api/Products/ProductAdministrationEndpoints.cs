@@ -11,12 +11,17 @@ static class ProductAdministrationEndpoints
     public static void MapProductAdministration(this IEndpointRouteBuilder app)
     {
         var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        products.MapGet("/", ListAsync);
         products.MapPost("/", CreateAsync);
         products.MapGet("/{id:long}", FindAsync);
         products.MapPut("/{id:long}", ChangeAsync);
         products.MapPost("/{id:long}/stock", AdjustAsync);
         products.MapGet("/{id:long}/stock", ListChangesAsync);
     }
+
+    static async Task<Ok<IReadOnlyList<Product>>> ListAsync(
+        ProductAdministration products, CancellationToken cancellationToken, long? before = null) =>
+        TypedResults.Ok(await products.ListAsync(before, cancellationToken));
 
     static async Task<Results<Created<Product>, ProblemResult>> CreateAsync(
         ProductDefinition definition, ProductAdministration products, CancellationToken cancellationToken)

@@ -15,9 +15,14 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
 
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
-    /// <summary>All products that are on sale, by id, at most 200.</summary>
+    /// <summary>The products that are on sale, the newest first, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) =>
-        ledger.QueryAsync<Product>($"SELECT {Product.Columns} FROM product WHERE on_sale ORDER BY id LIMIT 200", null, cancellationToken);
+        ledger.QueryAsync<Product>($"SELECT {Product.Columns} FROM product WHERE on_sale ORDER BY id DESC LIMIT 200", null, cancellationToken);
+
+    /// <summary>The newest products, on sale or not, at most 200, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) =>
+        ledger.QueryAsync<Product>(
+            $"SELECT {Product.Columns} FROM product WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT 200", new { before }, cancellationToken);
 
     /// <summary>One product, on sale or not; null where there is none.</summary>
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>

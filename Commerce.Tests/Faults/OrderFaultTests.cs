@@ -235,9 +235,30 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
     });
 }
 
-/// <summary>A ledger that stops where it stands.</summary>
+/// <summary>A ledger, or who uses it, stops where it stands.</summary>
 public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
+    [Fact]
+    public async Task A_process_that_freezes_inside_a_transaction_holds_others_up_for_seconds_only()
+    {
+        const string Lock = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR UPDATE";
+        var (locked, thaw) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var frozen = Ledger.TransactAsync(async transaction =>
+        {
+            await transaction.SingleAsync<int>(Lock);
+            locked.SetResult();
+            await thaw.Task;
+            return await transaction.SingleAsync<int>(Lock);
+        }, Cancelled);
+        await locked.Task;
+
+        await Eventually.DoneAsync(() => Ledger.TransactAsync(transaction => transaction.SingleAsync<int>(Lock), Cancelled));
+
+        thaw.SetResult();
+        Assert.True(DependencyFaults.Is(await Assert.ThrowsAnyAsync<Exception>(() => frozen)));
+        await AuditAsync();
+    }
+
     [Theory]
     [InlineData("the commit")]
     [InlineData("the rollback")]

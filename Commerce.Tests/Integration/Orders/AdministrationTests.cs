@@ -43,11 +43,25 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     [Theory]
     [InlineData("/api/admin/orders")]
     [InlineData("/api/admin/payments")]
+    [InlineData("/api/admin/products")]
     [InlineData("/api/admin/products/1")]
     public async Task Members_see_nothing_of_it(string path)
     {
         using var answer = await (await Stack.UsersAsync("curious", 1))[0].GetAsync(path);
         await answer.ShouldBeProblemAsync(HttpStatusCode.Forbidden, "forbidden");
+    }
+
+    [Fact]
+    public async Task Products_are_listed_page_by_page_newest_first_on_sale_or_not()
+    {
+        var (older, newer) = (await Stack.ProductAsync(stock: 10), await Stack.ProductAsync(stock: 10));
+        using (await ChangeAsync(newer.Id, new { name = newer.Name, price = newer.Price, onSale = false })) { }
+
+        Assert.Equal([newer.Id, older.Id], (await ProductsAsync("/api/admin/products")).Take(2).Select(p => p.Id));
+        Assert.Equal(older.Id, (await ProductsAsync($"/api/admin/products?before={newer.Id}"))[0].Id);
+        Assert.Equal(older.Id, (await ProductsAsync("/api/products"))[0].Id);
+
+        async Task<List<Product>> ProductsAsync(string path) => (await Stack.Admin.GetFromJsonAsync<List<Product>>(path, Cancelled))!;
     }
 
     [Fact]
