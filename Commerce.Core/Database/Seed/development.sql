@@ -5,10 +5,10 @@ INSERT IGNORE INTO coupon (id, name, discount, total_quantity, starts_at, ends_a
   (4, 'Last season: 1,000 won off', 1000, 500, '2025-01-01', '2025-02-01');
 
 INSERT IGNORE INTO product (id, name, price, stock) VALUES
-  (1, 'Mechanical keyboard', 129000, 50),
-  (2, 'Noise-cancelling headphones', 289000, 20),
-  (3, 'Desk lamp', 45000, 200),
-  (4, 'Limited sneakers', 199000, 5);
+  (1, 'Limited sneakers', 199000, 5),
+  (2, 'Desk lamp', 45000, 200),
+  (3, 'Noise-cancelling headphones', 289000, 20),
+  (4, 'Mechanical keyboard', 129000, 50);
 
 INSERT IGNORE INTO member (id, name, role) VALUES
   ('alice', 'Alice', 'MEMBER'), ('bob', 'Bob', 'MEMBER'), ('carol', 'Carol', 'MEMBER'), ('admin', 'Admin', 'ADMIN');
