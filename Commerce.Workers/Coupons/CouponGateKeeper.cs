@@ -28,7 +28,8 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     const int Together = 1000;
     const int MostOver = 10_000;
 
-    readonly ConcurrentDictionary<long, Task> _rebuilding = new();
+    /// <summary>The coupons whose gate is being rebuilt here.</summary>
+    readonly ConcurrentDictionary<long, byte> _rebuilding = new();
 
     /// <summary>The gates of which Redis was told that they are over. To tell it again does no harm.</summary>
     readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
@@ -68,7 +69,8 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
                     break;
                 default:
                     // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.
-                    _rebuilding[coupon.Id] = Task.Run(() => RebuildAsync(coupon, cancellationToken), CancellationToken.None);
+                    // Noted before it begins: one that is not ours to rebuild ends at once, and would be taken for being rebuilt for ever.
+                    if (_rebuilding.TryAdd(coupon.Id, 0)) _ = Task.Run(() => RebuildAsync(coupon, cancellationToken), CancellationToken.None);
                     break;
             }
         }
