@@ -102,7 +102,7 @@ sealed class IdempotentRequest
             var result = await RunAsync(claim, work);
             var answer = claim.Answer ?? await BufferAsync(result);
             kept = claim.Answer is not null;
-            if (!kept && answer.Status < StatusCodes.Status500InternalServerError && answer.Status != StatusCodes.Status429TooManyRequests
+            if (!kept && claim.Asked && answer.Status < StatusCodes.Status500InternalServerError && answer.Status != StatusCodes.Status429TooManyRequests
                 && _http.Response.Headers.RetryAfter.Count == 0)
             {
                 await _store.CompleteAsync(Scope, claim.Name, answer, CancellationToken.None);
@@ -118,7 +118,7 @@ sealed class IdempotentRequest
         }
         finally
         {
-            if (!kept) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
+            if (!kept && claim.Asked) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
         }
     }
 
@@ -205,12 +205,19 @@ sealed class IdempotentRequest
         /// <summary>Of this worker.</summary>
         public string Name { get; } = Guid.NewGuid().ToString();
 
+        /// <summary>Whether the key was asked for: an answer that was there before the work has none to be stored under.</summary>
+        public bool Asked { get; private set; }
+
         /// <summary>Null where the answer is to be stored after the work.</summary>
         public StoredAnswer? Answer { get; private set; }
 
         /// <summary>Adds the claim to the transaction: first of all.</summary>
         /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
-        public Task TakeAsync(Statements transaction) => IdempotencyStore.ClaimAsync(transaction, scope, bodyHash, Name);
+        public Task TakeAsync(Statements transaction)
+        {
+            Asked = true;
+            return IdempotencyStore.ClaimAsync(transaction, scope, bodyHash, Name);
+        }
 
         /// <summary>Adds the answer to the transaction: last of all, so that nothing but the commit can fail after it.</summary>
         public async Task CompleteAsync<T>(Statements transaction, int status, T value, JsonTypeInfo<T> type)
