@@ -59,7 +59,7 @@ public static class Eventually
             }
             catch (Exception e) when (i < Tries && (e is Xunit.Sdk.XunitException || DependencyFaults.Is(e)))
             {
-                TestContext.Current.SendDiagnosticMessage($"Again, because of: {e.Message}");
+                TestContext.Current.TestOutputHelper?.WriteLine($"Again, because of: {e}");
             }
         }
     }
