@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 
 var builder = DistributedApplication.CreateBuilder(args);
+builder.UseNativeServersWithoutContainers().RunProjectsAsPrograms();
 
 // A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
 var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");

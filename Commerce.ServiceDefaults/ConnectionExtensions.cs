@@ -31,6 +31,8 @@ public static class ConnectionExtensions
         builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
         {
             settings.DisableMetrics = true;
+            // Aspire's check sends a message to a topic of its own at every probe.
+            settings.DisableHealthChecks = true;
             // Every message may come twice (consumers are idempotent) and their order does not matter, so there is no idempotent producer
             // whose fatal errors end it.
             settings.Config.Acks = Acks.All;

@@ -33,11 +33,9 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
 
         var servers = redis.GetEndPoints().Select(e => redis.GetServer(e)).ToList();
-        // Without a cluster it is a primary with replicas. Where two call themselves primary, nobody knows. Newer clients call it IsReplica.
-#pragma warning disable CS0618
+        // Without a cluster it is a primary with replicas. Where two call themselves primary, nobody knows.
         var at = servers.Select(s => s.ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null)?.EndPoint
-            ?? (servers.Where(s => s.IsConnected && !s.IsSlave).Take(2).ToList() is [var primary] ? primary.EndPoint : null);
-#pragma warning restore CS0618
+            ?? (servers.Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList() is [var primary] ? primary.EndPoint : null);
         return at is not null && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
     }
 

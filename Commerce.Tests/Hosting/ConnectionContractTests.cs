@@ -7,7 +7,7 @@ namespace Commerce.Tests.Hosting;
 /// <summary>What the servers hand over, seen without starting them: names and shapes are Aspire's.</summary>
 public sealed class ConnectionContractTests
 {
-    readonly IDistributedApplicationTestingBuilder _builder = DistributedApplicationTestingBuilder.Create();
+    readonly IDistributedApplicationTestingBuilder _builder = DistributedApplicationTestingBuilder.Create([], (options, _) => options.AssemblyName = "Commerce.AppHost");
 
     [Fact]
     public void A_MySQL_database_has_the_connection_string_of_its_server_and_its_name()

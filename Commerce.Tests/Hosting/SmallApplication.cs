@@ -28,7 +28,7 @@ public sealed class SmallApplication : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _portTaker.Start();
-        var builder = DistributedApplicationTestingBuilder.Create("--DcpPublisher:RandomizePorts=false");
+        var builder = DistributedApplicationTestingBuilder.Create(["--DcpPublisher:RandomizePorts=false"], (options, _) => options.AssemblyName = "Commerce.AppHost");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
         builder.Services.AddHealthChecks().AddCheck("on-purpose", () => HealthCheckResult.Unhealthy("sick on purpose"));
 

@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace Commerce.Hosting.Native;
+
+/// <summary>
+/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID</c> belongs to one run; the next run removes it when its process is gone. Both are
+/// readable by this user only. The folder is in the AppHost's parent, or where the setting <c>NativeServers:Data</c> says.
+/// </summary>
+sealed class DataFolders
+{
+    readonly string _root;
+
+    public DataFolders(IDistributedApplicationBuilder builder)
+    {
+        _root = builder.Configuration["NativeServers:Data"] ?? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data"));
+        var runs = Path.Combine(_root, "run");
+        if (Directory.Exists(runs))
+            foreach (var ended in Directory.EnumerateDirectories(runs).Where(run => !Directory.Exists($"/proc/{Path.GetFileName(run)}")))
+                Directory.Delete(ended, recursive: true);
+        Run = Make(Path.Combine(runs, Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteRun();
+    }
+
+    public string Run { get; }
+
+    public string HomeOf(ContainerResource container) => container.Annotations.OfType<ContainerMountAnnotation>().FirstOrDefault() switch
+    {
+        { Type: ContainerMountType.Volume, Source: { } name } => Make(Path.Combine(_root, name)),
+        { Type: ContainerMountType.BindMount, Source: { } folder } => folder,
+        _ => Make(Path.Combine(Run, container.Name)),
+    };
+
+    void DeleteRun()
+    {
+        try
+        {
+            Directory.Delete(Run, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A server is still writing. The next run removes the rest.
+        }
+    }
+
+    static string Make(string folder) =>
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+}

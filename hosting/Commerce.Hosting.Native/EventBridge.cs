@@ -1,0 +1,71 @@
+using Aspire.Hosting.Eventing;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Hosting.Native;
+
+/// <summary>
+/// Passes events and states of a process on to the subscribers of its container, and to the container's children (databases). For containers
+/// Aspire does that itself.
+/// </summary>
+sealed partial class EventBridge(
+    IReadOnlyList<NativeServerResource> servers, DistributedApplicationModel model, IDistributedApplicationEventing eventing,
+    ResourceNotificationService notifications, ResourceLoggerService loggers, IServiceProvider services, IHostApplicationLifetime lifetime)
+{
+    public void Start()
+    {
+        foreach (var server in servers)
+        {
+            eventing.Subscribe<ConnectionStringAvailableEvent>(server, (_, cancellationToken) => PassOnConnectionStringAsync(server, cancellationToken));
+            eventing.Subscribe<ResourceReadyEvent>(server, (_, cancellationToken) => PassOnReadyAsync(server, cancellationToken));
+        }
+        _ = Task.Run(FollowStatesAsync);
+    }
+
+    IEnumerable<IResourceWithParent> ChildrenOf(NativeServerResource server) =>
+        model.Resources.OfType<IResourceWithParent>().Where(child => child.Parent == server.Container);
+
+    // Never for the container itself: Aspire would publish a state for it, and the engine's watchers die of two resources with one name.
+    async Task PassOnConnectionStringAsync(NativeServerResource server, CancellationToken cancellationToken)
+    {
+        foreach (var child in ChildrenOf(server).OfType<IResourceWithConnectionString>())
+            await eventing.PublishAsync(new ConnectionStringAvailableEvent(child, services), cancellationToken);
+    }
+
+    async Task PassOnReadyAsync(NativeServerResource server, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await eventing.PublishAsync(new ResourceReadyEvent(server.Container, services), cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // An integration that creates databases here has not been told the connection string; the recipe has created them.
+            var logger = loggers.GetLogger(server);
+            LogReadyHandlerFailed(logger, e);
+        }
+    }
+
+    async Task FollowStatesAsync()
+    {
+        try
+        {
+            await foreach (var change in notifications.WatchAsync(lifetime.ApplicationStopping))
+                if (change.Resource is NativeServerResource server)
+                    foreach (var child in ChildrenOf(server))
+                        await notifications.PublishUpdateAsync(child, seen => seen.State?.Text == change.Snapshot.State?.Text ? seen : seen with
+                        {
+                            State = change.Snapshot.State,
+                            StartTimeStamp = change.Snapshot.StartTimeStamp,
+                            StopTimeStamp = change.Snapshot.StopTimeStamp,
+                        });
+        }
+        catch (OperationCanceledException)
+        {
+            // The application ends.
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "A handler that waits for the server failed")]
+    static partial void LogReadyHandlerFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,60 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Commerce.Hosting.Native;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Aspire.Hosting;
+
+/// <summary>Runs an application's servers as processes where there is no container engine.</summary>
+public static class NativeServerExtensions
+{
+    static readonly TimeSpan EngineDeadline = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// In run mode, where neither Docker nor Podman answers, MySQL, Redis and Kafka run as processes of this user instead of containers. Names,
+    /// endpoints, connection strings, health checks, waiting and commands stay the same. Call it first. The setting <c>NativeServers</c>
+    /// (<c>true</c>, <c>false</c>) decides in place of the search for an engine.
+    /// </summary>
+    /// <param name="builder">The application.</param>
+    /// <param name="configure">Adds recipes for other containers.</param>
+    /// <exception cref="DistributedApplicationException">At the start: a container has no recipe.</exception>
+    public static IDistributedApplicationBuilder UseNativeServersWithoutContainers(
+        this IDistributedApplicationBuilder builder, Action<IList<NativeServerRecipe>>? configure = null)
+    {
+        if (!builder.ExecutionContext.IsRunMode) return builder;
+        if (!(builder.Configuration.GetValue<bool?>("NativeServers") ?? !ContainerEngineAnswers())) return builder;
+
+        List<NativeServerRecipe> recipes = [new RedisRecipe(), new MySqlRecipe(), new KafkaRecipe(builder.Configuration)];
+        configure?.Invoke(recipes);
+        var folders = new DataFolders(builder);
+        builder.Eventing.Subscribe<BeforeStartEvent>((started, _) =>
+        {
+            var swap = ActivatorUtilities.CreateInstance<ContainerSwap>(started.Services, started.Model, recipes, folders);
+            swap.SwapAll();
+            return Task.CompletedTask;
+        });
+        return builder;
+    }
+
+    static bool ContainerEngineAnswers() => Answers("docker", "{{.ServerVersion}}") || Answers("podman", "{{.Version.Version}}");
+
+    static bool Answers(string program, string format)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(program, ["info", "--format", format])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
+            if (process.WaitForExit(EngineDeadline)) return process.ExitCode == 0;
+            process.Kill();
+        }
+        catch (Win32Exception)
+        {
+            // It is not installed.
+        }
+        return false;
+    }
+}

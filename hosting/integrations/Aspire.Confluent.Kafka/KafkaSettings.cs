@@ -1,0 +1,29 @@
+using Confluent.Kafka;
+
+namespace Aspire.Confluent.Kafka;
+
+/// <summary>Settings of <c>AddKafkaProducer</c>; configuration section <c>Aspire:Confluent:Kafka:Producer</c>.</summary>
+public sealed class KafkaProducerSettings
+{
+    /// <summary>The bootstrap servers. They win over those in <see cref="Config"/>.</summary>
+    public string? ConnectionString { get; set; }
+
+    public ProducerConfig Config { get; } = [];
+
+    public bool DisableHealthChecks { get; set; }
+
+    public bool DisableMetrics { get; set; }
+}
+
+/// <summary>Settings of <c>AddKeyedKafkaConsumer</c>; configuration section <c>Aspire:Confluent:Kafka:Consumer</c>.</summary>
+public sealed class KafkaConsumerSettings
+{
+    /// <summary>The bootstrap servers. They win over those in <see cref="Config"/>.</summary>
+    public string? ConnectionString { get; set; }
+
+    public ConsumerConfig Config { get; } = [];
+
+    public bool DisableHealthChecks { get; set; }
+
+    public bool DisableMetrics { get; set; }
+}
