@@ -40,11 +40,19 @@ public static partial class FaultInjection
     /// <summary>Lets a frozen process go on.</summary>
     public static Task ThawAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigCont);
 
-    /// <summary>The broker goes away as one whose process stops: connections break, new ones are refused, its log stays.</summary>
-    public static Task BrokerAwayAsync(this CommerceStack stack) => SendAsync(stack, "kafka", SigUsr1);
+    /// <summary>The broker dies: connections break, new ones are refused, its log stays. The mock broker, whose log is in memory, only plays dead.</summary>
+    public static async Task BrokerAwayAsync(this CommerceStack stack)
+    {
+        if (await stack.HasMockBrokerAsync()) await SendAsync(stack, "kafka", SigUsr1);
+        else await stack.KillAsync("kafka");
+    }
 
     /// <summary>The broker is back with its log.</summary>
-    public static Task BrokerBackAsync(this CommerceStack stack) => SendAsync(stack, "kafka", SigUsr2);
+    public static async Task BrokerBackAsync(this CommerceStack stack)
+    {
+        if (await stack.HasMockBrokerAsync()) await SendAsync(stack, "kafka", SigUsr2);
+        else await stack.StartAsync("kafka");
+    }
 
     /// <summary>Waits until the resource's process has ended.</summary>
     public static Task StoppedAsync(this CommerceStack stack, string resource) =>
@@ -104,6 +112,13 @@ public static partial class FaultInjection
         var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
             e => e.Snapshot.Properties.Any(p => p is { Name: "executable.pid", Value: not null }), Deadline().Token);
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
+    }
+
+    // Not by the process, which may be dead.
+    static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)
+    {
+        var seen = await stack.App.ResourceNotifications.WaitForResourceAsync("kafka", _ => true, Deadline().Token);
+        return $"{seen.Snapshot.Properties.Single(p => p.Name == "executable.path").Value}".EndsWith("MockKafkaBroker", StringComparison.Ordinal);
     }
 
     static async Task SendAsync(CommerceStack stack, string resource, int signal) =>

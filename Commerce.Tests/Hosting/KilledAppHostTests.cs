@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Commerce.Tests.Hosting;
@@ -15,7 +17,15 @@ public sealed class KilledAppHostTests
         var start = new ProcessStartInfo("dotnet")
         {
             ArgumentList = { "exec", Path.Combine(AppContext.BaseDirectory, "Commerce.AppHost.dll"), "--Data:Keep=false", "--DcpPublisher:RandomizePorts=true" },
-            Environment = { [Mark] = mark, ["DOTNET_ENVIRONMENT"] = "Development" },
+            Environment =
+            {
+                [Mark] = mark,
+                ["DOTNET_ENVIRONMENT"] = "Development",
+                ["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] = "true",
+                ["ASPNETCORE_URLS"] = FreeUrl(),
+                ["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] = FreeUrl(),
+                ["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] = FreeUrl(),
+            },
             RedirectStandardOutput = true,
         };
         using var appHost = Process.Start(start)!;
@@ -30,6 +40,13 @@ public sealed class KilledAppHostTests
         }
 
         await Eventually.GetAsync(() => Task.FromResult(string.Join(", ", Marked(mark))), left => left.Length == 0);
+    }
+
+    static string FreeUrl()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return $"http://{listener.LocalEndpoint}";
     }
 
     static async Task SaysAsync(Process process, string text, TimeSpan deadline)

@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Commerce.Hosting.Native;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Tests.Hosting;
+
+/// <summary>
+/// A small application whose containers run as processes: real servers, and containers of the tests' own with a recipe that runs a shell
+/// script. Started once for all tests of a class.
+/// </summary>
+public sealed class NativeApplication : IAsyncLifetime
+{
+    readonly TcpListener _portTaker = new(IPAddress.Loopback, 0);
+    readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("commerce-native-");
+    DistributedApplication? _app;
+    Task _starting = Task.CompletedTask;
+
+    public DistributedApplication App => _app!;
+
+    public ResourceNotificationService States => App.ResourceNotifications;
+
+    public int TakenPort => ((IPEndPoint)_portTaker.LocalEndpoint).Port;
+
+    /// <summary>The folder of the data volumes.</summary>
+    public string Data => _data.FullName;
+
+    /// <summary>Ends a wait that would last for ever.</summary>
+    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token;
+
+    public static IDistributedApplicationTestingBuilder CreateBuilder(string data) => DistributedApplicationTestingBuilder.Create(
+        ["--DcpPublisher:RandomizePorts=false", "--NativeServers=true", $"--NativeServers:Data={data}"],
+        (options, _) => options.AssemblyName = "Commerce.AppHost");
+
+    public async ValueTask InitializeAsync()
+    {
+        _portTaker.Start();
+        var builder = CreateBuilder(Data);
+        builder.UseNativeServersWithoutContainers(recipes =>
+        {
+            recipes.Add(new ScriptRecipe("script", "exec sleep 1000"));
+            recipes.Add(new ScriptRecipe("sick", "exec sleep 1000", HealthCheckResult.Unhealthy("sick on purpose")));
+            recipes.Add(new ScriptRecipe("dies", "echo said; echo complained >&2; exit 3"));
+            recipes.Add(new ScriptRecipe("missing", null));
+        });
+        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
+
+        var redis = builder.AddRedis("redis").WithDataVolume("kept");
+        var mysql = builder.AddMySql("mysql");
+        var database = mysql.AddDatabase("ledger-db", "ledger");
+        var kafka = builder.AddKafka("kafka");
+        builder.AddRedis("wants-taken-port", port: TakenPort);
+
+        builder.AddContainer("dies", "dies").WithEndpoint(name: "tcp");
+        Shell("after-missing").WaitFor(builder.AddContainer("missing", "missing").WithEndpoint(name: "tcp"));
+        Shell("after-sick").WaitFor(builder.AddContainer("sick", "sick").WithEndpoint(name: "tcp").WithHealthCheck("sick-check"));
+        builder.Services.AddHealthChecks().AddCheck("sick-check", () => HealthCheckResult.Healthy());
+
+        Shell("after-database").WaitFor(database);
+        Shell("consumer").WithReference(redis).WithReference(database).WithReference(kafka);
+
+        _app = await builder.BuildAsync();
+        // Not awaited: it ends when everything was started, and what waits for the sick one never is.
+        _starting = _app.StartAsync();
+
+        IResourceBuilder<ExecutableResource> Shell(string name) => builder.AddExecutable(name, "sleep", ".", "1000");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await App.StopAsync();
+        await ((Task)Task.WhenAny(_starting)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await App.DisposeAsync();
+        _portTaker.Dispose();
+        _data.Delete(recursive: true);
+    }
+
+    public Task<ResourceEvent> SeenAsync(string resource, Func<CustomResourceSnapshot, bool> predicate) =>
+        States.WaitForResourceAsync(resource, e => predicate(e.Snapshot), Deadline);
+
+    public Task<string> ReachedAsync(string resource, params string[] states) => States.WaitForResourceAsync(resource, states, Deadline);
+
+    public Task HealthyAsync(string resource) => States.WaitForResourceHealthyAsync(resource, Deadline);
+
+    /// <summary>The id of the process that runs, once it is another one than <paramref name="before"/>.</summary>
+    public async Task<int> PidAsync(string resource, int before = 0) =>
+        Pid((await SeenAsync(resource, s => s.State?.Text == KnownResourceStates.Running && Pid(s) is var pid && pid != 0 && pid != before)).Snapshot);
+
+    public async Task CommandAsync(string resource, string command)
+    {
+        var result = await App.ResourceCommands.ExecuteCommandAsync(resource, command, Deadline);
+        Assert.True(result.Success, result.Message);
+    }
+
+    /// <summary>A line of the console output that holds the text, once there is one.</summary>
+    public async Task<LogLine> SaidAsync(string resource, string text)
+    {
+        var id = (await SeenAsync(resource, _ => true)).ResourceId;
+        await foreach (var lines in App.Services.GetRequiredService<ResourceLoggerService>().WatchAsync(id).WithCancellation(Deadline))
+            foreach (var line in lines)
+                if (line.Content.Contains(text, StringComparison.Ordinal)) return line;
+        throw new InvalidOperationException($"'{resource}' has ended without saying '{text}'.");
+    }
+
+    static int Pid(CustomResourceSnapshot snapshot) =>
+        Convert.ToInt32(snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value, CultureInfo.InvariantCulture);
+
+    /// <summary>Runs a container of the image <paramref name="image"/> as a shell script; it is not installed where there is none.</summary>
+    sealed class ScriptRecipe(string image, string? script, HealthCheckResult? health = null) : NativeServerRecipe
+    {
+        public override string Name => image;
+
+        public override string HowToInstall => "Write one.";
+
+        public override bool Fits(ContainerResource container) => container.Name == image;
+
+        public override string? FindProgram() => script is null ? null : "/bin/sh";
+
+        public override Task<IEnumerable<string>> PrepareAsync(NativeServerStart start, CancellationToken cancellationToken) =>
+            Task.FromResult<IEnumerable<string>>(["-c", script!]);
+
+        public override IHealthCheck HealthCheckOf(ContainerResource container) => new Said(health ?? HealthCheckResult.Healthy());
+
+        sealed class Said(HealthCheckResult result) : IHealthCheck
+        {
+            public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(result);
+        }
+    }
+}
