@@ -6,6 +6,8 @@ using Commerce.Core;
 using Commerce.Core.Auditing;
 using Commerce.Core.Payments;
 using Commerce.Tests;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -61,7 +63,7 @@ public sealed class CommerceStack : IAsyncDisposable
         {
             if (_host is not null) return;
             using var deadline = new CancellationTokenSource(StartDeadline);
-            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
+            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project)
                     .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
@@ -107,6 +109,31 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>Waits until a resource is healthy.</summary>
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
+
+    /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
+    public async Task CreateTopicAsync(string topic)
+    {
+        using var admin = new DependentAdminClientBuilder(Services.GetRequiredService<IProducer<string?, byte[]?>>().Handle).Build();
+        try
+        {
+            await Eventually.DoneAsync(() => CreateAsync(admin));
+        }
+        catch (CreateTopicsException e) when (e.Results.All(r => r.Error.Code == ErrorCode.TopicAlreadyExists))
+        {
+            // Another test has made it.
+        }
+        catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_UnsupportedFeature)
+        {
+            await Eventually.DoneAsync(() =>
+                Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(topic, new Message<string?, byte[]?>()));
+        }
+
+        async Task<bool> CreateAsync(IAdminClient client)
+        {
+            await client.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4 }]);
+            return true;
+        }
+    }
 
     /// <summary>Calls the Api as this user, again where it says to come again.</summary>
     public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")

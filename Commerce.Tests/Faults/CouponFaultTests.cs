@@ -321,6 +321,8 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var topic = $"TEST-{Guid.NewGuid():N}";
         using var letters = new CounterListener("commerce.dead_letters");
+        await Stack.CreateTopicAsync(topic);
+        await Stack.CreateTopicAsync(Topics.DeadLetters(topic));
         await Eventually.DoneAsync(() => Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = [1] }, Cancelled));
         using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
         {

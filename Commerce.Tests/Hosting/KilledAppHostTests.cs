@@ -16,7 +16,7 @@ public sealed class KilledAppHostTests
         var mark = Guid.NewGuid().ToString("N");
         var start = new ProcessStartInfo("dotnet")
         {
-            ArgumentList = { "exec", Path.Combine(AppContext.BaseDirectory, "Commerce.AppHost.dll"), "--Data:Keep=false", "--DcpPublisher:RandomizePorts=true" },
+            ArgumentList = { "exec", Path.Combine(AppContext.BaseDirectory, "Commerce.AppHost.dll"), "--NativeServers=true", "--Data:Keep=false", "--DcpPublisher:RandomizePorts=true" },
             Environment =
             {
                 [Mark] = mark,

@@ -32,7 +32,7 @@ public sealed class NativeApplication : IAsyncLifetime
     public string Data => _data.FullName;
 
     /// <summary>Ends a wait that would last for ever.</summary>
-    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token;
+    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(40)).Token;
 
     public static IDistributedApplicationTestingBuilder CreateBuilder(string data) => DistributedApplicationTestingBuilder.Create(
         ["--DcpPublisher:RandomizePorts=false", "--NativeServers=true", $"--NativeServers:Data={data}"],
@@ -46,7 +46,7 @@ public sealed class NativeApplication : IAsyncLifetime
         {
             recipes.Add(new ScriptRecipe("script", "exec sleep 1000"));
             recipes.Add(new ScriptRecipe("sick", "exec sleep 1000", HealthCheckResult.Unhealthy("sick on purpose")));
-            recipes.Add(new ScriptRecipe("dies", "echo said; echo complained >&2; exit 3"));
+            recipes.Add(new ScriptRecipe("dies", "echo sa''id; echo compl''ained >&2; exit 3"));
             recipes.Add(new ScriptRecipe("missing", null));
         });
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
@@ -91,6 +91,10 @@ public sealed class NativeApplication : IAsyncLifetime
     /// <summary>The id of the process that runs, once it is another one than <paramref name="before"/>.</summary>
     public async Task<int> PidAsync(string resource, int before = 0) =>
         Pid((await SeenAsync(resource, s => s.State?.Text == KnownResourceStates.Running && Pid(s) is var pid && pid != 0 && pid != before)).Snapshot);
+
+    /// <summary>Of a server that may not have been started yet.</summary>
+    public async Task<string?> ConnectionStringAsync(string resource) => await App.Services.GetRequiredService<DistributedApplicationModel>()
+        .Resources.OfType<IResourceWithConnectionString>().Single(r => r.Name == resource).GetConnectionStringAsync(Deadline);
 
     public async Task CommandAsync(string resource, string command)
     {

@@ -1,12 +1,13 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Testing;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.Tests.Hosting;
 
 /// <summary>What an application may expect of its servers where there is no container engine.</summary>
+[SupportedOSPlatform("linux")]
 public sealed class NativeServerTests(NativeApplication application) : IClassFixture<NativeApplication>
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -15,7 +16,7 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
     public async Task A_server_that_is_killed_is_shown_as_ended_and_comes_back_on_its_port(string server)
     {
         await application.HealthyAsync(server);
-        var before = await application.App.GetConnectionStringAsync(server, Cancelled);
+        var before = await application.ConnectionStringAsync(server);
         var pid = await application.PidAsync(server);
         using (var process = Process.GetProcessById(pid)) process.Kill();
         var ended = await application.SeenAsync(server, s => KnownResourceStates.TerminalStates.Contains(s.State?.Text) && s.ExitCode is not null);
@@ -24,7 +25,7 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
         await application.CommandAsync(server, KnownResourceCommands.StartCommand);
         await application.PidAsync(server, before: pid);
         await application.HealthyAsync(server);
-        Assert.Equal(before, await application.App.GetConnectionStringAsync(server, Cancelled));
+        Assert.Equal(before, await application.ConnectionStringAsync(server));
     }
 
     [Fact]
@@ -84,7 +85,7 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
         Assert.NotEqual(first, await application.PidAsync("redis", before: second));
 
         async Task<StackExchange.Redis.ConnectionMultiplexer> ConnectAsync() =>
-            await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync((await application.App.GetConnectionStringAsync("redis", Cancelled))!);
+            await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync((await application.ConnectionStringAsync("redis"))!);
     }
 
     [Theory, InlineData("redis"), InlineData("mysql"), InlineData("kafka")]
@@ -109,7 +110,7 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
     public async Task A_password_is_on_no_command_line_and_in_no_file_that_others_can_read(string server)
     {
         await application.HealthyAsync(server);
-        var connection = await application.App.GetConnectionStringAsync(server, Cancelled);
+        var connection = await application.ConnectionStringAsync(server);
         var password = connection!.Split(';', ',').Select(part => part.Split('=', 2)).First(p => p[0].Equals("password", StringComparison.OrdinalIgnoreCase))[1];
         var pid = await application.PidAsync(server);
         Assert.DoesNotContain(password, await File.ReadAllTextAsync($"/proc/{pid}/cmdline", Cancelled), StringComparison.Ordinal);
@@ -123,7 +124,7 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
         var consumer = (await application.SeenAsync("consumer", s => s.EnvironmentVariables.Length > 0)).Snapshot.EnvironmentVariables
             .Where(v => v.IsFromSpec).ToDictionary(v => v.Name, v => v.Value);
         foreach (var (name, server) in new[] { ("ledger-db", "ledger-db"), ("redis", "redis"), ("kafka", "kafka") })
-            Assert.Equal(await application.App.GetConnectionStringAsync(server, Cancelled), consumer[$"ConnectionStrings__{name}"]);
+            Assert.Equal(await application.ConnectionStringAsync(server), consumer[$"ConnectionStrings__{name}"]);
         Assert.Superset(
             new HashSet<string>
             {

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace Commerce.Tests.Page;
 
-/// <summary>Chromium without a window, as <c>offline/install/chromium.sh</c> has put it into the cache. Started once: that takes longer than most stories.</summary>
+/// <summary>Chromium without a window, as <c>hosting/install/chromium.sh</c> has put it into the cache. Started once: that takes longer than most stories.</summary>
 public sealed class Chromium : IAsyncLifetime
 {
     IPlaywright _playwright = null!;
@@ -13,7 +13,7 @@ public sealed class Chromium : IAsyncLifetime
     {
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named : Path.Combine(Environment.GetEnvironmentVariable("HOME")!, ".cache");
         var program = Path.Combine(cache, "commerce", "chromium", "browser");
-        Assert.True(File.Exists(program), $"There is no {program}: offline/install/chromium.sh makes it, and ./commerce test runs that.");
+        Assert.True(File.Exists(program), $"There is no {program}: hosting/install/chromium.sh makes it, and ./commerce test runs that.");
         Assertions.SetDefaultExpectTimeout(60_000);
         _playwright = await Playwright.CreateAsync();
         _chromium = await _playwright.Chromium.LaunchAsync(new()

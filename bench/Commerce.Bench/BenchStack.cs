@@ -65,7 +65,7 @@ sealed partial class BenchStack : IAsyncDisposable
     {
         s_signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM }.Select(signal => PosixSignalRegistration.Create(signal, Interrupt))];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(
-            ["--Data:Keep=false", $"--Parameters:development-signing-key={SigningKey}"]);
+            ["--NativeServers=true", "--Data:Keep=false", $"--Parameters:development-signing-key={SigningKey}"]);
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
         foreach (var project in builder.Resources.OfType<ProjectResource>())
             builder.CreateResourceBuilder(project)

@@ -160,7 +160,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
     }
 
     /// <summary>
-    /// Reads the topic from its present end, and asks often: the broker of the offline mode answers a waiting consumer only when its time is over.
+    /// Reads the topic from its present end, and asks often: the mock broker answers a waiting consumer only when its time is over.
     /// </summary>
     IConsumer<string, byte[]> Listen()
     {

@@ -38,7 +38,7 @@ sealed class ContainerSwap(
 
         var home = folders.HomeOf(container);
         var program = recipe.FindProgram();
-        var server = new NativeServerResource(container, program ?? $"{recipe.Name} is not installed", home);
+        var server = NativeServerResource.Create(container, program ?? $"{recipe.Name} is not installed", home);
         annotations.Add(new CommandLineArgsCallbackAnnotation(async context =>
         {
             var asked = context.Args.OfType<string>().ToList();
@@ -64,9 +64,11 @@ sealed class ContainerSwap(
         var kept = endpoints.FirstOrDefault(e => e.Name == "tcp") ?? endpoints.FirstOrDefault()
             ?? throw new DistributedApplicationException($"'{container.Name}' has no endpoint.");
         RemoveAll(container.Annotations, a => a is EndpointAnnotation && a != kept);
+        // Read first: without a proxy the container's own port would count as the one that was asked for.
+        var asked = kept.Port;
         kept.IsProxied = false;
         kept.TargetHost = "127.0.0.1";
-        kept.TargetPort = kept.Port;
+        (kept.Port, kept.TargetPort) = (asked, asked);
         return kept;
     }
 

@@ -4,24 +4,37 @@ namespace Commerce.Hosting.Native;
 /// Takes a container's place in the model, with its name and its annotations, the endpoints among them: what refers to the container refers to
 /// this process. The engine runs it because it is an executable.
 /// </summary>
-sealed class NativeServerResource(ContainerResource container, string command, string workingDirectory)
-    : ExecutableResource(container.Name, command, workingDirectory), IResourceWithConnectionString
+class NativeServerResource : ExecutableResource
 {
-    public ContainerResource Container => container;
+    readonly ContainerResource _container;
 
-    // The base constructor adds to it already, after the parameter was captured.
-    public override ResourceAnnotationCollection Annotations => container.Annotations;
+    protected NativeServerResource(ContainerResource container, string command, string workingDirectory) : base(container.Name, command, workingDirectory)
+    {
+        _container = container;
+        foreach (var annotation in base.Annotations) container.Annotations.Add(annotation);
+    }
 
-    public ReferenceExpression ConnectionStringExpression => Inner.ConnectionStringExpression;
+    public ContainerResource Container => _container;
 
-    string? IResourceWithConnectionString.ConnectionStringEnvironmentVariable => Inner.ConnectionStringEnvironmentVariable;
+    // While the base constructor runs there is no container yet.
+    public override ResourceAnnotationCollection Annotations => _container?.Annotations ?? base.Annotations;
 
-    IResourceWithConnectionString Inner => container as IResourceWithConnectionString
-        ?? throw new DistributedApplicationException($"'{Name}' has no connection string.");
+    public static NativeServerResource Create(ContainerResource container, string command, string workingDirectory) =>
+        container is IResourceWithConnectionString connected
+            ? new Connected(container, connected, command, workingDirectory)
+            : new NativeServerResource(container, command, workingDirectory);
 
-    ValueTask<string?> IResourceWithConnectionString.GetConnectionStringAsync(CancellationToken cancellationToken) =>
-        Inner.GetConnectionStringAsync(cancellationToken);
+    sealed class Connected(ContainerResource container, IResourceWithConnectionString inner, string command, string workingDirectory)
+        : NativeServerResource(container, command, workingDirectory), IResourceWithConnectionString
+    {
+        public ReferenceExpression ConnectionStringExpression => inner.ConnectionStringExpression;
 
-    IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
-        Inner.GetConnectionProperties();
+        string? IResourceWithConnectionString.ConnectionStringEnvironmentVariable => inner.ConnectionStringEnvironmentVariable;
+
+        ValueTask<string?> IResourceWithConnectionString.GetConnectionStringAsync(CancellationToken cancellationToken) =>
+            inner.GetConnectionStringAsync(cancellationToken);
+
+        IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
+            inner.GetConnectionProperties();
+    }
 }

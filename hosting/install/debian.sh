@@ -74,7 +74,7 @@ need_debian() {
 # which verifies signatures and checksums as apt always does, and unpacks them into the stage with a wrapper `my`. STAND-INs count as installed:
 # packages that are only wanted by scripts which are not run here.
 unpack_debian() {
-  local suite=$1 stand_ins=$2 apt=$STAGE/apt uri arch triplet name packages netrc= netrc_d=
+  local suite=$1 stand_ins=$2 apt=$STAGE/apt uri arch triplet name packages size netrc= netrc_d=
   shift 2
   uri=$(mirror)
   arch=$(dpkg --print-architecture)
@@ -133,7 +133,8 @@ CONFIGURATION
   note "reading the signed index of $suite"
   APT_CONFIG=$apt/apt.conf LC_ALL=C apt-get update -q >"$apt/log/update" 2>&1 \
     || { tail -5 "$apt/log/update" >&2; die "cannot read or verify Debian's suite $suite from $uri: is it reachable?"; }
-  note "downloading $*"
+  size=$(APT_CONFIG=$apt/apt.conf LC_ALL=C apt-get install -y --print-uris -- "$@" 2>/dev/null | sed -n 's/^Need to get \([^ ]* [kM]*B\).*/\1/p') || true
+  note "downloading $* (${size:-unknown size})"
   APT_CONFIG=$apt/apt.conf LC_ALL=C apt-get install -y -q --download-only -- "$@" >"$apt/log/install" 2>&1 \
     || { tail -5 "$apt/log/install" >&2; die "apt cannot resolve or download $* from Debian's suite $suite"; }
   packages=("$apt"/cache/archives/*.deb)

@@ -75,20 +75,3 @@ need_free() {
   free=$(df -Pm -- "$CACHE" | awk 'NR == 2 { print $4 }')
   ((free >= $1)) || die "only $free MB free for $CACHE, $1 MB are needed"
 }
-
-# fetch_npm PACKAGE@VERSION INTEGRITY: leaves the package's archive in $STAGE/package.tgz, checked against the value pinned here.
-fetch_npm() {
-  local package=$1 integrity=$2 archive got
-  note "downloading $package"
-  mkdir -- "$STAGE/npm"
-  (cd "$STAGE/npm" && npm pack --loglevel error --ignore-scripts --cache "$STAGE/npm/cache" \
-    --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 3000 "$package") \
-    >"$STAGE/npm/log" 2>&1 || { tail -5 "$STAGE/npm/log" >&2; die "npm cannot fetch $package: is its registry reachable?"; }
-  archive=("$STAGE"/npm/*.tgz)
-  ((${#archive[@]} == 1)) || die "npm left no archive of $package"
-  got=sha512-$(node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' \
-    "${archive[0]}")
-  [[ $got == "$integrity" ]] || die "$package is not the expected one: $got instead of $integrity"
-  mv -- "${archive[0]}" "$STAGE/package.tgz"
-  rm -rf -- "$STAGE/npm"
-}
