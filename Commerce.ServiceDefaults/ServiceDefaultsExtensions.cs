@@ -31,7 +31,7 @@ public static class ServiceDefaultsExtensions
     {
         app.UseMiddleware<DrainMiddleware>();
         if (TelemetryExtensions.HasOtlpEndpoint(app.Configuration))
-            app.UseMiddleware<RequestSpanMiddleware>();
+            app.UseMiddleware<UntracedMiddleware>();
         app.UseExceptionHandler();
         app.UseStatusCodePages(context => CommonProblems.ForStatus(context.HttpContext.Response.StatusCode).ToResult().ExecuteAsync(context.HttpContext));
         // Otherwise the framework puts both in front of the middleware above, and their refusals have no body.

@@ -214,7 +214,7 @@ public sealed partial class PaymentGateway(
             if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown)
             {
                 span?.SetStatus(ActivityStatusCode.Error);
-                LogUnknown(operation, pgPaymentId, outcome);
+                LogUnknown(operation, pgPaymentId, $"{outcome}");
             }
             return outcome;
         }
@@ -244,7 +244,7 @@ public sealed partial class PaymentGateway(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway's {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
-    partial void LogUnknown(string operation, string pgPaymentId, object outcome);
+    partial void LogUnknown(string operation, string pgPaymentId, string outcome);
 
     /// <summary>One of three: an answer, the reason why the call provably was not processed, or why nothing is known.</summary>
     sealed record Reply<TBody>(GatewayAnswer<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class

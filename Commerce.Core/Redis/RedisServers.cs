@@ -74,7 +74,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     {
         _connections[at] = connection;
         if (await TryLearnAsync(at, connection) is not { } failure) return;
-        LogUnknown(logger, at, failure.Message);
+        LogUnknown(logger, $"{at}", failure.Message);
         _ = LearnLaterAsync(at, connection);
     }
 
@@ -113,7 +113,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} is asked for its run id until it answers: {Reason}")]
-    static partial void LogUnknown(ILogger logger, EndPoint endPoint, string reason);
+    static partial void LogUnknown(ILogger logger, string endPoint, string reason);
 
     /// <summary>One connection to a server, and who the server is once it has said so.</summary>
     sealed class Connection

@@ -1,5 +1,10 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Http.Resilience;
+using Microsoft.Extensions.Options;
+using Polly;
+using Polly.Timeout;
 
 namespace Commerce.ServiceDefaults;
 
@@ -12,10 +17,57 @@ static class HttpResilienceExtensions
             .BindConfiguration(HttpResilienceOptions.Section)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<HttpResiliencePipelines>();
-        builder.Services.AddTransient<HttpResilienceHandler>();
         builder.Services.AddServiceDiscovery();
-        // In this order every try looks the service up again, and may find another replica.
-        builder.Services.ConfigureHttpClientDefaults(http => http.AddHttpMessageHandler<HttpResilienceHandler>().AddServiceDiscovery());
+        builder.Services.ConfigureHttpClientDefaults(http =>
+        {
+            // One circuit breaker for each host. In this order every try looks the service up again, and may find another replica.
+            http.AddResilienceHandler("commerce", Configure).SelectPipelineByAuthority();
+            http.AddServiceDiscovery();
+        });
+    }
+
+    static void Configure(ResiliencePipelineBuilder<HttpResponseMessage> pipeline, ResilienceHandlerContext context)
+    {
+        var settings = context.ServiceProvider.GetRequiredService<IOptions<HttpResilienceOptions>>().Value;
+        var time = context.ServiceProvider.GetRequiredService<TimeProvider>();
+        var delays = new RetryPolicy { Attempts = settings.Attempts, BaseDelay = settings.BaseDelay, MaxDelay = settings.MaxDelay };
+        pipeline.TimeProvider = time;
+        pipeline.AddTimeout(settings.TotalTimeout);
+        if (settings.Attempts > 1)
+            pipeline.AddRetry(new HttpRetryStrategyOptions
+            {
+                MaxRetryAttempts = settings.Attempts - 1,
+                ShouldHandle = retry => ValueTask.FromResult(
+                    IsRepeatable(retry.Context) && HttpClientResiliencePredicates.IsTransient(retry.Outcome)
+                    && !(RetryAfter(retry.Outcome.Result, time) > settings.MaxDelay)),
+                DelayGenerator = retry => ValueTask.FromResult<TimeSpan?>(
+                    RetryAfter(retry.Outcome.Result, time) ?? delays.Delay(retry.AttemptNumber + 1)),
+            });
+        pipeline.AddCircuitBreaker(new HttpCircuitBreakerStrategyOptions
+        {
+            FailureRatio = settings.BreakerFailureRatio,
+            MinimumThroughput = settings.BreakerMinimumThroughput,
+            SamplingDuration = settings.BreakerSampling,
+            BreakDuration = settings.BreakDuration,
+            // A host that limits its callers is not at fault.
+            ShouldHandle = call => ValueTask.FromResult(
+                HttpClientResiliencePredicates.IsTransient(call.Outcome) && call.Outcome.Result?.StatusCode is not HttpStatusCode.TooManyRequests),
+        });
+        // What is tried once may take as long as all tries together.
+        pipeline.AddTimeout(new TimeoutStrategyOptions
+        {
+            TimeoutGenerator = attempt => ValueTask.FromResult(IsRepeatable(attempt.Context) ? settings.AttemptTimeout : settings.TotalTimeout),
+        });
+    }
+
+    // Without a body: a stream may have been read already.
+    static bool IsRepeatable(ResilienceContext context) => context.GetRequestMessage() is { Content: null } request
+        && (request.Method == HttpMethod.Get || request.Method == HttpMethod.Head || request.Method == HttpMethod.Options);
+
+    static TimeSpan? RetryAfter(HttpResponseMessage? response, TimeProvider time)
+    {
+        var header = response?.Headers.RetryAfter;
+        var wait = header?.Delta ?? header?.Date - time.GetUtcNow();
+        return wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
     }
 }

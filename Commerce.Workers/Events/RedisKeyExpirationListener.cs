@@ -98,7 +98,7 @@ sealed partial class RedisKeyExpirationListener(
             catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
             {
                 // Away, or a managed server that does not let itself be configured: the poll does it alone.
-                LogDeaf(logger, endPoint, e.Message);
+                LogDeaf(logger, $"{endPoint}", e.Message);
             }
         }
     }
@@ -110,5 +110,5 @@ sealed partial class RedisKeyExpirationListener(
     static partial void LogUnsubscribed(ILogger logger, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
-    static partial void LogDeaf(ILogger logger, System.Net.EndPoint endPoint, string reason);
+    static partial void LogDeaf(ILogger logger, string endPoint, string reason);
 }

@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
@@ -57,7 +58,8 @@ public sealed partial class TelemetryTests
     {
         await using var api = await TestApi.StartAsync();
 
-        Assert.Null(api.App.Services.GetService<OpenTelemetrySdk>());
+        Assert.Null(api.App.Services.GetService<TracerProvider>());
+        Assert.Null(api.App.Services.GetService<MeterProvider>());
     }
 
     [Fact]

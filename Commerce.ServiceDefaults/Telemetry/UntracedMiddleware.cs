@@ -1,0 +1,20 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Commerce.ServiceDefaults;
+
+/// <summary>Keeps the requests to endpoints with <see cref="UntracedMetadata"/> out of the traces, with everything that they cause.</summary>
+sealed class UntracedMiddleware(RequestDelegate next)
+{
+    public Task InvokeAsync(HttpContext context)
+    {
+        if (context.GetEndpoint()?.Metadata.GetMetadata<UntracedMetadata>() is not null
+            && context.Features.Get<IHttpActivityFeature>()?.Activity is { } span)
+        {
+            span.IsAllDataRequested = false;
+            span.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        }
+        return next(context);
+    }
+}
