@@ -1,3 +1,4 @@
+using Commerce.AppHost;
 using Microsoft.Extensions.Configuration;
 
 var builder = DistributedApplication.CreateBuilder(args);
@@ -27,6 +28,9 @@ var sandbox = builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sand
     .WithEnvironment("Sandbox__ClientSecret", clientSecret)
     .WithEnvironment("Sandbox__ChainId", chainId)
     .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
+    // Chosen when it is not given, so that two copies run on one machine.
+    .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Sandbox:Port"))
+    .WithUrlForEndpoint("http", url => url.DisplayText = "Payment sandbox")
     .WithExternalHttpEndpoints()
     .WithHttpHealthCheck("/health");
 
@@ -36,6 +40,8 @@ var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithReference(kafka)
     .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Api:Port") ?? http.Port)
     .WithExternalHttpEndpoints()
+    .WithUrlForEndpoint("http", url => url.DisplayText = "Shop")
+    .WithUrlForEndpoint("http", _ => new() { Url = "/openapi/v1.json", DisplayText = "OpenAPI" })
     .WithReplicas(builder.Configuration.GetValue("Api:Replicas", 1))
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
@@ -61,5 +67,13 @@ foreach (var service in new[] { api, workers })
 if (builder.ExecutionContext.IsRunMode)
     api.WithEnvironment("Authentication__Schemes__Bearer__SigningKeys__0__Value", builder.AddParameter(
         "development-signing-key", new GenerateParameterDefault { MinLength = 64, Special = false }, secret: true, persist: true));
+
+// Buttons on the Api in the dashboard: run the audit, play a demo sale, reset the data.
+if (builder.ExecutionContext.IsRunMode)
+{
+    var reset = builder.AddProject<Projects.Commerce_Workers>("reset").WithArgs("reset").WithExplicitStart()
+        .WithReference(commerce).WithReference(redis).WithReference(kafka);
+    api.WithDeveloperCommands(reset, workers.Resource, sandbox.Resource);
+}
 
 builder.Build().Run();

@@ -74,7 +74,7 @@ public sealed class CommerceStack : IAsyncDisposable
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
-            _app = await builder.BuildAsync(deadline.Token);
+            _app = (await builder.BuildAsync(deadline.Token)).WithQuickHealthChecks();
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
@@ -111,12 +111,13 @@ public sealed class CommerceStack : IAsyncDisposable
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
 
     /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
-    public async Task CreateTopicAsync(string topic)
+    public Task CreateTopicAsync(string topic) => Eventually.DoneAsync(async () =>
     {
-        using var admin = new DependentAdminClientBuilder(Services.GetRequiredService<IProducer<string?, byte[]?>>().Handle).Build();
+        var producer = Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
         try
         {
-            await Eventually.DoneAsync(() => CreateAsync(admin));
+            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4 }]);
         }
         catch (CreateTopicsException e) when (e.Results.All(r => r.Error.Code == ErrorCode.TopicAlreadyExists))
         {
@@ -124,16 +125,10 @@ public sealed class CommerceStack : IAsyncDisposable
         }
         catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_UnsupportedFeature)
         {
-            await Eventually.DoneAsync(() =>
-                Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(topic, new Message<string?, byte[]?>()));
+            await producer.ProduceAsync(topic, new Message<string?, byte[]?>());
         }
-
-        async Task<bool> CreateAsync(IAdminClient client)
-        {
-            await client.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4 }]);
-            return true;
-        }
-    }
+        return topic;
+    });
 
     /// <summary>Calls the Api as this user, again where it says to come again.</summary>
     public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")

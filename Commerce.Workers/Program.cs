@@ -12,6 +12,7 @@ using Commerce.Workers.Outbox;
 using Commerce.Workers.Payments;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
+if (args is ["reset"]) return await ResetCommand.RunAsync(args);
 if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
 
 var builder = WebApplication.CreateBuilder(args);

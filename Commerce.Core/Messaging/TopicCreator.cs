@@ -36,6 +36,28 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
         return missing.Count;
     }
 
+    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; nobody has ids for them any more.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public async Task DeleteAsync()
+    {
+        using var admin = new AdminClientBuilder(new AdminClientConfig
+        {
+            BootstrapServers = configuration.GetConnectionString("kafka"),
+        }).Build();
+        var there = admin.GetMetadata(Deadline).Topics.Select(t => t.Topic).Where(Topics.Partitions.ContainsKey).ToList();
+        try
+        {
+            if (there.Count > 0) await admin.DeleteTopicsAsync(there, new DeleteTopicsOptions { OperationTimeout = Deadline, RequestTimeout = Deadline });
+        }
+        catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_UnsupportedFeature)
+        {
+            LogKept(logger);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The broker cannot delete topics; their messages stay")]
+    static partial void LogKept(ILogger logger);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions")]
     static partial void LogCreated(ILogger logger, string topic, int partitions);
 }

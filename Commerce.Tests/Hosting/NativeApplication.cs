@@ -32,7 +32,7 @@ public sealed class NativeApplication : IAsyncLifetime
     public string Data => _data.FullName;
 
     /// <summary>Ends a wait that would last for ever.</summary>
-    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(40)).Token;
+    public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token;
 
     public static IDistributedApplicationTestingBuilder CreateBuilder(string data) => DistributedApplicationTestingBuilder.Create(
         ["--DcpPublisher:RandomizePorts=false", "--NativeServers=true", $"--NativeServers:Data={data}"],
@@ -62,10 +62,10 @@ public sealed class NativeApplication : IAsyncLifetime
         Shell("after-sick").WaitFor(builder.AddContainer("sick", "sick").WithEndpoint(name: "tcp").WithHealthCheck("sick-check"));
         builder.Services.AddHealthChecks().AddCheck("sick-check", () => HealthCheckResult.Healthy());
 
-        Shell("after-database").WaitFor(database);
+        Shell("after-calm").WaitFor(builder.AddRedis("calm"));
         Shell("consumer").WithReference(redis).WithReference(database).WithReference(kafka);
 
-        _app = await builder.BuildAsync();
+        _app = (await builder.BuildAsync()).WithQuickHealthChecks();
         // Not awaited: it ends when everything was started, and what waits for the sick one never is.
         _starting = _app.StartAsync();
 

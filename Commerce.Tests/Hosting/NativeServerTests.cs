@@ -38,12 +38,21 @@ public sealed class NativeServerTests(NativeApplication application) : IClassFix
     }
 
     [Fact]
-    public async Task What_waits_for_a_database_starts_once_its_server_is_healthy()
+    public async Task What_waits_for_a_server_starts_once_that_is_healthy()
+    {
+        await application.HealthyAsync("calm");
+        var server = await application.SeenAsync("calm", s => s.StartTimeStamp is not null);
+        var waited = await application.SeenAsync("after-calm", s => s.StartTimeStamp is not null);
+        Assert.True(server.Snapshot.StartTimeStamp < waited.Snapshot.StartTimeStamp);
+    }
+
+    [Fact]
+    public async Task A_database_is_there_once_its_server_is_healthy()
     {
         await application.HealthyAsync("ledger-db");
-        var server = await application.SeenAsync("mysql", s => s.StartTimeStamp is not null);
-        var waited = await application.SeenAsync("after-database", s => s.StartTimeStamp is not null);
-        Assert.True(server.Snapshot.StartTimeStamp < waited.Snapshot.StartTimeStamp);
+        await using var connection = new MySqlConnector.MySqlConnection(await application.ConnectionStringAsync("ledger-db"));
+        await connection.OpenAsync(Cancelled);
+        Assert.Equal("ledger", connection.Database);
     }
 
     [Fact]

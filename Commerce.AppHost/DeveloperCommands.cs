@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.AppHost;
+
+/// <summary>What a developer wants to press in the dashboard. Each command is on the Api's menu.</summary>
+static class DeveloperCommands
+{
+    const int DemoCoupons = 50, DemoShoppers = 150;
+
+    static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+
+    public static IResourceBuilder<ProjectResource> WithDeveloperCommands(
+        this IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> reset, params IReadOnlyList<IResource> stopped)
+    {
+        if (!api.ApplicationBuilder.ExecutionContext.IsRunMode) return api;
+        return api
+            .WithCommand("audit", "Run the audit", context => AuditAsync(api, context.CancellationToken), new CommandOptions
+            {
+                IconName = "ClipboardCheckmark", IsHighlighted = true, UpdateState = WhileHealthy,
+                Description = "Counts whether every promise was kept: nothing oversold, issued twice or charged twice.",
+            })
+            .WithCommand("demo-sale", "Play a demo sale", context => PlayAsync(api, context.CancellationToken), new CommandOptions
+            {
+                IconName = "Cart", UpdateState = WhileHealthy,
+                Description = $"{DemoShoppers} shoppers press at once on a new coupon of which there are {DemoCoupons}.",
+            })
+            .WithCommand("reset", "Reset the data", context => ResetAsync(context, reset.Resource, [api.Resource, .. stopped]), new CommandOptions
+            {
+                IconName = "DatabaseArrowUp",
+                ConfirmationMessage = "Every order, coupon and payment is deleted, and the seeded products are put back. Go on?",
+                Description = "Empties MySQL, Redis and the topics, and starts again with the seeded products.",
+            });
+    }
+
+    static ResourceCommandState WhileHealthy(UpdateCommandStateContext context) =>
+        context.ResourceSnapshot.HealthStatus is Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy
+            ? ResourceCommandState.Enabled : ResourceCommandState.Disabled;
+
+    static async Task<ExecuteCommandResult> AuditAsync(IResourceBuilder<ProjectResource> api, CancellationToken cancellationToken)
+    {
+        using var http = await ClientAsync(api, "audit", "ADMIN", cancellationToken);
+        var report = await http.GetFromJsonAsync<JsonElement>("/api/admin/audit", cancellationToken);
+        var table = new StringBuilder("| invariant | holds | promise |\n| --- | --- | --- |\n");
+        foreach (var finding in report.GetProperty("findings").EnumerateArray())
+        {
+            var holds = finding.GetProperty("holds").GetBoolean() ? "yes" : $"**no: {finding.GetProperty("broken")}**";
+            table.AppendLine(CultureInfo.InvariantCulture, $"| {finding.GetProperty("invariant")} | {holds} | {finding.GetProperty("promise")} |");
+        }
+        return report.GetProperty("holds").GetBoolean()
+            ? CommandResults.Success("Every promise was kept.", table.ToString(), CommandResultFormat.Markdown, displayImmediately: true)
+            : CommandResults.Failure("A promise is broken, or something is still under way.", table.ToString(), CommandResultFormat.Markdown);
+    }
+
+    static async Task<ExecuteCommandResult> PlayAsync(IResourceBuilder<ProjectResource> api, CancellationToken cancellationToken)
+    {
+        using var admin = await ClientAsync(api, "demo", "ADMIN", cancellationToken);
+        var now = TimeProvider.System.GetUtcNow();
+        using var created = await admin.PostAsJsonAsync("/api/admin/coupons", new
+        {
+            name = $"Demo sale {now:HH:mm:ss}", discount = 5000, totalQuantity = DemoCoupons, startsAt = now.AddMinutes(-1), endsAt = now.AddDays(1),
+        }, cancellationToken);
+        var coupon = (await created.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(cancellationToken)).GetProperty("id").GetInt64();
+
+        var shoppers = await Task.WhenAll(Enumerable.Range(1, DemoShoppers).Select(
+            i => ClientAsync(api, string.Create(CultureInfo.InvariantCulture, $"demo-{now:HHmmss}-{i}"), "MEMBER", cancellationToken)));
+        // Until nobody is told to come again: the gate of a new coupon opens a moment after it was made.
+        var issued = await Task.WhenAll(shoppers.Select(shopper => PressAsync(shopper, coupon, cancellationToken)));
+        foreach (var shopper in shoppers) shopper.Dispose();
+        return CommandResults.Success($"{issued.Count(i => i)} of {DemoShoppers} shoppers have one of {DemoCoupons} coupons; the others were told that it is sold out.");
+    }
+
+    static async Task<bool> PressAsync(HttpClient shopper, long coupon, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using var answer = await shopper.PostAsync($"/api/coupons/{coupon}/issue", null, cancellationToken);
+            if ((int)answer.StatusCode is not (429 or 503)) return answer.IsSuccessStatusCode;
+            await Task.Delay(answer.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(1), cancellationToken);
+        }
+    }
+
+    /// <summary>Stops what writes, runs the resource that empties everything, and starts what was stopped.</summary>
+    static async Task<ExecuteCommandResult> ResetAsync(ExecuteCommandContext context, ProjectResource reset, IReadOnlyList<IResource> stopped)
+    {
+        var commands = context.Services.GetRequiredService<ResourceCommandService>();
+        var states = context.Services.GetRequiredService<ResourceNotificationService>();
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        deadline.CancelAfter(Deadline);
+        foreach (var resource in stopped) await commands.ExecuteCommandAsync(resource, KnownResourceCommands.StopCommand, deadline.Token);
+        foreach (var resource in stopped) await states.WaitForResourceAsync(resource.Name, KnownResourceStates.TerminalStates, deadline.Token);
+        var started = await commands.ExecuteCommandAsync(reset, KnownResourceCommands.StartCommand, deadline.Token);
+        if (!started.Success) return started;
+        var ended = await states.WaitForResourceAsync(reset.Name, e => e.Snapshot.ExitCode is not null, deadline.Token);
+        foreach (var resource in stopped) await commands.ExecuteCommandAsync(resource, KnownResourceCommands.StartCommand, deadline.Token);
+        return ended.Snapshot.ExitCode == 0
+            ? CommandResults.Success("The shop is as on the first day.")
+            : CommandResults.Failure($"'{reset.Name}' ended with exit code {ended.Snapshot.ExitCode}; its console log says why.");
+    }
+
+    /// <summary>A client with a token of the development endpoint.</summary>
+    static async Task<HttpClient> ClientAsync(IResourceBuilder<ProjectResource> api, string user, string role, CancellationToken cancellationToken)
+    {
+        var http = new HttpClient { BaseAddress = new Uri(await api.GetEndpoint("http").GetValueAsync(cancellationToken) ?? "") };
+        using var answer = await http.PostAsJsonAsync("/api/auth/token", new { user, role }, cancellationToken);
+        var token = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token.GetProperty("accessToken").GetString());
+        return http;
+    }
+}
