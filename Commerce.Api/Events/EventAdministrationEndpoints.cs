@@ -32,7 +32,11 @@ static class EventAdministrationEndpoints
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> ChangeAsync(
         long id, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
-        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var errors = definition.Validate();
+        // Null could mean "as they were" as well as "none".
+        if (definition.CouponIds is null) errors["couponIds"] = ["A list; [] for none."];
+        if (definition.ProductIds is null) errors["productIds"] = ["A list; [] for none."];
+        if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
     }
 
@@ -40,7 +44,7 @@ static class EventAdministrationEndpoints
         long id, EventTimes times, EventAdministration administration, CancellationToken cancellationToken)
     {
         var errors = times.Validate();
-        if (times.OpensAt is null) errors["opensAt"] = ["Missing."];
+        if (times.OpensAt is null) errors["opensAt"] = ["Required."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await administration.ScheduleAsync(id, times, cancellationToken));
     }

@@ -24,7 +24,7 @@ sealed partial class EventBroadcast(
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // At the first sign of the end, long before this service is asked to stop: the server waits for its requests.
-        lifetime.ApplicationStopping.Register(clients.SendAway);
+        lifetime.ApplicationStopping.Register(clients.Close);
         return Task.WhenAll(FollowAsync(stoppingToken), BeatAsync(stoppingToken));
     }
 
@@ -101,11 +101,24 @@ sealed partial class EventBroadcast(
             count = opened.Count;
             if (count > 0) clients.Pump();
         }
+
+        if (until == long.MaxValue && await ledger.LastOpeningAsync(stoppingToken) is var last && last < feed.Last)
+        {
+            LogAhead(logger, feed.Last, last);
+            await BeginAsync(stoppingToken);
+            // They come back with numbers that were never given, and are started where the ledger ends.
+            clients.SendAway();
+        }
     }
 
+    /// <summary>Begins where the ledger ends.</summary>
     async Task BeginAsync(CancellationToken stoppingToken)
     {
+        long announced = 0;
+        await SurviveAsync(async () => announced = await announcements.LastAsync(), stoppingToken);
+        // After it: what is announced is in the ledger, unless that was restored from a copy.
         var last = await ledger.LastOpeningAsync(stoppingToken);
+        if (announced > last) await SurviveAsync(announcements.ForgetAsync, stoppingToken);
         var before = new List<EventFrame>();
         for (var after = Math.Max(0, last - feed.Capacity); after < last;)
         {
@@ -147,6 +160,9 @@ sealed partial class EventBroadcast(
         base.Dispose();
         _wake.Dispose();
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Opening {Seen} was seen, but the ledger ends with {Last}: it was restored from a copy. Beginning anew")]
+    static partial void LogAhead(ILogger logger, long seen, long last);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; it goes on")]
     static partial void LogFailed(ILogger logger, Exception exception);
