@@ -16,7 +16,7 @@ static class Addresses
     /// <summary>
     /// Ids and filters are visible ASCII. Others name nothing, and MySQL would fail to compare them with a column in ASCII, or take one with a space
     /// behind it for the one without: so in a path they are not found (404), in the query parameter of an endpoint not valid (400). Numbers in a query are
-    /// numbers, within the <see cref="RangeAttribute"/> of their parameter. What an endpoint has no parameter for is not its business.
+    /// numbers, within the <see cref="RangeAttribute"/> of their parameter, else ids. What an endpoint has no parameter for is not its business.
     /// </summary>
     public static void UseCheckedAddresses(this WebApplication app) => app.Use((context, next) =>
     {
@@ -42,29 +42,26 @@ static class Addresses
     {
         if (given.Count == 0) return null;
         if (given.Count > 1) return "Given more than once.";
-        var rules = parameter.GetCustomAttributes<ValidationAttribute>();
-        if (!IsNumber(parameter))
+        if (IsNumber(parameter))
         {
-            return given[0] is not { Length: > 0 } text || !IsVisible(text)
-                ? "Visible ASCII characters, one at least."
-                : rules.FirstOrDefault(r => !r.IsValid(text))?.FormatErrorMessage(parameter.Name!);
+            var known = long.TryParse(given[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number);
+            if (parameter.GetCustomAttribute<RangeAttribute>() is { } range) return known && range.IsValid(number) ? null : $"A whole number from {range.Minimum} to {range.Maximum}.";
+            return known && number > 0 ? null : "A whole number above 0.";
         }
 
-        var range = rules.OfType<RangeAttribute>().Single();
-        return long.TryParse(given[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && range.IsValid(number)
-            ? null
-            : string.Create(CultureInfo.InvariantCulture, $"A whole number from {range.Minimum:N0} to {range.Maximum:N0}.");
+        if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
+        return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
     }
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }
 
-/// <summary>A query parameter that is the id of an order or of a payment: the last of the page before.</summary>
+/// <summary>A query parameter that is the id of an order or of a payment, the last of the page before; empty for the first page.</summary>
 [AttributeUsage(AttributeTargets.Parameter)]
-sealed partial class IdAttribute() : ValidationAttribute("The id with which the page before ended.")
+sealed partial class IdAttribute : Attribute
 {
-    /// <inheritdoc/>
-    public override bool IsValid(object? value) => value is string text && Id().IsMatch(text);
+    /// <summary>Whether it is a UUID as we write them.</summary>
+    public static bool IsId(string text) => Id().IsMatch(text);
 
     [GeneratedRegex(@"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z")]
     private static partial Regex Id();

@@ -1,4 +1,3 @@
-using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -19,7 +18,7 @@ static class CouponAdministrationEndpoints
         coupons.MapPost("/{id:long}/stock", AddStockAsync);
     }
 
-    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponLedger ledger, CancellationToken cancellationToken, [Range(1, long.MaxValue)] long? before = null) =>
+    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponLedger ledger, CancellationToken cancellationToken, long? before = null) =>
         TypedResults.Ok(await ledger.ListAsync(before, cancellationToken));
 
     static async Task<Results<Ok<Coupon>, ProblemResult>> FindAsync(long id, CouponLedger ledger, CancellationToken cancellationToken) =>

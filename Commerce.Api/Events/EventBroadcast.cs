@@ -102,14 +102,18 @@ sealed partial class EventBroadcast(
             if (count > 0) clients.Pump();
         }
 
-        if (until == long.MaxValue && await ledger.LastOpeningAsync(stoppingToken) is var last && last < feed.Last)
+        if (until == long.MaxValue && await WasReplacedAsync(stoppingToken))
         {
-            LogAhead(logger, feed.Last, last);
+            LogReplaced(logger, feed.Last);
             await BeginAsync(stoppingToken);
             // They come back with numbers that were never given, and are started where the ledger ends.
             clients.SendAway();
         }
     }
+
+    /// <summary>Whether the ledger does not have the opening that was told last: it was restored from a copy.</summary>
+    async Task<bool> WasReplacedAsync(CancellationToken stoppingToken) =>
+        feed.Find(feed.Last) is { } told && (await ledger.ListOpenedAsync(told.Seq - 1, 1, stoppingToken) is not [var found] || (found.Seq, found.EventId) != (told.Seq, told.EventId));
 
     /// <summary>Begins where the ledger ends.</summary>
     async Task BeginAsync(CancellationToken stoppingToken)
@@ -161,8 +165,8 @@ sealed partial class EventBroadcast(
         _wake.Dispose();
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Opening {Seen} was seen, but the ledger ends with {Last}: it was restored from a copy. Beginning anew")]
-    static partial void LogAhead(ILogger logger, long seen, long last);
+    [LoggerMessage(Level = LogLevel.Error, Message = "The ledger does not have opening {Seq} any more, which was told: it was restored from a copy. Beginning anew")]
+    static partial void LogReplaced(ILogger logger, long seq);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; it goes on")]
     static partial void LogFailed(ILogger logger, Exception exception);

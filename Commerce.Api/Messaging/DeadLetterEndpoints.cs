@@ -18,7 +18,7 @@ static class DeadLetterEndpoints
     }
 
     static async Task<Ok<IReadOnlyList<DeadLetter>>> ListAsync(
-        DeadLetterStore store, CancellationToken cancellationToken, [Range(1, long.MaxValue)] long? before = null, [Range(1, 200)] int limit = 50) =>
+        DeadLetterStore store, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50) =>
         TypedResults.Ok(await store.ListAsync(before, limit, cancellationToken));
 
     static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, DeadLetterStore store, CancellationToken cancellationToken) =>

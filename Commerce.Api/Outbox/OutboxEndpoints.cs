@@ -19,8 +19,7 @@ static class OutboxEndpoints
     }
 
     static async Task<Results<Ok<IReadOnlyList<OutboxEntry>>, ProblemResult>> ListAsync(
-        OutboxStore outbox, CancellationToken cancellationToken, string? status = null, [Range(1, long.MaxValue)] long? before = null,
-        [Range(1, 200)] int limit = 50)
+        OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not (null or "PENDING" or "SENT" or "DEAD"))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["PENDING, SENT or DEAD."] });

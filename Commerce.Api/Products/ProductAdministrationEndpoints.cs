@@ -21,7 +21,7 @@ static class ProductAdministrationEndpoints
     }
 
     static async Task<Ok<IReadOnlyList<Product>>> ListAsync(
-        ProductAdministration products, CancellationToken cancellationToken, [Range(1, long.MaxValue)] long? before = null) =>
+        ProductAdministration products, CancellationToken cancellationToken, long? before = null) =>
         TypedResults.Ok(await products.ListAsync(before, cancellationToken));
 
     static async Task<Results<Created<Product>, ProblemResult>> CreateAsync(
@@ -53,8 +53,7 @@ static class ProductAdministrationEndpoints
     }
 
     static async Task<Results<Ok<IReadOnlyList<StockChange>>, ProblemResult>> ListChangesAsync(
-        long id, ProductAdministration products, CancellationToken cancellationToken, [Range(1, long.MaxValue)] long? before = null,
-        [Range(1, 200)] int limit = 50)
+        long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
     {
         var changes = await products.ListChangesAsync(id, before, limit, cancellationToken);
         // Every product has the change with which it began.
