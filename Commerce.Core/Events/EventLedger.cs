@@ -88,7 +88,7 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
             WHERE id = @id AND status IN ('DRAFT', 'PENDING') AND (COALESCE(@closesAt, closes_at) > @opensAt OR COALESCE(@closesAt, closes_at) IS NULL)
             """, new { id, opensAt = EventTimes.ToLedger(times.OpensAt), closesAt = EventTimes.ToLedger(times.ClosesAt) }, cancellationToken) == 1;
 
-    /// <summary>Cancels an event that is not over; its coupons cannot be had any more. False where there is nothing to cancel.</summary>
+    /// <summary>Cancels an event that is not over; its coupons cannot be had any more, unless another event takes them over. False where there is nothing to cancel.</summary>
     public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
     {
         if (await transaction.ExecuteAsync(
