@@ -191,11 +191,11 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         using var third = await alice.StreamAsync();
 
         Assert.Equal(HttpStatusCode.OK, third.Head.StatusCode);
-        Assert.True(await first.Ended);
+        Assert.True(await first.Ended.WaitAsync(EventStories.Soon, Cancelled));
         // Not at once: with more pages than streams each return would end another.
         Assert.InRange(first.Retries[^1], 30_000, 60_000);
         using var fourth = await alice.StreamAsync();
-        Assert.True(await second.Ended);
+        Assert.True(await second.Ended.WaitAsync(EventStories.Soon, Cancelled));
         var draft = await Stack.EventAsync(opensIn: null);
         await Stack.EventActionAsync(draft.Id, "open");
         foreach (var stream in new[] { third, fourth, other }) await stream.OpeningOfAsync(draft.Id);
@@ -264,7 +264,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
                 """, new { lost.Id, message = EventOpened.IdOf(lost.Id) });
             return true;
         }, Cancelled));
-        Assert.True(await before.Ended);
+        Assert.True(await before.Ended.WaitAsync(TimeSpan.FromMinutes(1), Cancelled));
         using var after = await alice.StreamAsync(lastEventId: seen);
         Assert.Equal(seen - 1, after.Ready);
         var start = TimeProvider.System.GetTimestamp();
