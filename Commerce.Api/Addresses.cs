@@ -1,23 +1,68 @@
+using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
 using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;
 
-/// <summary>What may stand in the address of a request.</summary>
+/// <summary>What may stand in the path and in the query of a request.</summary>
 static class Addresses
 {
+    static readonly ConcurrentDictionary<Endpoint, IReadOnlyList<ParameterInfo>> Known = new();
+
     /// <summary>
-    /// Ids, cursors and filters are visible ASCII. Others name nothing, and MySQL would fail to compare them with a column in ASCII, or take one with
-    /// a space behind it for the one without: so in a path they are not found (404), in a query not valid (400).
+    /// Ids and filters are visible ASCII. Others name nothing, and MySQL would fail to compare them with a column in ASCII, or take one with a space
+    /// behind it for the one without: so in a path they are not found (404), in the query parameter of an endpoint not valid (400). Numbers in a query are
+    /// numbers, within the <see cref="RangeAttribute"/> of their parameter, else ids. What an endpoint has no parameter for is not its business.
     /// </summary>
-    public static void UseVisibleAddresses(this WebApplication app) => app.Use((context, next) =>
+    public static void UseCheckedAddresses(this WebApplication app) => app.Use((context, next) =>
     {
         foreach (var (_, value) in context.Request.RouteValues)
             if (!IsVisible(value as string)) return CommonProblems.NotFound.ToResult().ExecuteAsync(context);
-        foreach (var (name, values) in context.Request.Query)
-            if (!values.All(IsVisible))
-                return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { [name] = ["Visible ASCII characters."] }).ExecuteAsync(context);
-        return next(context);
+        if (!context.Request.QueryString.HasValue || context.GetEndpoint() is not { } endpoint) return next(context);
+        var errors = new Dictionary<string, string[]>();
+        foreach (var parameter in Known.GetOrAdd(endpoint, FindParameters))
+            if (FindMistake(parameter, context.Request.Query[parameter.Name!]) is { } mistake) errors[parameter.Name!] = [mistake];
+        return errors.Count == 0 ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
     });
 
+    /// <summary>The parameters of the endpoint's method that come from the query.</summary>
+    static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
+        endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
+            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
+            : [];
+
+    static bool IsNumber(ParameterInfo parameter) =>
+        (Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) is var type && (type == typeof(int) || type == typeof(long));
+
+    static string? FindMistake(ParameterInfo parameter, StringValues given)
+    {
+        if (given.Count == 0) return null;
+        if (given.Count > 1) return "Given more than once.";
+        if (IsNumber(parameter))
+        {
+            var known = long.TryParse(given[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number);
+            if (parameter.GetCustomAttribute<RangeAttribute>() is { } range) return known && range.IsValid(number) ? null : $"A whole number from {range.Minimum} to {range.Maximum}.";
+            return known && number > 0 ? null : "A whole number above 0.";
+        }
+
+        if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
+        return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
+    }
+
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+}
+
+/// <summary>A query parameter that is the id of an order or of a payment, the last of the page before; empty for the first page.</summary>
+[AttributeUsage(AttributeTargets.Parameter)]
+sealed partial class IdAttribute : Attribute
+{
+    /// <summary>Whether it is a UUID as we write them.</summary>
+    public static bool IsId(string text) => Id().IsMatch(text);
+
+    [GeneratedRegex(@"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z")]
+    private static partial Regex Id();
 }

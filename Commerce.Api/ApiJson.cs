@@ -29,6 +29,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<Coupon>))]
 [JsonSerializable(typeof(IReadOnlyList<ProductSummary>))]
 [JsonSerializable(typeof(ProductDefinition))]
+[JsonSerializable(typeof(ProductChange))]
 [JsonSerializable(typeof(Product))]
 [JsonSerializable(typeof(StockAdjustment))]
 [JsonSerializable(typeof(IReadOnlyList<StockChange>))]

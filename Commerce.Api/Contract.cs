@@ -16,6 +16,9 @@ static class Contract
     {
         builder.Services.AddOpenApi(options =>
         {
+            // HEAD is GET without the body.
+            var included = options.ShouldInclude;
+            options.ShouldInclude = description => included(description) && description.HttpMethod != HttpMethods.Head;
             options.AddDocumentTransformer((document, _, _) =>
             {
                 document.Info.Title = "Commerce";

@@ -18,33 +18,36 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
 builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
+builder.AddPublicAddress();
 builder.AddContract();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
 
+app.UsePublicAddress();
 app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();
-app.UseVisibleAddresses();
+app.UseCheckedAddresses();
 
 app.MapDefaultEndpoints();
 app.MapDevelopmentTokens();
-app.MapOpenApi().AllowAnonymous();
 
-app.MapCoupons();
-app.MapCouponAdministration();
-app.MapEvents();
-app.MapEventAdministration();
-app.MapProducts();
-app.MapProductAdministration();
-app.MapOrders();
-app.MapOrderAdministration();
-app.MapPayments();
-app.MapPaymentAdministration();
-app.MapReconciliation();
-app.MapDeadLetters();
-app.MapOutbox();
-app.MapAudit();
+var routes = app.MapRoutes();
+routes.MapOpenApi().AllowAnonymous();
+routes.MapCoupons();
+routes.MapCouponAdministration();
+routes.MapEvents();
+routes.MapEventAdministration();
+routes.MapProducts();
+routes.MapProductAdministration();
+routes.MapOrders();
+routes.MapOrderAdministration();
+routes.MapPayments();
+routes.MapPaymentAdministration();
+routes.MapReconciliation();
+routes.MapDeadLetters();
+routes.MapOutbox();
+routes.MapAudit();
 
 app.Run();

@@ -3,6 +3,7 @@ using Commerce.PaymentSandbox.Faults;
 using Commerce.PaymentSandbox.Ledger;
 using Commerce.PaymentSandbox.Partner;
 using Commerce.PaymentSandbox.PayWindow;
+using Commerce.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -19,12 +20,14 @@ var app = builder.Build();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
-app.MapPayWindow();
-app.MapPartnerApi();
+
+var routes = app.MapGroup("").AnswerHead();
+routes.MapPayWindow();
+routes.MapPartnerApi();
 if (app.Configuration.GetValue<bool>($"{SandboxOptions.Section}:{nameof(SandboxOptions.Switches)}"))
 {
-    app.MapFaults();
-    app.MapLedger();
+    routes.MapFaults();
+    routes.MapLedger();
 }
 
 app.Run();

@@ -24,8 +24,8 @@ public static class ServiceDefaultsExtensions
     }
 
     /// <summary>
-    /// Puts what every request passes first into the pipeline: its trace, the answer to errors, authentication and authorization. Call
-    /// it before any other middleware, because what comes before it answers errors without problem details.
+    /// Puts what every request passes first into the pipeline: its trace, the answer to errors, authentication and authorization, and the check
+    /// of its body. Call it before any other middleware, because what comes before it answers errors without problem details.
     /// </summary>
     public static WebApplication UseServiceDefaults(this WebApplication app)
     {
@@ -40,6 +40,8 @@ public static class ServiceDefaultsExtensions
             app.UseAuthentication();
             app.UseAuthorization();
         }
+
+        app.UseMiddleware<JsonBodyMiddleware>();
         return app;
     }
 

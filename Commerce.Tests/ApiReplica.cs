@@ -21,19 +21,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
     public static async Task<ApiReplica> StartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
-            ["--urls", url.ToString()]) { RedirectStandardOutput = true };
-        // What the stack's own was told, but for what follows.
-        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync("api")}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
-            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
-        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
-        start.Environment["Logging__LogLevel__Default"] = "Warning";
-        foreach (var (name, value) in settings) start.Environment[name] = value;
-        var process = Process.Start(start)!;
-        // Read, or a full pipe would stop it.
-        process.OutputDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-
+        var process = await StartProcessAsync(stack, url, settings);
         var replica = new ApiReplica(process, url);
         using var client = new HttpClient { BaseAddress = url };
         await Eventually.EqualAsync(true, async () =>
@@ -48,6 +36,42 @@ public sealed partial class ApiReplica : IAsyncDisposable
             }
         });
         return replica;
+    }
+
+    /// <summary>Starts a replica whose settings are wrong, and returns what it says before it ends.</summary>
+    public static async Task<string> RefusesToStartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
+    {
+        using var process = await StartProcessAsync(stack, new Uri($"http://127.0.0.1:{FreePort()}"), settings);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(1));
+        try
+        {
+            var said = await process.StandardError.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            Assert.NotEqual(0, process.ExitCode);
+            return said;
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill();
+        }
+    }
+
+    static async Task<Process> StartProcessAsync(CommerceStack stack, Uri url, (string Name, string Value)[] settings)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
+            ["--urls", url.ToString()]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // What the stack's own was told, but for what follows.
+        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync("api")}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        foreach (var (name, value) in settings) start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        // Read, or a full pipe would stop it.
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        return process;
     }
 
     /// <summary>Calls this replica as a user, with a token that it signed.</summary>

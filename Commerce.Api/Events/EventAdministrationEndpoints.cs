@@ -12,6 +12,7 @@ static class EventAdministrationEndpoints
         var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin);
         events.MapGet("/", ListAsync);
         events.MapPost("/", CreateAsync);
+        events.MapGet("/{id:long}", FindAsync);
         events.MapPut("/{id:long}", ChangeAsync);
         events.MapPost("/{id:long}/schedule", ScheduleAsync);
         events.MapPost("/{id:long}/open", OpenAsync);
@@ -21,18 +22,25 @@ static class EventAdministrationEndpoints
     static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventLedger ledger, CancellationToken cancellationToken) =>
         TypedResults.Ok(await ledger.ListAsync(drafts: true, cancellationToken));
 
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
+        await ledger.FindAsync(id, cancellationToken) is { } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
+
     static async Task<Results<Created<SaleEvent>, ProblemResult>> CreateAsync(
         EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
         if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         var created = await administration.CreateAsync(definition, cancellationToken);
-        return TypedResults.Created($"/api/events/{created.Id}", created);
+        return TypedResults.Created($"/api/admin/events/{created.Id}", created);
     }
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> ChangeAsync(
         long id, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
-        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        var errors = definition.Validate();
+        // Null could mean "as they were" as well as "none".
+        if (definition.CouponIds is null) errors["couponIds"] = ["A list; [] for none."];
+        if (definition.ProductIds is null) errors["productIds"] = ["A list; [] for none."];
+        if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
     }
 
@@ -40,7 +48,7 @@ static class EventAdministrationEndpoints
         long id, EventTimes times, EventAdministration administration, CancellationToken cancellationToken)
     {
         var errors = times.Validate();
-        if (times.OpensAt is null) errors["opensAt"] = ["Missing."];
+        if (times.OpensAt is null) errors["opensAt"] = ["Required."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await administration.ScheduleAsync(id, times, cancellationToken));
     }

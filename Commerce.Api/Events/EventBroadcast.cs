@@ -24,7 +24,7 @@ sealed partial class EventBroadcast(
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // At the first sign of the end, long before this service is asked to stop: the server waits for its requests.
-        lifetime.ApplicationStopping.Register(clients.SendAway);
+        lifetime.ApplicationStopping.Register(clients.Close);
         return Task.WhenAll(FollowAsync(stoppingToken), BeatAsync(stoppingToken));
     }
 
@@ -101,11 +101,28 @@ sealed partial class EventBroadcast(
             count = opened.Count;
             if (count > 0) clients.Pump();
         }
+
+        if (until == long.MaxValue && await WasReplacedAsync(stoppingToken))
+        {
+            LogReplaced(logger, feed.Last);
+            await BeginAsync(stoppingToken);
+            // They come back with numbers that were never given, and are started where the ledger ends.
+            clients.SendAway();
+        }
     }
 
+    /// <summary>Whether the ledger does not have the opening that was told last: it was restored from a copy.</summary>
+    async Task<bool> WasReplacedAsync(CancellationToken stoppingToken) =>
+        feed.Find(feed.Last) is { } told && (await ledger.ListOpenedAsync(told.Seq - 1, 1, stoppingToken) is not [var found] || (found.Seq, found.EventId) != (told.Seq, told.EventId));
+
+    /// <summary>Begins where the ledger ends.</summary>
     async Task BeginAsync(CancellationToken stoppingToken)
     {
+        long announced = 0;
+        await SurviveAsync(async () => announced = await announcements.LastAsync(), stoppingToken);
+        // After it: what is announced is in the ledger, unless that was restored from a copy.
         var last = await ledger.LastOpeningAsync(stoppingToken);
+        if (announced > last) await SurviveAsync(announcements.ForgetAsync, stoppingToken);
         var before = new List<EventFrame>();
         for (var after = Math.Max(0, last - feed.Capacity); after < last;)
         {
@@ -147,6 +164,9 @@ sealed partial class EventBroadcast(
         base.Dispose();
         _wake.Dispose();
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The ledger does not have opening {Seq} any more, which was told: it was restored from a copy. Beginning anew")]
+    static partial void LogReplaced(ILogger logger, long seq);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; it goes on")]
     static partial void LogFailed(ILogger logger, Exception exception);

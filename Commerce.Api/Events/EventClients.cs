@@ -20,17 +20,26 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     /// <summary>Clients come back spread over this time, in ms.</summary>
     const int EarliestReturn = 1000, LatestReturn = 4000;
 
+    /// <summary>Those that were replaced come back later: with more open pages than streams allowed, each return replaces another.</summary>
+    const int EarliestReturnOfReplaced = 30_000, LatestReturnOfReplaced = 60_000;
+
     readonly ConcurrentDictionary<EventClient, int> _clients = new();
-    readonly ConcurrentDictionary<string, int> _perUser = new(StringComparer.Ordinal);
+    readonly Dictionary<string, UserStreams> _perUser = new(StringComparer.Ordinal);
+    readonly Lock _perUserLock = new();
     int _reserved;
     int _next;
     volatile bool _closed;
 
     /// <summary>The line that tells a client after how many ms to come back when its stream ends.</summary>
-    public static byte[] RetryLine() =>
-        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {Random.Shared.Next(EarliestReturn, LatestReturn)}\n\n"));
+    public static byte[] RetryLine() => RetryLine(EarliestReturn, LatestReturn);
 
-    /// <summary>Takes a place for a stream of this user; null where there is one, else why not. Give it back by <see cref="Leave"/>.</summary>
+    static byte[] RetryLine(int earliest, int latest) =>
+        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {Random.Shared.Next(earliest, latest)}\n\n"));
+
+    /// <summary>
+    /// Takes a place for a stream of this user; null where there is one, else why not. <see cref="Add"/> it, or give the place back by
+    /// <see cref="Leave"/>.
+    /// </summary>
     public ProblemResult? TryEnter(string userId)
     {
         if (_closed || Interlocked.Increment(ref _reserved) > options.Value.Most)
@@ -39,38 +48,82 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
             return EventProblems.StreamsFull.ToResult(retryAfter: ComeAgain);
         }
 
-        if (_perUser.AddOrUpdate(userId, 1, static (_, count) => count + 1) > options.Value.MostPerUser)
+        lock (_perUserLock)
         {
-            Leave(userId);
-            return EventProblems.TooManyStreams.ToResult(retryAfter: ComeAgain);
+            if (!_perUser.TryGetValue(userId, out var streams)) _perUser[userId] = streams = new();
+            // Those that are open give way to new ones; only so many at once may be about to open.
+            if (streams.Entering < options.Value.MostPerUser)
+            {
+                streams.Entering++;
+                return null;
+            }
         }
 
-        return null;
+        Interlocked.Decrement(ref _reserved);
+        return EventProblems.TooManyStreams.ToResult(retryAfter: ComeAgain);
     }
 
-    /// <summary>Gives back a place.</summary>
+    /// <summary>Gives back the place of a stream that was not added.</summary>
     public void Leave(string userId)
     {
         Interlocked.Decrement(ref _reserved);
-        while (_perUser.TryGetValue(userId, out var count))
+        lock (_perUserLock)
         {
-            if (count > 1 ? _perUser.TryUpdate(userId, count - 1, count) : _perUser.TryRemove(new(userId, count))) return;
+            var streams = _perUser[userId];
+            streams.Entering--;
+            Forget(userId, streams);
         }
     }
 
-    /// <summary>From now on the client is told of openings, first of those that it does not have yet.</summary>
+    /// <summary>
+    /// From now on the client is told of openings, first of those that it does not have yet. Where its user has too many streams the oldest is sent away: its
+    /// other end may have been gone for minutes without anybody noticing, and whoever comes now is there.
+    /// </summary>
     public void Add(EventClient client)
     {
+        EventClient? oldest = null;
+        lock (_perUserLock)
+        {
+            var streams = _perUser[client.UserId];
+            streams.Entering--;
+            streams.Open.Add(client);
+            if (streams.Open.Count > options.Value.MostPerUser)
+            {
+                oldest = streams.Open[0];
+                streams.Open.RemoveAt(0);
+            }
+        }
+
+        oldest?.SendAway(RetryLine(EarliestReturnOfReplaced, LatestReturnOfReplaced));
         _clients[client] = Interlocked.Increment(ref _next) & int.MaxValue;
         Open.Add(1);
         client.Pump();
         if (_closed) client.SendAway(RetryLine());
     }
 
-    /// <summary>The client is gone.</summary>
+    /// <summary>The client is gone; its place is free.</summary>
     public void Remove(EventClient client)
     {
-        if (_clients.TryRemove(client, out _)) Open.Add(-1);
+        if (!_clients.TryRemove(client, out _))
+        {
+            Leave(client.UserId);
+            return;
+        }
+
+        Open.Add(-1);
+        Interlocked.Decrement(ref _reserved);
+        lock (_perUserLock)
+        {
+            // Missing where it was replaced.
+            if (!_perUser.TryGetValue(client.UserId, out var streams)) return;
+            streams.Open.Remove(client);
+            Forget(client.UserId, streams);
+        }
+    }
+
+    void Forget(string userId, UserStreams streams)
+    {
+        if (streams is { Entering: 0, Open.Count: 0 }) _perUser.Remove(userId);
     }
 
     /// <summary>Lets every client write what it does not have yet.</summary>
@@ -97,9 +150,24 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     }
 
     /// <summary>Nobody enters any more, and everybody is asked to come back elsewhere.</summary>
-    public void SendAway()
+    public void Close()
     {
         _closed = true;
+        SendAway();
+    }
+
+    /// <summary>Everybody is asked to come back.</summary>
+    public void SendAway()
+    {
         foreach (var (client, _) in _clients) client.SendAway(RetryLine());
+    }
+
+    /// <summary>The streams of one user, the oldest first.</summary>
+    sealed class UserStreams
+    {
+        /// <summary>How many have a place and are not open yet.</summary>
+        public int Entering { get; set; }
+
+        public List<EventClient> Open { get; } = new(1);
     }
 }

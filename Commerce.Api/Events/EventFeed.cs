@@ -40,7 +40,10 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
     /// <summary>The number of the last opening; below 0 until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
 
-    /// <summary>Says where to begin, with the openings before. Called once: clients that come with no number begin here, so nothing old is to follow.</summary>
+    /// <summary>
+    /// Says where to begin, with the openings before: at the start, and where the ledger was restored from a copy. Clients that come with no number begin
+    /// here, so nothing old is to follow.
+    /// </summary>
     public void Begin(long last, IEnumerable<EventFrame> before)
     {
         foreach (var frame in before) Volatile.Write(ref _frames[frame.Seq % _frames.Length], frame);

@@ -43,7 +43,7 @@ static class EventStreamEndpoint
                 [
                     Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "From POST /api/events/ticket, in place of a bearer token."),
                     Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only of this event; up to {MostFilters} times."),
-                    Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream begins after the opening with this id."),
+                    Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream begins after the opening with this id; at the end where there is no such opening (yet), or this is not a number."),
                     Parameter("Last-Event-ID", ParameterLocation.Header, JsonSchemaType.Integer, "The same, as browsers send it by themselves."),
                 ];
                 return Task.CompletedTask;
@@ -76,7 +76,6 @@ static class EventStreamEndpoint
         finally
         {
             clients.Remove(client);
-            clients.Leave(client.UserId);
         }
     }
 
@@ -85,8 +84,9 @@ static class EventStreamEndpoint
         var services = context.RequestServices;
         if (await FindUserAsync(context) is not { } userId)
         {
-            var problem = context.User.Identity?.IsAuthenticated is true ? CommonProblems.Forbidden : CommonProblems.Unauthorized;
-            await problem.ToResult().ExecuteAsync(context);
+            // The body is added to these as to every refusal without one.
+            if (context.User.Identity?.IsAuthenticated is true) await context.ForbidAsync();
+            else await context.ChallengeAsync();
             return;
         }
 
@@ -96,7 +96,6 @@ static class EventStreamEndpoint
             return;
         }
 
-        var after = ReadLastId(context);
         var feed = services.GetRequiredService<EventFeed>();
         if (feed.Last < 0)
         {
@@ -104,6 +103,14 @@ static class EventStreamEndpoint
             return;
         }
 
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            Prepare(context);
+            return;
+        }
+
+        var ledger = services.GetRequiredService<EventLedger>();
+        var position = await FindStartAsync(context, feed, ledger);
         var clients = services.GetRequiredService<EventClients>();
         if (clients.TryEnter(userId) is { } refusal)
         {
@@ -115,7 +122,7 @@ static class EventStreamEndpoint
         try
         {
             Prepare(context);
-            var position = await BeginAsync(context, feed, eventIds, after, services.GetRequiredService<EventLedger>());
+            position = await BeginAsync(context, feed, eventIds, position, ledger);
             client = new(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
             context.Features.Set(client);
         }
@@ -129,12 +136,14 @@ static class EventStreamEndpoint
         }
     }
 
+    /// <summary>By the token, which can be used again; else by the ticket, which a HEAD leaves unused.</summary>
     static async Task<string?> FindUserAsync(HttpContext context)
     {
-        if (context.Request.Query["ticket"] is [{ Length: > 0 } ticket])
-            return await context.RequestServices.GetRequiredService<EventTickets>().RedeemAsync(ticket);
         var authorization = context.RequestServices.GetRequiredService<IAuthorizationService>();
-        return (await authorization.AuthorizeAsync(context.User, Policies.Member)).Succeeded ? CurrentUser.Of(context.User)?.Id : null;
+        if ((await authorization.AuthorizeAsync(context.User, Policies.Member)).Succeeded && CurrentUser.Of(context.User)?.Id is { } userId) return userId;
+        if (context.Request.Query["ticket"] is not [{ Length: > 0 } ticket]) return null;
+        var tickets = context.RequestServices.GetRequiredService<EventTickets>();
+        return HttpMethods.IsHead(context.Request.Method) ? await tickets.FindAsync(ticket) : await tickets.RedeemAsync(ticket);
     }
 
     static bool TryReadFilter(HttpContext context, out long[]? eventIds)
@@ -149,12 +158,16 @@ static class EventStreamEndpoint
         return true;
     }
 
-    /// <summary>Null where the client does not say, or says what was never ours.</summary>
-    static long? ReadLastId(HttpContext context)
+    /// <summary>
+    /// After which opening the stream begins. Where the client does not say, or says what is no number of an opening, that is the last one: nobody is ahead
+    /// of the ledger, though another replica may be ahead of this one.
+    /// </summary>
+    static async ValueTask<long> FindStartAsync(HttpContext context, EventFeed feed, EventLedger ledger)
     {
         // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it in the query.
         var text = context.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header] ? header : (string?)context.Request.Query["lastEventId"];
-        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
+        if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) return feed.Last;
+        return id <= feed.Last ? id : Math.Min(id, await ledger.LastOpeningAsync(context.RequestAborted));
     }
 
     static void Prepare(HttpContext context)
@@ -184,12 +197,11 @@ static class EventStreamEndpoint
     }
 
     /// <summary>Writes the head and what the client missed and the feed has forgotten; returns where the feed goes on.</summary>
-    static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long? after, EventLedger ledger)
+    static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventLedger ledger)
     {
         var writer = context.Response.BodyWriter;
         writer.Write(EventClients.RetryLine());
-        // Another replica may be a little ahead; far ahead there is only a ledger that was reset.
-        var position = after is { } id && id <= feed.Last + feed.Capacity ? id : feed.Last;
+        var position = after;
         while (position < feed.Last && feed.Find(position + 1) is null)
         {
             var missed = await ledger.ListOpenedAsync(position, ReadTogether, context.RequestAborted);

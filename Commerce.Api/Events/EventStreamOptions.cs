@@ -11,7 +11,7 @@ sealed class EventStreamOptions
     [Range(1, 100_000)]
     public int Most { get; set; } = 20_000;
 
-    /// <summary>Streams of one user on this replica: 1 to 1,000.</summary>
+    /// <summary>Streams of one user on this replica: 1 to 1,000. One more ends the oldest.</summary>
     [Range(1, 1_000)]
     public int MostPerUser { get; set; } = 6;
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Messaging;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -17,8 +18,8 @@ static class DeadLetterEndpoints
     }
 
     static async Task<Ok<IReadOnlyList<DeadLetter>>> ListAsync(
-        DeadLetterStore store, CancellationToken cancellationToken, long? before = null, int limit = 50) =>
-        TypedResults.Ok(await store.ListAsync(before, Math.Clamp(limit, 1, 200), cancellationToken));
+        DeadLetterStore store, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50) =>
+        TypedResults.Ok(await store.ListAsync(before, limit, cancellationToken));
 
     static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, DeadLetterStore store, CancellationToken cancellationToken) =>
         await store.ReplayAsync(id, cancellationToken) ? TypedResults.Accepted((string?)null) : NotFound.ToResult();

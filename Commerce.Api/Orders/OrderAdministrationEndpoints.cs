@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -11,10 +12,11 @@ static class OrderAdministrationEndpoints
         app.MapGroup("/api/admin/orders").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync);
 
     static async Task<Results<Ok<IReadOnlyList<Order>>, ProblemResult>> ListAsync(
-        OrderLedger ledger, CancellationToken cancellationToken, string? userId = null, string? status = null, string? before = null, int limit = 50)
+        OrderLedger ledger, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
+        [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(userId, status, before, Math.Clamp(limit, 1, 200), cancellationToken));
+        return TypedResults.Ok(await ledger.ListAsync(userId, status, before, limit, cancellationToken));
     }
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
@@ -28,13 +29,12 @@ static class OrderEndpoints
     }
 
     static async Task<Ok<OrderPage>> ListAsync(
-        CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken, string? cursor = null, int limit = 20)
+        CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
     {
-        var most = Math.Clamp(limit, 1, 100);
-        var orders = await ledger.ListAsync(user.Id, null, cursor is { Length: > 0 } ? cursor : null, most + 1, cancellationToken);
+        var orders = await ledger.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken);
         return TypedResults.Ok(new OrderPage(
-            [.. orders.Take(most).Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.HoldExpiresAt, o.CreatedAt))],
-            orders.Count > most ? orders[most - 1].Id : null));
+            [.. orders.Take(limit).Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.HoldExpiresAt, o.CreatedAt))],
+            orders.Count > limit ? orders[limit - 1].Id : null));
     }
 
     static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Outbox;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -18,11 +19,11 @@ static class OutboxEndpoints
     }
 
     static async Task<Results<Ok<IReadOnlyList<OutboxEntry>>, ProblemResult>> ListAsync(
-        OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, int limit = 50)
+        OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not (null or "PENDING" or "SENT" or "DEAD"))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["PENDING, SENT or DEAD."] });
-        return TypedResults.Ok(await outbox.ListAsync(status, before, Math.Clamp(limit, 1, 200), cancellationToken));
+        return TypedResults.Ok(await outbox.ListAsync(status, before, limit, cancellationToken));
     }
 
     static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, OutboxStore outbox, OutboxWriter writer, CancellationToken cancellationToken)

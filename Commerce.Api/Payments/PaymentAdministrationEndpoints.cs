@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Payments;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -12,10 +13,10 @@ static class PaymentAdministrationEndpoints
 
     static async Task<Results<Ok<IReadOnlyList<Payment>>, ProblemResult>> ListAsync(
         PaymentLedger ledger, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,
-        string? before = null, int limit = 50)
+        [Id] string? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !PaymentState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", PaymentState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, Math.Clamp(limit, 1, 200), cancellationToken));
+        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, limit, cancellationToken));
     }
 }

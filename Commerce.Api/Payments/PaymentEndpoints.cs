@@ -18,12 +18,11 @@ static class PaymentEndpoints
     }
 
     static async Task<IResult> PrepareAsync(
-        PrepareRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpRequest http, CancellationToken cancellationToken)
+        PrepareRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, PublicAddress address, HttpRequest http, CancellationToken cancellationToken)
     {
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        var origin = new Uri($"{http.Scheme}://{http.Host}/");
         return await idempotent.CommitAsync(request, commit => payments.PrepareAsync(
-            user.Id, request.OrderId!, request.Amount, origin, (transaction, prepared) => commit.CompleteAsync(
+            user.Id, request.OrderId, request.Amount, address.For(http), (transaction, prepared) => commit.CompleteAsync(
                 transaction, StatusCodes.Status200OK, prepared, ApiJson.Default.PreparedPayment), cancellationToken), cancellationToken);
     }
 
@@ -33,7 +32,7 @@ static class PaymentEndpoints
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         return await idempotent.WorkAsync(request, async claim =>
         {
-            var approved = await payments.ApproveAsync(user.Id, request.OrderId!, request.PgPaymentId!, claim.TakeAsync, (transaction, paid) =>
+            var approved = await payments.ApproveAsync(user.Id, request.OrderId, request.PgPaymentId, claim.TakeAsync, (transaction, paid) =>
                 claim.CompleteAsync(transaction, StatusCodes.Status200OK, paid, ApiJson.Default.ApprovedPayment), cancellationToken);
             if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
             response.ComeAgain();
@@ -60,7 +59,7 @@ static class PaymentEndpoints
         return await idempotent.WorkAsync(request, async claim =>
         {
             var refunded = await payments.RefundAsync(
-                user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason!, idempotent.Scope, claim.TakeAsync, cancellationToken);
+                user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
             if (refunded.Status == PaymentState.Settling) response.ComeAgain();
             return TypedResults.Ok(refunded);
         });
@@ -72,14 +71,14 @@ static class PaymentEndpoints
 
 /// <summary>Which order is to be paid.</summary>
 /// <param name="Amount">What the user believes it costs, in whole KRW.</param>
-sealed record PrepareRequest(string? OrderId, long Amount)
+sealed record PrepareRequest(string OrderId, long Amount)
 {
     public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId));
 }
 
 /// <summary>What the user authorised in the pay window.</summary>
 /// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
-sealed record ApproveRequest(string? OrderId, string? PgPaymentId)
+sealed record ApproveRequest(string OrderId, string PgPaymentId)
 {
     public Dictionary<string, string[]> Validate() =>
         PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId), ("pgPaymentId", PgPaymentId, PaymentFields.LongestId));
@@ -88,13 +87,13 @@ sealed record ApproveRequest(string? OrderId, string? PgPaymentId)
 /// <summary>What is to go back.</summary>
 /// <param name="Amount">Whole KRW, 1 at least.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
-sealed record RefundRequest(long Amount, string? Reason)
+sealed record RefundRequest(long Amount, string Reason)
 {
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
         if (Amount < 1) errors["amount"] = ["At least 1."];
-        if (string.IsNullOrWhiteSpace(Reason) || Reason.Length > 200 || Reason.Any(char.IsControl)) errors["reason"] = ["1 to 200 characters in one line."];
+        DisplayText.Check(errors, "reason", Reason, 200);
         return errors;
     }
 }
@@ -105,8 +104,8 @@ static class PaymentFields
     public const int LongestId = 64;
 
     /// <summary>What is wrong, by field: each must be so many visible ASCII characters at most, and one at least.</summary>
-    public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string? Value, int Longest)> fields) => fields
-        .Where(f => f.Value is not { Length: >= 1 } value || value.Length > f.Longest || value.Any(c => c is < '!' or > '~'))
+    public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int Longest)> fields) => fields
+        .Where(f => f.Value.Length < 1 || f.Value.Length > f.Longest || f.Value.Any(c => c is < '!' or > '~'))
         .ToDictionary(f => f.Name, f => new[] { $"1 to {f.Longest} visible ASCII characters." });
 }
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
@@ -35,10 +36,10 @@ static class ProductAdministrationEndpoints
         await products.FindAsync(id, cancellationToken) is { } product ? TypedResults.Ok(product) : OrderProblems.ProductNotFound.ToResult();
 
     static async Task<Results<Ok<Product>, ProblemResult>> ChangeAsync(
-        long id, ProductDefinition definition, ProductAdministration products, CancellationToken cancellationToken)
+        long id, ProductChange change, ProductAdministration products, CancellationToken cancellationToken)
     {
-        if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        return TypedResults.Ok(await products.ChangeAsync(id, definition, cancellationToken));
+        if (change.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        return TypedResults.Ok(await products.ChangeAsync(id, change, cancellationToken));
     }
 
     static async Task<Results<Ok<Product>, ProblemResult>> AdjustAsync(
@@ -46,15 +47,20 @@ static class ProductAdministrationEndpoints
     {
         var errors = new Dictionary<string, string[]>();
         if (adjustment.Delta is 0 or < -1_000_000 or > 1_000_000) errors["delta"] = ["-1,000,000 to 1,000,000, not 0."];
-        if (adjustment.Reason is not { Length: >= 1 and <= 100 }) errors["reason"] = ["1 to 100 characters."];
+        DisplayText.Check(errors, "reason", adjustment.Reason, 100);
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
-        return TypedResults.Ok(await products.AdjustAsync(id, adjustment.Delta, adjustment.Reason!, user.Id, cancellationToken));
+        return TypedResults.Ok(await products.AdjustAsync(id, adjustment.Delta, adjustment.Reason, user.Id, cancellationToken));
     }
 
-    static async Task<Ok<IReadOnlyList<StockChange>>> ListChangesAsync(
-        long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, int limit = 50) =>
-        TypedResults.Ok(await products.ListChangesAsync(id, before, Math.Clamp(limit, 1, 200), cancellationToken));
+    static async Task<Results<Ok<IReadOnlyList<StockChange>>, ProblemResult>> ListChangesAsync(
+        long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
+    {
+        var changes = await products.ListChangesAsync(id, before, limit, cancellationToken);
+        // Every product has the change with which it began.
+        if (changes.Count == 0 && await products.FindAsync(id, cancellationToken) is null) return OrderProblems.ProductNotFound.ToResult();
+        return TypedResults.Ok(changes);
+    }
 }
 
 /// <summary>More pieces of a product, or fewer.</summary>
-sealed record StockAdjustment(int Delta, string? Reason);
+sealed record StockAdjustment(int Delta, string Reason);

@@ -9,7 +9,7 @@ namespace Commerce.Core.Coupons;
 /// <param name="TotalQuantity">1 to 100,000,000; it can only grow, because the gate may have given out more than a smaller one.</param>
 /// <param name="StartsAt">With the offset; kept in UTC.</param>
 /// <param name="EndsAt">After <paramref name="StartsAt"/>.</param>
-public sealed record CouponDefinition(string? Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
+public sealed record CouponDefinition(string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
 {
     /// <summary>The largest total quantity.</summary>
     public const int Most = 100_000_000;
@@ -18,11 +18,12 @@ public sealed record CouponDefinition(string? Name, long Discount, int TotalQuan
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
-        if (Name is not { Length: >= 1 and <= 200 }) errors["name"] = ["1 to 200 characters."];
+        DisplayText.Check(errors, "name", Name, 200);
         if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["1 to 1,000,000,000 won."];
         if (TotalQuantity is < 1 or > Most) errors["totalQuantity"] = ["1 to 100,000,000."];
         if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["A time between the years 2000 and 2999."];
-        if (EndsAt <= StartsAt || EndsAt.Year > 2999) errors["endsAt"] = ["After startsAt, and before the year 3000."];
+        // In the microseconds of the ledger, which would refuse a window of none.
+        if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["After startsAt, and before the year 3000."];
         return errors;
     }
 }

@@ -25,6 +25,16 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
     public Task AnnounceAsync(EventOpened opened) =>
         Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MostEntries, (string)Channel!], Deadline);
 
+    /// <summary>The number of the last opening in the stream; 0 where there is none.</summary>
+    public async Task<long> LastAsync()
+    {
+        var entries = (RedisResult[])(await _redis.ExecuteAsync("XREVRANGE", (string)Key!, "+", "-", "COUNT", 1).WaitAsync(Deadline))!;
+        return entries.Length == 0 ? 0 : long.Parse(((string)((RedisResult[])entries[0]!)[0]!).Split('-')[0], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Throws the stream away. What it should have had, replicas find in the ledger.</summary>
+    public Task ForgetAsync() => _redis.KeyDeleteAsync(Key).WaitAsync(Deadline);
+
     /// <summary>What the stream has after the opening with the number <paramref name="after"/>. Numbers may be missing.</summary>
     public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int most)
     {

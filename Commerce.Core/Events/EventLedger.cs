@@ -50,7 +50,7 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
             .Select(row => row.ToEvent())];
 
     /// <summary>Creates an event: pending where it has a time, else a draft.</summary>
-    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event.</exception>
+    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event that is not over.</exception>
     public Task<long> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) => ledger.TransactAsync(async transaction =>
     {
         await transaction.ExecuteAsync(
@@ -66,7 +66,7 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
     }, cancellationToken);
 
     /// <summary>Replaces all that an event is; false where it is not there, or not a draft or pending any more.</summary>
-    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event.</exception>
+    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event that is not over.</exception>
     public Task<bool> ChangeAsync(long id, EventDefinition definition, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
     {
         if (await transaction.ExecuteAsync("""
@@ -88,7 +88,7 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
             WHERE id = @id AND status IN ('DRAFT', 'PENDING') AND (COALESCE(@closesAt, closes_at) > @opensAt OR COALESCE(@closesAt, closes_at) IS NULL)
             """, new { id, opensAt = EventTimes.ToLedger(times.OpensAt), closesAt = EventTimes.ToLedger(times.ClosesAt) }, cancellationToken) == 1;
 
-    /// <summary>Cancels an event that is not over; its coupons cannot be had any more. False where there is nothing to cancel.</summary>
+    /// <summary>Cancels an event that is not over; its coupons cannot be had any more, unless another event takes them over. False where there is nothing to cancel.</summary>
     public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
     {
         if (await transaction.ExecuteAsync(
@@ -201,17 +201,25 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
         await transaction.ExecuteAsync("DELETE FROM event_coupon WHERE event_id = @id AND coupon_id NOT IN @coupons", new { id, coupons });
         await transaction.ExecuteAsync("DELETE FROM event_product WHERE event_id = @id", new { id });
 
+        // An event that is over keeps its coupons only until another wants them.
+        await transaction.ExecuteAsync("""
+            UPDATE event_coupon l JOIN event e ON e.id = l.event_id JOIN coupon c ON c.id = l.coupon_id SET l.event_id = @id
+            WHERE l.coupon_id IN @coupons AND e.status IN ('CLOSED', 'CANCELLED') AND c.status = 'CLOSED'
+            """, new { id, coupons });
         await transaction.ExecuteAsync(
             "INSERT IGNORE INTO event_coupon (coupon_id, event_id) SELECT id, @id FROM coupon WHERE id IN @coupons AND status = 'ACTIVE'", new { id, coupons });
-        await transaction.ExecuteAsync(
-            "UPDATE coupon SET status = 'WAITING', version = version + 1 WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id = @id) AND status = 'ACTIVE'",
-            new { id });
+        await transaction.ExecuteAsync("""
+            UPDATE coupon SET status = 'WAITING', version = version + 1
+            WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id = @id) AND status IN ('ACTIVE', 'CLOSED')
+            """, new { id });
         await transaction.ExecuteAsync("INSERT INTO event_product (event_id, product_id) SELECT @id, id FROM product WHERE id IN @products", new { id, products });
 
         var linked = await transaction.QueryAsync<long>("SELECT coupon_id FROM event_coupon WHERE event_id = @id", new { id });
         if (coupons.Skip(1).Except(linked).ToList() is { Count: > 0 } missing)
         {
-            var elsewhere = await transaction.QueryAsync<long>("SELECT coupon_id FROM event_coupon WHERE coupon_id IN @missing", new { missing });
+            var elsewhere = await transaction.QueryAsync<long>("""
+                SELECT l.coupon_id FROM event_coupon l JOIN event e ON e.id = l.event_id WHERE l.coupon_id IN @missing AND e.status NOT IN ('CLOSED', 'CANCELLED')
+                """, new { missing });
             throw elsewhere.Count > 0
                 ? new ProblemException(EventProblems.CouponLinked, $"Coupon {elsewhere[0]}.")
                 : new ProblemException(CouponProblems.NotFound, $"Coupon {missing[0]} does not exist, or is cancelled.");

@@ -10,7 +10,7 @@ public static class EventProblems
     public static readonly Problem ClosesTooEarly = new(409, "event-closes-too-early", "The event would close before it opens. Give it a later closesAt, too.");
     public static readonly Problem NotOpenable = new(409, "event-not-openable", "The event is over or cancelled.");
     public static readonly Problem NotCancellable = new(409, "event-not-cancellable", "The event is over.");
-    public static readonly Problem CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event.");
-    public static readonly Problem TooManyStreams = new(429, "too-many-streams", "You have as many live streams open as you may.");
+    public static readonly Problem CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event that is not over.");
+    public static readonly Problem TooManyStreams = new(429, "too-many-streams", "You are opening as many live streams as you may. Try again.");
     public static readonly Problem StreamsFull = new(503, "streams-full", "No more live streams here at this moment. Try again.");
 }

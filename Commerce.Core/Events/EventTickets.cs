@@ -28,10 +28,15 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
     /// <summary>Whose ticket it is; null where it is none, or was used.</summary>
     public async Task<string?> RedeemAsync(string ticket)
     {
-        if (ticket.Length != 2 * Bytes || !ticket.All(char.IsAsciiHexDigitLower)) return null;
+        if (!IsTicket(ticket)) return null;
         var user = (string?)await Redeem.RunAsync(_redis, [KeyOf(ticket)], [], Deadline);
         return user is { Length: > 0 } ? user : null;
     }
+
+    /// <summary>The same, but the ticket can still be used.</summary>
+    public async Task<string?> FindAsync(string ticket) => IsTicket(ticket) ? await _redis.StringGetAsync(KeyOf(ticket)).WaitAsync(Deadline) : default(string?);
+
+    static bool IsTicket(string text) => text.Length == 2 * Bytes && text.All(char.IsAsciiHexDigitLower);
 
     static RedisKey KeyOf(string ticket) => $"{{ticket:{ticket}}}";
 }

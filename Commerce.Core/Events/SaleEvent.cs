@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 
@@ -43,7 +44,7 @@ public sealed record SaleEvent(
 /// <param name="CouponIds">At most 50 coupons, none of which belongs to another event.</param>
 /// <param name="ProductIds">At most 50 products.</param>
 public sealed record EventDefinition(
-    string? Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds)
+    string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds)
 {
     const int MostLinks = 50;
 
@@ -51,7 +52,7 @@ public sealed record EventDefinition(
     public Dictionary<string, string[]> Validate()
     {
         var errors = new EventTimes(OpensAt, ClosesAt).Validate();
-        if (Name is not { Length: >= 1 and <= 200 }) errors["name"] = ["1 to 200 characters."];
+        DisplayText.Check(errors, "name", Name, 200);
         if (!AreIds(CouponIds)) errors["couponIds"] = [$"At most {MostLinks} different ids."];
         if (!AreIds(ProductIds)) errors["productIds"] = [$"At most {MostLinks} different ids."];
         return errors;

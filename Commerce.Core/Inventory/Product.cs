@@ -1,3 +1,5 @@
+using Commerce.ServiceDefaults;
+
 namespace Commerce.Core.Inventory;
 
 /// <summary>A product as the ledger has it.</summary>
@@ -9,20 +11,34 @@ public sealed record Product(long Id, string Name, long Price, int Stock, bool O
     public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale";
 }
 
-/// <summary>What an administrator says a product is.</summary>
+/// <summary>What an administrator says a new product is.</summary>
 /// <param name="Name">1 to 200 characters.</param>
 /// <param name="Price">Whole KRW, 1 to 1,000,000,000. Orders keep the price that they were made with.</param>
-/// <param name="Stock">Of a new product: 0 to 10,000,000. Later the stock is changed by its own request.</param>
+/// <param name="Stock">0 to 10,000,000. Later the stock is changed by its own request.</param>
 /// <param name="OnSale">Whether it can be ordered; true where nothing is said.</param>
-public sealed record ProductDefinition(string? Name, long Price, int Stock = 0, bool OnSale = true)
+public sealed record ProductDefinition(string Name, long Price, int Stock = 0, bool OnSale = true)
+{
+    /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
+    public Dictionary<string, string[]> Validate()
+    {
+        var errors = new ProductChange(Name, Price, OnSale).Validate();
+        if (Stock is < 0 or > 10_000_000) errors["stock"] = ["0 to 10,000,000."];
+        return errors;
+    }
+}
+
+/// <summary>What an administrator says a product is from now on. Its stock is changed by its own request.</summary>
+/// <param name="Name">1 to 200 characters.</param>
+/// <param name="Price">Whole KRW, 1 to 1,000,000,000. Orders keep the price that they were made with.</param>
+/// <param name="OnSale">Whether it can be ordered.</param>
+public sealed record ProductChange(string Name, long Price, bool OnSale)
 {
     /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
-        if (Name is not { Length: >= 1 and <= 200 }) errors["name"] = ["1 to 200 characters."];
+        DisplayText.Check(errors, "name", Name, 200);
         if (Price is < 1 or > 1_000_000_000) errors["price"] = ["1 to 1,000,000,000 won."];
-        if (Stock is < 0 or > 10_000_000) errors["stock"] = ["0 to 10,000,000."];
         return errors;
     }
 }

@@ -13,6 +13,12 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
     /// <summary>More is to be taken away than is free.</summary>
     public static readonly Problem StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
 
+    /// <summary>More than a stock can hold.</summary>
+    public static readonly Problem StockFull = new(409, "stock-too-large", "A product has 1,000,000,000 pieces at most.");
+
+    /// <summary>Less than half of what the column holds, so that pieces of refunded orders find room in a stock that was filled up meanwhile.</summary>
+    const int MostStock = 1_000_000_000;
+
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>The products that are on sale, the newest first, at most 200.</summary>
@@ -57,22 +63,22 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
             // The first order loads it.
         }
 
-        return new(id, definition.Name!, definition.Price, definition.Stock, definition.OnSale);
+        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale);
     }
 
     /// <summary>Replaces name, price and whether it is on sale.</summary>
     /// <exception cref="ProblemException">There is no such product.</exception>
-    public async Task<Product> ChangeAsync(long id, ProductDefinition definition, CancellationToken cancellationToken)
+    public async Task<Product> ChangeAsync(long id, ProductChange change, CancellationToken cancellationToken)
     {
         await ledger.ExecuteAsync("UPDATE product SET name = @Name, price = @Price, on_sale = @OnSale WHERE id = @id",
-            new { definition.Name, definition.Price, definition.OnSale, id }, cancellationToken);
+            new { change.Name, change.Price, change.OnSale, id }, cancellationToken);
         return await FindAsync(id, cancellationToken) ?? throw new ProblemException(OrderProblems.ProductNotFound);
     }
 
     /// <summary>Adds pieces to the stock, or takes some away that are not held.</summary>
     /// <param name="delta">Not 0.</param>
     /// <param name="reason">Kept in the audit, with <paramref name="by"/>.</param>
-    /// <exception cref="ProblemException">There is no such product, or so many are not free, or the gate is closed.</exception>
+    /// <exception cref="ProblemException">There is no such product, or so many are not free, or the stock would be too large, or the gate is closed.</exception>
     public async Task<Product> AdjustAsync(long id, int delta, string reason, string by, CancellationToken cancellationToken)
     {
         if (await FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
@@ -93,7 +99,10 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
             var now = await InventoryLedger.LockEpochAsync(transaction);
             if (delta < 0 && now != epoch) return false;
             epoch = now;
-            if (await transaction.ExecuteAsync("UPDATE product SET stock = stock + @delta WHERE id = @id AND stock + @delta >= 0", new { delta, id }) == 0) return false;
+            if (await transaction.ExecuteAsync("""
+                    UPDATE product SET stock = stock + @delta WHERE id = @id AND stock + @delta >= 0 AND (@delta < 0 OR stock + @delta <= @MostStock)
+                    """, new { delta, id, MostStock }) == 0)
+                return delta < 0 ? false : throw new ProblemException(StockFull);
             await transaction.ExecuteAsync(
                 "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@id, @eventId, @delta, @text)",
                 new { id, eventId = $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", delta, text = $"{reason} ({by})" });

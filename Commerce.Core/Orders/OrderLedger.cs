@@ -25,12 +25,12 @@ public sealed class OrderLedger(Ledger ledger)
             FROM shipping_info WHERE order_id = @orderId
             """, new { orderId }, cancellationToken);
 
-    /// <summary>Orders, newest first, older than <paramref name="before"/> (an order's id); null asks for any user or state.</summary>
+    /// <summary>Orders, newest first, older than <paramref name="before"/> (an order's id; empty for the first page); null asks for any user or state.</summary>
     public Task<IReadOnlyList<Order>> ListAsync(string? userId, string? status, string? before, int most, CancellationToken cancellationToken) =>
         // Without conditions that may be empty: MySQL would use no index for them.
         ledger.QueryAsync<Order>($"""
             SELECT {Order.Columns} FROM orders
-            WHERE TRUE {(userId is null ? "" : "AND user_id = @userId")} {(status is null ? "" : "AND status = @status")} {(before is null ? "" : "AND id < @before")}
+            WHERE TRUE {(userId is null ? "" : "AND user_id = @userId")} {(status is null ? "" : "AND status = @status")} {(before is not { Length: > 0 } ? "" : "AND id < @before")}
             ORDER BY id DESC LIMIT @most
             """, new { userId, status, before, most }, cancellationToken);
 

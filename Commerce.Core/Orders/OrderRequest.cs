@@ -1,11 +1,12 @@
 using System.Text.RegularExpressions;
+using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Orders;
 
 /// <summary>What somebody wants to order.</summary>
 /// <param name="Items">At least one; lines of one product are added up.</param>
 /// <param name="CouponId">A coupon that the user has and has not used, or null.</param>
-public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, ShippingRequest? Shipping, long? CouponId = null)
+public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, ShippingRequest Shipping, long? CouponId = null)
 {
     const int LongestPhone = 20;
 
@@ -13,34 +14,22 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, Shipp
     public Dictionary<string, string[]> Validate(OrderOptions options)
     {
         var errors = new Dictionary<string, string[]>();
-        if (Items is not { Count: >= 1 }) errors["items"] = ["At least one."];
-        else if (Items.Any(i => i is null || i.Quantity < 1)) errors["items"] = ["A quantity of at least 1 for each."];
+        if (Items.Count == 0) errors["items"] = ["At least one."];
+        else if (Items.Any(i => i.Quantity < 1)) errors["items"] = ["A quantity of at least 1 for each."];
         else if (Items.Count > options.MostLines) errors["items"] = [$"At most {options.MostLines} lines."];
         else if (Lines().Any(l => l.Quantity > options.MostPieces || l.Quantity < 1)) errors["items"] = [$"At most {options.MostPieces} of one product."];
-        if (Shipping is null)
-        {
-            errors["shipping"] = ["Where the order goes."];
-            return errors;
-        }
-
-        Check("shipping.recipient", Shipping.Recipient, 1, 100);
-        Check("shipping.address1", Shipping.Address1, 1, 200);
-        Check("shipping.address2", Shipping.Address2 ?? "", 0, 200);
-        if (Shipping.Phone is not { Length: <= LongestPhone } || !Phone().IsMatch(Shipping.Phone))
+        DisplayText.Check(errors, "shipping.recipient", Shipping.Recipient, 100);
+        DisplayText.Check(errors, "shipping.address1", Shipping.Address1, 200);
+        DisplayText.CheckOptional(errors, "shipping.address2", Shipping.Address2, 200);
+        if (Shipping.Phone.Length > LongestPhone || !Phone().IsMatch(Shipping.Phone))
             errors["shipping.phone"] = [$"Digits and hyphens, 9 to 15 digits, with + before a country code; at most {LongestPhone} characters."];
-        if (Shipping.Zipcode is null || !Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["5 digits."];
+        if (!Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["5 digits."];
         return errors;
-
-        void Check(string field, string? text, int least, int most)
-        {
-            if (text is null || text.Trim().Length < least || text.Length > most || text.Any(char.IsControl))
-                errors[field] = [least > 0 ? $"{least} to {most} characters in one line." : $"At most {most} characters in one line."];
-        }
     }
 
     /// <summary>One line for each product, by its id. A sum beyond what a number holds comes out negative.</summary>
     public IReadOnlyList<OrderLine> Lines() =>
-        [.. Items!.GroupBy(i => i.ProductId).OrderBy(p => p.Key)
+        [.. Items.GroupBy(i => i.ProductId).OrderBy(p => p.Key)
             .Select(p => new OrderLine(p.Key, p.Sum(i => (long)i.Quantity) is <= int.MaxValue and var sum ? (int)sum : -1))];
 
     // \z, because $ would let a line break stand behind.
@@ -57,4 +46,4 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine>? Items, Shipp
 /// <param name="Zipcode">5 digits.</param>
 /// <param name="Address1">1 to 200 characters.</param>
 /// <param name="Address2">At most 200 characters, or null.</param>
-public sealed record ShippingRequest(string? Recipient, string? Phone, string? Zipcode, string? Address1, string? Address2);
+public sealed record ShippingRequest(string Recipient, string Phone, string Zipcode, string Address1, string? Address2);

@@ -44,7 +44,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
         ledger.QueryAsync<Payment>($"""
             SELECT {Payment.Columns} FROM payment
             WHERE TRUE {(status is null ? "" : "AND status = @status")} {(orderId is null ? "" : "AND order_id = @orderId")}
-              {(userId is null ? "" : "AND user_id = @userId")} {(before is null ? "" : "AND id < @before")}
+              {(userId is null ? "" : "AND user_id = @userId")} {(before is not { Length: > 0 } ? "" : "AND id < @before")}
             ORDER BY id DESC LIMIT @most
             """, new { status, orderId, userId, before, most }, cancellationToken);
 

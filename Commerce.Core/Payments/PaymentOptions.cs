@@ -35,7 +35,4 @@ public sealed class PaymentOptions
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan RefundAgainAfter { get; set; } = TimeSpan.FromMinutes(1);
-
-    /// <summary>Where the pay window sends browsers back to; the address of the request where it is not set.</summary>
-    public Uri? ReturnUrl { get; set; }
 }

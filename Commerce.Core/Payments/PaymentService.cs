@@ -30,15 +30,15 @@ public sealed class PaymentService(
 {
     /// <summary>Prepares the payment of an order; again for the same order it changes nothing.</summary>
     /// <param name="amount">What the user believes it costs, in whole KRW.</param>
-    /// <param name="origin">Where the browser returns to, unless the configuration says it.</param>
+    /// <param name="shop">Where the browser returns to.</param>
     /// <param name="withinTransaction">What is to be committed together with the payment: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why it cannot be paid.</exception>
     public async Task PrepareAsync(
-        string userId, string orderId, long amount, Uri origin, Func<Statements, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
+        string userId, string orderId, long amount, Uri shop, Func<Statements, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
     {
         // The hold in the gate is left as it is: when its deadline is over, the reaper finds the order holding in MySQL.
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
-            transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, origin))), cancellationToken);
+            transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, shop))), cancellationToken);
         if (payment is not null) return;
         var standing = await LookAsync(userId, orderId, cancellationToken);
         if (standing.Status is OrderState.Created or OrderState.PendingPayment && amount != standing.TotalAmount)
@@ -141,11 +141,11 @@ public sealed class PaymentService(
         _ => new(PaymentProblems.OrderNotPayable),
     };
 
-    Uri PayUrl(PayablePayment payment, Uri origin)
+    Uri PayUrl(PayablePayment payment, Uri shop)
     {
         var name = payment.Lines > 1 ? $"{payment.ProductName} and {payment.Lines - 1} more" : payment.ProductName;
         return gateway.PayUrl(
-            payment.OrderId, payment.Amount, payment.UserId, name, new Uri(options.Value.ReturnUrl ?? origin, $"?orderId={payment.OrderId}"));
+            payment.OrderId, payment.Amount, payment.UserId, name, new Uri(shop, $"?orderId={payment.OrderId}"));
     }
 
     sealed class Standing

@@ -41,7 +41,7 @@ public static class DevelopmentTokens
                 IssuedAt = now,
                 NotBefore = now,
                 Expires = now + Lifetime,
-                Subject = new ClaimsIdentity([new("sub", request.User!), new("role", request.Role!)]),
+                Subject = new ClaimsIdentity([new("sub", request.User), new("role", request.Role)]),
                 SigningCredentials = credentials,
             });
             return TypedResults.Ok(new TokenAnswer(token, "Bearer", (int)Lifetime.TotalSeconds));

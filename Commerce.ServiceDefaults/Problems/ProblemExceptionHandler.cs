@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -31,8 +30,9 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
         {
             case ProblemException e:
                 return e.Problem.ToResult(e.Detail, e.RetryAfter);
-            case BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } e:
-                return Unreadable(e);
+            // Bodies and queries are checked before; what is left are requests that are broken in themselves, such as one that ends too early.
+            case BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest }:
+                return CommonProblems.Validation.ToResult("The request cannot be read.");
             case BadHttpRequestException e:
                 return CommonProblems.ForStatus(e.StatusCode).ToResult();
             case var e when DependencyFaults.Is(e):
@@ -43,14 +43,6 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
                 LogUnknown(exception);
                 return CommonProblems.InternalError.ToResult(environment.IsDevelopment() ? exception.ToString() : null);
         }
-    }
-
-    static ProblemResult Unreadable(BadHttpRequestException exception)
-    {
-        if (exception.InnerException is not JsonException json)
-            return CommonProblems.Validation.ToResult(exception.Message);
-        var field = json.Path is { Length: > 2 } path ? path[2..] : "body";
-        return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { [field] = ["Missing, or not of the expected form."] });
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A dependency failed: {Type}: {Reason}")]

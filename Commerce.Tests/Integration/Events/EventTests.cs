@@ -167,6 +167,59 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         await scheduledAgain.ShouldBeProblemAsync(HttpStatusCode.Conflict, "event-not-schedulable");
     }
 
+    [Theory]
+    [InlineData("cancel")]
+    [InlineData("close")]
+    [InlineData("cancel while open")]
+    public async Task What_an_event_that_is_over_had_may_join_the_next(string end)
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var product = await Stack.ProductAsync(stock: 1);
+        var users = await Stack.UsersAsync("next-event", 2);
+        var definition = new { name = "first", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { coupon.Id }, productIds = new[] { product.Id } };
+        var first = await CreateAsync(definition with { opensAt = end == "close" ? TimeProvider.System.GetUtcNow() : null, closesAt = end == "close" ? TimeProvider.System.GetUtcNow().AddSeconds(2) : null });
+        using (var early = await Stack.Admin.PostAsJsonAsync("/api/admin/events", definition, Cancelled)) await early.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
+        if (end == "cancel while open")
+        {
+            using var opened = await Stack.EventActionAsync(first.Id, "open");
+            await Eventually.EqualAsync("", () => users[0].TakeAsync(coupon.Id));
+        }
+
+        if (end == "close") await Stack.EventIsAsync(first.Id, EventStatus.Closed);
+        else using (await Stack.EventActionAsync(first.Id, "cancel")) { }
+        await Eventually.EqualAsync("coupon-ended", () => users[1].TakeAsync(coupon.Id));
+
+        // To many who want it at once it goes once.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Stack.Admin.PostAsJsonAsync("/api/admin/events", definition with { name = "next" }, Cancelled)));
+        Assert.Equal(1, answers.Count(a => a.StatusCode == HttpStatusCode.Created));
+        foreach (var refused in answers.Where(a => a.StatusCode != HttpStatusCode.Created)) await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
+        var next = (await answers.Single(a => a.StatusCode == HttpStatusCode.Created).Content.ReadFromJsonAsync<SaleEvent>(Cancelled))!;
+        Assert.Equal((coupon.Id, product.Id), (next.CouponIds.Single(), next.ProductIds.Single()));
+        await Eventually.EqualAsync("coupon-not-started", () => users[1].TakeAsync(coupon.Id));
+        using (await Stack.EventActionAsync(next.Id, "open")) { }
+        await Eventually.EqualAsync("", () => users[1].TakeAsync(coupon.Id));
+        using (await Stack.EventActionAsync(next.Id, "cancel")) { }
+        await AuditAsync();
+
+        async Task<SaleEvent> CreateAsync(object body)
+        {
+            using var answer = await Stack.Admin.PostAsJsonAsync("/api/admin/events", body, Cancelled);
+            Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+            return (await answer.Content.ReadFromJsonAsync<SaleEvent>(Cancelled))!;
+        }
+    }
+
+    [Fact]
+    public async Task A_cancelled_coupon_joins_no_event_any_more()
+    {
+        var coupon = await Stack.CouponAsync(total: 10);
+        var first = await Stack.EventAsync(opensIn: null, couponIds: [coupon.Id]);
+        using (await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled)) { }
+        using (await Stack.EventActionAsync(first.Id, "cancel")) { }
+        using var answer = await Stack.Admin.PostAsJsonAsync("/api/admin/events", new { name = "x", couponIds = new[] { coupon.Id } }, Cancelled);
+        await answer.ShouldBeProblemAsync(HttpStatusCode.NotFound, "coupon-not-found");
+    }
+
     [Fact]
     public async Task An_event_forced_open_by_many_at_once_opens_once()
     {
@@ -212,7 +265,10 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         using var taken = await Stack.Admin.PostAsJsonAsync("/api/admin/events", new { name = "x", couponIds = new[] { first.Id } }, Cancelled);
         await taken.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
 
-        using var changed = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new { name = "y", couponIds = new[] { second.Id }, productIds = new[] { 1 } }, Cancelled);
+        using var changed = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new
+        {
+            name = "y", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { second.Id }, productIds = new[] { 1 },
+        }, Cancelled);
 
         var now = await changed.Content.ReadFromJsonAsync<SaleEvent>(Cancelled);
         Assert.Equal((EventStatus.Draft, "y", second.Id, 1), (now!.Status, now.Name, now.CouponIds.Single(), now.ProductIds.Single()));

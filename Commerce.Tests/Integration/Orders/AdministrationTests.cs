@@ -68,7 +68,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     public async Task A_changed_product_is_sold_as_it_is_now_and_what_was_ordered_keeps_its_price()
     {
         var purchase = await OrderAsync("repriced");
-        using var changed = await ChangeAsync(purchase.Product.Id, new { name = "renamed", price = 15_000, stock = 999 });
+        using var changed = await ChangeAsync(purchase.Product.Id, new { name = "renamed", price = 15_000, onSale = true });
 
         Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
         var expected = purchase.Product with { Name = "renamed", Price = 15_000 };
@@ -103,8 +103,8 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     {
         var product = await Stack.ProductAsync(stock: 1);
 
-        using var senseless = await ChangeAsync(product.Id, new { name = "", price = 0 });
-        using var unknown = await ChangeAsync(long.MaxValue, new { name = "nothing", price = 1 });
+        using var senseless = await ChangeAsync(product.Id, new { name = "", price = 0, onSale = true });
+        using var unknown = await ChangeAsync(long.MaxValue, new { name = "nothing", price = 1, onSale = true });
 
         await senseless.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");

@@ -1,0 +1,116 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.HostFiltering;
+using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+using IPNetwork = System.Net.IPNetwork;
+
+namespace Commerce.Api;
+
+/// <summary>Where the Api is found from outside. Configuration section <c>Http</c>; which hosts are answered says <c>AllowedHosts</c>.</summary>
+sealed class HttpOptions : IValidatableObject
+{
+    public const string Section = "Http";
+
+    /// <summary>
+    /// Where browsers find the shop, for example <c>https://shop.example/</c>: the pay window sends them back to it. Required outside of Development, where
+    /// the host of the request takes its place.
+    /// </summary>
+    public Uri? PublicUrl { get; set; }
+
+    /// <summary>
+    /// Proxies in front of the Api, by address (<c>10.0.0.5</c>) or network (<c>10.0.0.0/8</c>). What others say in <c>X-Forwarded-For</c>,
+    /// <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> is not believed.
+    /// </summary>
+    public IList<string> KnownProxies { get; } = [];
+
+    /// <summary>Through how many of these proxies a request comes: 1 to 10.</summary>
+    [Range(1, 10)]
+    public int ProxiesInLine { get; set; } = 1;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (PublicUrl is not null && PublicUrl is not { IsAbsoluteUri: true, Scheme: "http" or "https", UserInfo: "", Query: "", Fragment: "" })
+            yield return new($"{Section}:{nameof(PublicUrl)} is an absolute address without query and fragment, for example https://shop.example/.");
+        foreach (var proxy in KnownProxies.Where(p => !IPNetwork.TryParse(p, out _) && !IPAddress.TryParse(p, out _)))
+            yield return new($"{Section}:{nameof(KnownProxies)}: {proxy} is no address (10.0.0.5) and no network (10.0.0.0/8).");
+    }
+}
+
+/// <summary>The address under which the shop is known.</summary>
+sealed class PublicAddress(IOptions<HttpOptions> options)
+{
+    readonly Uri? _configured = options.Value.PublicUrl is { } url ? new(url.AbsoluteUri.TrimEnd('/') + "/") : null;
+
+    /// <summary>The configured address, or, in Development, the one of this request.</summary>
+    public Uri For(HttpRequest request) => _configured ?? new Uri($"{request.Scheme}://{request.Host}/");
+}
+
+/// <summary>For which hosts the Api answers, and which proxies it believes.</summary>
+static class PublicAddressExtensions
+{
+    const string AllowedHosts = "AllowedHosts";
+    const string AnyHost = "*";
+
+    static readonly Problem InvalidHost = new(400, "invalid-host", "The Host of the request is missing, malformed, or not one of this server.");
+
+    public static WebApplicationBuilder AddPublicAddress(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<HttpOptions>().BindConfiguration(HttpOptions.Section).ValidateDataAnnotations()
+            .Validate(
+                http => http.PublicUrl is not null || builder.Environment.IsDevelopment(),
+                $"Give {HttpOptions.Section}:{nameof(HttpOptions.PublicUrl)}, the address under which browsers find the shop. (Environment: {builder.Environment.EnvironmentName}.)")
+            .ValidateOnStart();
+        builder.Services.AddSingleton<PublicAddress>();
+        // Ours below decides: this one answers without problem details, and before it is known for which host a proxy asks.
+        builder.Services.PostConfigure<HostFilteringOptions>(filter => filter.AllowedHosts = [AnyHost]);
+        // After whatever else configures it: ASPNETCORE_FORWARDEDHEADERS_ENABLED would believe everybody.
+        builder.Services.AddOptions<ForwardedHeadersOptions>().PostConfigure<IOptions<HttpOptions>>((forwarded, http) =>
+        {
+            forwarded.KnownProxies.Clear();
+            forwarded.KnownIPNetworks.Clear();
+            foreach (var proxy in http.Value.KnownProxies)
+            {
+                if (IPAddress.TryParse(proxy, out var address)) forwarded.KnownProxies.Add(address);
+                else forwarded.KnownIPNetworks.Add(IPNetwork.Parse(proxy));
+            }
+
+            // Without a known proxy the framework would believe everybody as well.
+            forwarded.ForwardedHeaders = http.Value.KnownProxies.Count > 0
+                ? ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost
+                : ForwardedHeaders.None;
+            forwarded.ForwardLimit = http.Value.ProxiesInLine;
+        });
+        return builder;
+    }
+
+    /// <summary>
+    /// Believes known proxies, then refuses a host that is none, or not one of <c>AllowedHosts</c>, with 400. First of all, because addresses are made of
+    /// the host.
+    /// </summary>
+    public static void UsePublicAddress(this WebApplication app)
+    {
+        app.UseForwardedHeaders();
+        var hosts = (app.Configuration[AllowedHosts] ?? AnyHost).Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        IList<StringSegment>? allowed = hosts.Contains(AnyHost) ? null : [.. hosts.Select(h => new StringSegment(h))];
+        // Nearly every request names the same host as the one before.
+        string? good = null;
+        app.Use((context, next) =>
+        {
+            var host = context.Request.Host;
+            if (!host.HasValue || host.Value != Volatile.Read(ref good))
+            {
+                if (!IsUsable(host) || (allowed is not null && !HostString.MatchesAny(host.Value, allowed))) return InvalidHost.ToResult().ExecuteAsync(context);
+                Volatile.Write(ref good, host.Value);
+            }
+
+            return next(context);
+        });
+    }
+
+    static bool IsUsable(HostString host) =>
+        host.HasValue && Uri.TryCreate($"http://{host.Value}/", UriKind.Absolute, out var address) && address.PathAndQuery == "/" && address.UserInfo.Length == 0
+        && Uri.CheckHostName(address.Host) != UriHostNameType.Unknown;
+}
