@@ -73,6 +73,8 @@ public sealed class Audit(
         // Only a sandbox tells what it captured.
         if (await payments.CompareAsync(cancellationToken) is { } differences)
             findings.Add(new("I7", "at most one net capture per order, and it is what the ledger says is paid", differences == 0, differences));
+        var (refunds, won) = await payments.CountExternalAsync(cancellationToken);
+        findings.Add(new("I7", $"given back at the gateway itself, and on record: {refunds} refunds, {won} won", true, 0));
         findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
