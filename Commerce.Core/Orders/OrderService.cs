@@ -84,9 +84,11 @@ public sealed partial class OrderService(
     {
         if (!await ledger.TransactAsync(transaction => OrderLedger.CancelAsync(transaction, orderId, userId), cancellationToken))
         {
-            var status = await ledger.SingleAsync<string>(
-                "SELECT status FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
+            var (status, pinned) = await ledger.SingleAsync<(string? Status, bool Pinned)>(
+                "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
+            // Where the payment fails it can be cancelled after all.
+            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "It is being paid.", ComeAgain);
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
