@@ -246,7 +246,7 @@ public sealed partial class PaymentGateway(
             cancellationToken.ThrowIfCancellationRequested();
             var outcome = await call();
             name = outcome.GetType().Name;
-            if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown)
+            if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown or CancelHistory { Cancels: null })
             {
                 span?.SetStatus(ActivityStatusCode.Error);
                 LogUnknown(operation, pgPaymentId, outcome);
