@@ -20,8 +20,11 @@ static class Addresses
     /// </summary>
     public static void UseCheckedAddresses(this WebApplication app) => app.Use((context, next) =>
     {
-        foreach (var (_, value) in context.Request.RouteValues)
+        foreach (var (name, value) in context.Request.RouteValues)
+        {
             if (!IsVisible(value as string)) return CommonProblems.NotFound.ToResult().ExecuteAsync(context);
+            if (value is string id) context.Request.RouteValues[name] = CanonicalId(id);
+        }
         if (!context.Request.QueryString.HasValue || context.GetEndpoint() is not { } endpoint) return next(context);
         var errors = new Dictionary<string, string[]>();
         foreach (var parameter in Known.GetOrAdd(endpoint, FindParameters))
@@ -52,6 +55,9 @@ static class Addresses
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
     }
+
+    /// <summary>The id as it is stored. The letters of a UUID may be sent in either case (RFC 9562, section 4), and are kept in lower case.</summary>
+    public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }

@@ -42,6 +42,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton<CouponLedger>();
         services.AddSingleton<CouponGate>();
         services.AddSingleton<CouponGateOpener>();
+        services.AddSingleton<CouponIssueTracker>();
         services.AddSingleton<CouponPublisher>();
         services.AddSingleton<CouponAdministration>();
 

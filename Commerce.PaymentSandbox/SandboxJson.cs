@@ -19,4 +19,5 @@ namespace Commerce.PaymentSandbox;
 [JsonSerializable(typeof(IReadOnlyList<Fault>))]
 [JsonSerializable(typeof(IEnumerable<PaymentView>))]
 [JsonSerializable(typeof(IEnumerable<OrderSummary>))]
+[JsonSerializable(typeof(ConsoleCancel))]
 sealed partial class SandboxJson : JsonSerializerContext;

@@ -32,3 +32,28 @@ public sealed class CounterListener : IDisposable
 
     public void Dispose() => _listener.Dispose();
 }
+
+/// <summary>Hears what a gauge of this process shows, from now on.</summary>
+public sealed class GaugeListener : IDisposable
+{
+    readonly MeterListener _listener;
+
+    /// <param name="name">Of the instrument.</param>
+    public GaugeListener(string name)
+    {
+        _listener = new()
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == name) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        _listener.SetMeasurementEventCallback<long>((_, value, _, _) => Last = value);
+        _listener.Start();
+    }
+
+    /// <summary>The last value; null where none came yet.</summary>
+    public long? Last { get; private set; }
+
+    public void Dispose() => _listener.Dispose();
+}

@@ -35,6 +35,14 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         return (await answer.Content.ReadFromJsonAsync<PayAnswer>())!.PaymentId;
     }
 
+    /// <summary>Money of an order goes back at the gateway itself, as in its console or by a charge-back.</summary>
+    public async Task GiveBackAsync(string orderId, long amount)
+    {
+        var payment = (await LedgerAsync(orderId)).Single(p => p.Captured > p.Cancelled);
+        using var answer = await client.PostAsJsonAsync($"/sandbox/payments/{payment.PaymentId}/cancel", new { amount });
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
     /// <summary>These faults, and no others, hit everybody until they are used up; dispose of the answer to end them.</summary>
     public async Task<IAsyncDisposable> WithFaultsAsync(params SandboxFault[] faults)
     {

@@ -63,10 +63,11 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
         }
     }
 
-    /// <summary>A POST of this user with an Idempotency-Key, a new one where none is given.</summary>
+    /// <summary>A POST of this user with an Idempotency-Key, a new one where none is given. The path is sent as it is spelled.</summary>
     public async Task<HttpResponseMessage> PostAsync(string path, object? body, string? key = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+        var uri = new Uri(Client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        using var request = new HttpRequestMessage(HttpMethod.Post, uri) { Content = JsonContent.Create(body) };
         request.Headers.Authorization = new("Bearer", Token);
         request.Headers.Add("Idempotency-Key", key ?? Guid.NewGuid().ToString());
         return await Client.SendAsync(request, TestContext.Current.CancellationToken);

@@ -44,11 +44,11 @@ static class CouponEndpoints
     static Results<PendingIssueResult, ProblemResult> AnswerTo(long id, ProblemResult? refusal) => refusal is null ? new PendingIssueResult(id) : refusal;
 
     static async Task<Results<Ok<CouponIssueStatus>, ProblemResult>> StatusAsync(
-        long id, CurrentUser user, CouponIssuer issuer, CancellationToken cancellationToken) =>
-        await issuer.StatusAsync(id, user.Id, cancellationToken) is { } status ? TypedResults.Ok(status) : CouponProblems.NotIssued.ToResult();
+        long id, CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
+        await issues.FindAsync(id, user.Id, cancellationToken) is { } status ? TypedResults.Ok(status) : CouponProblems.NotIssued.ToResult();
 
-    static async Task<Ok<IReadOnlyList<OwnCoupon>>> ListOwnAsync(CurrentUser user, CouponLedger ledger, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await ledger.ListOfUserAsync(user.Id, cancellationToken));
+    static async Task<Ok<IReadOnlyList<OwnCoupon>>> ListOwnAsync(CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await issues.ListAsync(user.Id, cancellationToken));
 
     static async Task<Ok<IReadOnlyList<CouponSummary>>> ListAsync(CouponLedger ledger, CouponGate gate, CancellationToken cancellationToken)
     {

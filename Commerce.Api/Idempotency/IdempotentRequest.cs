@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -5,6 +6,7 @@ using System.Text.Json.Serialization.Metadata;
 using Commerce.Core.Database;
 using Commerce.Core.Idempotency;
 using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Commerce.Api.Idempotency;
 
@@ -31,7 +33,7 @@ sealed class IdempotentRequest
     IdempotentRequest(HttpContext http, byte[] scope) =>
         (_http, _store, Scope) = (http, http.RequestServices.GetRequiredService<IdempotencyStore>(), scope);
 
-    /// <summary>SHA-256 over user, path and key: the name of this request and of its repetitions.</summary>
+    /// <summary>SHA-256 over user, route and key: the name of this request and of its repetitions.</summary>
     public byte[] Scope { get; }
 
     /// <summary>Called by the framework for a parameter of an endpoint.</summary>
@@ -41,9 +43,33 @@ sealed class IdempotentRequest
         if (values.Count == 0) throw new ProblemException(IdempotencyProblems.Missing);
         if (values.Count > 1 || values[0] is not { Length: >= 1 and <= LongestKey } key || key.Any(c => c is < '!' or > '~'))
             throw new ProblemException(IdempotencyProblems.Invalid);
-        // None of the three contains a line break.
-        var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{context.Request.Path}\n{key}"));
+        // Route and key contain no line break.
+        var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{RouteOf(context)}\n{key}"));
         return new(new IdempotentRequest(context, scope));
+    }
+
+    /// <summary>
+    /// What the request was routed to: the route's pattern with the values in it. Routing ignores case, a trailing slash and percent-encoding, so the
+    /// path as it was sent has many spellings for one operation. The result is the path in its usual spelling: keys that earlier versions of the Api
+    /// stored stay valid.
+    /// </summary>
+    static string RouteOf(HttpContext context)
+    {
+        var route = new StringBuilder();
+        foreach (var segment in ((RouteEndpoint)context.GetEndpoint()!).RoutePattern.PathSegments)
+        {
+            route.Append('/');
+            foreach (var part in segment.Parts)
+                route.Append(part switch
+                {
+                    RoutePatternLiteralPart literal => literal.Content,
+                    RoutePatternSeparatorPart separator => separator.Content,
+                    RoutePatternParameterPart parameter => Uri.EscapeDataString(Convert.ToString(context.Request.RouteValues[parameter.Name], CultureInfo.InvariantCulture) ?? ""),
+                    _ => throw new InvalidOperationException($"A part of a route that has no text: {part}."),
+                });
+        }
+
+        return route.ToString();
     }
 
     /// <summary>SHA-256 over what was understood of a body, so that spaces and the order of fields make no difference.</summary>

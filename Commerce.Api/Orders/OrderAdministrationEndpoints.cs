@@ -8,8 +8,12 @@ namespace Commerce.Api.Orders;
 /// <summary>Orders of everybody, for administrators.</summary>
 static class OrderAdministrationEndpoints
 {
-    public static void MapOrderAdministration(this IEndpointRouteBuilder app) =>
-        app.MapGroup("/api/admin/orders").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync);
+    public static void MapOrderAdministration(this IEndpointRouteBuilder app)
+    {
+        var orders = app.MapGroup("/api/admin/orders").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        orders.MapGet("/", ListAsync);
+        orders.MapPost("/{id}/announce", AnnounceAsync);
+    }
 
     static async Task<Results<Ok<IReadOnlyList<Order>>, ProblemResult>> ListAsync(
         OrderLedger ledger, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
@@ -18,5 +22,13 @@ static class OrderAdministrationEndpoints
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
         return TypedResults.Ok(await ledger.ListAsync(userId, status, before, limit, cancellationToken));
+    }
+
+    /// <summary>Sends <c>ORDER_PLACED</c> of a paid order anew, where the message that there was is dead.</summary>
+    static async Task<Results<Accepted, ProblemResult>> AnnounceAsync(
+        string id, OrderLedger ledger, OrderReconciler reconciler, CancellationToken cancellationToken)
+    {
+        if (await ledger.FindAsync(id, null, cancellationToken) is null) return OrderProblems.NotFound.ToResult();
+        return await reconciler.AnnounceAsync(id, cancellationToken) ? TypedResults.Accepted((string?)null) : OrderProblems.NotWaiting.ToResult();
     }
 }

@@ -33,7 +33,8 @@ static class OrderEndpoints
     {
         var orders = await ledger.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken);
         return TypedResults.Ok(new OrderPage(
-            [.. orders.Take(limit).Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.HoldExpiresAt, o.CreatedAt))],
+            [.. orders.Take(limit).Select(o => new OrderSummary(
+                o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt))],
             orders.Count > limit ? orders[limit - 1].Id : null));
     }
 
@@ -43,7 +44,8 @@ static class OrderEndpoints
         var items = await ledger.ListItemsAsync(id, cancellationToken);
         var shipping = await ledger.FindShippingAsync(id, cancellationToken);
         return TypedResults.Ok(new OrderDetail(
-            order.Id, order.Status, order.TotalAmount, order.Discount, order.CouponId, order.HoldExpiresAt, order.CreatedAt, order.PaidAt, items, shipping!));
+            order.Id, order.Status, order.TotalAmount, order.Discount, order.RefundedAmount, order.Refundable, order.CouponId, order.HoldExpiresAt,
+            order.CreatedAt, order.PaidAt, items, shipping!));
     }
 
     static async Task<Ok<OrderStatus>> CancelAsync(string id, CurrentUser user, OrderService orders, CancellationToken cancellationToken)
@@ -59,12 +61,17 @@ sealed record OrderPage(IReadOnlyList<OrderSummary> Items, string? NextCursor);
 
 /// <summary>An order in a list.</summary>
 /// <param name="TotalAmount">Whole KRW.</param>
-sealed record OrderSummary(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt, DateTime CreatedAt);
+/// <param name="RefundedAmount">Whole KRW, what was given back, here or at the gateway.</param>
+/// <param name="Refundable">Whole KRW, what can be given back now; 0 where nothing can.</param>
+sealed record OrderSummary(
+    string OrderId, string Status, long TotalAmount, long RefundedAmount, long Refundable, DateTime HoldExpiresAt, DateTime CreatedAt);
 
 /// <summary>All about an order.</summary>
 /// <param name="TotalAmount">Whole KRW, what is to be paid: the discount is taken off.</param>
+/// <param name="RefundedAmount">Whole KRW, what was given back, here or at the gateway.</param>
+/// <param name="Refundable">Whole KRW, what can be given back now; 0 where nothing can.</param>
 sealed record OrderDetail(
-    string OrderId, string Status, long TotalAmount, long Discount, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
+    string OrderId, string Status, long TotalAmount, long Discount, long RefundedAmount, long Refundable, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
     IReadOnlyList<OrderItem> Items, Shipping Shipping);
 
 /// <summary>What an order is now.</summary>

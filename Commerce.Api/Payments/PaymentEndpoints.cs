@@ -73,6 +73,8 @@ static class PaymentEndpoints
 /// <param name="Amount">What the user believes it costs, in whole KRW.</param>
 sealed record PrepareRequest(string OrderId, long Amount)
 {
+    public string? OrderId { get; } = OrderId is null ? null : Addresses.CanonicalId(OrderId);
+
     public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId));
 }
 
@@ -80,6 +82,8 @@ sealed record PrepareRequest(string OrderId, long Amount)
 /// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
 sealed record ApproveRequest(string OrderId, string PgPaymentId)
 {
+    public string? OrderId { get; } = OrderId is null ? null : Addresses.CanonicalId(OrderId);
+
     public Dictionary<string, string[]> Validate() =>
         PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId), ("pgPaymentId", PgPaymentId, PaymentFields.LongestId));
 }

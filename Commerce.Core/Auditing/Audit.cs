@@ -1,6 +1,7 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
 
@@ -41,6 +42,7 @@ public sealed class Audit(
                 """, cancellationToken),
             await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentAudit.Disagreeing, cancellationToken),
             await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
+            await CountAsync("I8", "no paid order's message is a dead letter", OrderReconciler.CountDead, cancellationToken),
             // Sent messages are purged later, so the newest openings are looked at.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
@@ -71,6 +73,8 @@ public sealed class Audit(
         // Only a sandbox tells what it captured.
         if (await payments.CompareAsync(cancellationToken) is { } differences)
             findings.Add(new("I7", "at most one net capture per order, and it is what the ledger says is paid", differences == 0, differences));
+        var (refunds, won) = await payments.CountExternalAsync(cancellationToken);
+        findings.Add(new("I7", $"given back at the gateway itself, and on record: {refunds} refunds, {won} won", true, 0));
         findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentAudit.Waiting, cancellationToken));
 
         var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);

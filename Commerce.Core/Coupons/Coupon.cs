@@ -12,6 +12,9 @@ public sealed record Coupon(
     /// <summary>How long after its end a coupon's gate is kept. More than clocks differ: after it nobody needs to ask the gate whether it is over.</summary>
     public static readonly TimeSpan GateKept = TimeSpan.FromHours(1);
 
+    /// <summary>Whether nobody needs its gate any more.</summary>
+    public bool IsLongOver(DateTimeOffset now) => EndsAt + GateKept < now.UtcDateTime;
+
     /// <summary>The columns of a coupon in the order and under the names of this record.</summary>
     public const string Columns = """
         id AS Id, name AS Name, discount AS Discount, total_quantity AS TotalQuantity, issued_quantity AS IssuedQuantity,

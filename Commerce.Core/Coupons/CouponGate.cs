@@ -183,6 +183,21 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return ((await by) == server, (await at) is { IsNull: false } value ? (long)value : null);
     }
 
+    /// <summary>Of each coupon: when it was accepted for this user (ms since 1970), where its row is not known to be saved yet; else null.</summary>
+    public async Task<IReadOnlyList<long?>> FindPendingAsync(IReadOnlyList<long> couponIds, string userId)
+    {
+        var pending = couponIds.Select(id => _redis.SortedSetScoreAsync(KeysOf(id)[2], userId)).ToArray();
+        await Task.WhenAll(pending).WaitAsync(Deadline);
+        var accepted = new long?[pending.Length];
+        for (var i = 0; i < pending.Length; i++)
+        {
+            if (await pending[i] is null) continue;
+            if (await _redis.HashGetAsync(KeysOf(couponIds[i])[1], userId).WaitAsync(Deadline) is { IsNull: false } at) accepted[i] = (long)at;
+        }
+
+        return accepted;
+    }
+
     /// <summary>
     /// Whether it is known which incarnation of Redis has this coupon's gate; without that everything is refused, and nothing can be opened.
     /// </summary>

@@ -9,7 +9,7 @@ namespace Commerce.Core.Coupons;
 /// ledger itself where Kafka is away) before the user is told.
 /// </summary>
 public sealed class CouponIssuer(
-    CouponCatalog catalog, CouponLedger ledger, CouponGate gate, CouponGateOpener opener, CouponPublisher publisher, CouponSpill spill,
+    CouponCatalog catalog, CouponGate gate, CouponGateOpener opener, CouponPublisher publisher, CouponSpill spill,
     ClosedSales closed, Failpoints failpoints, TimeProvider clock)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
@@ -37,7 +37,7 @@ public sealed class CouponIssuer(
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
         // A gate that was lost after the end is not opened again.
-        if (answer.Verdict == GateVerdict.Closed && IsLongOver(coupon)) answer = new(GateVerdict.Ended);
+        if (answer.Verdict == GateVerdict.Closed && coupon.IsLongOver(clock.GetUtcNow())) answer = new(GateVerdict.Ended);
         if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
         // The ledger has a newer epoch: this gate is about to be rebuilt, and what it accepts is not counted.
@@ -55,8 +55,6 @@ public sealed class CouponIssuer(
         return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
 
-    bool IsLongOver(Coupon coupon) => coupon.EndsAt + Coupon.GateKept < clock.GetUtcNow().UtcDateTime;
-
     static ProblemResult RefusalOf(GateVerdict verdict) => verdict switch
     {
         GateVerdict.SoldOut => CouponProblems.SoldOut.ToResult(),
@@ -67,19 +65,4 @@ public sealed class CouponIssuer(
     };
 
     static void Count(GateVerdict verdict) => Asked.Add(1, new KeyValuePair<string, object?>("verdict", Verdicts[(int)verdict - (int)GateVerdict.Closed]));
-
-    /// <summary>Where the issue of this user is; null where there is none.</summary>
-    /// <exception cref="ProblemException">The gate is closed, and the ledger does not know (yet).</exception>
-    public async Task<CouponIssueStatus?> StatusAsync(long couponId, string userId, CancellationToken cancellationToken)
-    {
-        if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } known) return known;
-        if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return null;
-        var (open, acceptedAt) = await gate.FindAsync(couponId, userId);
-        if (acceptedAt is { } at) return new(couponId, "PENDING", DateTimeOffset.FromUnixTimeMilliseconds(at).UtcDateTime);
-        // It may have reached the ledger between the two looks.
-        if (await ledger.FindIssueAsync(couponId, userId, cancellationToken) is { } now) return now;
-        if (!open && coupon.GateEpoch > 0 && !IsLongOver(coupon))
-            throw new ProblemException(CouponProblems.GateClosed, retryAfter: ComeAgain);
-        return null;
-    }
 }

@@ -243,11 +243,20 @@ public static class CouponFailures
 }
 
 /// <summary>The state of one user's issue.</summary>
-/// <param name="Status"><c>PENDING</c> (accepted, on the way to the ledger), <c>ISSUED</c>, <c>FAILED</c>.</param>
+/// <param name="Status"><see cref="Pending"/>, <see cref="Issued"/> or <see cref="Failed"/>.</param>
 /// <param name="IssuedAt">When the gate accepted.</param>
-public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? IssuedAt);
+public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? IssuedAt)
+{
+    /// <summary>Accepted, on the way to the ledger.</summary>
+    public const string Pending = "PENDING";
+    /// <summary>In the ledger.</summary>
+    public const string Issued = "ISSUED";
+    /// <summary>The ledger could not take it.</summary>
+    public const string Failed = "FAILED";
+}
 
 /// <summary>A coupon that a user has.</summary>
+/// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on the way; an order may name it already.</param>
 /// <param name="OrderId">The order that takes it; null where it can be used.</param>
 /// <param name="UsedAt">When that order was paid.</param>
 public sealed record OwnCoupon(

@@ -15,7 +15,7 @@ public sealed record StoredAnswer(int Status, string ContentType, string? Locati
 public sealed record KnownKey(byte[] BodyHash, StoredAnswer? Answer);
 
 /// <summary>
-/// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, path and key. Either the answer is committed
+/// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, route and key. Either the answer is committed
 /// together with the work, or the key is claimed with the beginning of the work and the answer is stored with its end or after it.
 /// </summary>
 public sealed class IdempotencyStore(Ledger ledger)

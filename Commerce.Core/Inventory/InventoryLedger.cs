@@ -97,7 +97,8 @@ public sealed class InventoryLedger(Ledger ledger)
             await transaction.ExecuteAsync("""
                 INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
                 SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @taking;
-                UPDATE orders SET holding = FALSE WHERE id IN @taking
+                UPDATE orders SET holding = FALSE WHERE id IN @taking;
+                DELETE FROM order_announcement WHERE order_id IN @taking
                 """, new { taking });
             return true;
         }, cancellationToken) ? paid : null;
@@ -109,6 +110,7 @@ public sealed class InventoryLedger(Ledger ledger)
         {
             var accepted = await transaction.ExecuteAsync(
                 "UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'", new { orderId }) == 1;
+            await transaction.ExecuteAsync("DELETE FROM order_announcement WHERE order_id = @orderId", new { orderId });
             await NoteHandledAsync(transaction, [orderId]);
             return accepted;
         }, cancellationToken);
@@ -127,7 +129,10 @@ public sealed class InventoryLedger(Ledger ledger)
         var order = await transaction.SingleAsync<RefundedOrder>(
             "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
         if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
-        await transaction.ExecuteAsync("UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId", new { orderId });
+        await transaction.ExecuteAsync("""
+            UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
+            DELETE FROM order_announcement WHERE order_id = @orderId
+            """, new { orderId });
         // Held: never taken off the stock. Refunding: there was nothing to take.
         if (order.Holding || order.Status == OrderState.Refunding) return new(orderId, 0, []);
 

@@ -9,8 +9,8 @@ namespace Commerce.Core.Messaging;
 
 /// <summary>
 /// The one consumer loop: takes batches from a topic on a thread of its own, hands them to the handler, and stores the offsets only after
-/// that. Faults of what the handler depends on are waited out; other failures are retried, then the messages that fail alone go to the
-/// dead letters and the partition moves on.
+/// that. Faults of what the handler depends on are waited out; after other failures the batch is divided (see <see cref="BatchRetry"/>), and messages
+/// that have failed as often as the topic allows go to the dead letters and the partition moves on.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, IConsumer<string?, byte[]?> consumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
@@ -131,39 +131,22 @@ public sealed partial class ConsumerLoop<T>(
         if (messages.Count == 0) return;
         var contexts = CommerceTelemetry.Source.HasListeners() ? sources.ConvertAll(s => MessageTrace.ContextOf(s.Message.Headers)) : [];
         using var span = MessageTrace.StartProcess(topic, contexts);
-        if (await TryAsync(messages, stop) is { } failure)
-        {
-            span?.SetStatus(ActivityStatusCode.Error, failure.Message);
-            // One message must not hold up or take along the others.
-            for (var i = 0; i < messages.Count; i++)
+        await BatchRetry.RunAsync(
+            messages.Count, options.Retries,
+            (first, count) => WaitOutFaultsAsync(() => handler.HandleAsync(count == messages.Count ? messages : messages.GetRange(first, count), stop), stop),
+            async (failed, failure) =>
             {
-                if ((messages.Count == 1 ? failure : await TryAsync([messages[i]], stop)) is not { } alone) continue;
-                await deadLetters.SendAsync(sources[i], DeadLetterReasons.HandlerFailed, alone.Message, stop);
-                await WaitOutFaultsAsync(() => handler.OnDeadLetterAsync(messages[i].Message, stop), stop);
-            }
-        }
-
-        MessageTrace.ShowInEachTrace(span, contexts);
-    }
-
-    /// <summary>Handles the messages with the retries that the topic allows; returns the last failure, or null.</summary>
-    async Task<Exception?> TryAsync(IReadOnlyList<Received<T>> messages, CancellationToken stop)
-    {
-        for (var attempt = 1; ; attempt++)
-        {
-            try
+                await deadLetters.SendAsync(sources[failed], DeadLetterReasons.HandlerFailed, failure.Message, stop);
+                await WaitOutFaultsAsync(() => handler.OnDeadLetterAsync(messages[failed].Message, stop), stop);
+            },
+            (attempt, failure) =>
             {
-                await WaitOutFaultsAsync(() => handler.HandleAsync(messages, stop), stop);
-                return null;
-            }
-            catch (Exception e) when (!stop.IsCancellationRequested)
-            {
-                if (attempt >= options.Retries.Attempts) return e;
+                span?.SetStatus(ActivityStatusCode.Error, failure.Message);
                 Retried.Add(1, new KeyValuePair<string, object?>("topic", topic));
-                LogRetry(logger, topic, attempt, e);
-                await Task.Delay(options.Retries.Delay(attempt), clock, stop);
-            }
-        }
+                LogRetry(logger, topic, attempt, failure);
+            },
+            clock, stop);
+        MessageTrace.ShowInEachTrace(span, contexts);
     }
 
     /// <summary>MySQL or Redis being away is no fault of a message: it waits, however long it takes.</summary>
@@ -229,7 +212,7 @@ public sealed record ConsumerLoopOptions
     /// <summary>How long a batch that is not full waits for more after its first message.</summary>
     public TimeSpan Linger { get; init; } = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How a message is tried whose handling fails for a reason of its own.</summary>
+    /// <summary>How a message is tried whose handling fails for a reason of its own; tries in a batch and alone are counted together.</summary>
     public required RetryPolicy Retries { get; init; }
 
     /// <summary>The waits while something that the handler depends on is away; its number of attempts does not count.</summary>

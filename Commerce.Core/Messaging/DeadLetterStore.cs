@@ -18,6 +18,8 @@ public sealed record ArrivedDeadLetter(string Topic, int Partition, long Offset,
 /// </summary>
 public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
 {
+    const int RowsTogether = 1000;
+
     static readonly TimeSpan ReplayDeadline = TimeSpan.FromSeconds(5);
 
     /// <summary>The newest, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
@@ -44,6 +46,33 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
         return true;
     }
 
+    /// <summary>
+    /// Deletes dead letters that are older, sent back or not, and returns how many. One that somebody still waits for stays: that of a paid order which
+    /// has not left the stock, or of a coupon that was promised.
+    /// </summary>
+    public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
+    {
+        var deleted = 0;
+        // Walks from the oldest row on and ends at the first page that is too young, as the outbox does.
+        for (var after = 0L; ;)
+        {
+            var page = await ledger.QueryAsync<(long Id, long Old, long Owed)>("""
+                SELECT d.id, CAST(d.failed_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED), CAST(COALESCE(CASE d.topic
+                  WHEN 'ORDER_PLACED' THEN EXISTS (
+                    SELECT 1 FROM order_announcement a WHERE a.order_id = CONVERT(d.message_key USING ascii) AND a.dead_at IS NOT NULL)
+                  WHEN 'COUPON_ISSUED' THEN JSON_VALID(CONVERT(d.message USING utf8mb4)) AND EXISTS (
+                    SELECT 1 FROM coupon_issue_failure f WHERE f.coupon_id = JSON_VALUE(CONVERT(d.message USING utf8mb4), '$.couponId' RETURNING SIGNED)
+                      AND f.user_id = JSON_VALUE(CONVERT(d.message USING utf8mb4), '$.userId') AND f.reason = 'DEAD_LETTERED')
+                  END, FALSE) AS SIGNED)
+                FROM dead_letter d WHERE d.id > @after ORDER BY d.id LIMIT @RowsTogether
+                """, new { after, seconds = (long)keep.TotalSeconds, RowsTogether }, cancellationToken);
+            var ids = page.Where(l => l is { Old: 1, Owed: not 1 }).Select(l => l.Id).ToArray();
+            if (ids.Length > 0) deleted += await ledger.ExecuteAsync("DELETE FROM dead_letter WHERE id IN @ids", new { ids }, cancellationToken);
+            if (page.Count < RowsTogether || page[^1].Old == 0) return deleted;
+            after = page[^1].Id;
+        }
+    }
+
     /// <inheritdoc/>
     public string? Read(ConsumeResult<string?, byte[]?> source, out ArrivedDeadLetter message)
     {
@@ -67,10 +96,20 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
     public async Task HandleAsync(IReadOnlyList<Received<ArrivedDeadLetter>> batch, CancellationToken cancellationToken)
     {
         foreach (var (letter, _) in batch)
-            await ledger.ExecuteAsync("""
-                INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, message, reason, detail, failed_at)
-                VALUES (@Topic, @Partition, @Offset, @Key, @Value, @Reason, @Detail, @FailedAt)
-                """, letter, cancellationToken);
+            await ledger.TransactAsync(async transaction =>
+            {
+                await transaction.ExecuteAsync("""
+                    INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, message, reason, detail, failed_at)
+                    VALUES (@Topic, @Partition, @Offset, @Key, @Value, @Reason, @Detail, @FailedAt)
+                    """, letter);
+                // A paid order that waits for this message is not announced again, whatever was wrong with it: an administrator looks first. One whose
+                // copy was handled meanwhile does not wait any more.
+                return letter.Topic == Topics.OrderPlaced ? await transaction.ExecuteAsync("""
+                    INSERT INTO order_announcement (order_id, dead_at)
+                    SELECT id, UTC_TIMESTAMP(6) FROM orders WHERE id = CONVERT(@Key USING ascii) AND status = 'PAID' AND holding FOR UPDATE
+                    ON DUPLICATE KEY UPDATE dead_at = UTC_TIMESTAMP(6)
+                    """, letter) : 0;
+            }, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -6,14 +6,21 @@ namespace Commerce.Core.Orders;
 /// <param name="Discount">Whole KRW, taken off already.</param>
 /// <param name="CouponId">The coupon that it was ordered with.</param>
 /// <param name="HoldExpiresAt">Until then it can be paid.</param>
+/// <param name="RefundedAmount">Whole KRW, what was given back.</param>
+/// <param name="Refundable">Whole KRW, what can be given back now: what was paid, without what was given back or is on its way back. 0 where it is not paid.</param>
 public sealed record Order(
-    string Id, string UserId, string Status, long TotalAmount, long Discount, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt)
+    string Id, string UserId, string Status, long TotalAmount, long Discount, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
+    long RefundedAmount, long Refundable)
 {
-    /// <summary>The columns of an order in the order and under the names of this record.</summary>
+    /// <summary>The columns of an order, of <see cref="Rows"/>, in the order and under the names of this record.</summary>
     public const string Columns = """
-        id AS Id, user_id AS UserId, status AS Status, total_amount AS TotalAmount, discount AS Discount, coupon_id AS CouponId,
-        hold_expires_at AS HoldExpiresAt, created_at AS CreatedAt, paid_at AS PaidAt
+        o.id AS Id, o.user_id AS UserId, o.status AS Status, o.total_amount AS TotalAmount, o.discount AS Discount, o.coupon_id AS CouponId,
+        o.hold_expires_at AS HoldExpiresAt, o.created_at AS CreatedAt, o.paid_at AS PaidAt, COALESCE(p.refunded_amount, 0) AS RefundedAmount,
+        IF(o.status = 'PAID' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED'), p.amount - p.refunded_amount - COALESCE(r.amount, 0), 0) AS Refundable
         """;
+
+    /// <summary>Orders <c>o</c> with what was paid for them and what is on its way back.</summary>
+    public const string Rows = "orders o LEFT JOIN payment p ON p.order_id = o.id LEFT JOIN refund r ON r.open_payment = p.id";
 }
 
 /// <summary>A line of an order.</summary>

@@ -12,7 +12,7 @@ public sealed class OrderLedger(Ledger ledger)
     /// <summary>One order of this user (of anybody where <paramref name="userId"/> is null), or null.</summary>
     public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
         ledger.SingleAsync<Order>(
-            $"SELECT {Order.Columns} FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id)", new { orderId, userId }, cancellationToken);
+            $"SELECT {Order.Columns} FROM {Order.Rows} WHERE o.id = @orderId AND o.user_id = COALESCE(@userId, o.user_id)", new { orderId, userId }, cancellationToken);
 
     /// <summary>What an order consists of, by product.</summary>
     public Task<IReadOnlyList<OrderItem>> ListItemsAsync(string orderId, CancellationToken cancellationToken) =>
@@ -29,9 +29,9 @@ public sealed class OrderLedger(Ledger ledger)
     public Task<IReadOnlyList<Order>> ListAsync(string? userId, string? status, string? before, int most, CancellationToken cancellationToken) =>
         // Without conditions that may be empty: MySQL would use no index for them.
         ledger.QueryAsync<Order>($"""
-            SELECT {Order.Columns} FROM orders
-            WHERE TRUE {(userId is null ? "" : "AND user_id = @userId")} {(status is null ? "" : "AND status = @status")} {(before is not { Length: > 0 } ? "" : "AND id < @before")}
-            ORDER BY id DESC LIMIT @most
+            SELECT {Order.Columns} FROM {Order.Rows}
+            WHERE TRUE {(userId is null ? "" : "AND o.user_id = @userId")} {(status is null ? "" : "AND o.status = @status")} {(before is not { Length: > 0 } ? "" : "AND o.id < @before")}
+            ORDER BY o.id DESC LIMIT @most
             """, new { userId, status, before, most }, cancellationToken);
 
     /// <summary>What a row of <c>orders</c> must be for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>

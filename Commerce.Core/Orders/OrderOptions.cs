@@ -18,4 +18,10 @@ public sealed class OrderOptions
     /// <summary>Different products in one order: 1 to 100. Default 20.</summary>
     [Range(1, 100)]
     public int MostLines { get; set; } = 20;
+
+    /// <summary>
+    /// How long an order waits for the row of a coupon that its user was given a moment ago: 0 to 10 s. After it the answer is to come again. Default 3 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:00:10")]
+    public TimeSpan CouponPatience { get; set; } = TimeSpan.FromSeconds(3);
 }

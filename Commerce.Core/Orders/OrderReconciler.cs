@@ -1,20 +1,36 @@
+using System.Diagnostics.Metrics;
 using Commerce.Core.Database;
 using Commerce.Core.Outbox;
 using Commerce.Core.Reconciliation;
+using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
-/// outbox is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does not mind.
+/// Announces paid orders again that are not off the stock in time, because the message was lost, at growing distances. An order whose message still
+/// waits in the outbox, or is dead there, is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does
+/// not mind. An order whose message is a dead letter is not announced again: it would only die again. It is an error in the log every minute and counted
+/// in <c>commerce.orders.dead</c> until an administrator has sent the message back or announced the order.
 /// </summary>
-public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger) : IReconciler
+public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
 {
+    static readonly Gauge<long> Dead = CommerceTelemetry.Meter.CreateGauge<long>("commerce.orders.dead");
+
     /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    static readonly TimeSpan LongestDistance = TimeSpan.FromHours(1);
+    static readonly TimeSpan TellEvery = TimeSpan.FromMinutes(1);
+
     const int MostTogether = 200;
+
+    long? _told;
+
+    /// <summary>Counts the paid orders that wait for an administrator.</summary>
+    public const string CountDead = """
+        SELECT COUNT(*) FROM order_announcement a JOIN orders o ON o.id = a.order_id WHERE a.dead_at IS NOT NULL AND o.status = 'PAID' AND o.holding
+        """;
 
     /// <inheritdoc/>
     public string Name => "orders";
@@ -22,17 +38,28 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
     /// <summary>Returns how many orders were announced again.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        await TellDeadAsync(cancellationToken);
         var count = await ledger.TransactAsync(async transaction =>
         {
             var late = await transaction.QueryAsync<string>("""
                 SELECT id FROM orders o
-                WHERE holding = TRUE AND status = 'PAID' AND paid_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AND NOT EXISTS (
-                  SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id
-                  LEFT JOIN outbox_refused r ON r.id = m.id AND r.next_attempt_at IS NOT NULL
-                  WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
+                WHERE holding = TRUE AND status = 'PAID' AND paid_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND
+                  AND NOT EXISTS (SELECT 1 FROM order_announcement a WHERE a.order_id = o.id AND (a.dead_at IS NOT NULL OR a.next_at > UTC_TIMESTAMP(6)))
+                  AND NOT EXISTS (
+                    SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id LEFT JOIN outbox_refused r ON r.id = m.id
+                    WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
                 LIMIT @MostTogether FOR UPDATE SKIP LOCKED
                 """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
-            foreach (var order in late) await OrderLedger.AnnounceAsync(transaction, order);
+            foreach (var order in late)
+            {
+                await OrderLedger.AnnounceAsync(transaction, order);
+                // The doubling ends where the number would be too large, long after the longest distance.
+                await transaction.ExecuteAsync("""
+                    INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
+                    ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1
+                    """, new { order, seconds = (int)Patience.TotalSeconds, longest = (int)LongestDistance.TotalSeconds });
+            }
+
             return late.Count;
         }, cancellationToken);
         if (count == 0) return 0;
@@ -41,6 +68,36 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
         return count;
     }
 
+    /// <summary>Announces an order whose message is dead, with a new message. False where it is not paid, or has left the stock.</summary>
+    public async Task<bool> AnnounceAsync(string orderId, CancellationToken cancellationToken)
+    {
+        var announced = await ledger.TryTransactAsync(async transaction =>
+        {
+            if (await transaction.SingleAsync<int?>(
+                    "SELECT 1 FROM orders WHERE id = @orderId AND status = 'PAID' AND holding FOR UPDATE", new { orderId }) is null) return false;
+            await OrderLedger.AnnounceAsync(transaction, orderId);
+            await transaction.ExecuteAsync("UPDATE order_announcement SET dead_at = NULL WHERE order_id = @orderId", new { orderId });
+            return true;
+        }, cancellationToken);
+        if (announced) outbox.Wake();
+        return announced;
+    }
+
+    async Task TellDeadAsync(CancellationToken cancellationToken)
+    {
+        var (count, oldest) = await ledger.SingleAsync<(long Count, string? OrderId)>("""
+            SELECT COUNT(*) OVER (), a.order_id FROM order_announcement a JOIN orders o ON o.id = a.order_id
+            WHERE a.dead_at IS NOT NULL AND o.status = 'PAID' AND o.holding ORDER BY a.dead_at LIMIT 1
+            """, null, cancellationToken);
+        Dead.Record(count);
+        if (count == 0 || (_told is { } at && clock.GetElapsedTime(at) < TellEvery)) return;
+        _told = clock.GetTimestamp();
+        LogDead(logger, count, oldest!);
+    }
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders were not off the stock in time and are announced again")]
     static partial void LogAnnounced(ILogger logger, int count);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} paid orders hold their pieces because their ORDER_PLACED is a dead letter; the oldest is {OrderId}. Send the dead letter back, or announce the order")]
+    static partial void LogDead(ILogger logger, long count, string orderId);
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Testing;
@@ -19,7 +20,7 @@ public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount
 /// back at once, or, after a crash, by the reaper.
 /// </summary>
 public sealed partial class OrderService(
-    Ledger ledger, InventoryGate gate, InventoryLedger inventory, IOptions<OrderOptions> options, Failpoints failpoints, TimeProvider clock,
+    Ledger ledger, InventoryGate gate, InventoryLedger inventory, CouponIssueTracker issues, IOptions<OrderOptions> options, Failpoints failpoints, TimeProvider clock,
     ILogger<OrderService> logger)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
@@ -83,9 +84,11 @@ public sealed partial class OrderService(
     {
         if (!await ledger.TransactAsync(transaction => OrderLedger.CancelAsync(transaction, orderId, userId), cancellationToken))
         {
-            var status = await ledger.SingleAsync<string>(
-                "SELECT status FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
+            var (status, pinned) = await ledger.SingleAsync<(string? Status, bool Pinned)>(
+                "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
+            // Where the payment fails it can be cancelled after all.
+            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "It is being paid.", ComeAgain);
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
@@ -94,16 +97,31 @@ public sealed partial class OrderService(
 
     async Task<long> DiscountAsync(long couponId, string userId, long sum, CancellationToken cancellationToken)
     {
-        var discount = await ledger.SingleAsync<long?>("""
-            SELECT c.discount FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
-            WHERE i.coupon_id = @couponId AND i.user_id = @userId AND i.order_id IS NULL
-            """, new { couponId, userId }, cancellationToken);
-        return discount switch
+        var coupon = await FindCouponAsync();
+        if (coupon is null)
         {
-            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have it, or an order of yours has it."),
-            { } d when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order must cost more than the coupon takes off."),
-            { } d => d,
+            // Whoever was told a moment ago that the coupon is theirs may be here before its row.
+            coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponPatience, cancellationToken))?.Status switch
+            {
+                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: ComeAgain),
+                CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "It could not be saved. The shop has been told."),
+                CouponIssueStatus.Issued => await FindCouponAsync(),
+                _ => null,
+            };
+        }
+
+        return coupon switch
+        {
+            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have it."),
+            { OrderId: not null } => throw new ProblemException(OrderProblems.CouponNotUsable, "An order of yours has it."),
+            { Discount: var d } when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order must cost more than the coupon takes off."),
+            { Discount: var d } => d,
         };
+
+        Task<IssuedCoupon?> FindCouponAsync() => ledger.SingleAsync<IssuedCoupon>("""
+            SELECT c.discount AS Discount, i.order_id AS OrderId FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
+            WHERE i.coupon_id = @couponId AND i.user_id = @userId
+            """, new { couponId, userId }, cancellationToken);
     }
 
     /// <summary>The epoch of the gate that holds the lines.</summary>
@@ -201,6 +219,8 @@ public sealed partial class OrderService(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The hold of order {OrderId} is left to the reaper: {Reason}")]
     static partial void LogDoubt(ILogger logger, string orderId, string reason);
+
+    sealed record IssuedCoupon(long Discount, string? OrderId);
 
     sealed record PricedProduct(long Id, long Price, DateTime Now);
 }

@@ -28,6 +28,10 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepSent { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>How long dead letters are kept: 1 min to 366 days. What somebody still waits for is kept until that is settled.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
+    public TimeSpan KeepDeadLetters { get; init; } = TimeSpan.FromDays(30);
+
     /// <summary>How a message is tried again that the brokers refuse for a reason of its own; after the last attempt it is DEAD.</summary>
     public RetryPolicy Retries { get; init; } =
         new() { Attempts = 10, BaseDelay = TimeSpan.FromSeconds(1), MaxDelay = TimeSpan.FromMinutes(5) };

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Commerce.Core.Inventory;
+
 namespace Commerce.Core.Payments;
 
 /// <summary>The states of a payment, as the ledger and the HTTP contract write them.</summary>
@@ -48,6 +51,8 @@ public static class RefundState
     public const string Done = "DONE";
     /// <summary>The gateway does not do it.</summary>
     public const string Refused = "REFUSED";
+    /// <summary>Made at the gateway itself, in its console or by a charge-back.</summary>
+    public const string External = "EXTERNAL";
 }
 
 /// <summary>A payment as the ledger has it.</summary>
@@ -99,15 +104,27 @@ public sealed record OverduePayments(long Count, string OrderId, long Seconds);
 /// <summary>A refund that the gateway has not confirmed.</summary>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="ExpectedRest">What is left of the payment after it, in whole KRW.</param>
-/// <param name="PaidAmount">What was paid, in whole KRW.</param>
 /// <param name="Checks">How often the reconciler had it.</param>
+/// <param name="Rebased">How often it was asked for anew, because money had gone back at the gateway meanwhile.</param>
 public sealed record OpenRefund(
     string Id, string PaymentId, string OrderId, string PgPaymentId, long Amount, long ExpectedRest, string Reason, string Status, string? Code,
-    long PaidAmount, int Checks)
+    int Checks, int Rebased, DateTime CreatedAt)
 {
+    /// <summary>The idempotency key at the gateway, of the refund as it is now: asked for with another rest, it is another request.</summary>
+    public string GatewayKey => Rebased == 0 ? Id : string.Create(CultureInfo.InvariantCulture, $"{Id}:{Rebased}");
+
     /// <summary>The columns under the names of this record, of <c>refund r JOIN payment p</c>.</summary>
     public const string Columns = """
         r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
-        r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks
+        r.reason AS Reason, r.status AS Status, r.code AS Code, r.checks AS Checks, r.rebased AS Rebased, r.created_at AS CreatedAt
         """;
+}
+
+/// <summary>What the ledger made of the gateway's history of a payment.</summary>
+/// <param name="Recorded">Refunds that were made at the gateway and are on record now.</param>
+/// <param name="Returned">What returns to the stock, where all of the money is back; give it to <see cref="InventoryLedger.ReturnAsync"/>.</param>
+public sealed record HistoryComparison(IReadOnlyList<GatewayCancel> Recorded, StockReturn? Returned)
+{
+    /// <summary>The refund that was asked about: done, refused, or to be asked for anew with another rest.</summary>
+    public OpenRefund? Refund { get; init; }
 }

@@ -20,6 +20,11 @@ public sealed class PaymentAudit(Ledger ledger, IGatewayLedger gateway)
              + (SELECT COUNT(*) FROM payment p LEFT JOIN orders o ON o.id = p.order_id WHERE o.id IS NULL)
         """;
 
+    /// <summary>How many refunds were made at the gateway itself, and what they come to in whole KRW.</summary>
+    public Task<(long Refunds, long Won)> CountExternalAsync(CancellationToken cancellationToken) =>
+        ledger.SingleAsync<(long Refunds, long Won)>(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(amount), 0) AS SIGNED) FROM refund WHERE status = 'EXTERNAL'", null, cancellationToken);
+
     /// <summary>
     /// How many orders are captured more than once, or not exactly as the ledger says; null where the gateway does not tell. What the gateway has
     /// of orders that nobody prepared a payment for is not counted.

@@ -25,6 +25,9 @@ public sealed partial class PaymentGateway(
     const string Success = "Success";
     const int RowsPerPage = 100;
     const int MostPages = 100;
+    const string KoreanFormat = "yyyyMMddHHmmss";
+
+    static readonly TimeSpan KoreanOffset = TimeSpan.FromHours(9);
 
     static readonly Histogram<double> Duration = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.payments.gateway.duration", "s");
 
@@ -57,19 +60,41 @@ public sealed partial class PaymentGateway(
     public Task<FindOutcome> FindAsync(string pgPaymentId, CancellationToken cancellationToken = default) =>
         MeasureAsync("find", pgPaymentId, async () =>
         {
-            var entries = new List<HistoryEntry>();
-            for (var (page, pages) = (1, 1); page <= pages; page++)
-            {
-                using var request = Request("v2.2/list/history", JsonContent.Create(
-                    new HistoryQuery(pgPaymentId, page, RowsPerPage), PaymentGatewayJson.Default.HistoryQuery));
-                var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerHistoryBody, Options.QueryTimeout, cancellationToken);
-                if (reply.Answer is not { Code: Success, Body.List: { } list })
-                    return new FindOutcome.Unknown(reply.NotExecuted ?? (reply.Answer is { } answer ? $"code {answer.Code}" : reply.Unproven));
-                entries.AddRange(list);
-                pages = Math.Min(reply.Answer.Body.TotalPageCount, MostPages);
-            }
-            return Found(pgPaymentId, entries);
+            var (entries, reason) = await ReadHistoryAsync(page => new(pgPaymentId, page, RowsPerPage), cancellationToken);
+            return entries is null ? new FindOutcome.Unknown(reason) : Found(pgPaymentId, entries);
         }, cancellationToken);
+
+    /// <summary>What went back between two moments, of all payments, whoever asked for it.</summary>
+    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>.</exception>
+    public Task<CancelHistory> ListCancelsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken = default) =>
+        MeasureAsync("list", "", async () =>
+        {
+            var (entries, reason) = await ReadHistoryAsync(
+                page => new(null, page, RowsPerPage, "CANCEL", KoreanTime(from), KoreanTime(to)), cancellationToken);
+            if (entries is null) return new CancelHistory(null, reason);
+            var done = entries.FindAll(e => e is { AdmissionState: "SUCCESS", AdmissionTypeCode: "03" or "04" });
+            return done.Exists(e => e.PaymentId is null || e.TotalPayAmount is null)
+                ? new CancelHistory(null, "an entry that cannot be read")
+                : new CancelHistory(done.ConvertAll(CancelOf));
+        }, cancellationToken);
+
+    /// <summary>All pages of an answer of the history; null, and why, where the gateway did not give them all.</summary>
+    async Task<(List<HistoryEntry>? Entries, string Reason)> ReadHistoryAsync(Func<int, HistoryQuery> query, CancellationToken cancellationToken)
+    {
+        var entries = new List<HistoryEntry>();
+        for (var (page, pages) = (1, 1); page <= pages; page++)
+        {
+            using var request = Request("v2.2/list/history", JsonContent.Create(query(page), PaymentGatewayJson.Default.HistoryQuery));
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerHistoryBody, Options.QueryTimeout, cancellationToken);
+            if (reply.Answer is not { Code: Success, Body.List: { } list })
+                return (null, reply.NotExecuted ?? (reply.Answer is { } answer ? $"code {answer.Code}" : reply.Unproven));
+            entries.AddRange(list);
+            pages = reply.Answer.Body.TotalPageCount;
+            if (pages > MostPages) return (null, $"{pages} pages");
+        }
+
+        return (entries, "");
+    }
 
     /// <summary>Gives money back, all or a part.</summary>
     /// <param name="pgPaymentId">The payment.</param>
@@ -101,9 +126,9 @@ public sealed partial class PaymentGateway(
                 { NotExecuted: { } why } => new CancelOutcome.NotComplete(CancelOutcome.NotExecuted, why),
                 { Answer: null } => new CancelOutcome.Unknown(reply.Unproven),
                 { Answer: { Code: Success, Body: { TotalRestAmount: { } rest } body } } when body.PaymentId == pgPaymentId =>
-                    new CancelOutcome.Cancelled(rest),
+                    new CancelOutcome.Cancelled(rest, body.PayHistId),
                 // What was wanted is so, whoever did it.
-                { Answer.Code: "AlreadyCanceled" } when expectedRest == 0 => new CancelOutcome.Cancelled(0),
+                { Answer.Code: "AlreadyCanceled" } when expectedRest == 0 => new CancelOutcome.Cancelled(0, Before: true),
                 { Answer.Code: "CancelNotComplete" or "PreCancelNotComplete" or "AlreadyOnGoing" or "MaintenanceOngoing" or "FaultCheckOngoing"
                     or "BankMaintenance" } => new CancelOutcome.NotComplete(code!, message),
                 { Answer.Code: "Fail" or "InvalidMerchant" or "InvalidPaymentId" or "AlreadyCanceled" or "OverRemainAmount" or "RestAmountDiff"
@@ -142,9 +167,19 @@ public sealed partial class PaymentGateway(
         if (done.Find(e => e.AdmissionTypeCode is "01") is not { } capture)
             return done.Count == 0 ? new FindOutcome.NotCaptured() : new FindOutcome.Unknown("cancels without an approval");
         if (capture.MerchantPayKey is not { } orderId) return new FindOutcome.Unknown("an approval that cannot be read");
-        var cancelled = done.Where(e => e.AdmissionTypeCode is not "01").Sum(e => e.TotalPayAmount!.Value);
-        return new FindOutcome.Found(capture.TotalPayAmount!.Value, cancelled, orderId);
+        var cancels = done.FindAll(e => e.AdmissionTypeCode is not "01").ConvertAll(CancelOf);
+        return new FindOutcome.Found(capture.TotalPayAmount!.Value, cancels.Sum(c => c.Amount), orderId)
+        {
+            Cancels = cancels.Count == 0 ? [] : [.. cancels.OrderBy(c => c.At)],
+        };
     }
+
+    static GatewayCancel CancelOf(HistoryEntry entry) => new(entry.PaymentId!, entry.PayHistId, entry.TotalPayAmount!.Value,
+        DateTime.TryParseExact(entry.AdmissionYmdt, KoreanFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var at)
+            ? DateTime.SpecifyKind(at - KoreanOffset, DateTimeKind.Utc)
+            : null);
+
+    static string KoreanTime(DateTimeOffset time) => time.ToOffset(KoreanOffset).ToString(KoreanFormat, CultureInfo.InvariantCulture);
 
     static HttpRequestMessage Form(string path, string idempotencyKey, Dictionary<string, string> fields)
     {
@@ -211,7 +246,7 @@ public sealed partial class PaymentGateway(
             cancellationToken.ThrowIfCancellationRequested();
             var outcome = await call();
             name = outcome.GetType().Name;
-            if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown)
+            if (outcome is ApproveOutcome.Unknown or FindOutcome.Unknown or CancelOutcome.Unknown or CancelHistory { Cancels: null })
             {
                 span?.SetStatus(ActivityStatusCode.Error);
                 LogUnknown(operation, pgPaymentId, $"{outcome}");

@@ -8,19 +8,25 @@ sealed record GatewayAnswer<TBody>(string? Code, string? Message, TBody? Body) w
 
 sealed record ApproveBody(string? PaymentId, HistoryEntry? Detail);
 
-sealed record HistoryQuery(string PaymentId, int PageNumber, int RowsPerPage);
+/// <param name="PaymentId">Null asks for all payments between <paramref name="StartTime"/> and <paramref name="EndTime"/>.</param>
+/// <param name="ApprovalType">APPROVAL, CANCEL, or null for both.</param>
+/// <param name="StartTime">Korean time, yyyyMMddHHmmss; the times are inclusive.</param>
+sealed record HistoryQuery(string? PaymentId, int PageNumber, int RowsPerPage, string? ApprovalType = null, string? StartTime = null, string? EndTime = null);
 
 sealed record HistoryBody(int TotalPageCount, IReadOnlyList<HistoryEntry>? List);
 
 /// <summary>An approval or a cancel, and of it what is used: the rest may look as it likes.</summary>
+/// <param name="PayHistId">Of this line alone.</param>
 /// <param name="AdmissionTypeCode">01: approval, 03: cancel of all, 04: cancel of a part.</param>
+/// <param name="AdmissionYmdt">Korean time, yyyyMMddHHmmss.</param>
 /// <param name="AdmissionState">SUCCESS or FAIL.</param>
 /// <param name="TotalPayAmount">Whole KRW; of a cancel what went back.</param>
-sealed record HistoryEntry(string? PaymentId, string? MerchantPayKey, string? AdmissionTypeCode, string? AdmissionState, long? TotalPayAmount);
+sealed record HistoryEntry(
+    string? PaymentId, string? PayHistId, string? MerchantPayKey, string? AdmissionTypeCode, string? AdmissionYmdt, string? AdmissionState, long? TotalPayAmount);
 
-sealed record CancelBody(string? PaymentId, long? TotalRestAmount);
+sealed record CancelBody(string? PaymentId, string? PayHistId, long? TotalRestAmount);
 
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(GatewayAnswer<ApproveBody>))]
 [JsonSerializable(typeof(GatewayAnswer<HistoryBody>))]
 [JsonSerializable(typeof(GatewayAnswer<CancelBody>))]

@@ -39,7 +39,11 @@ public abstract record FindOutcome
     /// <param name="CapturedAmount">Whole KRW.</param>
     /// <param name="CancelledAmount">Whole KRW, of all cancels together.</param>
     /// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
-    public sealed record Found(long CapturedAmount, long CancelledAmount, string OrderId) : FindOutcome;
+    public sealed record Found(long CapturedAmount, long CancelledAmount, string OrderId) : FindOutcome
+    {
+        /// <summary>The cancels one by one, oldest first.</summary>
+        public IReadOnlyList<GatewayCancel> Cancels { get; init; } = [];
+    }
 
     /// <summary>Nothing was captured up to now. An approval that is under way may still come.</summary>
     public sealed record NotCaptured : FindOutcome;
@@ -48,6 +52,17 @@ public abstract record FindOutcome
     public sealed record Unknown(string Reason) : FindOutcome;
 }
 
+/// <summary>Money that went back, as the gateway's history has it, whoever asked for it.</summary>
+/// <param name="HistoryId">Of this cancel alone; null where the gateway does not tell.</param>
+/// <param name="Amount">Whole KRW.</param>
+/// <param name="At">UTC, in whole seconds; null where it cannot be read.</param>
+public sealed record GatewayCancel(string PgPaymentId, string? HistoryId, long Amount, DateTime? At);
+
+/// <summary>What the gateway's history has of all cancels in a time.</summary>
+/// <param name="Cancels">Null where the gateway did not tell.</param>
+/// <param name="Reason">Why it did not.</param>
+public sealed record CancelHistory(IReadOnlyList<GatewayCancel>? Cancels, string Reason = "");
+
 /// <summary>What became of one call for a cancel.</summary>
 public abstract record CancelOutcome
 {
@@ -55,7 +70,9 @@ public abstract record CancelOutcome
 
     /// <summary>The money goes back.</summary>
     /// <param name="RestAmount">What stays captured, in whole KRW.</param>
-    public sealed record Cancelled(long RestAmount) : CancelOutcome;
+    /// <param name="HistoryId">Of this cancel in the gateway's history, where the gateway tells.</param>
+    /// <param name="Before">It was so before this call, by an earlier one or by somebody else.</param>
+    public sealed record Cancelled(long RestAmount, string? HistoryId = null, bool Before = false) : CancelOutcome;
 
     /// <summary>
     /// Not done yet: ask again, with the same key and amounts. The gateway has it under way or is in maintenance, or the call has provably

@@ -13,6 +13,11 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
 {
     const string LockOrder = "SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE";
 
+    const int RowsTogether = 1000;
+
+    /// <summary>By how much the gateway's clock may differ from ours.</summary>
+    static readonly TimeSpan ClocksDiffer = TimeSpan.FromMinutes(1);
+
     const string OpenColumns = """
         a.payment_id AS PaymentId, a.number AS Number, a.pg_payment_id AS PgPaymentId, a.status AS Status, p.order_id AS OrderId, p.amount AS Amount,
         a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS AgeSeconds
@@ -34,7 +39,7 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
     public Task<IReadOnlyList<Refund>> ListRefundsAsync(string paymentId, CancellationToken cancellationToken) =>
         ledger.QueryAsync<Refund>("""
             SELECT id AS RefundId, amount AS Amount, reason AS Reason, status AS Status, code AS Code, created_at AS CreatedAt, ended_at AS EndedAt
-            FROM refund WHERE payment_id = @paymentId ORDER BY id
+            FROM refund WHERE payment_id = @paymentId ORDER BY created_at, id
             """, new { paymentId }, cancellationToken);
 
     /// <summary>Payments, newest first, older than <paramref name="before"/> (a payment's id); null asks for any.</summary>
@@ -255,6 +260,8 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
                     $"SELECT {OpenRefund.Columns} FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.request = @request", new { request }) is { } known)
                 return (known, false);
             var rest = payment.Amount - payment.RefundedAmount;
+            if (payment.Status is PaymentState.Approving or PaymentState.Settling)
+                throw new ProblemException(PaymentProblems.InProgress, "It is not known yet whether it was paid.", PaymentProblems.ComeAgain);
             if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded))
                 throw new ProblemException(PaymentProblems.NotRefundable, "The payment is not paid, or all of it went back.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
@@ -270,31 +277,135 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
                 id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, microseconds = (long)lease.TotalMicroseconds,
             });
             return (new OpenRefund(
-                id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, payment.Amount, 0), true);
+                id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, 0, 0, clock.GetUtcNow().UtcDateTime), true);
         }, cancellationToken);
 
     /// <summary>
     /// The money went back. Where that was all of it, the order is refunded and what it took returns to the stock; after the commit give the result
     /// to <see cref="InventoryLedger.ReturnAsync"/>.
     /// </summary>
-    public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund) =>
+    /// <param name="historyId">Of the cancel in the gateway's history.</param>
+    public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId) =>
         ledger.TransactAsync(async transaction =>
         {
-            await transaction.SingleAsync<int>("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", refund);
-            if (await transaction.ExecuteAsync("""
-                    UPDATE refund SET status = 'DONE', code = NULL, ended_at = UTC_TIMESTAMP(6), check_at = NULL WHERE id = @Id AND status = 'REQUESTED'
-                    """, refund) == 0) return null;
-            await transaction.ExecuteAsync("""
-                UPDATE payment SET status = IF(@ExpectedRest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @ExpectedRest WHERE id = @PaymentId
-                """, refund);
-            return refund.ExpectedRest == 0 ? await InventoryLedger.RefundAsync(transaction, refund.OrderId) : null;
+            await transaction.SingleAsync<int>(LockOrder, refund);
+            return await CompleteRefundAsync(transaction, refund, historyId);
         }, CancellationToken.None);
 
-    /// <summary>The gateway does not give the money back.</summary>
-    public Task RefuseRefundAsync(OpenRefund refund, string code) =>
-        ledger.ExecuteAsync("""
-            UPDATE refund SET status = 'REFUSED', code = @code, ended_at = UTC_TIMESTAMP(6), check_at = NULL WHERE id = @Id AND status = 'REQUESTED'
-            """, new { refund.Id, code }, CancellationToken.None);
+    static async Task<StockReturn?> CompleteRefundAsync(Statements transaction, OpenRefund refund, string? historyId)
+    {
+        if (await transaction.ExecuteAsync("""
+                UPDATE refund SET status = 'DONE', code = NULL, history_id = @historyId, expected_rest = @ExpectedRest, ended_at = UTC_TIMESTAMP(6), check_at = NULL
+                WHERE id = @Id AND status = 'REQUESTED'
+                """, new { refund.Id, refund.ExpectedRest, historyId }) == 0) return null;
+        return await SetRestAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
+    }
+
+    /// <summary>So much of a payment is left.</summary>
+    static async Task<StockReturn?> SetRestAsync(Statements transaction, string paymentId, string orderId, long rest)
+    {
+        await transaction.ExecuteAsync("""
+            UPDATE payment SET status = IF(@rest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @rest WHERE id = @paymentId
+            """, new { paymentId, rest });
+        return rest == 0 ? await InventoryLedger.RefundAsync(transaction, orderId) : null;
+    }
+
+    /// <summary>
+    /// Compares the gateway's history of a paid payment with the refunds on record. What went back without us is put on record as
+    /// <see cref="RefundState.External"/>. Null, and nothing changed, where the payment is not paid, or a refund other than <paramref name="refund"/> runs:
+    /// its cancel would be taken for somebody else's.
+    /// </summary>
+    /// <param name="refund">A refund that the gateway refused; its state afterwards is in the result.</param>
+    /// <param name="mayBeDone">Whether an earlier call, whose answer was lost, may have made it.</param>
+    /// <param name="code">Why the gateway refused it.</param>
+    public Task<HistoryComparison?> CompareAsync(
+        string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "") =>
+        ledger.TryTransactAsync(async transaction =>
+        {
+            if (await transaction.SingleAsync<PaidPayment>("""
+                    SELECT p.id AS PaymentId, p.order_id AS OrderId FROM pg_payment g JOIN payment p ON p.id = g.payment_id AND p.pg_payment_id = g.pg_payment_id
+                    WHERE g.pg_payment_id = @pgPaymentId
+                    """, new { pgPaymentId }) is not { } paid) return null;
+            await transaction.SingleAsync<int>(LockOrder, paid);
+            var payment = (await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE id = @PaymentId FOR UPDATE", paid))!;
+            if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded) || payment.PgPaymentId != pgPaymentId) return null;
+            var refunds = await transaction.QueryAsync<KnownRefund>(
+                "SELECT id AS Id, amount AS Amount, status AS Status, history_id AS HistoryId FROM refund WHERE payment_id = @PaymentId ORDER BY id FOR UPDATE", paid);
+            if (refunds.FirstOrDefault(r => r.Status == RefundState.Requested)?.Id != refund?.Id) return null;
+
+            var unknown = history.Cancels.Where(c => refunds.All(r => r.HistoryId is null || r.HistoryId != c.HistoryId)).ToList();
+            // Of a refund that an earlier version made, only the amount tells which line of the history it is.
+            foreach (var old in refunds.Where(r => r is { Status: RefundState.Done or RefundState.External, HistoryId: null }))
+                if (unknown.FindIndex(c => c.Amount == old.Amount) is >= 0 and var known) unknown.RemoveAt(known);
+            // Rather ours than a second time: its answer was lost, and the gateway has forgotten the key.
+            var mine = mayBeDone && refund is not null
+                ? unknown.Find(c => c.Amount == refund.Amount && (c.At is null || c.At > refund.CreatedAt - ClocksDiffer)) : null;
+            if (mine is not null) unknown.Remove(mine);
+
+            var rest = payment.Amount - payment.RefundedAmount;
+            foreach (var cancel in unknown)
+            {
+                rest -= cancel.Amount;
+                await transaction.ExecuteAsync("""
+                    INSERT INTO refund (id, payment_id, amount, expected_rest, reason, requested_by, status, history_id, created_at, ended_at)
+                    VALUES (@id, @PaymentId, @Amount, @rest, 'Given back at the gateway', 'gateway', 'EXTERNAL', @HistoryId, COALESCE(@At, UTC_TIMESTAMP(6)),
+                      UTC_TIMESTAMP(6))
+                    """, new { id = NewId(), paid.PaymentId, cancel.Amount, rest, cancel.HistoryId, cancel.At });
+            }
+
+            var returned = unknown.Count > 0 ? await SetRestAsync(transaction, paid.PaymentId, paid.OrderId, rest) : null;
+            if (refund is null) return new HistoryComparison(unknown, returned);
+            if (mine is not null)
+            {
+                refund = refund with { Status = RefundState.Done, ExpectedRest = rest - mine.Amount };
+                return new HistoryComparison(unknown, await CompleteRefundAsync(transaction, refund, mine.HistoryId)) { Refund = refund };
+            }
+
+            refund = unknown.Count > 0 && refund.Amount <= rest
+                ? refund with { ExpectedRest = rest - refund.Amount, Rebased = refund.Rebased + 1 }
+                : refund with { Status = RefundState.Refused, Code = code };
+            await transaction.ExecuteAsync("""
+                UPDATE refund
+                SET expected_rest = @ExpectedRest, rebased = @Rebased, status = @Status, code = @Code, check_at = IF(@Status = 'REQUESTED', check_at, NULL),
+                    ended_at = IF(@Status = 'REQUESTED', NULL, UTC_TIMESTAMP(6))
+                WHERE id = @Id AND status = 'REQUESTED'
+                """, refund);
+            return new HistoryComparison(unknown, returned) { Refund = refund };
+        }, CancellationToken.None);
+
+    /// <summary>
+    /// From when on the gateway's history of cancels is to be read, where it is time; null where it is not, or somebody else reads it.
+    /// </summary>
+    /// <param name="every">Nobody else reads it for so long.</param>
+    public Task<DateTime?> ClaimHistoryAsync(TimeSpan every, CancellationToken cancellationToken) =>
+        ledger.TransactAsync(async transaction => await transaction.ExecuteAsync("""
+            UPDATE gateway_history SET next_read_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = 1 AND next_read_at <= UTC_TIMESTAMP(6)
+            """, new { microseconds = (long)every.TotalMicroseconds }) == 0
+            ? null
+            : await transaction.SingleAsync<DateTime?>("SELECT read_until FROM gateway_history WHERE id = 1"), cancellationToken);
+
+    /// <summary>All that went back before <paramref name="until"/> is on record.</summary>
+    public Task AdvanceHistoryAsync(DateTime until, CancellationToken cancellationToken) =>
+        ledger.ExecuteAsync("UPDATE gateway_history SET read_until = GREATEST(read_until, @until) WHERE id = 1", new { until }, cancellationToken);
+
+    /// <summary>The paid payments among these of which a cancel is not on record.</summary>
+    public async Task<IReadOnlyList<string>> ListUnrecordedAsync(IReadOnlyList<GatewayCancel> cancels, CancellationToken cancellationToken)
+    {
+        var unrecorded = new List<string>();
+        foreach (var chunk in cancels.Chunk(RowsTogether))
+        {
+            var recorded = (await ledger.QueryAsync<string>(
+                "SELECT history_id FROM refund WHERE history_id IN @ids", new { ids = chunk.Select(c => c.HistoryId) }, cancellationToken)).ToHashSet(StringComparer.Ordinal);
+            var ids = chunk.Where(c => c.HistoryId is null || !recorded.Contains(c.HistoryId)).Select(c => c.PgPaymentId).Distinct().ToArray();
+            if (ids.Length == 0) continue;
+            unrecorded.AddRange(await ledger.QueryAsync<string>("""
+                SELECT g.pg_payment_id FROM pg_payment g JOIN payment p ON p.id = g.payment_id AND p.pg_payment_id = g.pg_payment_id
+                WHERE g.pg_payment_id IN @ids AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')
+                """, new { ids }, cancellationToken));
+        }
+
+        return unrecorded;
+    }
 
     /// <summary>The gateway has not confirmed the refund: it is asked again after a while.</summary>
     public Task WaitAsync(OpenRefund refund, TimeSpan delay) =>
@@ -339,6 +450,10 @@ public sealed class PaymentLedger(Ledger ledger, TimeProvider clock)
 
     static Task<int> LockOrderAsync(Statements transaction, OpenAttempt attempt) =>
         transaction.SingleAsync<int>(LockOrder, new { attempt.OrderId });
+
+    sealed record PaidPayment(string PaymentId, string OrderId);
+
+    sealed record KnownRefund(string Id, long Amount, string Status, string? HistoryId);
 
     string NewId() => Guid.CreateVersion7(clock.GetUtcNow()).ToString();
 }

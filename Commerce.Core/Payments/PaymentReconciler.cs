@@ -7,20 +7,30 @@ namespace Commerce.Core.Payments;
 
 /// <summary>
 /// Settles what was left open: attempts whose outcome is unknown or whose process died, captures that must go back, refunds that the gateway has not
-/// confirmed, and orders that are paid but have no stock, also where the gateway refused their money before.
+/// confirmed, orders that are paid but have no stock, also where the gateway refused their money before, and refunds that were made at the gateway itself.
 /// </summary>
 public sealed partial class PaymentReconciler(
-    PaymentLedger ledger, PaymentSettlement settlement, IOptions<PaymentOptions> options, ILogger<PaymentReconciler> logger) : IReconciler
+    PaymentLedger ledger, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options, TimeProvider clock,
+    ILogger<PaymentReconciler> logger) : IReconciler
 {
     /// <summary>Few calls to the gateway at once: it may be in trouble.</summary>
     const int MostTogether = 8;
+
+    /// <summary>Of the history at once.</summary>
+    static readonly TimeSpan MostHistory = TimeSpan.FromHours(1);
+
+    /// <summary>The gateway's history may have a cancel so late, or its clock be so far off.</summary>
+    static readonly TimeSpan HistoryDelay = TimeSpan.FromMinutes(2);
+
+    long? _read;
 
     /// <inheritdoc/>
     public string Name => "payments";
 
     /// <inheritdoc/>
     public async Task<int> RunAsync(CancellationToken cancellationToken) =>
-        await RefundShortfallsAsync(cancellationToken) + await SettleAttemptsAsync(cancellationToken) + await RepeatRefundsAsync(cancellationToken);
+        await RefundShortfallsAsync(cancellationToken) + await SettleAttemptsAsync(cancellationToken) + await RepeatRefundsAsync(cancellationToken)
+        + await RecordExternalsAsync(cancellationToken);
 
     async Task<int> RefundShortfallsAsync(CancellationToken cancellationToken)
     {
@@ -39,7 +49,7 @@ public sealed partial class PaymentReconciler(
             }
 
             LogShortfall(logger, orderId, refund.Amount);
-            if (await settlement.RefundAsync(refund) is not null) settled++;
+            if (await settlement.RefundAsync(refund, isFirst: true) is not null) settled++;
         }
 
         return settled;
@@ -73,10 +83,39 @@ public sealed partial class PaymentReconciler(
         do
         {
             due = await ledger.TakeDueRefundsAsync(MostTogether, settlement.CancelLease, cancellationToken);
-            settled += (await Task.WhenAll(due.Select(settlement.RefundAsync))).Count(done => done is not null);
+            settled += (await Task.WhenAll(due.Select(refund => settlement.RefundAsync(refund, isFirst: false)))).Count(done => done is not null);
         }
         while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
         return settled;
+    }
+
+    /// <summary>
+    /// Reads in the gateway's history what went back since the last time, and puts on record what was given back there without us. What cannot be told at
+    /// once is read again the next time.
+    /// </summary>
+    async Task<int> RecordExternalsAsync(CancellationToken cancellationToken)
+    {
+        if (_read is { } at && clock.GetElapsedTime(at) < options.Value.ReadHistoryEvery) return 0;
+        _read = clock.GetTimestamp();
+        if (await ledger.ClaimHistoryAsync(options.Value.ReadHistoryEvery, cancellationToken) is not { } since) return 0;
+        var recorded = 0;
+        for (var now = clock.GetUtcNow(); since < now.UtcDateTime;)
+        {
+            var until = now.UtcDateTime < since + MostHistory ? now.UtcDateTime : since + MostHistory;
+            if ((await gateway.ListCancelsAsync(new(since - HistoryDelay, TimeSpan.Zero), new(until, TimeSpan.Zero), cancellationToken)).Cancels is not { } cancels) break;
+            var all = true;
+            foreach (var pgPaymentId in await ledger.ListUnrecordedAsync(cancels, cancellationToken))
+            {
+                if (await settlement.RecordExternalAsync(pgPaymentId)) recorded++;
+                else all = false;
+            }
+
+            if (!all) break;
+            await ledger.AdvanceHistoryAsync(until, cancellationToken);
+            since = until;
+        }
+
+        return recorded;
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but has no stock: {Amount} won go back")]

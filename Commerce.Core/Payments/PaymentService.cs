@@ -99,13 +99,13 @@ public sealed class PaymentService(
         var (refund, isNew) = await payments.RequestRefundAsync(
             orderId, amount, reason, requestedBy, request, settlement.CancelLease, withBeginning, cancellationToken);
         bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
-        if (isNew) done = await settlement.RefundAsync(refund);
-        return done switch
-        {
-            true => new(orderId, refund.Id, refund.ExpectedRest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded),
-            null => new(orderId, refund.Id, PaymentState.Settling),
-            false => throw new ProblemException(PaymentProblems.NotRefundable, "The gateway refuses it."),
-        };
+        if (isNew) done = await settlement.RefundAsync(refund, isFirst: true);
+        if (done is null) return new(orderId, refund.Id, PaymentState.Settling);
+        // As it is now: money may have gone back at the gateway itself.
+        var payment = (await payments.FindAsync(orderId, CancellationToken.None))!;
+        var rest = payment.Amount - payment.RefundedAmount;
+        if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded);
+        throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "All of it went back." : amount > rest ? $"At most {rest} won are left." : "The gateway refuses it.");
     }
 
     /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>

@@ -41,6 +41,9 @@ public sealed partial class PaymentSettlement(
     /// <summary>Between two questions about what should never come.</summary>
     static readonly RetryPolicy Rarely = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
 
+    /// <summary>Money that goes back at the gateway while a refund runs makes it ask anew; so often at once.</summary>
+    const int MostRebases = 3;
+
     /// <summary>What passes around the calls to the gateway.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(3);
 
@@ -67,43 +70,81 @@ public sealed partial class PaymentSettlement(
     public async Task<Settlement> RefuseAsync(OpenAttempt attempt, string code, string message) =>
         await ledger.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Overtaken;
 
-    /// <summary>Asks the gateway to give money back, once. True where it is done, null where it is not known or not done yet.</summary>
-    public async Task<bool?> RefundAsync(OpenRefund refund)
+    /// <summary>
+    /// Asks the gateway to give money back. True where it is done, null where it is not known or not done yet. Where money went back at the gateway itself
+    /// meanwhile, that is put on record, and what is asked for comes off the rest.
+    /// </summary>
+    /// <param name="isFirst">Whether the gateway was never asked before: then its refusal proves that nothing of this went back.</param>
+    public async Task<bool?> RefundAsync(OpenRefund refund, bool isFirst)
     {
-        var outcome = await gateway.CancelAsync(refund.PgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.Id);
-        switch (outcome)
+        for (var rebases = 0; ; rebases++, isFirst = true)
         {
-            case CancelOutcome.Cancelled done when done.RestAmount == refund.ExpectedRest:
-                return await CompleteAsync(refund);
-            case CancelOutcome.NotComplete or CancelOutcome.Unknown:
-                await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
-                return null;
-        }
+            var outcome = await gateway.CancelAsync(refund.PgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.GatewayKey);
+            if (outcome is CancelOutcome.Cancelled { Before: false } done && done.RestAmount == refund.ExpectedRest)
+            {
+                await ReturnAsync(await ledger.CompleteRefundAsync(refund, done.HistoryId));
+                return Completed(refund);
+            }
 
-        // Refused because an earlier call did it, and the gateway has forgotten the key?
-        var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
-        switch (await gateway.FindAsync(refund.PgPaymentId))
-        {
-            case FindOutcome.Found found when found.CapturedAmount - found.CancelledAmount == refund.ExpectedRest:
-                return await CompleteAsync(refund);
-            case FindOutcome.Unknown:
-                await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
-                return null;
-            default:
-                await ledger.RefuseRefundAsync(refund, code);
-                LogRefundRefused(logger, refund.Id, refund.Amount, refund.OrderId, code);
-                Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "refused"));
-                return false;
+            if (outcome is CancelOutcome.NotComplete or CancelOutcome.Unknown) return await WaitAsync(refund);
+            // Refused. Because it was done before, or because money went back that we do not know of?
+            if (await gateway.FindAsync(refund.PgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
+            var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
+            var mayBeDone = !isFirst || outcome is CancelOutcome.Cancelled { Before: false };
+            if (await ledger.CompareAsync(refund.PgPaymentId, found, refund, mayBeDone, code) is not { Refund: { } compared } comparison)
+                return await WaitAsync(refund);
+            await RecordedAsync(refund.OrderId, comparison);
+            switch (compared.Status)
+            {
+                case RefundState.Done:
+                    return Completed(compared);
+                case RefundState.Requested when rebases < MostRebases:
+                    refund = compared;
+                    continue;
+                case RefundState.Requested:
+                    return await WaitAsync(compared);
+                default:
+                    LogRefundRefused(logger, refund.Id, refund.Amount, refund.OrderId, code);
+                    Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "refused"));
+                    return false;
+            }
         }
     }
 
-    async Task<bool?> CompleteAsync(OpenRefund refund)
+    /// <summary>Puts on record what went back of a paid payment at the gateway itself. False where that cannot be told now.</summary>
+    public async Task<bool> RecordExternalAsync(string pgPaymentId)
     {
-        var returned = await ledger.CompleteRefundAsync(refund);
+        if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found || await ledger.CompareAsync(pgPaymentId, found) is not { } comparison) return false;
+        await RecordedAsync(found.OrderId, comparison);
+        return true;
+    }
+
+    async Task RecordedAsync(string orderId, HistoryComparison comparison)
+    {
+        await ReturnAsync(comparison.Returned);
+        foreach (var cancel in comparison.Recorded)
+        {
+            Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "external"));
+            LogExternal(logger, cancel.Amount, orderId, cancel.HistoryId);
+        }
+    }
+
+    async Task ReturnAsync(StockReturn? returned)
+    {
         if (returned is not null) await InventoryLedger.ReturnAsync(gate, returned);
+    }
+
+    bool Completed(OpenRefund refund)
+    {
         Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "done"));
         LogRefunded(logger, refund.Amount, refund.OrderId, refund.Reason);
         return true;
+    }
+
+    async Task<bool?> WaitAsync(OpenRefund refund)
+    {
+        await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
+        return null;
     }
 
     async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Func<Statements, Task>? withPayment)
@@ -132,7 +173,8 @@ public sealed partial class PaymentSettlement(
 
     async Task<Settlement> GiveBackAsync(OpenAttempt attempt, long amount)
     {
-        var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}:cancel");
+        // Where a part went back at the gateway itself meanwhile, it is another request.
+        var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}:cancel:{amount}");
         switch (await gateway.CancelAsync(attempt.PgPaymentId, amount, 0, "The payment does not match the order", key))
         {
             case CancelOutcome.Cancelled:
@@ -190,6 +232,9 @@ public sealed partial class PaymentSettlement(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The gateway refuses refund {RefundId} of {Amount} won for order {OrderId}: {Code}")]
     static partial void LogRefundRefused(ILogger logger, string refundId, long amount, string orderId, string code);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Amount} won went back for order {OrderId} at the gateway itself ({HistoryId})")]
+    static partial void LogExternal(ILogger logger, long amount, string orderId, string? historyId);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Amount} won went back for order {OrderId}: {Reason}")]
     static partial void LogRefunded(ILogger logger, long amount, string orderId, string reason);

@@ -10,9 +10,18 @@ static class LedgerEndpoints
     {
         app.MapGet("/sandbox/ledger", List).WithoutTraces();
         app.MapGet("/sandbox/ledger/summary", Summarize).WithoutTraces();
+        app.MapPost("/sandbox/payments/{paymentId}/cancel", CancelAtConsole);
     }
 
     static Ok<IEnumerable<PaymentView>> List(string? merchantPayKey, PaymentLedger ledger) => TypedResults.Ok(ledger.Views(merchantPayKey));
+
+    /// <summary>What the merchant's staff does in the gateway's console, or a bank by a charge-back: the merchant's systems are not asked.</summary>
+    static Results<NoContent, ProblemResult> CancelAtConsole(string paymentId, ConsoleCancel cancel, PaymentLedger ledger)
+    {
+        if (ledger.Find(paymentId) is not { } payment) return CommonProblems.NotFound.ToResult();
+        var answer = ledger.Cancel(payment, cancel.Amount, expectedRest: null);
+        return answer.Code == "Success" ? TypedResults.NoContent() : CommonProblems.Validation.ToResult(answer.Code);
+    }
 
     static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger) => TypedResults.Ok(ledger.Summarize());
 }
@@ -27,6 +36,10 @@ static class LedgerEndpoints
 sealed record PaymentView(
     string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls,
     DateTime AuthorizedAt);
+
+/// <summary>What goes back.</summary>
+/// <param name="Amount">Whole KRW.</param>
+sealed record ConsoleCancel(long Amount);
 
 /// <summary>All captures of an order.</summary>
 /// <param name="Captures">Payments with a capture.</param>

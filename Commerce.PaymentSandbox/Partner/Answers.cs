@@ -19,7 +19,9 @@ sealed record CancelBody(
     long NpointRestAmount, string CancelYmdt, long TotalRestAmount);
 
 /// <param name="ApprovalType">ALL, APPROVAL or CANCEL.</param>
-sealed record HistoryQuery(string? PaymentId, string? MerchantPayKey, string? ApprovalType, int PageNumber = 1, int RowsPerPage = 20);
+/// <param name="StartTime">Korean time; with <paramref name="EndTime"/>, where neither payment nor order is given.</param>
+sealed record HistoryQuery(
+    string? PaymentId, string? MerchantPayKey, string? ApprovalType, string? StartTime = null, string? EndTime = null, int PageNumber = 1, int RowsPerPage = 20);
 
 /// <summary>A line of the history: a capture or a cancel.</summary>
 /// <param name="AdmissionTypeCode">01: capture, 03: cancel of all, 04: cancel of a part.</param>

@@ -63,11 +63,14 @@ static class PartnerEndpoints
 
     static PartnerAnswer History(HistoryQuery query, PaymentLedger ledger)
     {
-        if (query.PaymentId is null && query.MerchantPayKey is null) return PartnerAnswer.Of("Fail", "paymentId or merchantPayKey is needed.");
+        if (query.PaymentId is null && query.MerchantPayKey is null && (query.StartTime is null || query.EndTime is null))
+            return PartnerAnswer.Of("Fail", "paymentId, merchantPayKey, or startTime and endTime are needed.");
         if (query is { PageNumber: < 1 } or { RowsPerPage: < 1 or > MostRows }) return PartnerAnswer.Of("Fail", "There is no such page.");
         // By the order that the merchant is told, which a fault may have changed.
         var entries = (query.PaymentId is { } id ? ledger.EntriesOf(id) : ledger.AllEntries)
             .Where(e => query.MerchantPayKey is null || e.MerchantPayKey == query.MerchantPayKey)
+            .Where(e => query.StartTime is null || string.CompareOrdinal(e.AdmissionYmdt, query.StartTime) >= 0)
+            .Where(e => query.EndTime is null || string.CompareOrdinal(e.AdmissionYmdt, query.EndTime) <= 0)
             .Where(e => query.ApprovalType is null or "ALL" || query.ApprovalType is "APPROVAL" == e.AdmissionTypeCode is "01")
             .OrderBy(e => e.AdmissionYmdt, StringComparer.Ordinal)
             .ToList();

@@ -71,7 +71,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     public async Task CheckPromisesAsync(CancellationToken cancellationToken)
     {
         var orders = (await Ledger.QueryAsync<Order>(
-            $"SELECT {Order.Columns} FROM orders WHERE user_id LIKE @users", new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(o => o.Id);
+            $"SELECT {Order.Columns} FROM {Order.Rows} WHERE o.user_id LIKE @users", new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(o => o.Id);
         var payments = (await Ledger.QueryAsync<Payment>(
             $"SELECT {Payment.Columns} FROM payment WHERE user_id LIKE @users", new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(p => p.OrderId);
         var refunds = (await Ledger.QueryAsync<(string Id, string OrderId, string RequestedBy, string Status, long Amount)>("""

@@ -340,6 +340,74 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     }
 
     [Fact]
+    public async Task A_message_of_a_batch_is_tried_as_often_as_its_topic_says_and_faults_of_the_infrastructure_use_up_no_try()
+    {
+        var topic = $"TEST-{Guid.NewGuid():N}";
+        const int Messages = 200;
+        for (var i = 0; i < Messages; i++)
+        {
+            var value = BitConverter.GetBytes(i);
+            await Eventually.DoneAsync(() => Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = value, Key = "one partition" }, Cancelled));
+        }
+
+        using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
+        {
+            BootstrapServers = Stack.Kafka, GroupId = topic,
+            AutoOffsetReset = AutoOffsetReset.Earliest, EnableAutoOffsetStore = false,
+        }).Build();
+        var handler = new Counting(bad: [17, 150]);
+        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, consumer, handler, new ConsumerLoopOptions
+        {
+            BatchSize = Messages, Linger = TimeSpan.FromSeconds(2),
+            Retries = new() { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(1) }, Faults = new() { BaseDelay = TimeSpan.FromMilliseconds(1) },
+        });
+
+        await loop.StartAsync(Cancelled);
+        await Eventually.EqualAsync(Messages, () => Task.FromResult(handler.Handled.Distinct().Count() + handler.Dead.Count));
+        await loop.StopAsync(Cancelled);
+
+        Assert.Equal([17, 150], handler.Dead.Order());
+        Assert.Equal(5, handler.Tries[17]);
+        Assert.Equal(5, handler.Tries[150]);
+        Assert.All(handler.Tries.Values, tries => Assert.InRange(tries, 1, 5));
+        Assert.InRange(handler.Batches, 1, 80);
+    }
+
+    [Fact]
+    public async Task A_coupon_that_cannot_be_saved_is_tried_five_times_and_its_batch_is_saved()
+    {
+        const int Users = 300;
+        var coupon = await Stack.CouponAsync(total: Users);
+        var poison = $"poison-{coupon.Id}";
+        // The table of the tries is of an engine that does not roll back.
+        await Ledger.ExecuteAsync("CREATE TABLE coupon_tries (id INT) ENGINE = MyISAM", null, Cancelled);
+        await Ledger.ExecuteAsync($"""
+            CREATE TRIGGER count_tries BEFORE INSERT ON coupon_issue FOR EACH ROW
+            BEGIN IF NEW.user_id = '{poison}' THEN INSERT INTO coupon_tries VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF; END
+            """, null, Cancelled);
+        try
+        {
+            // One key, one partition: they come together.
+            await Task.WhenAll(Enumerable.Range(0, Users).Select(i => ProduceAsync(poison,
+                new CouponIssued(coupon.Id, 1, i == Users / 2 ? poison : $"saved-{coupon.Id}-{i}", 1).ToBytes())));
+            await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue_failure WHERE user_id = @poison", new { poison }, Cancelled));
+            await Eventually.EqualAsync(Users - 1, () => RowsAsync(coupon.Id));
+            Assert.Equal(5, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_tries", null, Cancelled));
+        }
+        finally
+        {
+            await Ledger.ExecuteAsync("DROP TRIGGER count_tries", null, CancellationToken.None);
+            await Ledger.ExecuteAsync("DROP TABLE coupon_tries", null, CancellationToken.None);
+        }
+
+        var letter = (await Eventually.GetAsync(DeadLettersAsync, l => l.Any(OfThis))).First(OfThis)!;
+        using var replayed = await Stack.Admin.PostAsync($"/api/admin/dead-letters/{letter["id"]}/replay", null, Cancelled);
+        await Eventually.EqualAsync(Users, () => RowsAsync(coupon.Id));
+
+        bool OfThis(JsonNode? l) => ((string?)l!["message"])?.Contains($"\"{poison}\"", StringComparison.Ordinal) is true;
+    }
+
+    [Fact]
     public async Task F41_Coupons_issued_while_broker_and_consumer_are_away_all_arrive()
     {
         var coupon = await Stack.CouponAsync(total: 5000);
@@ -388,6 +456,43 @@ sealed class Refusing : IMessageHandler<byte[]>
     public Task HandleAsync(IReadOnlyList<Received<byte[]>> batch, CancellationToken cancellationToken) => throw new NotSupportedException("refused");
 
     public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>A handler that counts how often it meets each message, refuses some, and meets a fault of the infrastructure at every other call.</summary>
+sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
+{
+    int _calls;
+
+    public ConcurrentDictionary<int, int> Tries { get; } = new();
+
+    public ConcurrentQueue<int> Handled { get; } = new();
+
+    public ConcurrentQueue<int> Dead { get; } = new();
+
+    public int Batches { get; private set; }
+
+    public string? Read(ConsumeResult<string?, byte[]?> source, out byte[] message)
+    {
+        message = source.Message.Value!;
+        return null;
+    }
+
+    public Task HandleAsync(IReadOnlyList<Received<byte[]>> batch, CancellationToken cancellationToken)
+    {
+        if (_calls++ % 2 == 0) throw new TimeoutException("MySQL is away.");
+        Batches++;
+        var numbers = batch.Select(r => BitConverter.ToInt32(r.Message)).ToList();
+        foreach (var number in numbers) Tries.AddOrUpdate(number, 1, (_, tries) => tries + 1);
+        if (numbers.Any(bad.Contains)) throw new NotSupportedException("refused");
+        foreach (var number in numbers) Handled.Enqueue(number);
+        return Task.CompletedTask;
+    }
+
+    public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken)
+    {
+        Dead.Enqueue(BitConverter.ToInt32(message));
+        return Task.CompletedTask;
+    }
 }
 
 /// <summary>MySQL away, frozen, read-only.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
+using Commerce.Core.Auditing;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
@@ -408,6 +409,19 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await Eventually.GetAsync(() => DeadLettersAsync(stuck.OrderId), letters => letters is [DeadLetterReasons.HandlerFailed, ..]);
             Assert.Equal(4, await TriesAsync());
             await Eventually.EqualAsync(9, () => StockAsync(product.Id));
+            // Long ago, so that it would be announced again if it were only late.
+            await Eventually.EqualAsync("I8", () => BrokenAsync());
+            await Ledger.ExecuteAsync("""
+                UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId;
+                UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId
+                """, stuck, Cancelled);
+            for (var i = 0; i < 3; i++) await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled);
+            Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_key = @OrderId", stuck, Cancelled));
+            Assert.Equal(4, await TriesAsync());
+            // Nor is what an administrator waits for deleted for its age.
+            Assert.Single(await DeadLettersAsync(stuck.OrderId));
+            await Stack.Services.GetRequiredService<DeadLetterStore>().PurgeAsync(TimeSpan.Zero, Cancelled);
+            Assert.Single(await DeadLettersAsync(stuck.OrderId));
         }
         finally
         {
@@ -420,8 +434,79 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         Assert.Equal(HttpStatusCode.Accepted, replayed.StatusCode);
         await Eventually.EqualAsync(8, () => StockAsync(product.Id));
         await AuditAsync();
+        await Stack.Services.GetRequiredService<DeadLetterStore>().PurgeAsync(TimeSpan.Zero, Cancelled);
+        Assert.Empty(await DeadLettersAsync(stuck.OrderId));
 
         Task<int> TriesAsync() => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM tries", null, Cancelled);
+
+        async Task<string?> BrokenAsync() =>
+            (await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled)).Findings.FirstOrDefault(f => !f.Holds && f.Promise.Contains("dead letter", StringComparison.Ordinal))?.Invariant;
+    }
+
+    [Fact]
+    public async Task A_paid_order_whose_message_cannot_be_read_stays_dead_until_an_administrator_announces_it()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("unreadable", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+        await PaySilentlyAsync(placed);
+        await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(
+            Topics.OrderPlaced, new Message<string?, byte[]?> { Key = placed.OrderId, Value = "{"u8.ToArray() }, Cancelled));
+        await Eventually.EqualAsync(1, () => DeadAsync(placed.OrderId));
+        await Ledger.ExecuteAsync("UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId", placed, Cancelled);
+
+        using var log = new GaugeListener("commerce.orders.dead");
+        Assert.Equal(0, await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled));
+        Assert.Equal(1, log.Last);
+        using var announced = await Stack.Admin.PostAsync($"/api/admin/orders/{placed.OrderId}/announce", null, Cancelled);
+
+        Assert.Equal(HttpStatusCode.Accepted, announced.StatusCode);
+        await Eventually.EqualAsync(9, () => StockAsync(product.Id));
+        Assert.Equal(0, await DeadAsync(placed.OrderId));
+        using var again = await Stack.Admin.PostAsync($"/api/admin/orders/{placed.OrderId}/announce", null, Cancelled);
+        await again.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-waiting");
+        using var unknown = await Stack.Admin.PostAsync($"/api/admin/orders/{Guid.NewGuid()}/announce", null, Cancelled);
+        await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
+        await AuditAsync();
+
+        Task<int> DeadAsync(string orderId) => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_announcement WHERE order_id = @orderId AND dead_at IS NOT NULL", new { orderId }, Cancelled);
+    }
+
+    [Fact]
+    public async Task A_lost_message_is_announced_again_at_growing_distances()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("growing", 1))[0];
+        var placed = await user.PlaceAsync(product.Id);
+        var reconciler = Stack.Services.GetRequiredService<OrderReconciler>();
+        await Stack.StopAsync("workers");
+        var distances = new List<int>();
+        try
+        {
+            await PaySilentlyAsync(placed, ago: TimeSpan.FromHours(1));
+            for (var i = 0; i < 3; i++)
+            {
+                // As if the time had come, and every message had been sent and lost.
+                await Ledger.ExecuteAsync("""
+                    UPDATE order_announcement SET next_at = UTC_TIMESTAMP(6) WHERE order_id = @OrderId;
+                    UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId;
+                    DELETE w FROM outbox_waiting w JOIN outbox o ON o.id = w.id WHERE o.message_key = @OrderId
+                    """, placed, Cancelled);
+                Assert.Equal(1, await reconciler.RunAsync(Cancelled));
+                Assert.Equal(0, await reconciler.RunAsync(Cancelled));
+                distances.Add(await Ledger.SingleAsync<int>("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_at) FROM order_announcement WHERE order_id = @OrderId", placed, Cancelled));
+            }
+        }
+        finally
+        {
+            await Stack.StartAsync("workers");
+        }
+
+        Assert.InRange(distances[0], 20, 30);
+        Assert.InRange(distances[1], 50, 60);
+        Assert.InRange(distances[2], 110, 120);
+        await Eventually.EqualAsync(9, () => StockAsync(product.Id));
+        await AuditAsync();
     }
 
     Task<IReadOnlyList<string>> DeadLettersAsync(string orderId) => Ledger.QueryAsync<string>(

@@ -166,6 +166,42 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     });
 
     [Fact]
+    public Task After_a_refund_of_a_part_the_page_shows_it_and_offers_the_rest() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3, price: 12_000);
+        var name = $"partly-{product.Id}";
+        var page = await browser.ShopAsync(Shop, name);
+        await page.Locator($"#buy-{product.Id}").ClickAsync();
+        await OrderAsync(page);
+        await PayAsync(page);
+        var order = page.Locator("#orders li").First;
+        await Expect(order.Locator(".pill")).ToHaveTextAsync("paid");
+        var orderId = (await order.GetAttributeAsync("id"))!["order-".Length..];
+        // One by another window of the shopper's, one at the gateway.
+        var shopper = (await Stack.UsersAsync(name, 1))[0] with { Token = (await page.EvaluateAsync<string>("sessionStorage.getItem('token')"))! };
+        using var part = await shopper.PostAsync($"/api/payments/{orderId}/refund", new { amount = 2_000, reason = "scratched" });
+        Assert.True(part.IsSuccessStatusCode, await part.Content.ReadAsStringAsync());
+        await page.ReloadAsync();
+        await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
+        await Expect(order).ToContainTextAsync("₩2,000 given back");
+
+        // Since the page was read: what it offers is too much, and it says what is left.
+        await Stack.Sandbox.GiveBackAsync(orderId, 1_000);
+        await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
+        await Expect(page.Locator("#confirm")).ToContainTextAsync("You get ₩10,000 back. ₩2,000 came back before.");
+        await page.Locator("#confirm-yes").ClickAsync();
+        await HearsAsync(page, "At most 9000 won are left.");
+        await Expect(order).ToContainTextAsync("₩3,000 given back");
+
+        await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+        await HearsAsync(page, "₩9,000 refunded.");
+        await Expect(order.Locator(".pill")).ToHaveTextAsync("refunded");
+        await Expect(order.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
+        await AuditAsync();
+    });
+
+    [Fact]
     public Task A_reload_while_paying_asks_again_and_pays_once() => BrowseAsync(async browser =>
     {
         var product = await Stack.ProductAsync(stock: 3);

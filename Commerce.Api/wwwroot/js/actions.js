@@ -57,10 +57,11 @@ export const cancel = (order, what) => act(`order ${order.orderId}`, async () =>
 });
 
 export const refund = (order, what) => act(`order ${order.orderId}`, async () => {
-  if (!await confirm('Give it back?', `${what}. You get ${money(order.totalAmount)} back.`, `Refund ${money(order.totalAmount)}`)) return;
-  const request = { amount: order.totalAmount, reason: 'Changed my mind' };
-  const { status } = await insist(`/api/payments/${order.orderId}/refund`, request, `refund-${order.orderId}`);
-  notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(order.totalAmount)} refunded.`, true);
+  const amount = order.refundable;
+  const before = order.refundedAmount ? ` ${money(order.refundedAmount)} came back before.` : '';
+  if (!await confirm('Give it back?', `${what}. You get ${money(amount)} back.${before}`, `Refund ${money(amount)}`)) return;
+  const { status } = await insist(`/api/payments/${order.orderId}/refund`, { amount, reason: 'Changed my mind' }, newKey());
+  notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
 });
 
 /** Goes to the pay window. */

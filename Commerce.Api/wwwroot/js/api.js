@@ -42,7 +42,7 @@ export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandom
 
 /** Whether the outcome is open: there was no answer, or one that asks to come again. */
 export const isUndecided = error => error instanceof NoAnswer || error.status === 429 || error.status >= 500
-  || ['idempotency-key-in-flight', 'payment-in-progress'].includes(error.slug);
+  || ['idempotency-key-in-flight', 'payment-in-progress', 'coupon-pending'].includes(error.slug);
 
 /** Tries again, with the same key, what has no outcome yet. */
 export async function insist(path, body, key, tries = 5) {

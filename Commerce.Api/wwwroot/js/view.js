@@ -100,13 +100,14 @@ function orderRow(o) {
   const payable = ['CREATED', 'PENDING_PAYMENT'].includes(o.status);
   return element('li', { id: `order-${o.orderId}` },
     element('div', { class: 'what' }, element('strong', {}, what), element('span', { class: 'soft' }, time(o.createdAt))),
-    element('span', { class: 'pill', 'data-state': o.status }, words(o.status)),
+    element('span', { class: 'pill', 'data-state': o.status }, o.status === 'PAID' && o.refundedAmount ? 'partly refunded' : words(o.status)),
     payable ? element('span', { class: 'soft' }, 'pay within ', countdown('left', o.holdExpiresAt, 'no time left')) : null,
     element('span', { class: 'price' }, money(o.totalAmount)),
+    o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, `${money(o.refundedAmount)} given back`) : null,
     element('span', { class: 'actions' },
       payable ? button(`cancel-${o.orderId}`, 'Cancel', `the order of ${what}`, () => cancel(o, what), 'quiet') : null,
       payable ? button(`pay-${o.orderId}`, 'Pay', `for ${what}`, () => pay(o)) : null,
-      o.status === 'PAID' ? button(`refund-${o.orderId}`, 'Refund', what, () => refund(o, what), 'quiet') : null));
+      o.refundable > 0 ? button(`refund-${o.orderId}`, 'Refund', what, () => refund(o, what), 'quiet') : null));
 }
 
 function ownRow(c) {

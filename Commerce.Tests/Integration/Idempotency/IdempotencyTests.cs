@@ -123,6 +123,40 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task However_the_address_is_spelled_a_key_makes_one_order()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("spelling", 1))[0];
+        var key = Guid.NewGuid().ToString();
+        var body = new { items = new[] { new OrderLine(product.Id, 1) }, shipping = Shoppers.Shipping };
+
+        var orders = new List<string>();
+        foreach (var path in new[] { "/api/orders", "/api/orders/", "/Api/ORDERS", "/api/%6Frders", "/%61pi/orders/?utm=1" })
+        {
+            using var answer = await user.PostAsync(path, body, key);
+            Assert.True(answer.IsSuccessStatusCode, $"{path}: {await answer.Content.ReadAsStringAsync(Cancelled)}");
+            orders.Add((await answer.Content.ReadFromJsonAsync<PlacedOrder>(Cancelled))!.OrderId);
+        }
+
+        Assert.Single(orders.Distinct());
+        await Eventually.EqualAsync(9L, () => Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task A_key_that_the_previous_version_stored_is_still_known()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync("previous-version", 1))[0];
+        var key = Guid.NewGuid().ToString();
+
+        using var first = await user.OrderAsync([new(product.Id, 1)], key: key);
+
+        // The previous version hashed the path as it was sent.
+        var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{user.Id}\n/api/orders\n{key}"));
+        Assert.NotNull(await Stack.Services.GetRequiredService<IdempotencyStore>().FindAsync(scope, Cancelled));
+    }
+
+    [Fact]
     public async Task A_refusal_of_an_order_does_not_use_the_key_up()
     {
         var product = await Stack.ProductAsync(stock: 1);

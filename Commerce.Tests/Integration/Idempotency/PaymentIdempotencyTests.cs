@@ -45,6 +45,54 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     });
 
     [Fact]
+    public async Task However_the_address_is_spelled_a_key_prepares_approves_and_refunds_once()
+    {
+        var purchase = await OrderAsync("spelled-payment");
+        var (id, upper) = (purchase.OrderId, purchase.OrderId.ToUpperInvariant());
+
+        await AllAnsweredAlikeAsync("prepare", Spellings("/api/payments/prepare"), new { orderId = id, amount = Price });
+        var authorised = await purchase.AuthorizeAsync();
+        await AllAnsweredAlikeAsync("approve", Spellings("/api/payments/approve"), new { orderId = id, pgPaymentId = authorised });
+        await AllAnsweredAlikeAsync("refund",
+            [.. Spellings($"/api/payments/{id}/refund"), $"/api/payments/{upper}/refund", $"/api/payments/%30{id[1..]}/refund", $"/api/payments/{upper}/Refund/"],
+            new { amount = 1_000, reason = "scratched" });
+
+        await AuditAsync();
+        Assert.Equal(1, (await purchase.Sandbox.LedgerAsync(id))[0].ApplyCalls);
+        Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
+        Assert.Equal(1, (await purchase.DetailAsync()).GetProperty("refunds").GetArrayLength());
+
+        static string[] Spellings(string path) =>
+            [path, path + "/", path + "?again", path.Replace("payments", "Payments", StringComparison.Ordinal), path.Replace("api", "%61%70i", StringComparison.Ordinal)];
+
+        async Task AllAnsweredAlikeAsync(string key, IEnumerable<string> paths, object body)
+        {
+            var told = new List<string>();
+            foreach (var path in paths)
+            {
+                using var answer = await Eventually.GetAsync(() => purchase.User.PostAsync(path, body, key), a => a.Headers.RetryAfter is null);
+                Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Cancelled)}");
+                told.Add(await answer.Content.ReadAsStringAsync(Cancelled));
+            }
+
+            Assert.Single(told.Distinct());
+        }
+    }
+
+    [Fact]
+    public async Task An_order_is_found_by_its_id_in_either_case()
+    {
+        var purchase = await PrepareAsync("upper-case");
+        var upper = purchase.OrderId.ToUpperInvariant();
+
+        using var order = await purchase.User.GetAsync($"/api/orders/{upper}");
+        using var payment = await purchase.User.GetAsync($"/api/payments/{upper}");
+        using var prepared = await purchase.User.PostAsync("/api/payments/prepare", new { orderId = upper, amount = Price });
+
+        Assert.All([order, payment, prepared], answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+    }
+
+    [Fact]
     public async Task A_key_belongs_to_one_body()
     {
         var purchase = await PayAsync("other-body");

@@ -1,6 +1,7 @@
 using System.Net;
 using Commerce.Core.Coupons;
 using Commerce.Core.Orders;
+using Commerce.Tests.Faults;
 
 namespace Commerce.Tests.Integration.Orders;
 
@@ -65,6 +66,54 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         await AuditAsync();
         Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", product, Cancelled));
         Assert.Equal(9, await Stack.AvailableAsync(product.Id));
+    }
+
+    [Fact]
+    public async Task A_coupon_that_was_given_a_moment_ago_is_among_ones_own_and_can_be_ordered_with_at_once()
+    {
+        var coupon = await Stack.CouponAsync(total: 5);
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        foreach (var user in await Stack.UsersAsync($"at-once-{coupon.Id}", 5))
+        {
+            Assert.Equal("", await user.TakeAsync(coupon.Id));
+            using var own = await user.GetAsync("/api/coupons/my");
+            using var order = await user.OrderAsync([new(product.Id, 1)], coupon.Id);
+
+            Assert.Equal(HttpStatusCode.Created, order.StatusCode);
+            Assert.Equal(coupon.Id, (await own.Content.ReadFromJsonAsync<List<OwnCoupon>>(Cancelled))!.Single().CouponId);
+        }
+
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task While_the_row_of_a_coupon_is_on_its_way_an_order_is_told_to_come_again_and_then_taken()
+    {
+        var coupon = await Stack.CouponAsync(total: 5);
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var users = await Stack.UsersAsync($"on-its-way-{coupon.Id}", 2);
+        await Stack.StopAsync("workers");
+        try
+        {
+            Assert.Equal("", await users[0].TakeAsync(coupon.Id));
+            using var pending = await users[0].OrderAsync([new(product.Id, 1)], coupon.Id, "coupon");
+            using var none = await users[1].OrderAsync([new(product.Id, 1)], coupon.Id);
+            using var own = await users[0].GetAsync("/api/coupons/my");
+
+            await pending.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-pending");
+            Assert.NotNull(pending.Headers.RetryAfter);
+            await none.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-usable");
+            Assert.Equal("PENDING", (await own.Content.ReadFromJsonAsync<List<OwnCoupon>>(Cancelled))!.Single().Status);
+            Assert.Equal(10, await Stack.AvailableAsync(product.Id));
+        }
+        finally
+        {
+            await Stack.StartAsync("workers");
+        }
+
+        using var placed = await Eventually.GetAsync(() => users[0].OrderAsync([new(product.Id, 1)], coupon.Id, "coupon"), a => a.Headers.RetryAfter is null);
+        Assert.Equal(HttpStatusCode.Created, placed.StatusCode);
+        await AuditAsync();
     }
 
     /// <summary>A user with a coupon, and what they may order with it.</summary>

@@ -188,6 +188,67 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
     }
 
     [Fact]
+    public async Task Orders_show_what_was_given_back_and_what_still_can_be()
+    {
+        var purchase = await OrderAsync("refundable");
+        Assert.Equal((0, 0), await ShownAsync());
+        using (await purchase.PrepareAsync()) { }
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        Assert.Equal((0, Price), await ShownAsync());
+
+        Assert.Equal("PARTIALLY_REFUNDED", await purchase.RefundedAsync(2_000));
+        Assert.Equal((2_000, Price - 2_000), await ShownAsync());
+        await Stack.Sandbox.GiveBackAsync(purchase.OrderId, 3_000);
+        await Eventually.EqualAsync((5_000, Price - 5_000), ShownAsync);
+        // What is on its way back cannot be asked for again.
+        await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "cancel", Code: "CancelNotComplete")))
+        {
+            Assert.Equal(PaymentState.Settling, await purchase.RefundAsync(1_000));
+            Assert.Equal((5_000, Price - 6_000), await ShownAsync());
+        }
+
+        await Eventually.EqualAsync((6_000, Price - 6_000), ShownAsync);
+        Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - 6_000));
+        Assert.Equal((Price, 0), await ShownAsync());
+        await AuditAsync();
+
+        async Task<(long Refunded, long Refundable)> ShownAsync()
+        {
+            var orders = new List<JsonElement>();
+            foreach (var path in new[] { "/api/orders", $"/api/orders/{purchase.OrderId}" })
+            {
+                using var answer = await purchase.User.GetAsync(path);
+                var shown = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+                orders.Add(shown.TryGetProperty("nextCursor", out _) ? shown.GetProperty("items")[0] : shown);
+            }
+
+            orders.Add((await Stack.Admin.GetFromJsonAsync<JsonElement>($"/api/admin/orders?userId={purchase.User.Id}", Cancelled))[0]);
+            // Between two answers it may change.
+            return orders.ConvertAll(o => (o.GetProperty("refundedAmount").GetInt64(), o.GetProperty("refundable").GetInt64())).Distinct().ToArray() is [var alike] ? alike : (-1, -1);
+        }
+    }
+
+    [Fact]
+    public async Task While_it_is_not_known_whether_an_order_was_paid_a_refund_and_a_cancel_are_told_to_come_again()
+    {
+        var purchase = await PrepareAsync("refund-settling");
+        await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("status5xx", "history")))
+        {
+            Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new("approveThenDrop", "apply"))));
+            using var refund = await purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount = Price, reason = "too slow" }, "early");
+            using var cancel = await purchase.User.PostAsync($"/api/orders/{purchase.OrderId}/cancel", null);
+
+            await refund.ShouldBeProblemAsync(HttpStatusCode.Conflict, "payment-in-progress");
+            await cancel.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-cancellable");
+            Assert.All([refund, cancel], answer => Assert.NotNull(answer.Headers.RetryAfter));
+        }
+
+        await ShouldBePaidAsync(purchase);
+        Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price, "early"));
+        await AuditAsync();
+    }
+
+    [Fact]
     public async Task A_refund_before_the_pieces_left_the_stock_takes_nothing()
     {
         var purchase = await PayAsync("refund-at-once");
