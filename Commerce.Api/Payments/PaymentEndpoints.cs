@@ -73,7 +73,7 @@ static class PaymentEndpoints
 /// <param name="Amount">What the user believes it costs, in whole KRW.</param>
 sealed record PrepareRequest(string OrderId, long Amount)
 {
-    public string? OrderId { get; } = OrderId is null ? null : Addresses.CanonicalId(OrderId);
+    public string OrderId { get; } = Addresses.CanonicalId(OrderId);
 
     public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId));
 }
@@ -82,7 +82,7 @@ sealed record PrepareRequest(string OrderId, long Amount)
 /// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
 sealed record ApproveRequest(string OrderId, string PgPaymentId)
 {
-    public string? OrderId { get; } = OrderId is null ? null : Addresses.CanonicalId(OrderId);
+    public string OrderId { get; } = Addresses.CanonicalId(OrderId);
 
     public Dictionary<string, string[]> Validate() =>
         PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId), ("pgPaymentId", PgPaymentId, PaymentFields.LongestId));
