@@ -14,7 +14,8 @@ static class Addresses
         foreach (var (_, value) in context.Request.RouteValues)
             if (!IsVisible(value as string)) return CommonProblems.NotFound.ToResult().ExecuteAsync(context);
         foreach (var (name, values) in context.Request.Query)
-            if (!values.All(IsVisible))
+            // A user may be named by the subject of the token, which has any character.
+            if (name != "userId" && !values.All(IsVisible))
                 return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { [name] = ["Visible ASCII characters."] }).ExecuteAsync(context);
         return next(context);
     });

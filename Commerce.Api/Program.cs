@@ -15,6 +15,7 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
+builder.RequireForReadiness("redis");
 builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();

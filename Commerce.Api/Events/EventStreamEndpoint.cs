@@ -85,8 +85,7 @@ static class EventStreamEndpoint
         var services = context.RequestServices;
         if (await FindUserAsync(context) is not { } userId)
         {
-            var problem = context.User.Identity?.IsAuthenticated is true ? CommonProblems.Forbidden : CommonProblems.Unauthorized;
-            await problem.ToResult().ExecuteAsync(context);
+            await CurrentUser.RefusalOf(context.User).ExecuteAsync(context);
             return;
         }
 

@@ -15,6 +15,6 @@ static class OrderAdministrationEndpoints
     {
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(userId, status, before, Math.Clamp(limit, 1, 200), cancellationToken));
+        return TypedResults.Ok(await ledger.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, Math.Clamp(limit, 1, 200), cancellationToken));
     }
 }
