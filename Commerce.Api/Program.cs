@@ -9,12 +9,14 @@ using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
 using Commerce.Core;
+using Commerce.Core.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
+builder.AddTopicCheck();
 builder.RequireForReadiness("redis");
 builder.AddCouponIssuing();
 builder.AddEvents();
@@ -48,4 +50,4 @@ app.MapDeadLetters();
 app.MapOutbox();
 app.MapAudit();
 
-app.Run();
+return await TopicCheck.RunAsync(app);

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Numerics;
+using System.Runtime.ExceptionServices;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -21,6 +22,9 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
 
     /// <summary>The clock of all waits.</summary>
     protected TimeProvider Clock => clock;
+
+    /// <summary>The log of the worker.</summary>
+    protected ILogger Logger => logger;
 
     /// <summary>From the start of one run to the start of the next. Asked after each run.</summary>
     protected abstract TimeSpan Interval { get; }
@@ -49,7 +53,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
 
         // One that is no dependency's fault tells more.
         if (failures.Find(e => !DependencyFaults.Is(e)) is { } fault) throw new AggregateException(fault.Message, failures);
-        if (failures.Count > 0) throw failures[0];
+        if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
     }
 
     /// <inheritdoc/>

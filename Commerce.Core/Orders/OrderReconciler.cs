@@ -1,3 +1,4 @@
+using Commerce.Core.Background;
 using Commerce.Core.Database;
 using Commerce.Core.Outbox;
 using Commerce.Core.Reconciliation;
@@ -9,12 +10,14 @@ namespace Commerce.Core.Orders;
 /// Announces paid orders again that are not off the stock in time: the message was lost, or given up. An order whose message still waits in the
 /// outbox is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does not mind.
 /// </summary>
-public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, ILogger<OrderReconciler> logger) : IReconciler
+public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
 {
     /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     const int MostTogether = 200;
+
+    readonly SetAside<string> _aside = new("announcement of order", clock, logger);
 
     /// <inheritdoc/>
     public string Name => "orders";
@@ -32,8 +35,10 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
                   WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
                 LIMIT @MostTogether FOR UPDATE SKIP LOCKED
                 """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
-            foreach (var order in late) await OrderLedger.AnnounceAsync(transaction, order);
-            return late.Count;
+            var announced = 0;
+            foreach (var order in late)
+                if (await _aside.TryAsync(order, () => OrderLedger.AnnounceAsync(transaction, order), cancellationToken)) announced++;
+            return announced;
         }, cancellationToken);
         if (count == 0) return 0;
         outbox.Wake();
