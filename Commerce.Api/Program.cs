@@ -21,6 +21,7 @@ builder.RequireForReadiness("redis");
 builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
+builder.Services.AddSingleton(typeof(SharedAnswer<>));
 builder.AddContract();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
@@ -29,6 +30,7 @@ var app = builder.Build();
 app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();
+app.UseReadLimits();
 app.UseVisibleAddresses();
 
 app.MapDefaultEndpoints();

@@ -4,29 +4,16 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Asks a dependency whether it answers, at most once a second however many ask: whoever comes while it is being asked waits for the same answer. Where
-/// it does not answer the process is degraded: most of it goes on, and to restart it or send its work elsewhere would help nobody.
+/// Asks a dependency whether it answers, at most once a second however many ask. Where it does not answer the process is degraded: most of it goes on, and to restart it or send its work elsewhere would help nobody.
 /// </summary>
 sealed class DependencyHealthCheck(Func<CancellationToken, Task> ask, TimeProvider clock) : IHealthCheck
 {
-    static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    readonly Lock _lock = new();
-    Task<Exception?>? _answer;
-    long _answeredAt;
+    readonly SharedValue<Exception?> _fault = new(TimeSpan.FromSeconds(1), clock);
 
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
-    {
-        Task<Exception?> answer;
-        lock (_lock)
-        {
-            if (_answer is null || (_answer.IsCompleted && clock.GetElapsedTime(Volatile.Read(ref _answeredAt)) >= Fresh)) _answer = Task.Run(AskAsync, CancellationToken.None);
-            answer = _answer;
-        }
-
-        return await answer.WaitAsync(cancellationToken) is { } fault ? new(context.Registration.FailureStatus, exception: fault) : HealthCheckResult.Healthy();
-    }
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        await _fault.GetAsync(AskAsync).WaitAsync(cancellationToken) is { } fault ? new(context.Registration.FailureStatus, exception: fault) : HealthCheckResult.Healthy();
 
     async Task<Exception?> AskAsync()
     {
@@ -40,10 +27,6 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> ask, TimeProvid
         catch (Exception e)
         {
             return e;
-        }
-        finally
-        {
-            Volatile.Write(ref _answeredAt, clock.GetTimestamp());
         }
     }
 }

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Commerce.Core.Background;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace Commerce.Workers.Events;
