@@ -21,12 +21,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
     public static async Task<ApiReplica> StartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
-            ["--urls", url.ToString()]) { RedirectStandardOutput = true };
-        // What the stack's own was told, but for what follows.
-        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync("api")}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
-            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
-        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
+        var start = await LikeAsync(stack, "api", "Commerce.Api", "--urls", url.ToString());
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
         var process = Process.Start(start)!;
@@ -48,6 +43,19 @@ public sealed partial class ApiReplica : IAsyncDisposable
             }
         });
         return replica;
+    }
+
+    /// <summary>Another process of a program, told what the stack's own was.</summary>
+    public static async Task<ProcessStartInfo> LikeAsync(CommerceStack stack, string resource, string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", program, StringComparison.Ordinal), program), arguments)
+        {
+            RedirectStandardOutput = true,
+        };
+        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync(resource)}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
+        return start;
     }
 
     /// <summary>Calls this replica as a user, with a token that it signed.</summary>

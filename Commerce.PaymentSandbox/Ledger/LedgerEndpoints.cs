@@ -14,7 +14,12 @@ static class LedgerEndpoints
 
     static Ok<IEnumerable<PaymentView>> List(string? merchantPayKey, PaymentLedger ledger) => TypedResults.Ok(ledger.Views(merchantPayKey));
 
-    static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger) => TypedResults.Ok(ledger.Summarize());
+    static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger, LedgerFile file, HttpResponse response)
+    {
+        // What is older cannot be compared with this ledger.
+        response.Headers["Ledger-Since"] = file.Since.ToString("O");
+        return TypedResults.Ok(ledger.Summarize());
+    }
 }
 
 /// <summary>A payment as the ledger has it.</summary>
