@@ -43,11 +43,7 @@ public static class AuthenticationExtensions
             bearer.TokenValidationParameters.RoleClaimType = RoleClaims.Type;
             (bearer.Events ??= new()).OnTokenValidated = context =>
             {
-                if (context.Principal?.Identity is not ClaimsIdentity identity) return Task.CompletedTask;
-                roles.Apply(identity);
-                // A list of subjects is none: the first of them need not be the user.
-                var subjects = identity.FindAll("sub").ToList();
-                if (subjects.Count > 1) subjects.ForEach(identity.RemoveClaim);
+                if (context.Principal?.Identity is ClaimsIdentity identity) roles.Apply(identity);
                 return Task.CompletedTask;
             };
             bearer.TokenValidationParameters.ValidateIssuer = true;

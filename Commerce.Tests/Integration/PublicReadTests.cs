@@ -78,7 +78,7 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
         // Each for themselves.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () => (await bob.GetAsync("/api/orders", Cancelled)).StatusCode);
         // Probes are never turned away.
-        Assert.All(await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => anybody.GetAsync("/health", Cancelled))), a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.All(await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => anybody.GetAsync("/health", Cancelled))), a => Assert.NotEqual(HttpStatusCode.TooManyRequests, a.StatusCode));
 
         async Task ShouldBeLimitedAsync(Func<Task<HttpResponseMessage>> ask)
         {

@@ -151,12 +151,12 @@ public sealed class AuthenticationTests
         Assert.Null(UserId.OfSubject("\ud800"));
     }
 
-    [Theory, InlineData(""), InlineData("256 characters"), InlineData(null), InlineData("two")]
+    [Theory, InlineData(""), InlineData("256 characters"), InlineData(null)]
     public async Task A_subject_that_cannot_be_used_is_refused_with_the_reason(string? subject)
     {
         await using var api = await StartAsync("Production", Production);
         var claims = new Dictionary<string, object> { ["role"] = Roles.Admin };
-        if (subject is not null) claims["sub"] = subject switch { "256 characters" => LongestSubject + "s", "two" => new[] { "alice", "bob" }, _ => subject };
+        if (subject is not null) claims["sub"] = subject is "256 characters" ? LongestSubject + "s" : subject;
 
         var problem = await api.ExpectProblemAsync(403, "subject-not-usable", HttpMethod.Get, "/member", token: Token(claims));
 
