@@ -203,12 +203,15 @@ INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, messa
 VALUES (@Topic, @Partition, @Offset, @Key, @Value, @Reason, @Detail, @FailedAt);
 
 -- Orders/OrderLedger.cs
-SELECT product_id AS ProductId, quantity AS Quantity, price AS Price FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id);
 SELECT id AS Id, user_id AS UserId, status AS Status, total_amount AS TotalAmount, discount AS Discount, coupon_id AS CouponId,
-hold_expires_at AS HoldExpiresAt, created_at AS CreatedAt, paid_at AS PaidAt FROM order_item WHERE order_id = @orderId ORDER BY product_id;
+hold_expires_at AS HoldExpiresAt, created_at AS CreatedAt, paid_at AS PaidAt
+FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id);
+SELECT product_id AS ProductId, quantity AS Quantity, price AS Price FROM order_item WHERE order_id = @orderId ORDER BY product_id;
 SELECT recipient AS Recipient, phone AS Phone, zipcode AS Zipcode, address1 AS Address1, address2 AS Address2
 FROM shipping_info WHERE order_id = @orderId;
-SELECT product_id AS ProductId, quantity AS Quantity, price AS Price FROM orders
+SELECT id AS Id, user_id AS UserId, status AS Status, total_amount AS TotalAmount, discount AS Discount, coupon_id AS CouponId,
+hold_expires_at AS HoldExpiresAt, created_at AS CreatedAt, paid_at AS PaidAt
+FROM orders
 WHERE TRUE AND user_id = @userId AND status = @status AND id < @before
 ORDER BY id DESC LIMIT 10;
 UPDATE orders
@@ -305,15 +308,15 @@ SELECT order_id, IF(status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'), amount
 
 -- Payments/PaymentLedger.cs
 SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE;
-SELECT r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
-r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks FROM payment WHERE order_id = @orderId;
+SELECT id AS PaymentId, order_id AS OrderId, user_id AS UserId, amount AS Amount, refunded_amount AS RefundedAmount, status AS Status,
+pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt FROM payment WHERE order_id = @orderId;
 SELECT number AS Number, pg_payment_id AS PgPaymentId, status AS Status, code AS Code, message AS Message, started_at AS StartedAt,
        ended_at AS EndedAt
 FROM payment_attempt WHERE payment_id = @paymentId ORDER BY number;
 SELECT id AS RefundId, amount AS Amount, reason AS Reason, status AS Status, code AS Code, created_at AS CreatedAt, ended_at AS EndedAt
 FROM refund WHERE payment_id = @paymentId ORDER BY id;
-SELECT r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
-r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks FROM payment
+SELECT id AS PaymentId, order_id AS OrderId, user_id AS UserId, amount AS Amount, refunded_amount AS RefundedAmount, status AS Status,
+pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt FROM payment
 WHERE TRUE AND status = @status AND order_id = @orderId
   AND user_id = @userId AND id < @before
 ORDER BY id DESC LIMIT 10;
@@ -364,10 +367,10 @@ a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS Age
 FOR UPDATE OF a SKIP LOCKED;
 UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1
 WHERE payment_id = @PaymentId AND number = @Number;
-SELECT r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
-r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks FROM payment WHERE order_id = @orderId FOR UPDATE;
 SELECT id AS PaymentId, order_id AS OrderId, user_id AS UserId, amount AS Amount, refunded_amount AS RefundedAmount, status AS Status,
-pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.request = @request;
+pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt FROM payment WHERE order_id = @orderId FOR UPDATE;
+SELECT r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
+r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.request = @request;
 SELECT 1 FROM refund WHERE open_payment = @PaymentId;
 INSERT INTO refund (id, payment_id, request, amount, expected_rest, reason, requested_by, status, check_at)
 VALUES (@id, @PaymentId, @request, @back, @expectedRest, @reason, @requestedBy, 'REQUESTED', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND);
@@ -376,8 +379,8 @@ UPDATE payment SET status = IF(@ExpectedRest = 0, 'REFUNDED', 'PARTIALLY_REFUNDE
 UPDATE refund SET status = 'REFUSED', code = @code, ended_at = UTC_TIMESTAMP(6), check_at = NULL WHERE id = @Id AND status = 'REQUESTED';
 UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @Id AND status = 'REQUESTED';
 SELECT 1 FROM refund WHERE check_at <= UTC_TIMESTAMP(6) LIMIT 1;
-SELECT id AS PaymentId, order_id AS OrderId, user_id AS UserId, amount AS Amount, refunded_amount AS RefundedAmount, status AS Status,
-pg_payment_id AS PgPaymentId, created_at AS CreatedAt, paid_at AS PaidAt FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.check_at <= UTC_TIMESTAMP(6) ORDER BY r.check_at LIMIT 10
+SELECT r.id AS Id, p.id AS PaymentId, p.order_id AS OrderId, p.pg_payment_id AS PgPaymentId, r.amount AS Amount, r.expected_rest AS ExpectedRest,
+r.reason AS Reason, r.status AS Status, r.code AS Code, p.amount AS PaidAmount, r.checks AS Checks FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.check_at <= UTC_TIMESTAMP(6) ORDER BY r.check_at LIMIT 10
 FOR UPDATE OF r SKIP LOCKED;
 UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1 WHERE id IN (1);
 SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
