@@ -37,10 +37,11 @@ static class DependencyHealthExtensions
     /// <summary>Adds a dependency under its name. <paramref name="ask"/> fails where it does not answer.</summary>
     public static void AddDependencyCheck(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task> ask)
     {
-        DependencyHealthCheck? check = null;
+        // One for the process, with the services of the process: those of a probe are gone when the next one comes.
+        services.AddKeyedSingleton(name, (provider, _) => new DependencyHealthCheck(token => ask(provider, token), provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,
-            provider => check ??= new DependencyHealthCheck(token => ask(provider, token), provider.GetRequiredService<TimeProvider>()),
+            provider => provider.GetRequiredKeyedService<DependencyHealthCheck>(name),
             HealthStatus.Degraded,
             [HealthTags.Dependency]));
     }
