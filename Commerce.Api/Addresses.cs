@@ -53,6 +53,8 @@ static class Addresses
         }
 
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
+        // A user is named by the subject of the token, which has any character.
+        if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "One character at least.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
     }
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
+using System.Net.Sockets;
 using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.RateLimiting;
 
 namespace Commerce.Api;
 
@@ -13,6 +15,24 @@ sealed class LimitsOptions
     [Range(1, 10_000)]
     public int UserPerSecond { get; set; } = 10;
 
+    /// <summary>
+    /// Approvals, refunds and cancellations that one user may ask for in each second on each replica: 1 to 10,000. More than of the others: who presses
+    /// again and again is told what became of the first.
+    /// </summary>
+    [Range(1, 10_000)]
+    public int UserPaymentsPerSecond { get; set; } = 50;
+
+    /// <summary>What one user may read in each second on each replica: 1 to 10,000.</summary>
+    [Range(1, 10_000)]
+    public int UserReadsPerSecond { get; set; } = 50;
+
+    /// <summary>
+    /// What may be read without a token from one address in each second on each replica: 1 to 100,000. Of IPv6 the first 64 bits count, which is what one
+    /// subscriber has. Many subscribers of a mobile network share an address, and what they read is mostly answered from memory.
+    /// </summary>
+    [Range(1, 100_000)]
+    public int AddressReadsPerSecond { get; set; } = 200;
+
     /// <summary>Requests to issue coupons under way on each replica; the next is refused rather than queued: 1 to 100,000.</summary>
     [Range(1, 100_000)]
     public int IssuesAtOnce { get; set; } = 4096;
@@ -23,17 +43,17 @@ sealed class LimitsOptions
 }
 
 /// <summary>
-/// Counts the requests of each user in windows of a second. The framework's limiter keeps an object for every user and walks over all of them
+/// Counts the requests of each caller in windows of a second. The framework's limiter keeps an object for every user and walks over all of them
 /// ten times a second, which a crowd of 100,000 makes the most expensive part of a request; here a window is a dictionary that is thrown away.
 /// </summary>
-sealed class UserRateLimiter(int permits, TimeProvider clock)
+sealed class RateLimiter(int permits, TimeProvider clock)
 {
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     volatile Window _window = new(clock.GetTimestamp());
 
-    /// <summary>False where the user has had their requests of this window.</summary>
-    public bool TryAcquire(string user)
+    /// <summary>False where the caller has had their requests of this window.</summary>
+    public bool TryAcquire(string caller)
     {
         var window = _window;
         if (clock.GetElapsedTime(window.Start) >= Period)
@@ -44,7 +64,7 @@ sealed class UserRateLimiter(int permits, TimeProvider clock)
             window = seen == window ? next : seen;
         }
 
-        return window.Counts.AddOrUpdate(user, 1, static (_, count) => count + 1) <= permits;
+        return window.Counts.AddOrUpdate(caller, 1, static (_, count) => count + 1) <= permits;
     }
 
     sealed class Window(long start)
@@ -76,14 +96,50 @@ sealed class ConcurrencyBound(int most)
 /// <summary>Bounds on what callers may ask for.</summary>
 static class Limits
 {
+    static readonly ProblemResult TooMany = CommonProblems.RateLimited.ToResult(retryAfter: RateLimiter.Period);
+
     public static WebApplicationBuilder AddLimits(this WebApplicationBuilder builder)
     {
         builder.Services.AddOptions<LimitsOptions>().BindConfiguration(LimitsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         var limits = builder.Configuration.GetSection(LimitsOptions.Section).Get<LimitsOptions>() ?? new();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = limits.RequestBytes);
-        builder.Services.AddSingleton(services => new UserRateLimiter(limits.UserPerSecond, services.GetRequiredService<TimeProvider>()));
+        Add(Budget.Requests, limits.UserPerSecond);
+        Add(Budget.Payments, limits.UserPaymentsPerSecond);
+        Add(Budget.Reads, limits.UserReadsPerSecond);
+        Add(Budget.AnonymousReads, limits.AddressReadsPerSecond);
         builder.Services.AddSingleton(new ConcurrencyBound(limits.IssuesAtOnce));
         return builder;
+
+        void Add(Budget budget, int permits) =>
+            builder.Services.AddKeyedSingleton(budget, (services, _) => new RateLimiter(permits, services.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>
+    /// Limits every read that an endpoint answers: per user, and without a token per address. Administrators are not counted, nor is what says so itself:
+    /// health probes, and the live stream, which has limits of its own.
+    /// </summary>
+    public static void UseReadLimits(this WebApplication app)
+    {
+        var users = app.Services.GetRequiredKeyedService<RateLimiter>(Budget.Reads);
+        var addresses = app.Services.GetRequiredKeyedService<RateLimiter>(Budget.AnonymousReads);
+        app.Use((context, next) =>
+        {
+            var method = context.Request.Method;
+            if ((!HttpMethods.IsGet(method) && !HttpMethods.IsHead(method)) || context.GetEndpoint() is not { } endpoint
+                || endpoint.Metadata.GetMetadata<DisableRateLimitingAttribute>() is not null || context.User.IsInRole(Roles.Admin)) return next(context);
+            var allowed = context.User.Identity is { IsAuthenticated: true, Name: { } user } ? users.TryAcquire(user) : addresses.TryAcquire(AddressOf(context));
+            return allowed ? next(context) : TooMany.ExecuteAsync(context);
+        });
+    }
+
+    static string AddressOf(HttpContext context)
+    {
+        if (context.Connection.RemoteIpAddress is not { } address) return "";
+        if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
+        if (address.AddressFamily != AddressFamily.InterNetworkV6) return address.ToString();
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        return Convert.ToHexString(bytes[..8]);
     }
 
     /// <summary>Refuses what comes while too much is under way with 503 and Retry-After.</summary>
@@ -108,11 +164,22 @@ static class Limits
     }
 
     /// <summary>Refuses a user who asks too often with 429 and Retry-After.</summary>
-    public static RouteHandlerBuilder LimitPerUser(this RouteHandlerBuilder route) => route.AddEndpointFilterFactory((factory, next) =>
+    public static RouteHandlerBuilder LimitPerUser(this RouteHandlerBuilder route, Budget budget = Budget.Requests) => route.AddEndpointFilterFactory((factory, next) =>
     {
-        var limiter = factory.ApplicationServices.GetRequiredService<UserRateLimiter>();
-        return context => limiter.TryAcquire(context.HttpContext.User.Identity!.Name!)
-            ? next(context)
-            : new(CommonProblems.RateLimited.ToResult(retryAfter: UserRateLimiter.Period));
+        var limiter = factory.ApplicationServices.GetRequiredKeyedService<RateLimiter>(budget);
+        return context => limiter.TryAcquire(context.HttpContext.User.Identity!.Name!) ? next(context) : new(TooMany);
     });
+}
+
+/// <summary>What is counted together.</summary>
+enum Budget
+{
+    /// <summary><see cref="LimitsOptions.UserPerSecond"/>.</summary>
+    Requests,
+    /// <summary><see cref="LimitsOptions.UserPaymentsPerSecond"/>.</summary>
+    Payments,
+    /// <summary><see cref="LimitsOptions.UserReadsPerSecond"/>.</summary>
+    Reads,
+    /// <summary><see cref="LimitsOptions.AddressReadsPerSecond"/>.</summary>
+    AnonymousReads,
 }

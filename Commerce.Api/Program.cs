@@ -9,16 +9,20 @@ using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
 using Commerce.Core;
+using Commerce.Core.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.AddCommerceAuthentication();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(3));
+builder.AddTopicCheck();
+builder.RequireForReadiness("redis");
 builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
 builder.AddPublicAddress();
+builder.Services.AddSingleton(typeof(SharedAnswer<>));
 builder.AddContract();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
@@ -28,6 +32,7 @@ app.UsePublicAddress();
 app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();
+app.UseReadLimits();
 app.UseCheckedAddresses();
 
 app.MapDefaultEndpoints();
@@ -50,4 +55,4 @@ routes.MapDeadLetters();
 routes.MapOutbox();
 routes.MapAudit();
 
-app.Run();
+return await TopicCheck.RunAsync(app);

@@ -19,6 +19,14 @@ namespace Commerce.Core;
 /// <summary>What Api and Workers share.</summary>
 public static class CommerceCoreExtensions
 {
+    /// <summary>Adds the check of <see cref="TopicCheck"/>, for services that are run by it.</summary>
+    public static TBuilder AddTopicCheck<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddSingleton<TopicCheck>();
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<TopicCheck>());
+        return builder;
+    }
+
     /// <summary>Adds the ledger, the gate and what stands around them.</summary>
     /// <param name="builder">The host.</param>
     /// <param name="commandTimeout">How long a statement, or a commit, may take: short where a user waits.</param>
@@ -34,6 +42,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton<RedisServers>();
         services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());
 
+        services.AddSingleton<TopicPartitions>();
         services.AddSingleton<DeadLetterProducer>();
         services.AddSingleton<DeadLetterStore>();
         services.AddSingleton<OutboxStore>();

@@ -9,6 +9,7 @@ var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.Services.AddOptions<SandboxOptions>().BindConfiguration(SandboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddSingleton<LedgerFile>();
 builder.Services.AddSingleton<PaymentLedger>();
 builder.Services.AddSingleton<IdempotencyKeys>();
 builder.Services.AddSingleton<FaultPlan>();
@@ -17,6 +18,8 @@ builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInf
 
 var app = builder.Build();
 
+// What is kept is read before anybody pays; where it cannot be, the sandbox does not start.
+app.Services.GetRequiredService<PaymentLedger>();
 app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();

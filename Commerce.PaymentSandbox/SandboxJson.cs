@@ -8,6 +8,7 @@ using Commerce.PaymentSandbox.PayWindow;
 namespace Commerce.PaymentSandbox;
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(KeptPayment))]
 [JsonSerializable(typeof(PayOrder))]
 [JsonSerializable(typeof(Authorization))]
 [JsonSerializable(typeof(HistoryQuery))]

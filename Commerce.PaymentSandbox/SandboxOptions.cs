@@ -23,6 +23,11 @@ sealed class SandboxOptions
     /// <summary>Where the pay window may send browsers, such as <c>https://shop.example</c>; in Development also to this machine.</summary>
     public IReadOnlyList<string> ReturnOrigins { get; set; } = [];
 
+    /// <summary>
+    /// Where the ledger is kept over restarts, beside the database of the shop; none: in memory only. One process at a time may use it.
+    /// </summary>
+    public string? LedgerFile { get; set; }
+
     /// <summary>Whether faults can be switched on and the ledger be read. Never where strangers come.</summary>
     public bool Switches { get; set; }
 }

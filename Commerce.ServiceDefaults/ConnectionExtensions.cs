@@ -1,5 +1,10 @@
+using System.Data.Common;
 using System.Globalization;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using StackExchange.Redis;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -12,16 +17,22 @@ public static class ConnectionExtensions
     /// <summary>In ms. By default a client stays away for up to 10 s after the brokers are back.</summary>
     const int LongestReconnect = 1000;
 
+    /// <summary>In ms. By default a client learns of new partitions up to 5 min after they were added, and their messages wait for so long.</summary>
+    const int PartitionsKnownAfterMs = 2000;
+
+    static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
+
     /// <summary>
     /// Adds <c>DbDataSource</c> (connection string <c>commerce</c>), <c>IConnectionMultiplexer</c> (<c>redis</c>) and an
-    /// <c>IProducer</c> (<c>kafka</c>). Traces and metrics are the service defaults' own, so the components' are off.
+    /// <c>IProducer</c> (<c>kafka</c>). Traces, metrics and health checks are the service defaults' own, so the components' are off: Aspire's check of
+    /// the producer, for one, writes a message to a topic at every probe.
     /// </summary>
     /// <param name="builder">The host.</param>
     /// <param name="commandTimeout">How long MySQL may take for a command, the begin and the end of a transaction included.</param>
     public static TBuilder AddCommerceConnections<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AddCommerceDatabase(commandTimeout);
-        builder.AddRedisClient("redis", settings => settings.DisableTracing = true, options =>
+        builder.AddRedisClient("redis", settings => settings.DisableTracing = settings.DisableHealthChecks = true, options =>
         {
             options.AbortOnConnectFail = false;
             options.ConnectTimeout = 2000;
@@ -30,9 +41,8 @@ public static class ConnectionExtensions
         });
         builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
         {
-            settings.DisableMetrics = true;
             // Aspire's check sends a message to a topic of its own at every probe.
-            settings.DisableHealthChecks = true;
+            settings.DisableMetrics = settings.DisableHealthChecks = true;
             // Every message may come twice (consumers are idempotent) and their order does not matter, so there is no idempotent producer
             // whose fatal errors end it.
             settings.Config.Acks = Acks.All;
@@ -43,6 +53,15 @@ public static class ConnectionExtensions
             settings.Config.SocketNagleDisable = true;
             // That a message arrived is all that anybody asks; reading back what was sent costs more than sending it.
             settings.Config.DeliveryReportFields = "none";
+            settings.Config.TopicMetadataRefreshIntervalMs = PartitionsKnownAfterMs;
+        });
+        builder.Services.AddDependencyCheck("redis", static (services, _) => services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().PingAsync());
+        // The names of the topics, through the connection that is there: it needs no topic and leaves no message.
+        builder.Services.AddDependencyCheck("kafka", static (services, _) =>
+        {
+            using var admin = new DependentAdminClientBuilder(services.GetRequiredService<IProducer<string?, byte[]?>>().Handle).Build();
+            admin.GetMetadata(HealthTimeout);
+            return Task.CompletedTask;
         });
         return builder;
     }
@@ -54,11 +73,18 @@ public static class ConnectionExtensions
     {
         builder.AddMySqlDataSource("commerce", settings =>
         {
-            settings.DisableTracing = settings.DisableMetrics = true;
+            settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = true;
             // BEGIN, COMMIT and ROLLBACK are commands of the library's, which nobody else gives a limit: a MySQL that freezes in a commit would be
             // waited for ten times as long as in a statement. In front: what the connection string says itself holds.
             if (commandTimeout is { } limit && settings.ConnectionString is { } given)
                 settings.ConnectionString = string.Create(CultureInfo.InvariantCulture, $"Default Command Timeout={(int)limit.TotalSeconds};{given}");
+        });
+        builder.Services.AddDependencyCheck("mysql", static async (services, cancellationToken) =>
+        {
+            await using var connection = await services.GetRequiredService<DbDataSource>().OpenConnectionAsync(cancellationToken);
+            await using var command = connection.CreateCommand();
+            command.CommandText = "SELECT 1";
+            await command.ExecuteScalarAsync(cancellationToken);
         });
         return builder;
     }
@@ -78,6 +104,21 @@ public static class ConnectionExtensions
             settings.Config.EnableAutoOffsetStore = false;
             settings.Config.AutoCommitIntervalMs = 1000;
             settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
+            settings.Config.TopicMetadataRefreshIntervalMs = PartitionsKnownAfterMs;
+        });
+        return builder;
+    }
+
+    /// <summary>
+    /// Counts a dependency towards readiness: for a service of which hardly any route works without it. What the others need, such as Kafka, may be
+    /// away while the work goes on, and is told at <c>/health/dependencies</c> only.
+    /// </summary>
+    public static TBuilder RequireForReadiness<TBuilder>(this TBuilder builder, string dependency) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.PostConfigure<HealthCheckServiceOptions>(health =>
+        {
+            var check = health.Registrations.Single(r => r.Name == dependency && r.Tags.Contains(HealthTags.Dependency));
+            health.Registrations.Add(new HealthCheckRegistration($"{dependency} (required)", check.Factory, HealthStatus.Unhealthy, [HealthTags.Ready]));
         });
         return builder;
     }

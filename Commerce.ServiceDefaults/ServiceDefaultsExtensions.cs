@@ -45,7 +45,10 @@ public static class ServiceDefaultsExtensions
         return app;
     }
 
-    /// <summary>Maps <c>/health</c> (may this process be given work?) and <c>/alive</c> (should it be left running?).</summary>
+    /// <summary>
+    /// Maps <c>/health</c> (may this process be given work?), <c>/alive</c> (should it be left running?) and <c>/health/dependencies</c> (what does not
+    /// answer?). The last is for everybody in Development, elsewhere for administrators, and not there where a service has no authentication.
+    /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
         app.MapHealth();

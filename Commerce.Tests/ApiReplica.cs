@@ -59,12 +59,8 @@ public sealed partial class ApiReplica : IAsyncDisposable
 
     static async Task<Process> StartProcessAsync(CommerceStack stack, Uri url, (string Name, string Value)[] settings)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Api", StringComparison.Ordinal), "Commerce.Api"),
-            ["--urls", url.ToString()]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        // What the stack's own was told, but for what follows.
-        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync("api")}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
-            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
-        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
+        var start = await LikeAsync(stack, "api", "Commerce.Api", "--urls", url.ToString());
+        start.RedirectStandardError = true;
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
         var process = Process.Start(start)!;
@@ -72,6 +68,19 @@ public sealed partial class ApiReplica : IAsyncDisposable
         process.OutputDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         return process;
+    }
+
+    /// <summary>Another process of a program, told what the stack's own was.</summary>
+    public static async Task<ProcessStartInfo> LikeAsync(CommerceStack stack, string resource, string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", program, StringComparison.Ordinal), program), arguments)
+        {
+            RedirectStandardOutput = true,
+        };
+        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{await stack.PidAsync(resource)}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+            start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "";
+        return start;
     }
 
     /// <summary>Calls this replica as a user, with a token that it signed.</summary>

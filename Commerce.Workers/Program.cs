@@ -19,6 +19,7 @@ var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
+builder.AddTopicCheck();
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
 builder.Services.AddHostedService<CouponGateKeeper>();
@@ -35,5 +36,4 @@ builder.Services.AddHostedService<IdempotencyPurger>();
 var app = builder.Build();
 app.UseServiceDefaults();
 app.MapDefaultEndpoints();
-await app.RunAsync();
-return 0;
+return await TopicCheck.RunAsync(app);

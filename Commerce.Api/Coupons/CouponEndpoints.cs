@@ -50,12 +50,16 @@ static class CouponEndpoints
     static async Task<Ok<IReadOnlyList<OwnCoupon>>> ListOwnAsync(CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
         TypedResults.Ok(await issues.ListAsync(user.Id, cancellationToken));
 
-    static async Task<Ok<IReadOnlyList<CouponSummary>>> ListAsync(CouponLedger ledger, CouponGate gate, CancellationToken cancellationToken)
+    static Task<SharedResult<IReadOnlyList<CouponSummary>>> ListAsync(
+        SharedAnswer<IReadOnlyList<CouponSummary>> answer, CouponLedger ledger, CouponGate gate, CancellationToken cancellationToken) =>
+        answer.GetAsync(() => SummarizeAsync(ledger, gate), cancellationToken);
+
+    static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponLedger ledger, CouponGate gate)
     {
-        var coupons = await ledger.ListPublicAsync(cancellationToken);
+        var coupons = await ledger.ListPublicAsync(CancellationToken.None);
         var stock = await StockAsync(coupons, gate);
-        return TypedResults.Ok<IReadOnlyList<CouponSummary>>([.. coupons.Zip(stock, (c, left) => new CouponSummary(
-            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))]);
+        return [.. coupons.Zip(stock, (c, left) => new CouponSummary(
+            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
     }
 
     /// <summary>The gate knows best what is left; without it the ledger does, a little later.</summary>

@@ -26,8 +26,9 @@ static class EventEndpoints
         events.MapEventStream();
     }
 
-    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventLedger ledger, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await ledger.ListAsync(drafts: false, cancellationToken));
+    static Task<SharedResult<IReadOnlyList<SaleEvent>>> ListAsync(
+        SharedAnswer<IReadOnlyList<SaleEvent>> answer, EventLedger ledger, CancellationToken cancellationToken) =>
+        answer.GetAsync(() => ledger.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
         await ledger.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();

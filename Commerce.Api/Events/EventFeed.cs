@@ -50,9 +50,13 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
         Volatile.Write(ref _last, last);
     }
 
+    /// <summary>Raised before any client can hear of one more opening.</summary>
+    public event Action? Adding;
+
     /// <summary>Adds the opening that follows the last.</summary>
     public void Add(EventFrame frame)
     {
+        Adding?.Invoke();
         Volatile.Write(ref _frames[frame.Seq % _frames.Length], frame);
         Volatile.Write(ref _last, frame.Seq);
     }

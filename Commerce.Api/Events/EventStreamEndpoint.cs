@@ -31,7 +31,7 @@ static class EventStreamEndpoint
     /// <summary>Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable: only these), <c>lastEventId</c> (or the header
     /// <c>Last-Event-ID</c>): the stream begins after it. Its requests last for hours, so they are in no trace and no histogram.</summary>
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
-        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableHttpMetrics().WithoutTraces()
+        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableRateLimiting().DisableHttpMetrics().WithoutTraces()
             // Without its method a bare delegate is left out of the OpenAPI document.
             .WithMetadata(
                 new StaysOpen(), ((Delegate)StreamAsync).Method,
@@ -84,8 +84,8 @@ static class EventStreamEndpoint
         var services = context.RequestServices;
         if (await FindUserAsync(context) is not { } userId)
         {
-            // The body is added to these as to every refusal without one.
-            if (context.User.Identity?.IsAuthenticated is true) await context.ForbidAsync();
+            if (context.User.Identity?.IsAuthenticated is true) await CurrentUser.RefusalOf(context.User).ExecuteAsync(context);
+            // The body is added to this as to every refusal without one.
             else await context.ChallengeAsync();
             return;
         }

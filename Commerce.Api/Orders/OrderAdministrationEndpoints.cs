@@ -21,7 +21,7 @@ static class OrderAdministrationEndpoints
     {
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(userId, status, before, limit, cancellationToken));
+        return TypedResults.Ok(await ledger.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
     }
 
     /// <summary>Sends <c>ORDER_PLACED</c> of a paid order anew, where the message that there was is dead.</summary>

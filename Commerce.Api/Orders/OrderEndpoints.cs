@@ -16,7 +16,7 @@ static class OrderEndpoints
         orders.MapPost("/", PlaceAsync).LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
         orders.MapGet("/", ListAsync);
         orders.MapGet("/{id}", FindAsync);
-        orders.MapPost("/{id}/cancel", CancelAsync);
+        orders.MapPost("/{id}/cancel", CancelAsync).LimitPerUser(Budget.Payments);
     }
 
     static async Task<IResult> PlaceAsync(

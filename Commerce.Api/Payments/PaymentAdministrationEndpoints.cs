@@ -17,6 +17,6 @@ static class PaymentAdministrationEndpoints
     {
         if (status is not null && !PaymentState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", PaymentState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId, before, limit, cancellationToken));
+        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId is null ? null : UserId.OfText(userId), before, limit, cancellationToken));
     }
 }

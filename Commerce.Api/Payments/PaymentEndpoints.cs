@@ -12,9 +12,9 @@ static class PaymentEndpoints
     {
         var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
         payments.MapPost("/prepare", PrepareAsync).LimitPerUser().Produces<PreparedPayment>();
-        payments.MapPost("/approve", ApproveAsync).Produces<ApprovedPayment>().Produces<ApprovedPayment>(StatusCodes.Status202Accepted);
+        payments.MapPost("/approve", ApproveAsync).LimitPerUser(Budget.Payments).Produces<ApprovedPayment>().Produces<ApprovedPayment>(StatusCodes.Status202Accepted);
         payments.MapGet("/{orderId}", FindAsync);
-        payments.MapPost("/{orderId}/refund", RefundAsync).Produces<RefundedPayment>();
+        payments.MapPost("/{orderId}/refund", RefundAsync).LimitPerUser(Budget.Payments).Produces<RefundedPayment>();
     }
 
     static async Task<IResult> PrepareAsync(

@@ -15,9 +15,9 @@ static class ProductEndpoints
         products.MapGet("/{id:long}", FindAsync);
     }
 
-    static async Task<Ok<IReadOnlyList<ProductSummary>>> ListAsync(
-        ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await SummarizeAsync(await products.ListOnSaleAsync(cancellationToken), gate));
+    static Task<SharedResult<IReadOnlyList<ProductSummary>>> ListAsync(
+        SharedAnswer<IReadOnlyList<ProductSummary>> answer, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
+        answer.GetAsync(async () => await SummarizeAsync(await products.ListOnSaleAsync(CancellationToken.None), gate), cancellationToken);
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
         long id, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using Commerce.Core.Background;
 using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 
@@ -9,10 +10,8 @@ namespace Commerce.Core.Coupons;
 /// Coupons of which nobody gets one any more, as the gate said a moment ago. Most of a crowd comes after the last coupon is gone; this
 /// process answers them itself. It asks the gate ten times a second whether that still holds, and where it does not hear so, it forgets.
 /// </summary>
-public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : BackgroundService
+public sealed class ClosedSales(CouponGate gate, TimeProvider clock, ILogger<ClosedSales> logger) : PeriodicWorker(clock, logger)
 {
-    static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(100);
-
     /// <summary>What was confirmed longer ago is not believed: added stock is given out within a second.</summary>
     static readonly TimeSpan Believed = TimeSpan.FromMilliseconds(500);
 
@@ -29,9 +28,9 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
     public GateVerdict? Find(long couponId, string userId)
     {
         if (!_sales.TryGetValue(couponId, out var sale)) return null;
-        var now = clock.GetTimestamp();
+        var now = Clock.GetTimestamp();
         sale.WantedAt = now;
-        if (sale.Known is not { } known || clock.GetElapsedTime(known.ConfirmedAt, now) > Believed) return null;
+        if (sale.Known is not { } known || Clock.GetElapsedTime(known.ConfirmedAt, now) > Believed) return null;
         return known.Users.Contains(userId) ? GateVerdict.AlreadyIssued : known.Refusal.Verdict;
     }
 
@@ -39,25 +38,22 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
     public void Notice(long couponId, GateVerdict verdict)
     {
         if (verdict is GateVerdict.SoldOut or GateVerdict.Ended && !_sales.ContainsKey(couponId) && _sales.Count < MostSales)
-            _sales.TryAdd(couponId, new Sale { WantedAt = clock.GetTimestamp() });
+            _sales.TryAdd(couponId, new Sale { WantedAt = Clock.GetTimestamp() });
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(AskEvery, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            if (!_sales.IsEmpty) await Task.WhenAll(_sales.Select(s => KeepAsync(s.Key, s.Value)));
-        }
-    }
+    protected override TimeSpan Interval => TimeSpan.FromMilliseconds(100);
+
+    /// <inheritdoc/>
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) =>
+        _sales.IsEmpty ? Task.CompletedTask : Task.WhenAll(_sales.Select(s => KeepAsync(s.Key, s.Value)));
 
     async Task KeepAsync(long couponId, Sale sale)
     {
-        var asked = clock.GetTimestamp();
+        var asked = Clock.GetTimestamp();
         try
         {
-            if (clock.GetElapsedTime(sale.WantedAt, asked) > Wanted || await gate.FindRefusalAsync(couponId) is not { } refusal)
+            if (Clock.GetElapsedTime(sale.WantedAt, asked) > Wanted || await gate.FindRefusalAsync(couponId) is not { } refusal)
             {
                 _sales.TryRemove(couponId, out _);
                 return;
@@ -73,7 +69,7 @@ public sealed class ClosedSales(CouponGate gate, TimeProvider clock) : Backgroun
             if (refusal.Users + _sales.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MostUsers) return;
             var users = await gate.ListUsersAsync(couponId);
             // The same before and after: nobody was added in between.
-            asked = clock.GetTimestamp();
+            asked = Clock.GetTimestamp();
             if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) sale.Known = new(users, refusal, asked);
         }
         catch (Exception e) when (DependencyFaults.Is(e))

@@ -125,12 +125,12 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
         {
             if (reason == CouponFailures.TooLate)
             {
-                LogTooLate(logger, issue.CouponId, issue.UserId!, issue.Epoch);
+                LogTooLate(logger, issue.CouponId, issue.Epoch);
                 continue;
             }
 
             Unhonoured.Add(1, new KeyValuePair<string, object?>("reason", reason));
-            LogUnhonoured(logger, issue.CouponId, issue.UserId!, reason);
+            LogUnhonoured(logger, issue.CouponId, reason);
         }
 
         return refused;
@@ -222,11 +222,11 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
         return json.Append(']').ToString();
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: an acceptance of {UserId} under epoch {Epoch} came after the gate was rebuilt; it was promised to nobody")]
-    static partial void LogTooLate(ILogger logger, long couponId, string userId, int epoch);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: an acceptance under epoch {Epoch} came after the gate was rebuilt; it was promised to nobody")]
+    static partial void LogTooLate(ILogger logger, long couponId, int epoch);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Coupon {CouponId} accepted for {UserId} cannot be honoured: {Reason}")]
-    static partial void LogUnhonoured(ILogger logger, long couponId, string userId, string reason);
+    [LoggerMessage(Level = LogLevel.Error, Message = "An acceptance of coupon {CouponId} cannot be honoured: {Reason}. The table coupon_issue_failure says whose it is")]
+    static partial void LogUnhonoured(ILogger logger, long couponId, string reason);
 
     sealed record LockedCoupon(long Id, long Room, int GateEpoch, long Failures);
 }

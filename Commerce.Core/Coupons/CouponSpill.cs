@@ -71,14 +71,18 @@ public sealed partial class CouponSpill(CouponLedger ledger, CouponGate gate, Ti
             foreach (var coupon in batch.GroupBy(w => w.Issue.CouponId))
                 await gate.AcknowledgeAsync(coupon.Key, coupon.Select(w => w.Issue.UserId!));
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e)
         {
             // The sweeper sends them again, which changes nothing.
+            if (!DependencyFaults.Is(e)) LogNotAcknowledged(logger, e);
         }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Count} acceptances cannot be saved")]
     static partial void LogFailed(ILogger logger, int count, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gate cannot be told that acceptances are saved")]
+    static partial void LogNotAcknowledged(ILogger logger, Exception exception);
 
     sealed record Waiting(CouponIssued Issue)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
 using Commerce.Core.Coupons;
 using Commerce.Core.Outbox;
 using Commerce.ServiceDefaults;
@@ -11,11 +12,13 @@ namespace Commerce.Core.Events;
 /// asking the ledger at once; that it happens once is the ledger's conditional update.
 /// </summary>
 public sealed partial class EventOpener(
-    EventLedger ledger, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, ILogger<EventOpener> logger)
+    EventLedger ledger, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, TimeProvider clock, ILogger<EventOpener> logger)
 {
     static readonly Histogram<double> Late = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.events.opening.delay", "s");
 
     const int MostTogether = 200;
+
+    readonly SetAside<EventMoment> _aside = new("moment of event", clock, logger);
 
     /// <summary>
     /// Does what is due by the schedule, while Redis is away by the ledger, and returns how long it is until the next moment, at most
@@ -65,6 +68,21 @@ public sealed partial class EventOpener(
 
     /// <summary>Opens and closes events, if it is time; returns how long it is until then for the first for which it is not.</summary>
     public async Task<TimeSpan?> RunAsync(IReadOnlyList<EventMoment> moments, string by, CancellationToken cancellationToken)
+    {
+        var due = moments.Where(m => !_aside.Contains(m)).ToList();
+        try
+        {
+            return await RunTogetherAsync(due, by, cancellationToken);
+        }
+        catch (Exception e) when (!DependencyFaults.Is(e) && !cancellationToken.IsCancellationRequested)
+        {
+            // One of them cannot be done: the others are on time without it.
+            await _aside.TryEachAsync(due, moment => RunTogetherAsync([moment], by, cancellationToken), cancellationToken);
+            return null;
+        }
+    }
+
+    async Task<TimeSpan?> RunTogetherAsync(IReadOnlyList<EventMoment> moments, string by, CancellationToken cancellationToken)
     {
         var locked = await LockAsync(moments);
         if (locked.Count == 0) return null;

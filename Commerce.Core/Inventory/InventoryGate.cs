@@ -123,7 +123,8 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         var answer = (RedisResult[])(await Snapshot.RunAsync(_redis, InventoryKeys.All, [], LongDeadline))!;
         if ((int)answer[0] == 0) return null;
         return new((int)answer[0], (string)answer[1]! == Server,
-            Pairs(answer[2]).ToDictionary(p => long.Parse(p.Field, CultureInfo.InvariantCulture), p => long.Parse(p.Value, CultureInfo.InvariantCulture)),
+            Pairs(answer[2]).Where(p => IsNumber(p.Field) && IsNumber(p.Value))
+                .ToDictionary(p => long.Parse(p.Field, CultureInfo.InvariantCulture), p => long.Parse(p.Value, CultureInfo.InvariantCulture)),
             Pairs(answer[3]).ToDictionary(p => p.Field, p => Parse(p.Value)));
     }
 
@@ -163,8 +164,14 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static IEnumerable<(string Field, string Value)> Pairs(RedisResult hash) =>
         ((RedisResult[])hash!).Chunk(2).Select(p => ((string)p[0]!, (string)p[1]!));
 
+    /// <summary>Of something that we did not write nothing is read: the products show a drift then, which is put on record and repaired.</summary>
     static IReadOnlyList<OrderLine> Parse(string lines) =>
-        [.. lines.Split(' ').Chunk(2).Select(p => new OrderLine(long.Parse(p[0], CultureInfo.InvariantCulture), int.Parse(p[1], CultureInfo.InvariantCulture)))];
+    [
+        .. lines.Split(' ').Chunk(2).Where(p => p.Length == 2 && IsNumber(p[0]) && int.TryParse(p[1], CultureInfo.InvariantCulture, out _))
+            .Select(p => new OrderLine(long.Parse(p[0], CultureInfo.InvariantCulture), int.Parse(p[1], CultureInfo.InvariantCulture))),
+    ];
+
+    static bool IsNumber(string text) => long.TryParse(text, CultureInfo.InvariantCulture, out _);
 
     static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using System.Text;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
 using Commerce.Core.Reconciliation;
@@ -24,6 +25,7 @@ public sealed partial class InventoryReconciler(
     static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
 
     const int OrdersTogether = 1000;
+    const int LongestId = 36;
 
     /// <inheritdoc/>
     public string Name => "inventory";
@@ -63,7 +65,10 @@ public sealed partial class InventoryReconciler(
         var unknown = new List<string>();
         foreach (var chunk in orderIds.Chunk(OrdersTogether))
         {
-            var known = (await orders.ListStatesAsync(chunk, cancellationToken)).ToDictionary(o => o.Id);
+            // MySQL refuses to compare what cannot be an id; it belongs to no order, like any other that the ledger does not have.
+            var strange = chunk.Where(id => id.Length is 0 or > LongestId || !Ascii.IsValid(id)).ToList();
+            foreach (var id in strange) LogStrange(logger, id.Length);
+            var known = (await orders.ListStatesAsync([.. chunk.Except(strange)], cancellationToken)).ToDictionary(o => o.Id);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
             // Whoever refunds an order gives its pieces back; to release its hold besides would give them back twice. Where that one died, the
             // pieces are missing in the gate until the drift is found.
@@ -107,6 +112,9 @@ public sealed partial class InventoryReconciler(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]
     static partial void LogHealed(ILogger logger, int released, int confirmed);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gate holds something for an order whose id, of {Length} characters, is none; it is released")]
+    static partial void LogStrange(ILogger logger, int length);
 
     [LoggerMessage(Message = "Product {ProductId}: {Available} are available in the gate instead of {Right}: stock {Stock}, held {Held}")]
     static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long right, int stock, long held);

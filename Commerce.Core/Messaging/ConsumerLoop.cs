@@ -50,35 +50,53 @@ public sealed partial class ConsumerLoop<T>(
     void Run()
     {
         var stop = _stopping.Token;
-        consumer.Subscribe(topic);
-        try
+        for (var failures = 0; !stop.IsCancellationRequested;)
         {
-            var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
-            while (!stop.IsCancellationRequested)
+            consumer.Subscribe(topic);
+            try
             {
-                Gather(batch, stop);
-                if (batch.Count == 0) continue;
-                var handling = HandleAsync(batch, stop);
-                // While MySQL works on this batch the next one is read.
-                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
-                handling.GetAwaiter().GetResult();
-                Store(batch);
-                Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
-                batch.Clear();
-                (batch, next) = (next, batch);
+                Consume(stop);
             }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // What was not handled comes again to whoever takes the partition.
-        }
-        catch (Exception e)
-        {
-            LogEnded(logger, topic, e);
-            lifetime.StopApplication();
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // What was not handled comes again to whoever takes the partition.
+            }
+            catch (KafkaException e) when (e.Error.IsFatal)
+            {
+                // This client has come to its end; the process has no other.
+                LogEnded(logger, topic, e);
+                lifetime.StopApplication();
+                break;
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, it must not take the other topics along. Subscribed anew, the loop goes on from the offsets that were stored.
+                var delay = options.Faults.Delay(++failures);
+                LogFailed(logger, topic, delay.TotalSeconds, e);
+                stop.WaitHandle.WaitOne(delay);
+                consumer.Unsubscribe();
+            }
         }
 
         consumer.Close();
+    }
+
+    void Consume(CancellationToken stop)
+    {
+        var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
+        while (!stop.IsCancellationRequested)
+        {
+            Gather(batch, stop);
+            if (batch.Count == 0) continue;
+            var handling = HandleAsync(batch, stop);
+            // While MySQL works on this batch the next one is read.
+            while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
+            handling.GetAwaiter().GetResult();
+            Store(batch);
+            Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
+            batch.Clear();
+            (batch, next) = (next, batch);
+        }
     }
 
     /// <summary>Waits for a first message, then for a moment for more: a transaction for many costs little more than one for one.</summary>
@@ -112,13 +130,27 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
+    /// <summary>A message that the handler cannot even look at is unreadable: it would stop the partition for ever.</summary>
+    string? Read(ConsumeResult<string?, byte[]?> source, out T message)
+    {
+        try
+        {
+            return handler.Read(source, out message);
+        }
+        catch (Exception e) when (!DependencyFaults.Is(e))
+        {
+            message = default!;
+            return DeadLetterReasons.Unreadable;
+        }
+    }
+
     async Task HandleAsync(Batch batch, CancellationToken stop)
     {
         var messages = new List<Received<T>>(batch.Count);
         var sources = new List<ConsumeResult<string?, byte[]?>>(batch.Count);
         foreach (var source in batch)
         {
-            if (handler.Read(source, out var message) is { } reason)
+            if (Read(source, out var message) is { } reason)
             {
                 await deadLetters.SendAsync(source, reason, $"{source.Message.Value?.Length ?? 0} bytes", stop);
                 continue;
@@ -191,6 +223,9 @@ public sealed partial class ConsumerLoop<T>(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} waits for what it depends on (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, string topic, int attempt, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; it is subscribed anew in {Seconds:F1} s")]
+    static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]
     static partial void LogEnded(ILogger logger, string topic, Exception exception);

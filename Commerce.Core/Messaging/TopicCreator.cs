@@ -12,14 +12,17 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
 
     /// <summary>Returns how many topics were created.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <exception cref="TopicException">A topic is there with too few partitions.</exception>
     public async Task<int> CreateAsync()
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig
         {
             BootstrapServers = configuration.GetConnectionString("kafka"),
         }).Build();
-        var there = admin.GetMetadata(Deadline).Topics.Where(t => !t.Error.IsError).Select(t => t.Topic).ToHashSet();
-        var missing = Topics.Partitions.Where(t => !there.Contains(t.Key)).ToList();
+        var metadata = admin.GetMetadata(Deadline);
+        if (TopicPartitions.DescribeShortage(metadata, configuration) is { } shortage) throw new TopicException(shortage);
+        var there = metadata.Topics.Where(t => !t.Error.IsError).Select(t => t.Topic).ToHashSet();
+        var missing = TopicPartitions.Required(configuration).Where(t => !there.Contains(t.Key)).ToList();
         if (missing.Count == 0) return 0;
 
         try
@@ -61,3 +64,6 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
     [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions")]
     static partial void LogCreated(ILogger logger, string topic, int partitions);
 }
+
+/// <summary>Why the topics are not as they must be, in one line for people.</summary>
+public sealed class TopicException(string message) : Exception(message);

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>The topics of the application. <c>topics.json</c> has their partition counts.</summary>
+/// <summary>The topics of the application. <c>topics.json</c> says how many partitions they must have at least.</summary>
 public static class Topics
 {
     /// <summary>One message for each coupon accepted by the gate.</summary>
@@ -15,7 +15,7 @@ public static class Topics
     /// <summary>One message for each event that opened.</summary>
     public const string EventOpen = "EVENT_OPEN";
 
-    /// <summary>Topic → partitions, dead-letter topics included.</summary>
+    /// <summary>Topic → partitions at least, dead-letter topics included. How many there are, <see cref="TopicPartitions"/> knows.</summary>
     public static IReadOnlyDictionary<string, int> Partitions { get; } =
         JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;
 

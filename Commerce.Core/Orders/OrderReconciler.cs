@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
 using Commerce.Core.Database;
 using Commerce.Core.Outbox;
 using Commerce.Core.Reconciliation;
@@ -25,6 +26,7 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
 
     const int MostTogether = 200;
 
+    readonly SetAside<string> _aside = new("announcement of order", clock, logger);
     long? _told;
 
     /// <summary>Counts the paid orders that wait for an administrator.</summary>
@@ -50,17 +52,10 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
                     WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
                 LIMIT @MostTogether FOR UPDATE SKIP LOCKED
                 """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
+            var announced = 0;
             foreach (var order in late)
-            {
-                await OrderLedger.AnnounceAsync(transaction, order);
-                // The doubling ends where the number would be too large, long after the longest distance.
-                await transaction.ExecuteAsync("""
-                    INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
-                    ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1
-                    """, new { order, seconds = (int)Patience.TotalSeconds, longest = (int)LongestDistance.TotalSeconds });
-            }
-
-            return late.Count;
+                if (await _aside.TryAsync(order, () => AnnounceAgainAsync(transaction, order), cancellationToken)) announced++;
+            return announced;
         }, cancellationToken);
         if (count == 0) return 0;
         outbox.Wake();
@@ -93,6 +88,16 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
         if (count == 0 || (_told is { } at && clock.GetElapsedTime(at) < TellEvery)) return;
         _told = clock.GetTimestamp();
         LogDead(logger, count, oldest!);
+    }
+
+    static async Task AnnounceAgainAsync(Statements transaction, string order)
+    {
+        await OrderLedger.AnnounceAsync(transaction, order);
+        // The doubling ends where the number would be too large, long after the longest distance.
+        await transaction.ExecuteAsync("""
+            INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
+            ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1
+            """, new { order, seconds = (int)Patience.TotalSeconds, longest = (int)LongestDistance.TotalSeconds });
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders were not off the stock in time and are announced again")]

@@ -33,6 +33,11 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             // Refused before it left: too large, the queue is full, or the producer came to its end.
             report(new() { Error = e.Error });
         }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            // The client cannot even take it: a fault of this message, which must not hold up the others.
+            report(new() { Error = new Error(ErrorCode.Local_BadMsg, e.Message) });
+        }
     }
 
     static Action<DeliveryReport<string, byte[]>> Ending(Activity span, Action<DeliveryReport<string, byte[]>> report) => delivery =>

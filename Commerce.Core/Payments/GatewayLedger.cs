@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -10,12 +11,17 @@ namespace Commerce.Core.Payments;
 /// <param name="Cancelled">Whole KRW.</param>
 public sealed record GatewayOrder(string MerchantPayKey, int NetCaptures, long Captured, long Cancelled);
 
+/// <summary>What a gateway has captured.</summary>
+/// <param name="Since">What happened before is not in its ledger; null where it does not say.</param>
+/// <param name="Orders">The orders for which money was captured, once at least.</param>
+public sealed record GatewaySummary(DateTime? Since, IReadOnlyList<GatewayOrder> Orders);
+
 /// <summary>Where the gateway says the money is, for the audit.</summary>
 public interface IGatewayLedger
 {
-    /// <summary>The orders for which money was captured, once at least; null where the gateway does not tell.</summary>
+    /// <summary>All that was captured; null where the gateway does not tell.</summary>
     /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
-    Task<IReadOnlyList<GatewayOrder>?> SummarizeAsync(CancellationToken cancellationToken);
+    Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>The sandbox tells it where its switches are on; a real gateway does not.</summary>
@@ -23,15 +29,20 @@ sealed class SandboxLedger(IHttpClientFactory clients) : IGatewayLedger
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
-    public async Task<IReadOnlyList<GatewayOrder>?> SummarizeAsync(CancellationToken cancellationToken)
+    public async Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken)
     {
         using var client = clients.CreateClient(nameof(PaymentGateway));
         client.Timeout = Timeout;
         using var answer = await client.GetAsync("/sandbox/ledger/summary", HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (answer.StatusCode is HttpStatusCode.NotFound) return null;
         await using var json = await answer.EnsureSuccessStatusCode().Content.ReadAsStreamAsync(cancellationToken);
-        return await JsonSerializer.DeserializeAsync(json, GatewayLedgerJson.Default.IReadOnlyListGatewayOrder, cancellationToken);
+        var orders = await JsonSerializer.DeserializeAsync(json, GatewayLedgerJson.Default.IReadOnlyListGatewayOrder, cancellationToken);
+        return new(ReadSince(answer), orders!);
     }
+
+    static DateTime? ReadSince(HttpResponseMessage answer) =>
+        answer.Headers.TryGetValues("Ledger-Since", out var values)
+        && DateTime.TryParse(values.First(), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out var since) ? since : null;
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

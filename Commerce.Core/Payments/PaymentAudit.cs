@@ -26,19 +26,29 @@ public sealed class PaymentAudit(Ledger ledger, IGatewayLedger gateway)
             "SELECT COUNT(*), CAST(COALESCE(SUM(amount), 0) AS SIGNED) FROM refund WHERE status = 'EXTERNAL'", null, cancellationToken);
 
     /// <summary>
-    /// How many orders are captured more than once, or not exactly as the ledger says; null where the gateway does not tell. What the gateway has
-    /// of orders that nobody prepared a payment for is not counted.
+    /// How many orders are captured more than once, or not exactly as the ledger says. What the gateway has of orders that nobody prepared a payment for is not
+    /// counted. Nor is a difference in what is older than the gateway's ledger, such as after a restart of the sandbox: it cannot be compared.
     /// </summary>
     /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
-    public async Task<long?> CompareAsync(CancellationToken cancellationToken)
+    public async Task<(long Differences, long NotComparable)> CompareAsync(CancellationToken cancellationToken)
     {
-        if (await gateway.SummarizeAsync(cancellationToken) is not { } summary) return null;
-        var captured = summary.ToDictionary(o => o.MerchantPayKey);
-        var payments = await ledger.QueryAsync<(string OrderId, long Kept)>("""
-            SELECT order_id, IF(status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'), amount - refunded_amount, 0) FROM payment
+        var summary = await gateway.SummarizeAsync(cancellationToken);
+        var captured = (summary?.Orders ?? []).ToDictionary(o => o.MerchantPayKey);
+        var payments = await ledger.QueryAsync<(string OrderId, long Kept, DateTime Since)>("""
+            SELECT order_id, IF(status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'), amount - refunded_amount, 0),
+                   COALESCE((SELECT MIN(started_at) FROM payment_attempt a WHERE a.payment_id = p.id), created_at) FROM payment p
             """, null, cancellationToken);
-        return payments.LongCount(payment => captured.TryGetValue(payment.OrderId, out var order)
-            ? order.NetCaptures > 1 || order.Captured - order.Cancelled != payment.Kept
-            : payment.Kept != 0);
+        var (differences, notComparable) = (0L, 0L);
+        foreach (var payment in payments)
+        {
+            var differs = captured.TryGetValue(payment.OrderId, out var order)
+                ? order.NetCaptures > 1 || order.Captured - order.Cancelled != payment.Kept
+                : payment.Kept != 0;
+            if (!differs) continue;
+            if (summary is null || payment.Since < summary.Since) notComparable++;
+            else differences++;
+        }
+
+        return (differences, notComparable);
     }
 }

@@ -1,3 +1,4 @@
+using Commerce.Core.Background;
 using Commerce.Core.Reconciliation;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
@@ -22,6 +23,9 @@ public sealed partial class PaymentReconciler(
     /// <summary>The gateway's history may have a cancel so late, or its clock be so far off.</summary>
     static readonly TimeSpan HistoryDelay = TimeSpan.FromMinutes(2);
 
+    readonly SetAside<string> _attempts = new("payment attempt of order", clock, logger);
+    readonly SetAside<string> _refunds = new("refund", clock, logger);
+    readonly SetAside<string> _shortfalls = new("refund of order without stock", clock, logger);
     long? _read;
 
     /// <inheritdoc/>
@@ -37,19 +41,22 @@ public sealed partial class PaymentReconciler(
         var settled = 0;
         foreach (var orderId in await ledger.ListShortfallsAsync(MostTogether, options.Value.RefundAgainAfter, cancellationToken))
         {
-            OpenRefund refund;
-            try
+            await _shortfalls.TryAsync(orderId, async () =>
             {
-                (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
-            }
-            catch (ProblemException)
-            {
-                // Another reconciler, or a user, was faster.
-                continue;
-            }
+                OpenRefund refund;
+                try
+                {
+                    (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
+                }
+                catch (ProblemException)
+                {
+                    // Another reconciler, or a user, was faster.
+                    return;
+                }
 
-            LogShortfall(logger, orderId, refund.Amount);
-            if (await settlement.RefundAsync(refund, isFirst: true) is not null) settled++;
+                LogShortfall(logger, orderId, refund.Amount);
+                if (await settlement.RefundAsync(refund, isFirst: true) is not null) settled++;
+            }, cancellationToken);
         }
 
         return settled;
@@ -62,15 +69,14 @@ public sealed partial class PaymentReconciler(
         do
         {
             due = await ledger.TakeDueAttemptsAsync(MostTogether, settlement.CancelLease, cancellationToken);
-            var outcomes = await Task.WhenAll(due.Select(async attempt =>
+            await Task.WhenAll(due.Select(attempt => _attempts.TryAsync(attempt.OrderId, async () =>
             {
                 using var span = CommerceTelemetry.Source.StartActivity("settle payment");
                 span?.SetTag("commerce.order_id", attempt.OrderId);
                 var outcome = await settlement.AskAsync(attempt);
                 span?.SetTag("commerce.outcome", outcome.ToString());
-                return outcome;
-            }));
-            settled += outcomes.Count(o => o is Settlement.Paid or Settlement.Payable or Settlement.Returned);
+                if (outcome is Settlement.Paid or Settlement.Payable or Settlement.Returned) Interlocked.Increment(ref settled);
+            }, cancellationToken)));
         }
         while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
         return settled;
@@ -83,7 +89,10 @@ public sealed partial class PaymentReconciler(
         do
         {
             due = await ledger.TakeDueRefundsAsync(MostTogether, settlement.CancelLease, cancellationToken);
-            settled += (await Task.WhenAll(due.Select(refund => settlement.RefundAsync(refund, isFirst: false)))).Count(done => done is not null);
+            await Task.WhenAll(due.Select(refund => _refunds.TryAsync(refund.Id, async () =>
+            {
+                if (await settlement.RefundAsync(refund, isFirst: false) is not null) Interlocked.Increment(ref settled);
+            }, cancellationToken)));
         }
         while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
         return settled;

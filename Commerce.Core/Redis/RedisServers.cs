@@ -106,8 +106,9 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             _several = redis.GetEndPoints().Length > 1;
             return null;
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception e)
         {
+            // Also where a server answers without a run id: whatever it is, the process starts, and asks again.
             return e;
         }
     }

@@ -23,7 +23,12 @@ static class LedgerEndpoints
         return answer.Code == "Success" ? TypedResults.NoContent() : CommonProblems.Validation.ToResult(answer.Code);
     }
 
-    static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger) => TypedResults.Ok(ledger.Summarize());
+    static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger, LedgerFile file, HttpResponse response)
+    {
+        // What is older cannot be compared with this ledger.
+        response.Headers["Ledger-Since"] = file.Since.ToString("O");
+        return TypedResults.Ok(ledger.Summarize());
+    }
 }
 
 /// <summary>A payment as the ledger has it.</summary>

@@ -9,6 +9,14 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
 {
     readonly Lock _lock = new();
     readonly List<Entry> _entries = [];
+
+    /// <summary>A payment that was kept. Its faults ended with the process.</summary>
+    public Payment(KeptPayment kept) : this(kept.Id, kept.Order with { Fault = null }, kept.AuthorizedAt, kept.ExpiresAt)
+    {
+        (_captured, _cancelled, _orderTold, _applyCalls) = (kept.Captured, kept.Cancelled, kept.OrderTold, kept.ApplyCalls);
+        _entries.AddRange(kept.Entries);
+    }
+
     readonly FaultSwitch? _fault = order.Fault is { } fault ? new(fault) : null;
 
     bool _processing;
@@ -27,6 +35,12 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         {
             lock (_lock) return [.. _entries];
         }
+    }
+
+    /// <summary>As it is kept.</summary>
+    public KeptPayment Keep()
+    {
+        lock (_lock) return new(Id, order, authorizedAt, expiresAt, _captured, _cancelled, _orderTold, _applyCalls, [.. _entries]);
     }
 
     public void CountApply() => Interlocked.Increment(ref _applyCalls);

@@ -7,12 +7,12 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.Ledger;
 
-/// <summary>All payments, in memory.</summary>
-sealed class PaymentLedger(TimeProvider clock, IOptions<SandboxOptions> options)
+/// <summary>All payments: in memory, and in a file where one is configured.</summary>
+sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<SandboxOptions> options)
 {
     const int TenDigits = 10;
 
-    readonly ConcurrentDictionary<string, Payment> _payments = new();
+    readonly ConcurrentDictionary<string, Payment> _payments = new(file.Kept.Select(k => KeyValuePair.Create(k.Id, new Payment(k))));
 
     public IEnumerable<Payment> All => _payments.Select(p => p.Value);
 
@@ -31,7 +31,9 @@ sealed class PaymentLedger(TimeProvider clock, IOptions<SandboxOptions> options)
         {
             var id = $"{KoreanTime.Date(now)}NP{RandomNumberGenerator.GetString("0123456789", TenDigits)}";
             var payment = new Payment(id, order, now, now + lifetime);
-            if (_payments.TryAdd(id, payment)) return payment;
+            if (!_payments.TryAdd(id, payment)) continue;
+            file.Write(payment);
+            return payment;
         }
     }
 
@@ -41,12 +43,14 @@ sealed class PaymentLedger(TimeProvider clock, IOptions<SandboxOptions> options)
         if (payment.Begin(clock.GetUtcNow()) is { } refusal) return PartnerAnswer.Of(refusal);
         await WaitAsync(fault);
         var entry = payment.Capture(clock.GetUtcNow(), fault?.Kind);
+        file.Write(payment);
         return PartnerAnswer.Success(new ApplyBody(payment.Id, entry), SandboxJson.Default.AnswerApplyBody);
     }
 
     public PartnerAnswer Cancel(Payment payment, long amount, long? expectedRest)
     {
         var (entry, rest, refusal) = payment.Cancel(amount, expectedRest, clock.GetUtcNow());
+        if (entry is not null) file.Write(payment);
         return entry is null ? PartnerAnswer.Of(refusal) : PartnerAnswer.Success(
             new CancelBody(payment.Id, entry.PayHistId, "CARD", amount, rest, 0, 0, entry.AdmissionYmdt, rest), SandboxJson.Default.AnswerCancelBody);
     }

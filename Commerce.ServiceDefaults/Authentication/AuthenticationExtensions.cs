@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using System.Security.Cryptography;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
@@ -16,7 +17,8 @@ public static class AuthenticationExtensions
     /// <summary>
     /// Adds JWT bearer authentication from the configuration section <c>Authentication:Schemes:Bearer</c>: <c>Authority</c> (an OIDC provider)
     /// or <c>SigningKeys:n</c> (<c>Issuer</c>, base64 <c>Value</c>), with <c>ValidIssuer</c> and <c>ValidAudiences</c>; and the policies of
-    /// <see cref="Policies"/>. Every endpoint asks for a token unless it allows anonymous callers. In Development the section may be empty:
+    /// <see cref="Policies"/>. Where the provider keeps its roles is said in <c>Authentication:Roles</c>: <c>Claim</c> (a name such as <c>roles</c>,
+    /// or a path such as <c>realm_access.roles</c>), and its values <c>Member</c> (<c>*</c>: everybody) and <c>Admin</c>. Every endpoint asks for a token unless it allows anonymous callers. In Development the section may be empty:
     /// then the process signs and accepts its own tokens.
     /// </summary>
     /// <exception cref="InvalidOperationException">The section says too little to tell a good token from a bad one.</exception>
@@ -25,6 +27,7 @@ public static class AuthenticationExtensions
         if (builder.Environment.IsDevelopment())
             AddDevelopmentDefaults(builder.Configuration);
         Check(builder.Configuration.GetSection(Section), builder.Environment);
+        var roles = new RoleClaims(builder.Configuration);
 
         builder.Services.AddAuthentication().AddJwtBearer(bearer =>
         {
@@ -37,21 +40,26 @@ public static class AuthenticationExtensions
             // The framework hands out a sequence that reads the configuration anew for every request.
             if (bearer.TokenValidationParameters.IssuerSigningKeys is { } keys) bearer.TokenValidationParameters.IssuerSigningKeys = [.. keys];
             bearer.TokenValidationParameters.NameClaimType = "sub";
-            bearer.TokenValidationParameters.RoleClaimType = "role";
+            bearer.TokenValidationParameters.RoleClaimType = RoleClaims.Type;
+            (bearer.Events ??= new()).OnTokenValidated = context =>
+            {
+                if (context.Principal?.Identity is ClaimsIdentity identity) roles.Apply(identity);
+                return Task.CompletedTask;
+            };
             bearer.TokenValidationParameters.ValidateIssuer = true;
             bearer.TokenValidationParameters.ValidateAudience = true;
         });
+        var subject = new UsableSubjectRequirement();
+        builder.Services.AddSingleton<IAuthorizationMiddlewareResultHandler, SubjectAwareResultHandler>();
         builder.Services.AddAuthorizationBuilder()
-            .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).RequireAssertion(HasUsableId))
-            .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).RequireAssertion(HasUsableId))
+            .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).AddRequirements(subject))
+            .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).AddRequirements(subject))
             // Without an endpoint there is nothing to protect, and the answer is 404 for everyone.
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAssertion(context =>
                 context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is null)).Build());
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, DevelopmentTokenJson.Default));
         return builder;
     }
-
-    static bool HasUsableId(AuthorizationHandlerContext context) => UserId.IsValid(context.User.Identity?.Name);
 
     static void AddDevelopmentDefaults(IConfigurationManager configuration)
     {

@@ -4,13 +4,20 @@ using Microsoft.AspNetCore.Http;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Who makes the request. A parameter of this type in an endpoint is bound by itself.</summary>
-/// <param name="Id">The token's subject: 1 to 64 characters of <c>A-Z a-z 0-9 _ . : @ | -</c>.</param>
+/// <param name="Id">Stands for the token's subject, see <see cref="UserId"/>.</param>
 /// <param name="IsAdmin">Whether the token has the role ADMIN.</param>
 public sealed record CurrentUser(string Id, bool IsAdmin)
 {
-    /// <summary>The user of a token; null without one, or where its subject cannot be an id.</summary>
+    /// <summary>The user of a token; null without one, or where its subject cannot be used.</summary>
     public static CurrentUser? Of(ClaimsPrincipal principal) =>
-        principal.Identity is { IsAuthenticated: true, Name: var name } && UserId.IsValid(name) ? new(name!, principal.IsInRole(Roles.Admin)) : null;
+        principal.Identity is { IsAuthenticated: true, Name: var subject } && UserId.OfSubject(subject) is { } id ? new(id, principal.IsInRole(Roles.Admin)) : null;
+
+    /// <summary>Why a caller who may not do something may not: no token, a subject that cannot be used, or the wrong role.</summary>
+    public static ProblemResult RefusalOf(ClaimsPrincipal principal)
+    {
+        if (principal.Identity is not { IsAuthenticated: true }) return CommonProblems.Unauthorized.ToResult();
+        return Of(principal) is null ? UsableSubjectRequirement.Refusal : CommonProblems.Forbidden.ToResult();
+    }
 
     /// <summary>Called by the framework for a parameter of an endpoint.</summary>
     public static ValueTask<CurrentUser?> BindAsync(HttpContext context) => ValueTask.FromResult(Of(context.User));

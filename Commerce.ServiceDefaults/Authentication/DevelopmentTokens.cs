@@ -28,6 +28,7 @@ public static class DevelopmentTokens
         var issuer = app.Configuration["Authentication:Schemes:Bearer:SigningKeys:0:Issuer"];
         var audience = app.Configuration["Authentication:Schemes:Bearer:ValidAudiences:0"];
         var credentials = new SigningCredentials(new SymmetricSecurityKey(Convert.FromBase64String(key)), SecurityAlgorithms.HmacSha256);
+        var roles = new RoleClaims(app.Configuration);
         var handler = new JsonWebTokenHandler();
         app.MapPost("/api/auth/token", Results<Ok<TokenAnswer>, ProblemResult> (TokenRequest request, TimeProvider time) =>
         {
@@ -41,7 +42,7 @@ public static class DevelopmentTokens
                 IssuedAt = now,
                 NotBefore = now,
                 Expires = now + Lifetime,
-                Subject = new ClaimsIdentity([new("sub", request.User), new("role", request.Role)]),
+                Subject = new ClaimsIdentity([new("sub", request.User), roles.ToClaim(request.Role)]),
                 SigningCredentials = credentials,
             });
             return TypedResults.Ok(new TokenAnswer(token, "Bearer", (int)Lifetime.TotalSeconds));
@@ -52,8 +53,8 @@ public static class DevelopmentTokens
     static Dictionary<string, string[]> Faults(TokenRequest request)
     {
         var errors = new Dictionary<string, string[]>();
-        if (!UserId.IsValid(request.User))
-            errors["user"] = ["1 to 64 characters of A-Z a-z 0-9 _ . : @ | -"];
+        if (UserId.OfSubject(request.User) is null)
+            errors["user"] = [$"1 to {UserId.MaxSubjectLength} characters."];
         if (request.Role is not (Roles.Member or Roles.Admin))
             errors["role"] = [$"{Roles.Member} or {Roles.Admin}"];
         return errors;

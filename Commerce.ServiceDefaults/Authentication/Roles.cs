@@ -1,6 +1,6 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The values of the role claim.</summary>
+/// <summary>Our roles. Which claim and which values of a token stand for them is configured, see <c>Authentication:Roles</c>.</summary>
 public static class Roles
 {
     public const string Member = "MEMBER";

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Routing;
@@ -7,11 +8,9 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Liveness, readiness and the graceful end.</summary>
+/// <summary>Liveness, readiness, the state of the dependencies, and the graceful end.</summary>
 static class HealthExtensions
 {
-    const string Live = "live";
-
     public static void AddHealth(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<ShutdownOptions>()
@@ -23,18 +22,23 @@ static class HealthExtensions
         builder.Services.AddSingleton<ShutdownDrain>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ShutdownDrain>());
         builder.Services.AddHealthChecks()
-            .AddCheck("self", () => HealthCheckResult.Healthy(), [Live])
-            .AddCheck<ShutdownDrain>("running");
+            .AddCheck("self", () => HealthCheckResult.Healthy(), [HealthTags.Live, HealthTags.Ready])
+            .AddCheck<StartedCheck>("started", tags: [HealthTags.Ready])
+            .AddCheck<ShutdownDrain>("running", tags: [HealthTags.Ready]);
     }
 
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
-        Map("/health", _ => true);
-        Map("/alive", check => check.Tags.Contains(Live));
+        Map("/health", HealthTags.Ready).AllowAnonymous();
+        Map("/alive", HealthTags.Live).AllowAnonymous();
 
-        void Map(string path, Func<HealthCheckRegistration, bool> predicate) => endpoints
-            .MapHealthChecks(path, new HealthCheckOptions { Predicate = predicate, ResponseWriter = HealthReportJson.WriteAsync })
-            .AllowAnonymous()
+        // Who depends on what, and what is down, is not for strangers.
+        var services = endpoints.ServiceProvider;
+        if (services.GetRequiredService<IHostEnvironment>().IsDevelopment()) Map("/health/dependencies", HealthTags.Dependency).AllowAnonymous();
+        else if (services.GetService<IAuthenticationSchemeProvider>() is not null) Map("/health/dependencies", HealthTags.Dependency).RequireAuthorization(Policies.Admin);
+
+        IEndpointConventionBuilder Map(string path, string tag) => endpoints
+            .MapHealthChecks(path, new HealthCheckOptions { Predicate = check => check.Tags.Contains(tag), ResponseWriter = HealthReportJson.WriteAsync })
             .DisableRateLimiting()
             .DisableHttpMetrics()
             .WithoutTraces();

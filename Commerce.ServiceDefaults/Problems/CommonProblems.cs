@@ -9,6 +9,7 @@ public static class CommonProblems
     public static readonly Problem Validation = new(400, "validation", "The request is not valid.");
     public static readonly Problem Unauthorized = new(401, "unauthorized", "The request lacks a valid access token.");
     public static readonly Problem Forbidden = new(403, "forbidden", "The caller may not do this.");
+    public static readonly Problem SubjectNotUsable = new(403, "subject-not-usable", "The subject of the access token cannot be used.");
     public static readonly Problem NotFound = new(404, "not-found", "There is nothing at this address.");
     public static readonly Problem PayloadTooLarge = new(413, "payload-too-large", "The request is too large.");
     public static readonly Problem UnsupportedMediaType = new(415, "unsupported-media-type", "The server does not read a body of this kind.");

@@ -437,7 +437,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         {
             BootstrapServers = Stack.Kafka, GroupId = "count",
         }).Build();
-        return Enumerable.Range(0, Topics.Partitions[Topics.CouponIssued])
+        return Enumerable.Range(0, Stack.Services.GetRequiredService<TopicPartitions>().CountAsync(Topics.CouponIssued, Cancelled).GetAwaiter().GetResult())
             .Sum(p => consumer.QueryWatermarkOffsets(new(Topics.CouponIssued, p), TimeSpan.FromSeconds(60)).High.Value);
     }
 

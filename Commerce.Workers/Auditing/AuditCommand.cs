@@ -21,7 +21,7 @@ static class AuditCommand
             http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("COMMERCE_TOKEN") ?? await DevelopmentTokenAsync(http));
             var report = (await http.GetFromJsonAsync("/api/admin/audit", AuditJson.Default.AuditReport))!;
             foreach (var finding in report.Findings)
-                Console.WriteLine($"{finding.Invariant,-5} {(finding.Holds ? "holds" : $"BROKEN {finding.Broken}"),-12} {finding.Promise}");
+                Console.WriteLine($"{finding.Invariant,-5} {(finding.Holds ? "holds" : $"BROKEN {finding.Broken}"),-12} {finding.Promise}{Doubt(finding)}");
             return report.Holds ? 0 : 1;
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
@@ -30,6 +30,9 @@ static class AuditCommand
             return 2;
         }
     }
+
+    static string Doubt(AuditFinding finding) =>
+        finding.NotComparable == 0 ? "" : $" (not comparable: {finding.NotComparable}, the gateway's ledger does not know them)";
 
     static async Task<string> DevelopmentTokenAsync(HttpClient http)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
 using Commerce.ServiceDefaults;
@@ -10,8 +11,8 @@ namespace Commerce.Workers.Coupons;
 /// Keeps every gate in step with its coupon, and rebuilds the gates that Redis lost: closes what is stale, lets what is in flight reach the
 /// ledger, counts there, and opens again. Several keepers may run; the claim in the ledger lets one of them rebuild.
 /// </summary>
-sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponGateKeeper> logger)
-    : BackgroundService
+sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, CouponPublisher publisher, TopicPartitions partitions, TimeProvider clock,
+    ILogger<CouponGateKeeper> logger) : PeriodicWorker(clock, logger)
 {
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
     static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
@@ -34,28 +35,18 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     /// <summary>The gates of which Redis was told that they are over. To tell it again does no harm.</summary>
     readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Every, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await InspectAsync(stoppingToken);
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogWaiting(logger, e.Message);
-            }
-        }
-    }
+    readonly SetAside<long> _aside = new("gate of coupon", clock, logger);
+
+    protected override TimeSpan Interval => Every;
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => InspectAsync(stoppingToken);
 
     async Task InspectAsync(CancellationToken cancellationToken)
     {
         if (_over.Count > MostOver) _over.Clear();
         // A server that has not said who it is yet may be the right one.
         var coupons = (await ledger.ListGatedAsync(cancellationToken))
-            .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id)).ToList();
+            .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id) && !_aside.Contains(c.Id)).ToList();
         if (coupons.Count == 0) return;
         foreach (var (coupon, state) in coupons.Zip(await gate.InspectAsync(coupons.ConvertAll(c => c.Id))))
         {
@@ -64,8 +55,8 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
                 case { Current: null }:
                     break;
                 case { Current: true } when state.Epoch == coupon.GateEpoch:
-                    if (state.Version < coupon.Version) await gate.FollowAsync(coupon);
-                    else if (coupon.EndsAt < clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await gate.ForgetLaterAsync(coupon.Id);
+                    if (state.Version < coupon.Version) await _aside.TryAsync(coupon.Id, () => gate.FollowAsync(coupon), cancellationToken);
+                    else if (coupon.EndsAt < Clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await _aside.TryAsync(coupon.Id, () => gate.ForgetLaterAsync(coupon.Id), cancellationToken);
                     break;
                 default:
                     // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.
@@ -80,29 +71,15 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     {
         try
         {
-            // The claim comes first: from now on the ledger takes nothing directly from the Api under an older epoch.
-            if (!await ledger.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
-            try
-            {
-                await RebuildAsync(coupon.Id, coupon.GateEpoch + 1, cancellationToken);
-            }
-            finally
-            {
-                // Opened or not: a next loss, or a next try, needs not wait for the lease.
-                await ledger.EndGateClaimAsync(coupon.Id, coupon.GateEpoch + 1, CancellationToken.None);
-            }
+            await _aside.TryAsync(coupon.Id, () => ClaimAndRebuildAsync(coupon, cancellationToken), cancellationToken);
         }
         catch (Exception e) when (DependencyFaults.Is(e))
         {
-            LogWaiting(logger, e.Message);
+            LogWaiting(Logger, e.Message);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
             // Another keeper goes on.
-        }
-        catch (Exception e)
-        {
-            LogFailed(logger, coupon.Id, e);
         }
         finally
         {
@@ -110,12 +87,27 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
         }
     }
 
+    async Task ClaimAndRebuildAsync(Coupon coupon, CancellationToken cancellationToken)
+    {
+        // The claim comes first: from now on the ledger takes nothing directly from the Api under an older epoch.
+        if (!await ledger.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
+        try
+        {
+            await RebuildAsync(coupon.Id, coupon.GateEpoch + 1, cancellationToken);
+        }
+        finally
+        {
+            // Opened or not: a next loss, or a next try, needs not wait for the lease.
+            await ledger.EndGateClaimAsync(coupon.Id, coupon.GateEpoch + 1, CancellationToken.None);
+        }
+    }
+
     async Task RebuildAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
-        var start = clock.GetTimestamp();
-        LogRebuilding(logger, couponId, epoch);
+        var start = Clock.GetTimestamp();
+        LogRebuilding(Logger, couponId, epoch);
         if (!await gate.CloseStaleAsync(couponId, epoch)) return;
-        await Task.Delay(Promises, clock, cancellationToken);
+        await Task.Delay(Promises, Clock, cancellationToken);
 
         // Now the markers come behind all messages of what was promised.
         foreach (var pending in (await gate.ListPendingAsync(couponId)).Chunk(Together))
@@ -125,20 +117,25 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
             if (published.Contains(false)) return;
         }
 
-        await publisher.PublishFencesAsync(couponId, epoch, Enumerable.Range(0, Topics.Partitions[Topics.CouponIssued]));
-        for (var sent = clock.GetTimestamp(); await ledger.CountFencesAsync(couponId, epoch, cancellationToken) < Topics.Partitions[Topics.CouponIssued];)
+        // What was promised may lie in any partition that there is now: their number is asked of the brokers, and asked again in the end, as more may have
+        // been added meanwhile.
+        for (int fenced = 0, count; fenced < (count = await partitions.CountAsync(Topics.CouponIssued, cancellationToken)); fenced = count)
         {
-            if (clock.GetElapsedTime(sent) > FencesDeadline || !await ledger.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
-            await Task.Delay(Every, clock, cancellationToken);
+            await publisher.PublishFencesAsync(couponId, epoch, Enumerable.Range(fenced, count - fenced));
+            for (var sent = Clock.GetTimestamp(); await ledger.CountFencesAsync(couponId, epoch, cancellationToken) < count;)
+            {
+                if (Clock.GetElapsedTime(sent) > FencesDeadline || !await ledger.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
+                await Task.Delay(Every, Clock, cancellationToken);
+            }
         }
 
         // All that was promised is in the ledger now. Once more: an opener that was late may have opened the gate between two losses of Redis.
         if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberAsync(couponId, epoch, cancellationToken) is not { } promised) return;
         if (await ledger.FindAsync(couponId, cancellationToken) is not { } now) return;
         if (!await gate.OpenAsync(now, epoch, now.TotalQuantity - promised, promised)) return;
-        var took = clock.GetElapsedTime(start);
+        var took = Clock.GetElapsedTime(start);
         Rebuilt.Record(took.TotalSeconds);
-        LogRebuilt(logger, couponId, epoch, promised, now.TotalQuantity, took.TotalSeconds);
+        LogRebuilt(Logger, couponId, epoch, promised, now.TotalQuantity, took.TotalSeconds);
     }
 
     /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are, null where the claim was lost.</summary>
@@ -163,9 +160,6 @@ sealed partial class CouponGateKeeper(CouponLedger ledger, CouponGate gate, Coup
     [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Promised} of {Total} promised) after {Seconds:F1} s")]
     static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int promised, int total, double seconds);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Coupon {CouponId}: rebuilding its gate failed; it is tried again")]
-    static partial void LogFailed(ILogger logger, long couponId, Exception exception);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Keeping the gates waits: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A gate cannot be rebuilt yet: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 
@@ -9,26 +10,19 @@ namespace Commerce.Workers.Coupons;
 /// message, or while the consumer is away. Several sweepers may run: each entry is handed to one of them.
 /// </summary>
 sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponSweeper> logger)
-    : BackgroundService
+    : PeriodicWorker(clock, logger)
 {
     static readonly Counter<long> Swept = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.swept");
-    static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
     const int MostTogether = 500;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    readonly SetAside<long> _aside = new("coupon to sweep", clock, logger);
+
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Every, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                foreach (var coupon in (await ledger.ListGatedAsync(stoppingToken)).Where(c => c.GateEpoch > 0)) await SweepAsync(coupon.Id);
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogWaiting(logger, e.Message);
-            }
-        }
+        var coupons = (await ledger.ListGatedAsync(stoppingToken)).Where(c => c.GateEpoch > 0).Select(c => c.Id);
+        await _aside.TryEachAsync(coupons, SweepAsync, stoppingToken);
     }
 
     async Task SweepAsync(long couponId)
@@ -43,14 +37,11 @@ sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponP
             if (count == 0) return;
             var published = (await Task.WhenAll(due.Select(d => publisher.TryPublishAsync(new(couponId, epoch, d.UserId, d.AcceptedAt))))).Count(p => p);
             Swept.Add(published);
-            LogSwept(logger, couponId, published, count);
+            LogSwept(Logger, couponId, published, count);
         }
         while (count == MostTogether);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: published {Published} of {Due} pending acceptances again")]
     static partial void LogSwept(ILogger logger, long couponId, int published, int due);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Sweeping waits: {Reason}")]
-    static partial void LogWaiting(ILogger logger, string reason);
 }

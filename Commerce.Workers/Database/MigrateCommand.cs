@@ -27,7 +27,7 @@ static class MigrateCommand
             await host.Services.GetRequiredService<TopicCreator>().CreateAsync();
             return 0;
         }
-        catch (Exception e) when (e is MigrationException or KafkaException)
+        catch (Exception e) when (e is MigrationException or TopicException or KafkaException)
         {
             await Console.Error.WriteLineAsync($"migrate: {e.Message}");
             return 1;

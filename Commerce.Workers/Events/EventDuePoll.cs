@@ -1,5 +1,5 @@
+using Commerce.Core.Background;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Events;
 
@@ -7,28 +7,16 @@ namespace Commerce.Workers.Events;
 /// Asks the schedule what is due, four times a second and whenever the next moment comes. This is what opens events in time: notifications of
 /// expired keys come late where many keys have a time to live, and not at all after a reconnect.
 /// </summary>
-sealed partial class EventDuePoll(EventOpener opener, TimeProvider clock, ILogger<EventDuePoll> logger) : BackgroundService
+sealed class EventDuePoll(EventOpener opener, TimeProvider clock, ILogger<EventDuePoll> logger) : PeriodicWorker(clock, logger)
 {
     static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var wait = Every;
-            try
-            {
-                wait = await opener.RunDueAsync(Every, stoppingToken);
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogWaiting(logger, e.Message);
-            }
+    TimeSpan _next = Every;
 
-            await Task.Delay(wait, clock, stoppingToken);
-        }
-    }
+    protected override TimeSpan Interval => Every;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Polling for due events waits: {Reason}")]
-    static partial void LogWaiting(ILogger logger, string reason);
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken) => _next = await opener.RunDueAsync(Every, stoppingToken);
+
+    // From now on, not from the start of the run: the opener says how long it is from here to the next moment.
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(_next, stoppingToken);
 }

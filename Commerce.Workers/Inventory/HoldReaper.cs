@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
@@ -11,39 +12,29 @@ namespace Commerce.Workers.Inventory;
 /// </summary>
 sealed partial class HoldReaper(
     OrderLedger orders, InventoryGate gate, InventoryReconciler reconciler, TimeProvider clock, ILogger<HoldReaper> logger)
-    : BackgroundService
+    : PeriodicWorker(clock, logger)
 {
     static readonly Counter<long> Expired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.expired");
-    static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
 
     /// <summary>A hold that is over in the gate and lives in the ledger (extended, pinned or paid) is looked at again after this.</summary>
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
     const int MostTogether = 1000;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Every, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                while (await ExpireAsync(stoppingToken) == MostTogether) { }
-                while (await HealAsync(stoppingToken) == MostTogether) { }
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogWaiting(logger, e.Message);
-            }
-        }
-    }
+    readonly SetAside<string> _aside = new("hold of order", clock, logger);
+
+    protected override TimeSpan Interval => TimeSpan.FromMilliseconds(250);
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(
+        async () => { while (await ExpireAsync(stoppingToken) == MostTogether) { } },
+        async () => { while (await HealAsync(stoppingToken) == MostTogether) { } });
 
     async Task<int> ExpireAsync(CancellationToken cancellationToken)
     {
         var lapsed = await orders.ExpireAsync(MostTogether, cancellationToken);
         if (lapsed.Count == 0) return 0;
         Expired.Add(lapsed.Count);
-        LogExpired(logger, lapsed.Count);
+        LogExpired(Logger, lapsed.Count);
         await gate.ReleaseAsync(lapsed);
         return lapsed.Count;
     }
@@ -51,13 +42,20 @@ sealed partial class HoldReaper(
     async Task<int> HealAsync(CancellationToken cancellationToken)
     {
         var due = await gate.TakeDueAsync(MostTogether, LookAgain);
-        if (due.Count > 0) await reconciler.EndHoldsAsync(due, endUnknown: true, cancellationToken);
+        if (due.Count == 0) return 0;
+        try
+        {
+            await reconciler.EndHoldsAsync(due, endUnknown: true, cancellationToken);
+        }
+        catch (Exception e) when (!DependencyFaults.Is(e) && !cancellationToken.IsCancellationRequested)
+        {
+            // One of them is not what it should be: the others are ended without it.
+            await _aside.TryEachAsync(due, order => reconciler.EndHoldsAsync([order], endUnknown: true, cancellationToken), cancellationToken);
+        }
+
         return due.Count;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Count} orders expired")]
     static partial void LogExpired(ILogger logger, int count);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Reaping waits: {Reason}")]
-    static partial void LogWaiting(ILogger logger, string reason);
 }

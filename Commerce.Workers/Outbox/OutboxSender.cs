@@ -1,69 +1,68 @@
 using System.Threading.Channels;
+using Commerce.Core.Background;
 using Commerce.Core.Outbox;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
 namespace Commerce.Workers.Outbox;
 
-/// <summary>Runs the relays of this process: each looks when it is woken through Redis, and every few seconds in any case.</summary>
-sealed partial class OutboxSender(IServiceProvider services, IConnectionMultiplexer redis, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxSender> logger)
-    : BackgroundService
+/// <summary>Runs one relay: it looks when it is woken through Redis, and every few seconds in any case.</summary>
+sealed class OutboxSender(OutboxRelay relay, OutboxCalls calls, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxSender> logger)
+    : PeriodicWorker(clock, logger)
+{
+    readonly ChannelReader<bool> _calls = calls.Add();
+
+    protected override TimeSpan Interval => options.Value.Poll;
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => relay.DrainAsync(stoppingToken);
+
+    protected override async Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken)
+    {
+        using var poll = new CancellationTokenSource(options.Value.Poll, Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stoppingToken);
+        try
+        {
+            await _calls.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        {
+            // Nobody called: it looks nevertheless.
+        }
+    }
+
+    public override void Dispose()
+    {
+        relay.Dispose();
+        base.Dispose();
+    }
+}
+
+/// <summary>Hears the calls that wake the relays of this process.</summary>
+sealed class OutboxCalls(IConnectionMultiplexer redis, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxCalls> logger)
+    : PeriodicWorker(clock, logger)
 {
     // One call is as good as many: who is woken looks for everything.
-    readonly List<Channel<bool>> _calls = [.. Enumerable.Range(0, options.Value.Relays)
-        .Select(_ => Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }))];
+    readonly List<Channel<bool>> _relays = [];
 
-    bool _listening;
-
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll([ListenAsync(stoppingToken), .. _calls.Select(calls => RelayAsync(calls.Reader, stoppingToken))]);
-
-    async Task RelayAsync(ChannelReader<bool> calls, CancellationToken stop)
+    /// <summary>The calls for one more relay, before this service starts.</summary>
+    public ChannelReader<bool> Add()
     {
-        using var relay = ActivatorUtilities.CreateInstance<OutboxRelay>(services);
-        while (!stop.IsCancellationRequested)
-        {
-            await relay.DrainAsync(stop);
-            using var poll = new CancellationTokenSource(options.Value.Poll, clock);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stop);
-            try
-            {
-                await calls.ReadAsync(either.Token);
-            }
-            catch (OperationCanceledException) when (!stop.IsCancellationRequested)
-            {
-                // Nobody called: it looks nevertheless.
-            }
-        }
+        var calls = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        _relays.Add(calls);
+        return calls.Reader;
     }
 
-    /// <summary>The client subscribes again by itself when a connection comes back; the first time it has to be there.</summary>
-    async Task ListenAsync(CancellationToken stop)
-    {
-        using var timer = new PeriodicTimer(options.Value.Poll, clock);
-        do
-        {
-            try
-            {
-                await redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => Call());
-                _listening = true;
-            }
-            catch (Exception e) when (DependencyFaults.Is(e))
-            {
-                LogDeaf(logger, e.Message);
-            }
-        }
-        while (!_listening && await timer.WaitForNextTickAsync(stop));
-    }
+    protected override TimeSpan Interval => options.Value.Poll;
+
+    /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => Call());
+
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
 
     void Call()
     {
-        foreach (var calls in _calls) calls.Writer.TryWrite(true);
+        foreach (var calls in _relays) calls.Writer.TryWrite(true);
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The relays of the outbox cannot be woken yet: {Reason}")]
-    static partial void LogDeaf(ILogger logger, string reason);
 }
 
 /// <summary>Adds what sends the outbox.</summary>
@@ -72,7 +71,13 @@ static class OutboxExtensions
     public static WebApplicationBuilder AddOutboxRelay(this WebApplicationBuilder builder)
     {
         builder.Services.AddOptions<OutboxOptions>().BindConfiguration(OutboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddHostedService<OutboxSender>();
+        var relays = (builder.Configuration.GetSection(OutboxOptions.Section).Get<OutboxOptions>() ?? new()).Relays;
+        builder.Services.AddSingleton<OutboxCalls>();
+        // Not AddHostedService, which leaves out a second one of the same type.
+        for (var i = 0; i < relays; i++)
+            builder.Services.AddSingleton<IHostedService>(services =>
+                ActivatorUtilities.CreateInstance<OutboxSender>(services, ActivatorUtilities.CreateInstance<OutboxRelay>(services)));
+        builder.Services.AddHostedService(services => services.GetRequiredService<OutboxCalls>());
         builder.Services.AddHostedService<OutboxKeeper>();
         return builder;
     }

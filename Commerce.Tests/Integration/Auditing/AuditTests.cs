@@ -1,5 +1,6 @@
 using Commerce.Core.Auditing;
 using Commerce.Core.Database;
+using Commerce.Core.Payments;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Auditing;
@@ -41,6 +42,29 @@ public sealed class AuditTests(CommerceStack stack) : PaymentStackTests(stack)
         await AuditAsync();
     }
 
+    [Fact]
+    public async Task What_the_gateways_ledger_is_too_young_to_know_is_not_comparable_and_not_broken()
+    {
+        var purchase = await PayAsync("older");
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        var others = (await Stack.Sandbox.SummaryAsync()).Where(o => o.MerchantPayKey != purchase.OrderId)
+            .Select(o => new GatewayOrder(o.MerchantPayKey, o.NetCaptures, o.Captured, o.Cancelled)).ToList();
+
+        // A sandbox that lost its ledger, or a part of it.
+        Assert.Equal((0, 1), await CompareAsync(now.AddMinutes(1), others));
+        Assert.True((await CompareAsync(now.AddMinutes(1), [])) is (0, >= 1));
+        // One that was there all the time, and has nothing of it.
+        Assert.Equal((1, 0), await CompareAsync(now.AddDays(-1), others));
+        Assert.Equal((1, 0), await CompareAsync(null, others));
+        // A gateway that does not tell.
+        var (differences, notComparable) = await new PaymentAudit(Ledger, new Told(null)).CompareAsync(Cancelled);
+        Assert.Equal(0, differences);
+        Assert.True(notComparable >= 1);
+
+        Task<(long, long)> CompareAsync(DateTime? since, IReadOnlyList<GatewayOrder> orders) =>
+            new PaymentAudit(Ledger, new Told(new(since, orders))).CompareAsync(Cancelled);
+    }
+
     /// <summary>How often an invariant is broken once the ledger is damaged.</summary>
     async Task<long> BrokenAsync(string invariant, string damage, string repair, object parameters)
     {
@@ -54,5 +78,10 @@ public sealed class AuditTests(CommerceStack stack) : PaymentStackTests(stack)
         {
             await Ledger.ExecuteAsync(repair, parameters, CancellationToken.None);
         }
+    }
+
+    sealed class Told(GatewaySummary? summary) : IGatewayLedger
+    {
+        public Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken) => Task.FromResult(summary);
     }
 }

@@ -1,6 +1,7 @@
 using Commerce.Core.Coupons;
 using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Integration.Coupons;
 
@@ -23,7 +24,7 @@ public sealed class ClosedSalesTests(CommerceStack stack) : StackTests(stack), I
     async ValueTask IAsyncLifetime.InitializeAsync()
     {
         await InitializeAsync();
-        _sales = new ClosedSales(Gate, TimeProvider.System);
+        _sales = new ClosedSales(Gate, TimeProvider.System, NullLogger<ClosedSales>.Instance);
         await _sales.StartAsync(Cancelled);
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         _coupon = new Coupon(_id, "closed", 1000, 1, 0, now.AddHours(-1), now.AddHours(1), "ACTIVE", 1, 1);

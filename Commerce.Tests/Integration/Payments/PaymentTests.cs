@@ -292,7 +292,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 
         await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled);
 
-        Assert.Equal(1, await audit.CompareAsync(Cancelled));
+        Assert.Equal(1, (await audit.CompareAsync(Cancelled)).Differences);
         await gateway.CancelAsync(authorised, Price, 0, "test", Guid.NewGuid().ToString(), Cancelled);
         await AuditAsync();
     }

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
@@ -57,17 +58,18 @@ public sealed class AuthenticationTests
         Assert.Equal("Bearer", Assert.Single(headers.WwwAuthenticate).Scheme);
     }
 
+    static readonly string LongestSubject = new('s', 255);
+
     [Theory]
     [InlineData("", "MEMBER", "user")]
-    [InlineData("a b", "MEMBER", "user")]
-    [InlineData("앨리스", "MEMBER", "user")]
     [InlineData(null, "MEMBER", "user")]
-    [InlineData("12345678901234567890123456789012345678901234567890123456789012345", "MEMBER", "user")]
+    [InlineData("256 characters", "MEMBER", "user")]
     [InlineData("alice", "member", "role")]
     [InlineData("alice", null, "role")]
     public async Task A_token_is_made_only_for_a_proper_user_and_role(string? user, string? role, string field)
     {
         await using var api = await StartAsync("Development");
+        if (user is "256 characters") user = LongestSubject + "s";
 
         var problem = await api.ExpectProblemAsync(400, "validation", HttpMethod.Post, "/api/auth/token", JsonContent.Create(new { user, role }));
 
@@ -109,12 +111,148 @@ public sealed class AuthenticationTests
         Assert.NotEmpty(why);
     }
 
-    [Theory, InlineData("a b"), InlineData("a/b"), InlineData("{x}")]
-    public async Task A_subject_that_cannot_be_an_id_may_do_nothing(string subject)
+    [Theory]
+    [InlineData("alice", "alice")]
+    [InlineData("auth0|5f7c8ec7c33c6c004bbafe82", "auth0|5f7c8ec7c33c6c004bbafe82")]
+    [InlineData("a b", null)]
+    [InlineData(" a", null)]
+    [InlineData("tenant/user+tag@example.com", null)]
+    [InlineData("CN=Kim Cheolsu,OU=영업,O=회사", null)]
+    [InlineData("앨리스", null)]
+    [InlineData("a\nb", null)]
+    [InlineData("longest", null)]
+    // It looks like the id of somebody else, and is not.
+    [InlineData("sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", null)]
+    public async Task A_subject_is_opaque_and_its_id_fits_everywhere(string subject, string? id)
     {
         await using var api = await StartAsync("Production", Production);
+        if (subject is "longest") subject = LongestSubject;
 
-        await api.ExpectProblemAsync(403, "forbidden", HttpMethod.Get, "/member", token: Token(subject: subject));
+        var (status, body, _) = await api.SendAsync(HttpMethod.Get, "/member", token: Token(subject: subject));
+
+        Assert.Equal(200, status);
+        var told = body.GetString()!.Split(' ')[0];
+        Assert.Equal(id ?? UserId.OfSubject(subject), told);
+        Assert.True(UserId.IsValid(told));
+        Assert.NotEqual(id is null, told == subject);
+    }
+
+    [Fact]
+    public void Two_subjects_never_share_an_id()
+    {
+        string[] subjects = ["a", "A", "a ", " a", "a\u0301", "\u00e1", "a/b", "a+b", LongestSubject, LongestSubject[1..], "sha256:x", UserId.OfSubject("a b")!, "a b"];
+
+        Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct(StringComparer.OrdinalIgnoreCase).Count() + 1);
+        Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct().Count());
+        Assert.Equal(UserId.OfSubject("앨리스"), UserId.OfSubject("앨리스"));
+        // In characters, not in what they take.
+        Assert.NotNull(UserId.OfSubject(string.Concat(Enumerable.Repeat("😀", 255))));
+        Assert.Null(UserId.OfSubject(string.Concat(Enumerable.Repeat("😀", 256))));
+        Assert.Null(UserId.OfSubject("\ud800"));
+    }
+
+    [Theory, InlineData(""), InlineData("256 characters"), InlineData(null)]
+    public async Task A_subject_that_cannot_be_used_is_refused_with_the_reason(string? subject)
+    {
+        await using var api = await StartAsync("Production", Production);
+        var claims = new Dictionary<string, object> { ["role"] = Roles.Admin };
+        if (subject is not null) claims["sub"] = subject is "256 characters" ? LongestSubject + "s" : subject;
+
+        var problem = await api.ExpectProblemAsync(403, "subject-not-usable", HttpMethod.Get, "/member", token: Token(claims));
+
+        Assert.Contains("255", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        await api.ExpectProblemAsync(403, "subject-not-usable", HttpMethod.Get, "/admin", token: Token(claims));
+    }
+
+    public static TheoryData<string, Dictionary<string, string?>, string> Providers => new()
+    {
+        { "nothing configured", [], """{"role":"ADMIN"}""" },
+        { "a list", new() { ["Claim"] = "roles", ["Admin:0"] = "shop-admin", ["Member:0"] = "shopper" }, """{"roles":["staff","shop-admin"]}""" },
+        { "one value, not a list", new() { ["Claim"] = "roles", ["Admin"] = "shop-admin" }, """{"roles":"shop-admin"}""" },
+        { "Keycloak's realm", new() { ["Claim"] = "realm_access.roles", ["Admin:0"] = "shop-admin" }, """{"realm_access":{"roles":["offline_access","shop-admin"]}}""" },
+        { "Keycloak's client, with a dot", new() { ["Claim"] = "resource_access.my.shop.roles", ["Admin:0"] = "admin" }, """{"resource_access":{"my.shop":{"roles":["admin"]}}}""" },
+        { "Cognito", new() { ["Claim"] = "cognito:groups", ["Admin:0"] = "Admins" }, """{"cognito:groups":["Admins"]}""" },
+        { "Entra's scopes", new() { ["Claim"] = "scp", ["Admin:0"] = "shop.admin" }, """{"scp":"shop.read shop.admin"}""" },
+        { "Okta's scopes", new() { ["Claim"] = "scp", ["Admin:0"] = "shop.admin" }, """{"scp":["shop.read","shop.admin"]}""" },
+        { "OAuth's scope", new() { ["Claim"] = "scope", ["Admin:0"] = "shop.admin" }, """{"scope":"openid shop.admin"}""" },
+        { "Auth0's address", new() { ["Claim"] = "https://shop.example/roles", ["Admin:0"] = "Store Admin" }, """{"https://shop.example/roles":["Store Admin"]}""" },
+        { "several values", new() { ["Claim"] = "roles", ["Admin:0"] = "root", ["Admin:1"] = "admin" }, """{"roles":["admin"]}""" },
+    };
+
+    [Theory, MemberData(nameof(Providers), DisableDiscoveryEnumeration = true)]
+    public async Task The_roles_are_where_the_provider_puts_them(string why, Dictionary<string, string?> roles, string claims)
+    {
+        await using var api = await StartAsync("Production", WithRoles(roles));
+
+        Assert.Equal("root True", (await api.SendAsync(HttpMethod.Get, "/admin", token: Token(Read(claims)))).Body.GetString());
+        // Without the claim nobody is anything.
+        await api.ExpectProblemAsync(403, "forbidden", HttpMethod.Get, "/member", token: Token(Read("{}")));
+        Assert.NotEmpty(why);
+    }
+
+    public static TheoryData<Dictionary<string, string?>, string> Pretenders => new()
+    {
+        { [], """{"role":"admin"}""" },
+        { [], """{"role":"not ADMIN"}""" },
+        { [], """{"roles":"ADMIN"}""" },
+        { [], """{"urn:commerce:role":"ADMIN"}""" },
+        { new() { ["Claim"] = "roles" }, """{"role":"ADMIN"}""" },
+        { new() { ["Claim"] = "roles" }, """{"roles":"not ADMIN"}""" },
+        { new() { ["Claim"] = "realm_access.roles" }, """{"realm_access":{"user":{"roles":["ADMIN"]}}}""" },
+        { new() { ["Claim"] = "realm_access.roles" }, """{"realm_access":"{\"roles\":","realm_access_roles":"ADMIN"}""" },
+        { new() { ["Claim"] = "roles", ["Admin:0"] = "shop-admin" }, """{"roles":["ADMIN"]}""" },
+        { new() { ["Member:0"] = "*" }, """{"role":"customer"}""" },
+    };
+
+    [Theory, MemberData(nameof(Pretenders), DisableDiscoveryEnumeration = true)]
+    public async Task Nothing_else_makes_an_administrator(Dictionary<string, string?> roles, string claims)
+    {
+        await using var api = await StartAsync("Production", WithRoles(roles));
+
+        await api.ExpectProblemAsync(403, "forbidden", HttpMethod.Get, "/admin", token: Token(Read(claims)));
+    }
+
+    [Fact]
+    public async Task Whoever_has_a_token_is_a_member_where_that_is_configured()
+    {
+        await using var api = await StartAsync("Production", WithRoles(new() { ["Member:0"] = "*" }));
+
+        Assert.Equal("root False", (await api.SendAsync(HttpMethod.Get, "/member", token: Token(Read("{}")))).Body.GetString());
+    }
+
+    [Theory, InlineData("Claim", " "), InlineData("Admin:0", "*")]
+    public void Roles_that_would_admit_the_wrong_ones_do_not_start(string name, string value)
+    {
+        var error = Assert.Throws<InvalidOperationException>(() => TestApi.Build(
+            map: null, builder => builder.AddCommerceAuthentication(), "Production", WithRoles(new() { [name] = value }), new RecordedLogs()));
+
+        Assert.Contains("Authentication:Roles", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_development_token_has_its_role_where_it_is_looked_for()
+    {
+        await using var api = await StartAsync("Development", new()
+        {
+            ["Authentication:Roles:Claim"] = "realm_access.roles", ["Authentication:Roles:Admin:0"] = "shop-admin", ["Authentication:Roles:Member:0"] = "*",
+        });
+
+        Assert.Equal("root True", (await api.SendAsync(HttpMethod.Get, "/admin", token: await TokenAsync(api, "root", "ADMIN"))).Body.GetString());
+        Assert.Equal("alice False", (await api.SendAsync(HttpMethod.Get, "/member", token: await TokenAsync(api, "alice", "MEMBER"))).Body.GetString());
+    }
+
+    static Dictionary<string, string?> WithRoles(Dictionary<string, string?> roles)
+    {
+        var settings = new Dictionary<string, string?>(Production);
+        foreach (var (name, value) in roles) settings["Authentication:Roles:" + name] = value;
+        return settings;
+    }
+
+    static Dictionary<string, object> Read(string claims)
+    {
+        var read = JsonSerializer.Deserialize<Dictionary<string, object>>(claims)!;
+        read["sub"] = "root";
+        return read;
     }
 
     public static TheoryData<string, Dictionary<string, string?>> Dangers => new()
@@ -169,7 +307,15 @@ public sealed class AuthenticationTests
         return new JsonWebTokenHandler().CreateToken(descriptor);
     }
 
-    static SecurityTokenDescriptor Descriptor(string issuer, string audience, string subject, TimeSpan age)
+    static string Token(Dictionary<string, object> claims)
+    {
+        var descriptor = Descriptor("shop", "commerce", null, TimeSpan.Zero);
+        descriptor.Claims = claims;
+        descriptor.SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Key), SecurityAlgorithms.HmacSha256);
+        return new JsonWebTokenHandler().CreateToken(descriptor);
+    }
+
+    static SecurityTokenDescriptor Descriptor(string issuer, string audience, string? subject, TimeSpan age)
     {
         var issued = TimeProvider.System.GetUtcNow().UtcDateTime - age;
         return new SecurityTokenDescriptor
@@ -179,7 +325,7 @@ public sealed class AuthenticationTests
             IssuedAt = issued,
             NotBefore = issued,
             Expires = issued + TimeSpan.FromHours(1),
-            Subject = new ClaimsIdentity([new("sub", subject), new("role", Roles.Member)]),
+            Subject = subject is null ? null : new ClaimsIdentity([new("sub", subject), new("role", Roles.Member)]),
         };
     }
 }

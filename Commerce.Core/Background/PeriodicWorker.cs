@@ -1,0 +1,108 @@
+using System.Diagnostics.Metrics;
+using System.Numerics;
+using System.Runtime.ExceptionServices;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Background;
+
+/// <summary>
+/// Work that is done again and again for as long as the process lives. No exception ends it: a failure is logged and counted, the next run comes after
+/// a back-off, and the process goes on. To end the process would only start the same failure again, and take all other work with it.
+/// </summary>
+public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger) : BackgroundService
+{
+    static readonly Counter<long> Failures = CommerceTelemetry.Meter.CreateCounter<long>("commerce.workers.failures");
+
+    /// <summary>Short: most failures are a dependency that is away, and much waits for these workers when it is back.</summary>
+    static readonly RetryPolicy Backoff = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(2) };
+
+    int _failures;
+
+    /// <summary>The clock of all waits.</summary>
+    protected TimeProvider Clock => clock;
+
+    /// <summary>The log of the worker.</summary>
+    protected ILogger Logger => logger;
+
+    /// <summary>From the start of one run to the start of the next. Asked after each run.</summary>
+    protected abstract TimeSpan Interval { get; }
+
+    /// <summary>What is to be done this time.</summary>
+    protected abstract Task RunOnceAsync(CancellationToken stoppingToken);
+
+    /// <summary>Waits for the next run after one that succeeded. A worker that can be woken returns earlier.</summary>
+    protected virtual Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => Task.Delay(wait, clock, stoppingToken);
+
+    /// <summary>Does all of the steps, also where one fails, so that none waits behind another's fault; then fails as the first did.</summary>
+    protected static async Task RunAllAsync(params Func<Task>[] steps)
+    {
+        List<Exception> failures = [];
+        foreach (var step in steps)
+        {
+            try
+            {
+                await step();
+            }
+            catch (Exception e)
+            {
+                failures.Add(e);
+            }
+        }
+
+        // One that is no dependency's fault tells more.
+        if (failures.Find(e => !DependencyFaults.Is(e)) is { } fault) throw new AggregateException(fault.Message, failures);
+        if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var start = clock.GetTimestamp();
+            try
+            {
+                await RunOnceAsync(stoppingToken);
+                if (_failures > 1) LogRecovered(logger, GetType().Name, _failures);
+                _failures = 0;
+                var wait = Interval - clock.GetElapsedTime(start);
+                await WaitAsync(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, stoppingToken);
+            }
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                await BackOffAsync(e, stoppingToken);
+            }
+        }
+    }
+
+    async Task BackOffAsync(Exception fault, CancellationToken stoppingToken)
+    {
+        _failures++;
+        var dependency = DependencyFaults.Is(fault) && fault is not AggregateException;
+        Failures.Add(1, new("worker", GetType().Name), new KeyValuePair<string, object?>("cause", dependency ? "dependency" : "unexpected"));
+        var delay = Backoff.Delay(_failures);
+        // An outage lasts for thousands of runs; the log gets the first of them, and then fewer and fewer.
+        if (BitOperations.IsPow2(_failures))
+        {
+            if (dependency) LogWaiting(logger, GetType().Name, _failures, delay.TotalSeconds, fault.Message);
+            else LogFailed(logger, GetType().Name, _failures, delay.TotalSeconds, fault);
+        }
+
+        await Task.Delay(delay, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Worker} cannot work (failure {Count} in a row, the next try in {Seconds:F1} s): {Reason}")]
+    static partial void LogWaiting(ILogger logger, string worker, int count, double seconds, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Worker} failed unexpectedly (failure {Count} in a row, the next try in {Seconds:F1} s)")]
+    static partial void LogFailed(ILogger logger, string worker, int count, double seconds, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Worker} works again after {Count} failures")]
+    static partial void LogRecovered(ILogger logger, string worker, int count);
+}

@@ -1,0 +1,69 @@
+using Commerce.Core.Background;
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>
+/// Makes sure that the topics have the partitions that this process was built for. While the brokers are away nobody knows: then it starts, as the sale goes on
+/// without them, and is ended as soon as they say that it must not work.
+/// </summary>
+public sealed partial class TopicCheck(TopicPartitions partitions, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<TopicCheck> logger)
+    : PeriodicWorker(clock, logger)
+{
+    bool _known;
+
+    /// <inheritdoc/>
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    /// <summary>Runs the host, or refuses to; returns the exit code.</summary>
+    public static async Task<int> RunAsync(IHost host)
+    {
+        if (await host.Services.GetRequiredService<TopicCheck>().FindShortageAsync() is { } shortage)
+        {
+            await Console.Error.WriteLineAsync($"Refused to start. {shortage}");
+            return 1;
+        }
+
+        await host.RunAsync();
+        return Environment.ExitCode;
+    }
+
+    /// <inheritdoc/>
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
+    {
+        if (_known) return;
+        var shortage = await partitions.FindShortageAsync(stoppingToken);
+        _known = true;
+        if (shortage is null) return;
+        LogRefused(Logger, shortage);
+        Environment.ExitCode = 1;
+        lifetime.StopApplication();
+    }
+
+    /// <inheritdoc/>
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
+
+    async Task<string?> FindShortageAsync()
+    {
+        try
+        {
+            var shortage = await partitions.FindShortageAsync(CancellationToken.None);
+            _known = true;
+            return shortage;
+        }
+        catch (KafkaException e)
+        {
+            LogUnknown(Logger, e.Error.Reason);
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "{Shortage} This process ends")]
+    static partial void LogRefused(ILogger logger, string shortage);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The brokers do not say yet how many partitions there are: {Reason}")]
+    static partial void LogUnknown(ILogger logger, string reason);
+}
