@@ -10,8 +10,10 @@ var redis = builder.AddRedis("redis");
 var kafka = builder.AddKafka("kafka");
 var commerce = mysql.AddDatabase("commerce");
 
-// Between runs the ledger stays; tests start from nothing.
-if (builder.Configuration.GetValue("Data:Keep", true)) mysql.WithDataVolume("commerce-mysql");
+// Between runs the database and the sandbox's ledger stay; tests start from nothing.
+var keep = builder.Configuration.GetValue("Data:Keep", true);
+if (keep) mysql.WithDataVolume("commerce-mysql");
+var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
 
 // The schema and the topics, before anybody needs them; with something to try things on, unless it is deployed.
 var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
@@ -27,6 +29,7 @@ var sandbox = builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sand
     .WithEnvironment("Sandbox__ClientId", clientId)
     .WithEnvironment("Sandbox__ClientSecret", clientSecret)
     .WithEnvironment("Sandbox__ChainId", chainId)
+    .WithEnvironment("Sandbox__LedgerFile", sandboxLedger)
     .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
     // Chosen when it is not given, so that two copies run on one machine.
     .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Sandbox:Port"))
@@ -73,7 +76,7 @@ if (builder.ExecutionContext.IsRunMode)
 {
     var reset = builder.AddProject<Projects.Commerce_Workers>("reset").WithArgs("reset").WithExplicitStart()
         .WithReference(commerce).WithReference(redis).WithReference(kafka);
-    api.WithDeveloperCommands(reset, workers.Resource, sandbox.Resource);
+    api.WithDeveloperCommands(reset, sandboxLedger, workers.Resource, sandbox.Resource);
 }
 
 builder.Build().Run();

@@ -15,7 +15,7 @@ static class DeveloperCommands
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
 
     public static IResourceBuilder<ProjectResource> WithDeveloperCommands(
-        this IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> reset, params IReadOnlyList<IResource> stopped)
+        this IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> reset, string sandboxLedger, params IReadOnlyList<IResource> stopped)
     {
         if (!api.ApplicationBuilder.ExecutionContext.IsRunMode) return api;
         return api
@@ -29,7 +29,7 @@ static class DeveloperCommands
                 IconName = "Cart", UpdateState = WhileHealthy,
                 Description = $"{DemoShoppers} shoppers press at once on a new coupon of which there are {DemoCoupons}.",
             })
-            .WithCommand("reset", "Reset the data", context => ResetAsync(context, reset.Resource, [api.Resource, .. stopped]), new CommandOptions
+            .WithCommand("reset", "Reset the data", context => ResetAsync(context, reset.Resource, sandboxLedger, [api.Resource, .. stopped]), new CommandOptions
             {
                 IconName = "DatabaseArrowUp",
                 ConfirmationMessage = "Every order, coupon and payment is deleted, and the seeded products are put back. Go on?",
@@ -85,7 +85,8 @@ static class DeveloperCommands
     }
 
     /// <summary>Stops what writes, runs the resource that empties everything, and starts what was stopped.</summary>
-    static async Task<ExecuteCommandResult> ResetAsync(ExecuteCommandContext context, ProjectResource reset, IReadOnlyList<IResource> stopped)
+    static async Task<ExecuteCommandResult> ResetAsync(
+        ExecuteCommandContext context, ProjectResource reset, string sandboxLedger, IReadOnlyList<IResource> stopped)
     {
         var commands = context.Services.GetRequiredService<ResourceCommandService>();
         var states = context.Services.GetRequiredService<ResourceNotificationService>();
@@ -93,6 +94,7 @@ static class DeveloperCommands
         deadline.CancelAfter(Deadline);
         foreach (var resource in stopped) await commands.ExecuteCommandAsync(resource, KnownResourceCommands.StopCommand, deadline.Token);
         foreach (var resource in stopped) await states.WaitForResourceAsync(resource.Name, KnownResourceStates.TerminalStates, deadline.Token);
+        if (sandboxLedger.Length > 0) File.Delete(sandboxLedger);
         var started = await commands.ExecuteCommandAsync(reset, KnownResourceCommands.StartCommand, deadline.Token);
         if (!started.Success) return started;
         var ended = await states.WaitForResourceAsync(reset.Name, e => e.Snapshot.ExitCode is not null, deadline.Token);
