@@ -26,6 +26,7 @@ usage: ./commerce load PLAN [OPTION...]
   --host URL     the shop (http://localhost:8080); where none answers on this machine, it is started and ended afterwards
   --ceiling      measures in the same run what JMeter itself can do here
   --no-audit     does not ask afterwards whether every promise was kept
+  --thresholds F another file of thresholds (jmeter/PLAN.thresholds)
   -JNAME=VALUE   a property of the plan, see jmeter/README.md
   -R HOST,...    load generators that run elsewhere
 
@@ -234,7 +235,7 @@ case $plan in
 esac
 shift
 [[ $plan =~ ^[a-z-]+$ && -e jmeter/$plan.thresholds ]] || misuse "no such plan: $plan"
-properties=() remote=() audited=1 measured= CEILING=
+properties=() remote=() audited=1 measured= limits=jmeter/$plan.thresholds CEILING=
 while (($#)); do
   case $1 in
     --users | --seconds) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || misuse "$1 wants a number" ;;&
@@ -243,6 +244,8 @@ while (($#)); do
     --host) address "${2:-}" && shift ;;
     --ceiling) measured=1 ;;
     --no-audit) audited= ;;
+    --thresholds) [[ -r ${2:-} ]] || misuse "--thresholds wants a file"
+      limits=$2 && shift ;;
     -J?*=*) properties+=("${1#-J}") ;;
     -R) [[ -n ${2:-} ]] || misuse "-R wants the load generators"
       remote=(-R "$2") && shift ;;
@@ -266,8 +269,8 @@ code=0
   printf '\n%s\n' "At most $most requests in a second${CEILING:+; JMeter alone manages $CEILING/s of a hello-world here, so this is $((100 * most / CEILING)) % of what it can}"
   failed=$(failures "$folder")
   [[ -z $failed ]] || printf '\nFailed\n%s\n' "$failed"
-  printf '\nThresholds (jmeter/%s.thresholds)\n' "$plan"
-  if thresholds "$folder" "jmeter/$plan.thresholds"; then echo "  all met"; else code=1; fi
+  printf '\nThresholds (%s)\n' "$limits"
+  if thresholds "$folder" "$limits"; then echo "  all met"; else code=1; fi
   [[ -z $audited ]] || audit "$folder" || code=1
   printf '\n%s\n' "Report: $folder/report/index.html"
 } > >(tee "$folder/summary.txt")
