@@ -23,7 +23,8 @@ usage: ./commerce load PLAN [OPTION...]
   PLAN           $(plans | paste -sd '|' | sed 's/|/ | /g')
   --users N      how many users (each plan has a default)
   --seconds S    how long it lasts, without the warm-up
-  --host URL     the shop (http://localhost:8080); where none answers on this machine, it is started and ended afterwards
+  --host URL     the shop (http://localhost:8080); where none answers on this machine, one is
+                 started, with nothing in it, and ended afterwards
   --ceiling      measures in the same run what JMeter itself can do here
   --no-audit     does not ask afterwards whether every promise was kept
   --thresholds F another file of thresholds (jmeter/PLAN.thresholds)
@@ -88,7 +89,11 @@ run_jmeter() {
     -Jaggregate_rpt_pct1=90 -Jaggregate_rpt_pct2=95 -Jaggregate_rpt_pct3=99 "$@"
   pid=${STARTED[-1]}
   until [[ -e $folder/results.jtl ]] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-  [[ ! -e $folder/results.jtl ]] || tail -n +2 -f --pid="$pid" "$folder/results.jtl" | progress "$plan"
+  if [[ -e $folder/results.jtl ]]; then
+    # In the background, because a trap waits for what runs in the foreground.
+    tail -n +2 -f --pid="$pid" "$folder/results.jtl" | progress "$plan" &
+    wait $!
+  fi
   wait "$pid" || code=$?
   unset 'STARTED[-1]'
   # The first of what was set up and failed tells why; nothing that comes after it counts.
@@ -131,7 +136,8 @@ start_shop() {
   [[ $PROTOCOL == http && $HOST =~ ^(localhost|127\.0\.0\.1)$ ]] || return 0
   answers && return 0
   echo "No shop answers at $(url): starting one, which ends with this run ($log)"
-  start "$log" ./commerce up --port "${PORT:-80}"
+  # With data of its own: the ledger of the developer stays as it is.
+  start "$log" ./commerce up --port "${PORT:-80}" --Data:Keep=false
   pid=${STARTED[-1]}
   SECONDS=0
   until grep -q '^ *healthy ' "$log"; do
