@@ -172,7 +172,9 @@ table() {
 # What has failed, once each, with how often.
 failures() {
   awk -F, '!/Number of samples in transaction/ && $3 !~ /^(Set up|Warm-up|Tear down): / && match($0, /,(text|bin|),false,/) {
-      why = substr($0, RSTART + RLENGTH); count[$3 ": " $4 " " substr(why, 1, 160)]++ }
+      # What the assertion says, else what was answered.
+      why = substr($0, RSTART + RLENGTH); if (why ~ /^,/) why = $5; else sub(/,[0-9]+,[0-9]+,[0-9]+,[0-9]+,.*/, "", why)
+      count[$3 ": " $4 " " substr(why, 1, 200)]++ }
     END { for (what in count) printf "  %6d  %s\n", count[what], what }' "$1/results.jtl" | sort -rn | head -n 10
 }
 
