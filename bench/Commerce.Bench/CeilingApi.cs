@@ -4,6 +4,7 @@ using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Commerce.Bench;
 
@@ -22,12 +23,32 @@ static class CeilingApi
         var app = builder.Build();
         app.UseServiceDefaults();
         app.MapDefaultEndpoints();
-        app.MapPost("/hello", (CurrentUser user) => TypedResults.Ok(new Greeting(user.Id))).RequireAuthorization(Policies.Member);
+        app.MapHello();
         app.MapPost("/row-lock/{id:long}", IssueAsync).RequireAuthorization(Policies.Member);
         app.Urls.Add(url);
         await app.RunAsync();
         return 0;
     }
+
+    /// <summary>The hello-world alone, for a load generator that wants to know its own limit: it needs no servers and gives out its own tokens.</summary>
+    public static async Task<int> HelloAsync(string url)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.AddServiceDefaults();
+        builder.AddCommerceAuthentication();
+        var app = builder.Build();
+        app.UseServiceDefaults();
+        app.MapDefaultEndpoints();
+        app.MapDevelopmentTokens();
+        app.MapHello();
+        app.Urls.Add(url);
+        await app.RunAsync();
+        return 0;
+    }
+
+    static void MapHello(this WebApplication app) =>
+        app.MapPost("/hello", (CurrentUser user) => TypedResults.Ok(new Greeting(user.Id))).RequireAuthorization(Policies.Member);
 
     static async Task<IResult> IssueAsync(long id, CurrentUser user, Ledger ledger, CancellationToken cancellationToken) =>
         await ledger.TransactAsync(async transaction =>

@@ -5,6 +5,7 @@ try
     return args switch
     {
         ["serve", var url] => await CeilingApi.RunAsync(url),
+        ["hello", var url] => await CeilingApi.HelloAsync(url),
         ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
         ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
         ["outbox", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], outboxAlone: true),

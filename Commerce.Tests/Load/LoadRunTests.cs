@@ -1,0 +1,104 @@
+using System.Diagnostics;
+
+namespace Commerce.Tests.Load;
+
+/// <summary>
+/// <c>./commerce load</c>, each plan for a few seconds. Where JMeter is neither in <c>JMETER_HOME</c> nor on the <c>PATH</c>, the command says how to get it.
+/// </summary>
+public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
+{
+    const string HowToGetIt = "JMeter is missing: unpack https://jmeter.apache.org/download_jmeter.cgi";
+
+    static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+
+    static readonly bool Available = Environment.GetEnvironmentVariable("JMETER_HOME") is { Length: > 0 }
+        || Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, "jmeter")));
+
+    [Theory]
+    [InlineData("coupon-rush", "--users", "40", "--seconds", "6", "-Jgather=2")]
+    [InlineData("checkout", "--users", "3", "--seconds", "6", "-Jramp=1", "-Jthink=100", "-Jtwice.percent=50", "-Jcancel.percent=30", "-Jrefund.percent=50")]
+    [InlineData("event-opening", "--users", "20", "--seconds", "8", "-Jramp=1")]
+    [InlineData("mixed-day", "--users", "40", "--seconds", "12", "-Jramp=1", "-Jlisteners=10", "-Jthink=100")]
+    public async Task A_plan_runs_without_a_failed_assertion_and_every_promise_is_kept(string plan, params string[] options)
+    {
+        var (code, output) = await LoadAsync([plan, .. options], "errors <= 0 *");
+
+        if (!Available)
+        {
+            Assert.Contains(HowToGetIt, output, StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.True(code == 0, output);
+        Assert.Contains("all met", output, StringComparison.Ordinal);
+        var statistics = Path.Combine(JMeterFolder.Root, output.Split("Report: ")[1].Trim().Replace("index.html", "statistics.json", StringComparison.Ordinal));
+        Assert.DoesNotContain("Warm-up: ", await File.ReadAllTextAsync(statistics, Cancelled), StringComparison.Ordinal);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task A_missed_threshold_is_told_and_is_the_exit_code()
+    {
+        var (code, output) = await LoadAsync(["coupon-rush", "--users", "2", "--seconds", "2", "-Jgather=1"], "errors <= 0 *\nrequests/s >= 1000000 Take the coupon\n");
+
+        Assert.Equal(1, code);
+        Assert.Contains(Available ? "missed  Take the coupon: requests/s is " : HowToGetIt, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_JMeter_one_line_says_how_to_get_it()
+    {
+        // All that the script needs before it looks for JMeter, and nothing else.
+        var tools = Directory.CreateTempSubdirectory("commerce-load-");
+        try
+        {
+            foreach (var tool in new[] { "bash", "dirname", "readlink", "date", "mkdir" })
+                File.CreateSymbolicLink(Path.Combine(tools.FullName, tool), $"/usr/bin/{tool}");
+
+            var (code, output) = await LoadAsync(["checkout"], "errors <= 0 *", ("JMETER_HOME", ""), ("PATH", tools.FullName));
+
+            Assert.Equal(1, code);
+            Assert.Contains(HowToGetIt, Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        }
+        finally
+        {
+            tools.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Loads the stack, with thresholds of the test's own: how fast it is beside other tests is no promise.</summary>
+    async Task<(int Code, string Output)> LoadAsync(IEnumerable<string> arguments, string thresholds, params (string Name, string Value)[] environment)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, thresholds + "\n", Cancelled);
+            var start = new ProcessStartInfo("/usr/bin/bash")
+            {
+                ArgumentList = { Path.Combine(JMeterFolder.Folder, "load.sh") },
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            foreach (var argument in arguments.Concat(["--host", Stack.Anonymous.BaseAddress!.ToString(), "--no-audit", "--thresholds", file, "-Jwarmup=1"])) start.ArgumentList.Add(argument);
+            foreach (var (name, value) in environment) start.Environment[name] = value;
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+            deadline.CancelAfter(Deadline);
+            using var process = Process.Start(start)!;
+            try
+            {
+                var (output, errors) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
+                await process.WaitForExitAsync(deadline.Token);
+                return (process.ExitCode, await output + await errors);
+            }
+            finally
+            {
+                // Ends what it has started.
+                if (!process.HasExited) process.Kill(entireProcessTree: true);
+            }
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+}
