@@ -10,6 +10,7 @@ using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
+using Commerce.Core.Retention;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -73,6 +74,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton<EventOpener>();
         services.AddSingleton<EventAdministration>();
 
+        services.AddSingleton<RetentionStore>();
         services.AddSingleton<Audit>();
         return builder;
     }

@@ -74,7 +74,7 @@ public sealed class CommerceStack : IAsyncDisposable
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
-            _app = (await builder.BuildAsync(deadline.Token)).WithQuickHealthChecks();
+            _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);

@@ -10,6 +10,7 @@ using Commerce.Workers.Messaging;
 using Commerce.Workers.Orders;
 using Commerce.Workers.Outbox;
 using Commerce.Workers.Payments;
+using Commerce.Workers.Retention;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["reset"]) return await ResetCommand.RunAsync(args);
@@ -32,6 +33,7 @@ builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.Eve
 builder.AddOutboxRelay();
 builder.Services.AddHostedService<PaymentSettler>();
 builder.Services.AddHostedService<IdempotencyPurger>();
+builder.AddRetention();
 
 var app = builder.Build();
 app.UseServiceDefaults();

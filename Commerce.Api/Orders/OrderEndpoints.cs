@@ -45,7 +45,7 @@ static class OrderEndpoints
         var shipping = await ledger.FindShippingAsync(id, cancellationToken);
         return TypedResults.Ok(new OrderDetail(
             order.Id, order.Status, order.TotalAmount, order.Discount, order.RefundedAmount, order.Refundable, order.CouponId, order.HoldExpiresAt,
-            order.CreatedAt, order.PaidAt, items, shipping!));
+            order.CreatedAt, order.PaidAt, items, shipping));
     }
 
     static async Task<Ok<OrderStatus>> CancelAsync(string id, CurrentUser user, OrderService orders, CancellationToken cancellationToken)
@@ -70,9 +70,10 @@ sealed record OrderSummary(
 /// <param name="TotalAmount">Whole KRW, what is to be paid: the discount is taken off.</param>
 /// <param name="RefundedAmount">Whole KRW, what was given back, here or at the gateway.</param>
 /// <param name="Refundable">Whole KRW, what can be given back now; 0 where nothing can.</param>
+/// <param name="Shipping">Null once the address was deleted (<c>Retention:Shipping</c>).</param>
 sealed record OrderDetail(
     string OrderId, string Status, long TotalAmount, long Discount, long RefundedAmount, long Refundable, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
-    IReadOnlyList<OrderItem> Items, Shipping Shipping);
+    IReadOnlyList<OrderItem> Items, Shipping? Shipping);
 
 /// <summary>What an order is now.</summary>
 sealed record OrderStatus(string OrderId, string Status);

@@ -1,0 +1,35 @@
+using Commerce.Core.Background;
+using Commerce.Core.Retention;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Workers.Retention;
+
+static class RetentionExtensions
+{
+    public static void AddRetention(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddHostedService<RetentionWorker>();
+    }
+}
+
+/// <summary>Deletes what is kept no longer, once an hour.</summary>
+sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOptions> options, TimeProvider clock, ILogger<RetentionWorker> logger)
+    : PeriodicWorker(clock, logger)
+{
+    protected override TimeSpan Interval => TimeSpan.FromHours(1);
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(
+        () => DeleteAsync("addresses of closed orders", store.DeleteShippingAsync(options.Value.Shipping, stoppingToken)),
+        () => DeleteAsync("settled attempts to pay", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
+        () => DeleteAsync("fences of coupons that ended", store.DeleteCouponFencesAsync(options.Value.CouponFences, stoppingToken)),
+        () => DeleteAsync("repaired differences of the inventory", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)));
+
+    async Task DeleteAsync(string what, Task<int> deleting)
+    {
+        if (await deleting is > 0 and var rows) LogDeleted(Logger, rows, what);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Deleted {Rows} old rows: {What}")]
+    static partial void LogDeleted(ILogger logger, int rows, string what);
+}
