@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -25,16 +26,17 @@ static class CatalogExtensions
             settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = settings.DisableRetry = true;
             // A pool of its own, and a small one: lists that many look at leave the sale its connections.
             settings.ConnectionString = settings.ConnectionString?.WithCommandTimeout(commandTimeout) is { } given ? $"Maximum Pool Size=20;{given}" : null;
-        }, options => options
-            .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking)
-            .AddInterceptors(new SqlSpanInterceptor())
+        }, options =>
+        {
+            options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
             // Without it Pomelo hides faults of the server behind the advice to have it repeat them.
-            .UseMySql(Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion), mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)))
+            new MySqlDbContextOptionsBuilder(options).ExecutionStrategy(d => new NonRetryingExecutionStrategy(d));
             // What fails is logged once, where it becomes an answer; statements are in the traces.
-            .ConfigureWarnings(events => events.Log(
+            options.ConfigureWarnings(events => events.Log(
                 (RelationalEventId.CommandExecuted, LogLevel.Debug), (RelationalEventId.CommandError, LogLevel.Debug),
                 (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.TransactionError, LogLevel.Debug),
-                (CoreEventId.QueryIterationFailed, LogLevel.Debug), (CoreEventId.SaveChangesFailed, LogLevel.Debug))));
+                (CoreEventId.QueryIterationFailed, LogLevel.Debug), (CoreEventId.SaveChangesFailed, LogLevel.Debug)));
+        });
         builder.Services.AddSingleton<CatalogSession>();
         builder.Services.AddSingleton<ProductDefinitions>();
         builder.Services.AddSingleton<CouponDefinitions>();
