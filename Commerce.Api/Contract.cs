@@ -48,6 +48,14 @@ static class Contract
                 Description = "Of your choice, another for each intention: the same key has one effect and gets one answer, for 24 hours at least.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.LongestKey },
             });
+        if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IfMatch))))
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = "If-Match",
+                In = ParameterLocation.Header,
+                Description = "The ETag of what was read, so that nobody's change in between is lost: then it is refused with 412. Without it the change is made in any case.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            });
         (operation.Responses ??= []).TryAdd("default", new OpenApiResponse
         {
             Description = "Why not. The type (urn:commerce:…) is stable; with Retry-After (in seconds) the same request may succeed later.",

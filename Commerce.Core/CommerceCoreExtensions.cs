@@ -1,4 +1,5 @@
 using Commerce.Core.Auditing;
+using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
@@ -43,6 +44,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton<RedisServers>();
         services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());
 
+        builder.AddCatalog(commandTimeout);
         services.AddSingleton<TopicPartitions>();
         services.AddSingleton<DeadLetterProducer>();
         services.AddSingleton<DeadLetterStore>();

@@ -74,10 +74,7 @@ public static class ConnectionExtensions
         builder.AddMySqlDataSource("commerce", settings =>
         {
             settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = true;
-            // BEGIN, COMMIT and ROLLBACK are commands of the library's, which nobody else gives a limit: a MySQL that freezes in a commit would be
-            // waited for ten times as long as in a statement. In front: what the connection string says itself holds.
-            if (commandTimeout is { } limit && settings.ConnectionString is { } given)
-                settings.ConnectionString = string.Create(CultureInfo.InvariantCulture, $"Default Command Timeout={(int)limit.TotalSeconds};{given}");
+            if (commandTimeout is { } limit) settings.ConnectionString = settings.ConnectionString?.WithCommandTimeout(limit);
         });
         builder.Services.AddDependencyCheck("mysql", static async (services, cancellationToken) =>
         {
@@ -88,6 +85,15 @@ public static class ConnectionExtensions
         });
         return builder;
     }
+
+    /// <summary>
+    /// Limits all commands of a connection to MySQL. BEGIN, COMMIT and ROLLBACK are commands of the library's, which nobody else gives a limit: a MySQL
+    /// that freezes in a commit would be waited for ten times as long as in a statement.
+    /// </summary>
+    /// <param name="connectionString">What it says itself holds.</param>
+    /// <param name="commandTimeout">Whole seconds, at least one.</param>
+    public static string WithCommandTimeout(this string connectionString, TimeSpan commandTimeout) =>
+        string.Create(CultureInfo.InvariantCulture, $"Default Command Timeout={(int)commandTimeout.TotalSeconds};{connectionString}");
 
     /// <summary>
     /// Adds a consumer under the key <paramref name="name"/>: at least once, from the first message on, in the group of that name.

@@ -1,3 +1,4 @@
+using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -9,7 +10,7 @@ static class CouponAdministrationEndpoints
 {
     public static void MapCouponAdministration(this IEndpointRouteBuilder app)
     {
-        var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
         coupons.MapGet("/", ListAsync);
         coupons.MapGet("/{id:long}", FindAsync);
         coupons.MapPost("/", CreateAsync);
@@ -18,11 +19,11 @@ static class CouponAdministrationEndpoints
         coupons.MapPost("/{id:long}/stock", AddStockAsync);
     }
 
-    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponLedger ledger, CancellationToken cancellationToken, long? before = null) =>
-        TypedResults.Ok(await ledger.ListAsync(before, cancellationToken));
+    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponDefinitions coupons, CancellationToken cancellationToken, long? before = null) =>
+        TypedResults.Ok(await coupons.ListAsync(before, cancellationToken));
 
-    static async Task<Results<Ok<Coupon>, ProblemResult>> FindAsync(long id, CouponLedger ledger, CancellationToken cancellationToken) =>
-        await ledger.FindAsync(id, cancellationToken) is { } coupon ? TypedResults.Ok(coupon) : CouponProblems.NotFound.ToResult();
+    static async Task<Results<Ok<Coupon>, ProblemResult>> FindAsync(long id, CouponDefinitions coupons, CancellationToken cancellationToken) =>
+        await coupons.FindAsync(id, cancellationToken) is { } coupon ? TypedResults.Ok(coupon) : CouponProblems.NotFound.ToResult();
 
     static async Task<Results<Created<Coupon>, ProblemResult>> CreateAsync(
         CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
@@ -33,10 +34,10 @@ static class CouponAdministrationEndpoints
     }
 
     static async Task<Results<Ok<Coupon>, ProblemResult>> ChangeAsync(
-        long id, CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
+        long id, IfMatch ifMatch, CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
     {
         if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
+        return TypedResults.Ok(await administration.ChangeAsync(id, definition, ifMatch.Versions, cancellationToken));
     }
 
     static async Task<Ok<Coupon>> CancelAsync(long id, CouponAdministration administration, CancellationToken cancellationToken) =>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Unicode;
+using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -51,12 +52,12 @@ static class CouponEndpoints
         TypedResults.Ok(await issues.ListAsync(user.Id, cancellationToken));
 
     static Task<SharedResult<IReadOnlyList<CouponSummary>>> ListAsync(
-        SharedAnswer<IReadOnlyList<CouponSummary>> answer, CouponLedger ledger, CouponGate gate, CancellationToken cancellationToken) =>
-        answer.GetAsync(() => SummarizeAsync(ledger, gate), cancellationToken);
+        SharedAnswer<IReadOnlyList<CouponSummary>> answer, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken) =>
+        answer.GetAsync(() => SummarizeAsync(definitions, gate), cancellationToken);
 
-    static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponLedger ledger, CouponGate gate)
+    static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponDefinitions definitions, CouponGate gate)
     {
-        var coupons = await ledger.ListPublicAsync(CancellationToken.None);
+        var coupons = await definitions.ListPublicAsync(CancellationToken.None);
         var stock = await StockAsync(coupons, gate);
         return [.. coupons.Zip(stock, (c, left) => new CouponSummary(
             c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];

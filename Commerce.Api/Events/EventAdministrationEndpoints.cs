@@ -1,3 +1,4 @@
+using Commerce.Core.Catalog;
 using Commerce.Core.Events;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -9,7 +10,7 @@ static class EventAdministrationEndpoints
 {
     public static void MapEventAdministration(this IEndpointRouteBuilder app)
     {
-        var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
         events.MapGet("/", ListAsync);
         events.MapPost("/", CreateAsync);
         events.MapGet("/{id:long}", FindAsync);
@@ -19,11 +20,11 @@ static class EventAdministrationEndpoints
         events.MapPost("/{id:long}/cancel", CancelAsync);
     }
 
-    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventLedger ledger, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await ledger.ListAsync(drafts: true, cancellationToken));
+    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventDefinitions events, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await events.ListAsync(drafts: true, cancellationToken));
 
-    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
-        await ledger.FindAsync(id, cancellationToken) is { } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventDefinitions events, CancellationToken cancellationToken) =>
+        await events.FindAsync(id, cancellationToken) is { } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
 
     static async Task<Results<Created<SaleEvent>, ProblemResult>> CreateAsync(
         EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
@@ -34,14 +35,14 @@ static class EventAdministrationEndpoints
     }
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> ChangeAsync(
-        long id, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
+        long id, IfMatch ifMatch, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
         var errors = definition.Validate();
         // Null could mean "as they were" as well as "none".
         if (definition.CouponIds is null) errors["couponIds"] = ["A list; [] for none."];
         if (definition.ProductIds is null) errors["productIds"] = ["A list; [] for none."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
-        return TypedResults.Ok(await administration.ChangeAsync(id, definition, cancellationToken));
+        return TypedResults.Ok(await administration.ChangeAsync(id, definition, ifMatch.Versions, cancellationToken));
     }
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> ScheduleAsync(

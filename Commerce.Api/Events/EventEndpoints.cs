@@ -1,3 +1,4 @@
+using Commerce.Core.Catalog;
 using Commerce.Core.Events;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -27,8 +28,8 @@ static class EventEndpoints
     }
 
     static Task<SharedResult<IReadOnlyList<SaleEvent>>> ListAsync(
-        SharedAnswer<IReadOnlyList<SaleEvent>> answer, EventLedger ledger, CancellationToken cancellationToken) =>
-        answer.GetAsync(() => ledger.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
+        SharedAnswer<IReadOnlyList<SaleEvent>> answer, EventDefinitions definitions, CancellationToken cancellationToken) =>
+        answer.GetAsync(() => definitions.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
         await ledger.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();

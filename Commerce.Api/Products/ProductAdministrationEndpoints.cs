@@ -11,7 +11,7 @@ static class ProductAdministrationEndpoints
 {
     public static void MapProductAdministration(this IEndpointRouteBuilder app)
     {
-        var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
         products.MapGet("/", ListAsync);
         products.MapPost("/", CreateAsync);
         products.MapGet("/{id:long}", FindAsync);
@@ -36,10 +36,10 @@ static class ProductAdministrationEndpoints
         await products.FindAsync(id, cancellationToken) is { } product ? TypedResults.Ok(product) : OrderProblems.ProductNotFound.ToResult();
 
     static async Task<Results<Ok<Product>, ProblemResult>> ChangeAsync(
-        long id, ProductChange change, ProductAdministration products, CancellationToken cancellationToken)
+        long id, IfMatch ifMatch, ProductChange change, ProductAdministration products, CancellationToken cancellationToken)
     {
         if (change.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        return TypedResults.Ok(await products.ChangeAsync(id, change, cancellationToken));
+        return TypedResults.Ok(await products.ChangeAsync(id, change, ifMatch.Versions, cancellationToken));
     }
 
     static async Task<Results<Ok<Product>, ProblemResult>> AdjustAsync(

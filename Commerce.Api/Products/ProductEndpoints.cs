@@ -20,8 +20,8 @@ static class ProductEndpoints
         answer.GetAsync(async () => await SummarizeAsync(await products.ListOnSaleAsync(CancellationToken.None), gate), cancellationToken);
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
-        long id, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
-        await products.FindAsync(id, cancellationToken) is { OnSale: true } product
+        long id, InventoryLedger inventory, InventoryGate gate, CancellationToken cancellationToken) =>
+        await inventory.FindAsync(id, cancellationToken) is { OnSale: true } product
             ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
             : OrderProblems.ProductNotFound.ToResult();
 

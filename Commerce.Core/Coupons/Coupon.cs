@@ -1,3 +1,5 @@
+using Commerce.Core.Catalog;
+
 namespace Commerce.Core.Coupons;
 
 /// <summary>A coupon as the ledger has it.</summary>
@@ -7,7 +9,7 @@ namespace Commerce.Core.Coupons;
 /// <param name="GateEpoch">How often the gate in Redis was claimed for opening; 0: never.</param>
 public sealed record Coupon(
     long Id, string Name, long Discount, int TotalQuantity, int IssuedQuantity,
-    DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch)
+    DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch) : IVersioned
 {
     /// <summary>How long after its end a coupon's gate is kept. More than clocks differ: after it nobody needs to ask the gate whether it is over.</summary>
     public static readonly TimeSpan GateKept = TimeSpan.FromHours(1);

@@ -1,4 +1,4 @@
-using Commerce.Core.Database;
+using Commerce.Core.Catalog;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
@@ -29,7 +29,7 @@ public sealed record CouponDefinition(string Name, long Discount, int TotalQuant
 }
 
 /// <summary>Changes coupons. The ledger is changed first; the gate follows at once, or, where Redis is away, as soon as it is back.</summary>
-public sealed class CouponAdministration(Ledger ledger, CouponLedger coupons, CouponGate gate)
+public sealed class CouponAdministration(CouponDefinitions definitions, CouponLedger coupons, CouponGate gate)
 {
     /// <summary>A smaller total than before.</summary>
     public static readonly Problem CannotShrink = new(409, "coupon-cannot-shrink", "The total quantity of a coupon can only grow. Cancel it instead.");
@@ -38,47 +38,32 @@ public sealed class CouponAdministration(Ledger ledger, CouponLedger coupons, Co
     public static readonly Problem TooMany = new(409, "coupon-too-large", "A coupon has 100,000,000 pieces at most.");
 
     /// <summary>Creates a coupon; its gate opens with the first request.</summary>
-    public async Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken)
-    {
-        var id = await ledger.TransactAsync(async transaction =>
-        {
-            await transaction.ExecuteAsync("""
-                INSERT INTO coupon (name, discount, total_quantity, starts_at, ends_at)
-                VALUES (@Name, @Discount, @TotalQuantity, @StartsAt, @EndsAt)
-                """, Columns(definition));
-            return await transaction.SingleAsync<long>("SELECT LAST_INSERT_ID()");
-        }, cancellationToken);
-        return (await coupons.FindAsync(id, cancellationToken))!;
-    }
+    public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) => definitions.CreateAsync(definition, cancellationToken);
 
     /// <summary>Replaces name, discount, quantity and window.</summary>
-    /// <exception cref="ProblemException">There is no such coupon, or it would shrink.</exception>
-    public Task<Coupon> ChangeAsync(long id, CouponDefinition definition, CancellationToken cancellationToken) =>
-        UpdateAsync(id, """
-            UPDATE coupon SET name = @Name, discount = @Discount, total_quantity = @TotalQuantity, starts_at = @StartsAt, ends_at = @EndsAt,
-                              version = version + 1
-            WHERE id = @id AND total_quantity <= @TotalQuantity
-            """, Columns(definition), CannotShrink, cancellationToken);
+    /// <exception cref="ProblemException">There is no such coupon, or it has none of these versions, or it would shrink.</exception>
+    public async Task<Coupon> ChangeAsync(long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
+        await FollowAsync(await definitions.ChangeAsync(id, definition, versions, cancellationToken), CannotShrink);
 
     /// <summary>Adds to the total quantity.</summary>
     /// <exception cref="ProblemException">There is no such coupon, or it would be too large.</exception>
-    public Task<Coupon> AddStockAsync(long id, int delta, CancellationToken cancellationToken) =>
-        UpdateAsync(id, "UPDATE coupon SET total_quantity = total_quantity + @delta, version = version + 1 WHERE id = @id AND total_quantity <= @most - @delta",
-            new { delta, most = CouponDefinition.Most }, TooMany, cancellationToken);
+    public async Task<Coupon> AddStockAsync(long id, int delta, CancellationToken cancellationToken) =>
+        await FollowAsync(await definitions.AddQuantityAsync(id, delta, cancellationToken), TooMany);
 
     /// <summary>From now on nobody gets it; who has it keeps it.</summary>
     /// <exception cref="ProblemException">There is no such coupon.</exception>
-    public Task<Coupon> CancelAsync(long id, CancellationToken cancellationToken) =>
-        UpdateAsync(id, "UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { }, CouponProblems.NotFound, cancellationToken);
-
-    /// <param name="refusal">Where the coupon is there, but was not changed.</param>
-    async Task<Coupon> UpdateAsync(long id, string sql, object values, Problem refusal, CancellationToken cancellationToken)
+    public async Task<Coupon> CancelAsync(long id, CancellationToken cancellationToken)
     {
-        var parameters = new Dapper.DynamicParameters(values);
-        parameters.Add("id", id);
-        var changed = await ledger.ExecuteAsync(sql, parameters, cancellationToken) == 1;
-        var coupon = await coupons.FindAsync(id, cancellationToken) ?? throw new ProblemException(CouponProblems.NotFound);
-        if (!changed) throw new ProblemException(refusal);
+        var cancelled = await coupons.CancelAsync(id, cancellationToken);
+        return await FollowAsync((await definitions.FindAsync(id, cancellationToken), cancelled), CouponProblems.NotFound);
+    }
+
+    /// <param name="change">The coupon, null where it is not there; and whether it was changed.</param>
+    /// <param name="refusal">Where it is there, but was not changed.</param>
+    async Task<Coupon> FollowAsync((Coupon? Coupon, bool Changed) change, Problem refusal)
+    {
+        var coupon = change.Coupon ?? throw new ProblemException(CouponProblems.NotFound);
+        if (!change.Changed) throw new ProblemException(refusal);
         try
         {
             await gate.FollowAsync(coupon);
@@ -90,7 +75,4 @@ public sealed class CouponAdministration(Ledger ledger, CouponLedger coupons, Co
 
         return coupon;
     }
-
-    static object Columns(CouponDefinition d) =>
-        new { d.Name, d.Discount, d.TotalQuantity, StartsAt = d.StartsAt.UtcDateTime, EndsAt = d.EndsAt.UtcDateTime };
 }

@@ -18,16 +18,9 @@ public sealed partial class CouponLedger(Ledger ledger, ILogger<CouponLedger> lo
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) =>
         ledger.SingleAsync<Coupon>($"SELECT {Coupon.Columns} FROM coupon WHERE id = @id", new { id }, cancellationToken);
 
-    /// <summary>The newest coupons, at most 200, before the one with the id <paramref name="before"/>.</summary>
-    public Task<IReadOnlyList<Coupon>> ListAsync(long? before, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<Coupon>(
-            $"SELECT {Coupon.Columns} FROM coupon WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT 200", new { before }, cancellationToken);
-
-    /// <summary>What there is to be had, now or later, and then what is over; the newest first, at most 200.</summary>
-    public Task<IReadOnlyList<Coupon>> ListPublicAsync(CancellationToken cancellationToken) =>
-        ledger.QueryAsync<Coupon>($"""
-            SELECT {Coupon.Columns} FROM coupon WHERE status IN ('ACTIVE', 'WAITING') ORDER BY ends_at > UTC_TIMESTAMP(6) DESC, id DESC LIMIT 200
-            """, null, cancellationToken);
+    /// <summary>Ends the giving out of a coupon; those who have one keep it. False where there is none.</summary>
+    public async Task<bool> CancelAsync(long id, CancellationToken cancellationToken) =>
+        await ledger.ExecuteAsync("UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { id }, cancellationToken) == 1;
 
     /// <summary>The coupons whose gate may be wanted: not over for longer than <see cref="Coupon.GateKept"/>.</summary>
     public Task<IReadOnlyList<Coupon>> ListGatedAsync(CancellationToken cancellationToken) =>

@@ -41,8 +41,8 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
     /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or a lock wait time-out the whole work
     /// runs again, so it may touch nothing but the transaction. Nothing external is called inside.
     /// </summary>
-    public async Task<T> TransactAsync<T>(Func<Statements, Task<T>> work, CancellationToken cancellationToken) =>
-        await _conflicts.ExecuteAsync(
+    public Task<T> TransactAsync<T>(Func<Statements, Task<T>> work, CancellationToken cancellationToken) =>
+        RepeatOnConflictAsync(
             async token =>
             {
                 await using var connection = await source.OpenConnectionAsync(token);
@@ -52,6 +52,10 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
                 return result;
             },
             cancellationToken);
+
+    /// <summary>Runs <paramref name="work"/>, a whole transaction, again after a deadlock or a lock wait time-out.</summary>
+    internal async Task<T> RepeatOnConflictAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
+        await _conflicts.ExecuteAsync(async token => await work(token), cancellationToken);
 
     /// <summary>As <see cref="TransactAsync"/>, but commits only where <paramref name="work"/> returns true.</summary>
     public async Task<bool> TryTransactAsync(Func<Statements, Task<bool>> work, CancellationToken cancellationToken)
@@ -79,9 +83,9 @@ public sealed class Ledger(DbDataSource source, LedgerOptions options, TimeProvi
         }
     }
 
-    // MySQL rolled the transaction back, so that the other one could go on.
+    // MySQL rolled the transaction back, so that the other one could go on. EF Core puts an exception of its own around it.
     static bool IsConflict(Exception exception) =>
-        exception is DbException e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
+        (exception as DbException ?? exception.InnerException as DbException) is { } e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
 
     sealed class RolledBackException : Exception;
 }

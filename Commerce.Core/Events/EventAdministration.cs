@@ -1,25 +1,31 @@
+using Commerce.Core.Catalog;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 
 /// <summary>Changes events. The ledger is changed first; Redis follows at once, or, where it is away, as soon as it is back.</summary>
-public sealed class EventAdministration(EventLedger ledger, EventOpener opener)
+public sealed class EventAdministration(EventDefinitions definitions, EventLedger ledger, EventOpener opener)
 {
     /// <summary>Creates an event.</summary>
     /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event.</exception>
     public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) =>
-        await FollowAsync(await ledger.CreateAsync(definition, cancellationToken), cancellationToken);
+        await FollowAsync(
+            await definitions.CreateAsync(definition, (sale, id) => EventLedger.PlanAsync(sale, id, definition), cancellationToken), cancellationToken);
 
     /// <summary>Replaces all that an event is; without a time it becomes a draft.</summary>
-    /// <exception cref="ProblemException">There is no such event, or it is not waiting any more; or its coupons or products cannot be linked.</exception>
-    public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => ledger.ChangeAsync(id, definition, cancellationToken), _ => EventProblems.NotSchedulable, null, cancellationToken);
+    /// <exception cref="ProblemException">
+    /// There is no such event, or it has none of these versions, or is not waiting any more; or its coupons or products cannot be linked.
+    /// </exception>
+    public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            id, () => definitions.ChangeAsync(id, definition, versions, sale => EventLedger.PlanAsync(sale, id, definition), cancellationToken),
+            _ => EventProblems.NotFound, null, cancellationToken);
 
     /// <summary>Lets an event open at another time.</summary>
     /// <exception cref="ProblemException">There is no such event, it is not waiting any more, or it would close before it opens.</exception>
     public Task<SaleEvent> ScheduleAsync(long id, EventTimes times, CancellationToken cancellationToken) =>
         ChangeAsync(
-            id, () => ledger.ScheduleAsync(id, times, cancellationToken),
+            id, () => definitions.ScheduleAsync(id, times, sale => EventLedger.PlanAsync(sale, id, links: null), cancellationToken),
             found => found.Status is EventStatus.Draft or EventStatus.Pending ? EventProblems.ClosesTooEarly : EventProblems.NotSchedulable, null, cancellationToken);
 
     /// <summary>Lets an event not open, or ends one that is open.</summary>
@@ -40,13 +46,13 @@ public sealed class EventAdministration(EventLedger ledger, EventOpener opener)
     async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, Problem> refusal, string? already, CancellationToken cancellationToken)
     {
         if (await change()) return await FollowAsync(id, cancellationToken);
-        var found = await ledger.FindAsync(id, cancellationToken) ?? throw new ProblemException(EventProblems.NotFound);
+        var found = await definitions.FindAsync(id, cancellationToken) ?? throw new ProblemException(EventProblems.NotFound);
         return found.Status == already ? found : throw new ProblemException(refusal(found));
     }
 
     async Task<SaleEvent> FollowAsync(long id, CancellationToken cancellationToken)
     {
         await opener.FollowAsync([id], cancellationToken);
-        return (await ledger.FindAsync(id, cancellationToken))!;
+        return (await definitions.FindAsync(id, cancellationToken))!;
     }
 }

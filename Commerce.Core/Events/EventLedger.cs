@@ -16,7 +16,7 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
 {
     // GROUP_CONCAT ends after 1024 characters; 50 ids of 19 digits have 999.
     const string Select = """
-        SELECT id AS Id, name AS Name, opens_at AS OpensAt, closes_at AS ClosesAt, status AS Status, opened_at AS OpenedAt, closed_at AS ClosedAt,
+        SELECT id AS Id, name AS Name, opens_at AS OpensAt, closes_at AS ClosesAt, status AS Status, opened_at AS OpenedAt, closed_at AS ClosedAt, version AS Version,
                (SELECT GROUP_CONCAT(coupon_id ORDER BY coupon_id) FROM event_coupon c WHERE c.event_id = e.id) AS CouponIds,
                (SELECT GROUP_CONCAT(product_id ORDER BY product_id) FROM event_product p WHERE p.event_id = e.id) AS ProductIds
         FROM event e
@@ -42,51 +42,19 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
     public async Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) =>
         (await ledger.SingleAsync<Row>($"{Select} WHERE id = @id", new { id }, cancellationToken))?.ToEvent();
 
-    /// <summary>The events that are not over, then those that are; the newest first, at most 200.</summary>
-    public async Task<IReadOnlyList<SaleEvent>> ListAsync(bool drafts, CancellationToken cancellationToken) =>
-        [.. (await ledger.QueryAsync<Row>($"""
-            {Select} WHERE @drafts OR status <> 'DRAFT' ORDER BY status IN ('DRAFT', 'PENDING', 'OPEN') DESC, id DESC LIMIT 200
-            """, new { drafts }, cancellationToken))
-            .Select(row => row.ToEvent())];
-
-    /// <summary>Creates an event: pending where it has a time, else a draft.</summary>
-    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event that is not over.</exception>
-    public Task<long> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) => ledger.TransactAsync(async transaction =>
+    /// <summary>
+    /// Makes the plan of an event whose definition was just written: pending where it has a time, else a draft; with the coupons and products that are
+    /// given. The definition raised its version.
+    /// </summary>
+    /// <param name="links">Null: its coupons and products stay.</param>
+    /// <exception cref="ProblemException">It is not a draft or pending any more; or a coupon or product is not there, or belongs to another event that is not over.</exception>
+    public static async Task PlanAsync(Statements transaction, long id, EventDefinition? links)
     {
-        await transaction.ExecuteAsync(
-            "INSERT INTO event (name, opens_at, closes_at, status) VALUES (@Name, @opensAt, @closesAt, @status)",
-            new
-            {
-                definition.Name, opensAt = EventTimes.ToLedger(definition.OpensAt), closesAt = EventTimes.ToLedger(definition.ClosesAt),
-                status = definition.OpensAt is null ? EventStatus.Draft : EventStatus.Pending,
-            });
-        var id = await transaction.SingleAsync<long>("SELECT LAST_INSERT_ID()");
-        await LinkAsync(transaction, id, definition);
-        return id;
-    }, cancellationToken);
-
-    /// <summary>Replaces all that an event is; false where it is not there, or not a draft or pending any more.</summary>
-    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event that is not over.</exception>
-    public Task<bool> ChangeAsync(long id, EventDefinition definition, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
-    {
-        if (await transaction.ExecuteAsync("""
-            UPDATE event SET name = @Name, opens_at = @opensAt, closes_at = @closesAt, status = @status, version = version + 1
-            WHERE id = @id AND status IN ('DRAFT', 'PENDING')
-            """, new
-            {
-                id, definition.Name, opensAt = EventTimes.ToLedger(definition.OpensAt), closesAt = EventTimes.ToLedger(definition.ClosesAt),
-                status = definition.OpensAt is null ? EventStatus.Draft : EventStatus.Pending,
-            }) == 0) return false;
-        await LinkAsync(transaction, id, definition);
-        return true;
-    }, cancellationToken);
-
-    /// <summary>Sets the opening, and the closing where one is given; false where the event cannot have these times (any more).</summary>
-    public async Task<bool> ScheduleAsync(long id, EventTimes times, CancellationToken cancellationToken) =>
-        await ledger.ExecuteAsync("""
-            UPDATE event SET opens_at = @opensAt, closes_at = COALESCE(@closesAt, closes_at), status = 'PENDING', version = version + 1
-            WHERE id = @id AND status IN ('DRAFT', 'PENDING') AND (COALESCE(@closesAt, closes_at) > @opensAt OR COALESCE(@closesAt, closes_at) IS NULL)
-            """, new { id, opensAt = EventTimes.ToLedger(times.OpensAt), closesAt = EventTimes.ToLedger(times.ClosesAt) }, cancellationToken) == 1;
+        if (await transaction.ExecuteAsync(
+                "UPDATE event SET status = IF(opens_at IS NULL, 'DRAFT', 'PENDING') WHERE id = @id AND status IN ('DRAFT', 'PENDING')", new { id }) == 0)
+            throw new ProblemException(EventProblems.NotSchedulable);
+        if (links is not null) await LinkAsync(transaction, id, links);
+    }
 
     /// <summary>Cancels an event that is not over; its coupons cannot be had any more, unless another event takes them over. False where there is nothing to cancel.</summary>
     public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => ledger.TryTransactAsync(async transaction =>
@@ -245,10 +213,11 @@ public sealed class EventLedger(Ledger ledger, Failpoints failpoints)
         public string Status { get; init; } = "";
         public DateTime? OpenedAt { get; init; }
         public DateTime? ClosedAt { get; init; }
+        public int Version { get; init; }
         public string? CouponIds { get; init; }
         public string? ProductIds { get; init; }
 
-        public SaleEvent ToEvent() => new(Id, Name, OpensAt, ClosesAt, Status, Ids(CouponIds), Ids(ProductIds), OpenedAt, ClosedAt);
+        public SaleEvent ToEvent() => new(Id, Name, OpensAt, ClosesAt, Status, Ids(CouponIds), Ids(ProductIds), OpenedAt, ClosedAt, Version);
 
         static long[] Ids(string? list) => list is null ? [] : [.. list.Split(',').Select(id => long.Parse(id, CultureInfo.InvariantCulture))];
     }

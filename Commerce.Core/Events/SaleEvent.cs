@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commerce.Core.Catalog;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
@@ -35,7 +36,7 @@ public static class OpenedBy
 /// <param name="ProductIds">In ascending order.</param>
 public sealed record SaleEvent(
     long Id, string Name, DateTime? OpensAt, DateTime? ClosesAt, string Status, IReadOnlyList<long> CouponIds, IReadOnlyList<long> ProductIds,
-    DateTime? OpenedAt, DateTime? ClosedAt);
+    DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
 
 /// <summary>What an administrator says an event is.</summary>
 /// <param name="Name">1 to 200 characters.</param>

@@ -16,6 +16,20 @@ public sealed class InventoryLedger(Ledger ledger)
     /// <inheritdoc cref="LockEpoch"/>
     public static Task<int> LockEpochAsync(Statements transaction) => transaction.SingleAsync<int>(LockEpoch);
 
+    /// <summary>One product, on sale or not; null where there is none.</summary>
+    public Task<Product?> FindAsync(long productId, CancellationToken cancellationToken) =>
+        ledger.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @productId", new { productId }, cancellationToken);
+
+    /// <summary>Gives a new product its first stock. Returns the epoch under which the gate may load it.</summary>
+    public static async Task<int> OpenStockAsync(Statements transaction, long productId, int stock)
+    {
+        await transaction.ExecuteAsync("""
+            UPDATE product SET stock = @stock WHERE id = @productId;
+            INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, 'opening', @stock, 'OPENING')
+            """, new { stock, productId });
+        return await LockEpochAsync(transaction);
+    }
+
     /// <summary>The epoch of the gate now. 0: it was never open.</summary>
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
         ledger.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);

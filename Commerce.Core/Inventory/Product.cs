@@ -1,3 +1,4 @@
+using Commerce.Core.Catalog;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
@@ -5,10 +6,11 @@ namespace Commerce.Core.Inventory;
 /// <summary>A product as the ledger has it.</summary>
 /// <param name="Price">Whole KRW.</param>
 /// <param name="Stock">Pieces that are not sold, held ones included.</param>
-public sealed record Product(long Id, string Name, long Price, int Stock, bool OnSale)
+/// <param name="Version">Of all but the stock.</param>
+public sealed record Product(long Id, string Name, long Price, int Stock, bool OnSale, int Version) : IVersioned
 {
     /// <summary>The columns of a product under the names of this record.</summary>
-    public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale";
+    public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale, version AS Version";
 }
 
 /// <summary>What an administrator says a new product is.</summary>

@@ -1,3 +1,4 @@
+using Commerce.Core.Catalog;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
@@ -8,7 +9,8 @@ namespace Commerce.Core.Inventory;
 /// Changes products and their stock, in the ledger and in the gate. Whatever dies in between leaves the gate with less than there is, never with
 /// more; the reconciler finds it.
 /// </summary>
-public sealed class ProductAdministration(Ledger ledger, InventoryLedger inventory, InventoryGate gate, TimeProvider clock)
+public sealed class ProductAdministration(
+    ProductDefinitions definitions, Ledger ledger, InventoryLedger inventory, InventoryGate gate, TimeProvider clock)
 {
     /// <summary>More is to be taken away than is free.</summary>
     public static readonly Problem StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
@@ -22,17 +24,13 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
     static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>The products that are on sale, the newest first, at most 200.</summary>
-    public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) =>
-        ledger.QueryAsync<Product>($"SELECT {Product.Columns} FROM product WHERE on_sale ORDER BY id DESC LIMIT 200", null, cancellationToken);
+    public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) => definitions.ListOnSaleAsync(cancellationToken);
 
     /// <summary>The newest products, on sale or not, at most 200, before the one with the id <paramref name="before"/>.</summary>
-    public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<Product>(
-            $"SELECT {Product.Columns} FROM product WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT 200", new { before }, cancellationToken);
+    public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) => definitions.ListAsync(before, cancellationToken);
 
     /// <summary>One product, on sale or not; null where there is none.</summary>
-    public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>
-        ledger.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @id", new { id }, cancellationToken);
+    public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) => definitions.FindAsync(id, cancellationToken);
 
     /// <summary>The changes of a product's stock, newest first.</summary>
     public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int most, CancellationToken cancellationToken) =>
@@ -44,16 +42,8 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
     /// <summary>Creates a product.</summary>
     public async Task<Product> CreateAsync(ProductDefinition definition, CancellationToken cancellationToken)
     {
-        var (id, epoch) = await ledger.TransactAsync(async transaction =>
-        {
-            await transaction.ExecuteAsync(
-                "INSERT INTO product (name, price, stock, on_sale) VALUES (@Name, @Price, @Stock, @OnSale)", definition);
-            var created = await transaction.SingleAsync<long>("SELECT LAST_INSERT_ID()");
-            await transaction.ExecuteAsync(
-                "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@created, 'opening', @Stock, 'OPENING')",
-                new { created, definition.Stock });
-            return (created, await InventoryLedger.LockEpochAsync(transaction));
-        }, cancellationToken);
+        var (id, epoch) = await definitions.CreateAsync(
+            definition, (sale, created) => InventoryLedger.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
         try
         {
             await gate.LoadAsync(epoch, id, definition.Stock);
@@ -63,17 +53,13 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
             // The first order loads it.
         }
 
-        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale);
+        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, Version: 1);
     }
 
     /// <summary>Replaces name, price and whether it is on sale.</summary>
-    /// <exception cref="ProblemException">There is no such product.</exception>
-    public async Task<Product> ChangeAsync(long id, ProductChange change, CancellationToken cancellationToken)
-    {
-        await ledger.ExecuteAsync("UPDATE product SET name = @Name, price = @Price, on_sale = @OnSale WHERE id = @id",
-            new { change.Name, change.Price, change.OnSale, id }, cancellationToken);
-        return await FindAsync(id, cancellationToken) ?? throw new ProblemException(OrderProblems.ProductNotFound);
-    }
+    /// <exception cref="ProblemException">There is no such product, or it has none of these versions.</exception>
+    public async Task<Product> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
+        await definitions.ChangeAsync(id, change, versions, cancellationToken) ?? throw new ProblemException(OrderProblems.ProductNotFound);
 
     /// <summary>Adds pieces to the stock, or takes some away that are not held.</summary>
     /// <param name="delta">Not 0.</param>
@@ -81,7 +67,7 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
     /// <exception cref="ProblemException">There is no such product, or so many are not free, or the stock would be too large, or the gate is closed.</exception>
     public async Task<Product> AdjustAsync(long id, int delta, string reason, string by, CancellationToken cancellationToken)
     {
-        if (await FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
+        if (await inventory.FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
         // Before the change: a product that is loaded after it would be counted with it, and the change added once more.
         if ((await gate.ListAvailableAsync([id]))[0] is null) await inventory.LoadAsync(gate, id, cancellationToken);
         var epoch = 0;
@@ -119,7 +105,7 @@ public sealed class ProductAdministration(Ledger ledger, InventoryLedger invento
         }
 
         if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
-        return (await FindAsync(id, cancellationToken))!;
+        return (await inventory.FindAsync(id, cancellationToken))!;
     }
 }
 

@@ -48,6 +48,9 @@ public static class SqlSpan
             word = NextWord(ref text);
         if (marker is not null)
             word = NextWord(ref text);
+        // A subquery in place of the table: its own is meant.
+        if (word.Equals("SELECT", StringComparison.OrdinalIgnoreCase))
+            return Summary($"SELECT {text}");
         return word.IsEmpty ? verb : $"{verb} {word.Trim('`')}";
     }
 

@@ -71,7 +71,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
         using var changed = await ChangeAsync(purchase.Product.Id, new { name = "renamed", price = 15_000, onSale = true });
 
         Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
-        var expected = purchase.Product with { Name = "renamed", Price = 15_000 };
+        var expected = purchase.Product with { Name = "renamed", Price = 15_000, Version = 2 };
         Assert.Equal(expected, await changed.Content.ReadFromJsonAsync<Product>(Cancelled));
         Assert.Equal(expected, await Stack.Admin.GetFromJsonAsync<Product>($"/api/admin/products/{expected.Id}", Cancelled));
         Assert.Equal(15_000, (await purchase.User.PlaceAsync(expected.Id)).TotalAmount);

@@ -92,6 +92,7 @@ public sealed partial class TelemetryTests
     [InlineData("INSERT IGNORE INTO inbox (a) VALUES (1)", "INSERT inbox")]
     [InlineData("update product set stock = stock - 1", "UPDATE product")]
     [InlineData("DELETE FROM idempotency LIMIT 10", "DELETE idempotency")]
+    [InlineData("SELECT `p`.`id` FROM (\n SELECT * FROM product\n) AS `p`", "SELECT product")]
     [InlineData("SELECT 1", "SELECT")]
     [InlineData("commit", "COMMIT")]
     [InlineData("  ", "")]

@@ -1,0 +1,36 @@
+using System.Globalization;
+using Commerce.Core.Catalog;
+using Commerce.ServiceDefaults;
+using Microsoft.Net.Http.Headers;
+
+namespace Commerce.Api;
+
+/// <summary>Which versions a change is meant for, as the header If-Match says.</summary>
+/// <param name="Versions">Null: the change is meant for any.</param>
+sealed record IfMatch(IReadOnlyCollection<int>? Versions)
+{
+    /// <summary>Reads the header. A weak tag, or one that is not ours, is no version that anything has.</summary>
+    /// <exception cref="ProblemException">There is something else in it.</exception>
+    public static ValueTask<IfMatch> BindAsync(HttpContext context)
+    {
+        var header = context.Request.Headers.IfMatch;
+        if (header.Count == 0) return new(new IfMatch((int[]?)null));
+        if (!EntityTagHeaderValue.TryParseStrictList(header, out var tags))
+            throw new ProblemException(CommonProblems.Validation, "If-Match: the ETag of an earlier answer, with its quotes, or *.");
+        return new(new IfMatch(tags.Contains(EntityTagHeaderValue.Any)
+            ? null
+            : [.. tags.Where(tag => !tag.IsWeak).Select(tag => int.TryParse(tag.Tag.AsSpan().Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0)]));
+    }
+}
+
+static class ETags
+{
+    /// <summary>Answers with one thing carry its version as their ETag.</summary>
+    public static RouteGroupBuilder WithETags(this RouteGroupBuilder group) => group.AddEndpointFilter(async (invocation, next) =>
+    {
+        var result = await next(invocation);
+        if ((result is INestedHttpResult nested ? nested.Result : result) is IValueHttpResult { Value: IVersioned { Version: var version } })
+            invocation.HttpContext.Response.Headers.ETag = string.Create(CultureInfo.InvariantCulture, $"\"{version}\"");
+        return result;
+    });
+}

@@ -1,0 +1,60 @@
+using Commerce.Core.Coupons;
+using Commerce.Core.Inventory;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace Commerce.Core.Catalog;
+
+/// <summary>
+/// Products, coupons and events for administrators and for lists. Definitions are written through the tables; all that is read comes from queries, into
+/// which EF Core can write nothing (into what is mapped as a view it would, with ExecuteUpdate). The tables themselves come from SQL migrations.
+/// </summary>
+sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbContext(options)
+{
+    public DbSet<ProductRow> ProductRows => Set<ProductRow>();
+
+    public DbSet<CouponRow> CouponRows => Set<CouponRow>();
+
+    public DbSet<EventRow> EventRows => Set<EventRow>();
+
+    public IQueryable<Product> Products => Set<Product>();
+
+    public IQueryable<Coupon> Coupons => Set<Coupon>();
+
+    public IQueryable<EventView> Events => Set<EventView>();
+
+    public IQueryable<EventCouponView> EventCoupons => Set<EventCouponView>();
+
+    public IQueryable<EventProductView> EventProducts => Set<EventProductView>();
+
+    /// <summary>The ids of all rows of a subquery, with commas between them; null where there are none. At most 1024 characters, which 50 ids of 19 digits fit in.</summary>
+    public static string JoinIds(long id) => throw new NotSupportedException("MySQL does it.");
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>
+        configurationBuilder.Properties<DateTime>().HaveConversion<Utc>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<ProductRow>().ToTable("product");
+        modelBuilder.Entity<CouponRow>().ToTable("coupon");
+        modelBuilder.Entity<EventRow>().ToTable("event");
+        modelBuilder.Entity<Product>().HasNoKey().ToSqlQuery("SELECT * FROM product");
+        modelBuilder.Entity<Coupon>().HasNoKey().ToSqlQuery("SELECT * FROM coupon");
+        modelBuilder.Entity<EventView>().HasNoKey().ToSqlQuery("SELECT * FROM event");
+        modelBuilder.Entity<EventCouponView>().HasNoKey().ToSqlQuery("SELECT * FROM event_coupon");
+        modelBuilder.Entity<EventProductView>().HasNoKey().ToSqlQuery("SELECT * FROM event_product");
+        modelBuilder.HasDbFunction(((Func<long, string>)JoinIds).Method).HasName("GROUP_CONCAT").IsBuiltIn();
+
+        foreach (var entity in modelBuilder.Model.GetEntityTypes())
+        {
+            foreach (var property in entity.GetProperties()) property.SetColumnName(SnakeCase(property.Name));
+            if (entity.FindProperty(nameof(DefinitionRow.Version)) is { } version && entity.GetTableName() is not null) version.IsConcurrencyToken = true;
+        }
+    }
+
+    static string SnakeCase(string name) =>
+        string.Concat(name.Select((c, i) => char.IsUpper(c) ? $"{(i > 0 ? "_" : "")}{char.ToLowerInvariant(c)}" : c.ToString()));
+
+    /// <summary>DATETIME columns hold UTC; the driver hands them out without saying so.</summary>
+    sealed class Utc() : ValueConverter<DateTime, DateTime>(time => time.ToUniversalTime(), time => DateTime.SpecifyKind(time, DateTimeKind.Utc));
+}

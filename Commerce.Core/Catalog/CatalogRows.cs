@@ -1,0 +1,70 @@
+namespace Commerce.Core.Catalog;
+
+/// <summary>
+/// What the catalogue writes of a row: the definition, and its version. The same tables have columns of the sale (stock, what was issued, states, the
+/// gate's epoch); no row here has them, so EF Core cannot write them.
+/// </summary>
+abstract class DefinitionRow
+{
+    public long Id { get; init; }
+
+    public int Version { get; init; } = 1;
+}
+
+sealed class ProductRow : DefinitionRow
+{
+    public required string Name { get; init; }
+
+    public required long Price { get; init; }
+
+    public required bool OnSale { get; init; }
+}
+
+sealed class CouponRow : DefinitionRow
+{
+    public required string Name { get; init; }
+
+    public required long Discount { get; init; }
+
+    public required int TotalQuantity { get; init; }
+
+    public required DateTime StartsAt { get; init; }
+
+    public required DateTime EndsAt { get; init; }
+}
+
+sealed class EventRow : DefinitionRow
+{
+    public required string Name { get; init; }
+
+    public required DateTime? OpensAt { get; init; }
+
+    public required DateTime? ClosesAt { get; init; }
+}
+
+/// <summary>An event as it is read, with what the sale wrote.</summary>
+sealed class EventView
+{
+    public long Id { get; init; }
+    public string Name { get; init; } = "";
+    public DateTime? OpensAt { get; init; }
+    public DateTime? ClosesAt { get; init; }
+    public string Status { get; init; } = "";
+    public DateTime? OpenedAt { get; init; }
+    public DateTime? ClosedAt { get; init; }
+    public int Version { get; init; }
+}
+
+/// <summary>A coupon of an event.</summary>
+sealed class EventCouponView
+{
+    public long EventId { get; init; }
+    public long CouponId { get; init; }
+}
+
+/// <summary>A product of an event.</summary>
+sealed class EventProductView
+{
+    public long EventId { get; init; }
+    public long ProductId { get; init; }
+}

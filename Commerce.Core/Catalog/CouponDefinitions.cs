@@ -1,0 +1,73 @@
+using Commerce.Core.Coupons;
+using Commerce.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Commerce.Core.Catalog;
+
+/// <summary>What coupons are: name, discount, how many there are, their window. Who has them, and whether they can be had, is the sale's.</summary>
+public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock)
+{
+    /// <summary>One coupon, or null.</summary>
+    public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(context => FindAsync(context, id, cancellationToken));
+
+    /// <summary>The newest coupons, at most 200, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<Coupon>> ListAsync(long? before, CancellationToken cancellationToken) =>
+        session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
+            await (before is null ? context.Coupons : context.Coupons.Where(c => c.Id < before)).OrderByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken));
+
+    /// <summary>What there is to be had, now or later, and then what is over; the newest first, at most 200.</summary>
+    public Task<IReadOnlyList<Coupon>> ListPublicAsync(CancellationToken cancellationToken) =>
+        session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
+        {
+            var now = clock.GetUtcNow().UtcDateTime;
+            return await context.Coupons.Where(c => c.Status == "ACTIVE" || c.Status == "WAITING")
+                .OrderByDescending(c => c.EndsAt > now).ThenByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken);
+        });
+
+    /// <summary>Creates a coupon.</summary>
+    public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, _) =>
+        {
+            var row = new CouponRow
+            {
+                Name = definition.Name, Discount = definition.Discount, TotalQuantity = definition.TotalQuantity,
+                StartsAt = definition.StartsAt.UtcDateTime, EndsAt = definition.EndsAt.UtcDateTime,
+            };
+            context.Add(row);
+            await context.SaveChangesAsync(cancellationToken);
+            return (await FindAsync(context, row.Id, cancellationToken))!;
+        }, cancellationToken);
+
+    /// <summary>Replaces name, discount, quantity and window.</summary>
+    /// <returns>The coupon as it is now, null where there is none; and whether it was changed: it does not get smaller.</returns>
+    /// <exception cref="ProblemException">It has none of these versions.</exception>
+    public Task<(Coupon? Coupon, bool Changed)> ChangeAsync(
+        long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, _) =>
+        {
+            var changed = await context.CouponRows.At(id, versions).Where(c => c.TotalQuantity <= definition.TotalQuantity).ExecuteUpdateAsync(row => row
+                .SetProperty(c => c.Name, definition.Name)
+                .SetProperty(c => c.Discount, definition.Discount)
+                .SetProperty(c => c.TotalQuantity, definition.TotalQuantity)
+                .SetProperty(c => c.StartsAt, definition.StartsAt.UtcDateTime)
+                .SetProperty(c => c.EndsAt, definition.EndsAt.UtcDateTime)
+                .SetProperty(c => c.Version, c => c.Version + 1), cancellationToken) == 1;
+            var found = await FindAsync(context, id, cancellationToken);
+            if (!changed && found is not null) Versions.Check(found, versions);
+            return (found, changed);
+        }, cancellationToken);
+
+    /// <summary>Adds to the total quantity, up to <see cref="CouponDefinition.Most"/>.</summary>
+    /// <returns>The coupon as it is now, null where there is none; and whether it was changed.</returns>
+    public Task<(Coupon? Coupon, bool Changed)> AddQuantityAsync(long id, int delta, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, _) =>
+        {
+            var changed = await context.CouponRows.Where(c => c.Id == id && c.TotalQuantity <= CouponDefinition.Most - delta).ExecuteUpdateAsync(row => row
+                .SetProperty(c => c.TotalQuantity, c => c.TotalQuantity + delta)
+                .SetProperty(c => c.Version, c => c.Version + 1), cancellationToken) == 1;
+            return (await FindAsync(context, id, cancellationToken), changed);
+        }, cancellationToken);
+
+    static Task<Coupon?> FindAsync(CatalogDbContext context, long id, CancellationToken cancellationToken) =>
+        context.Coupons.SingleOrDefaultAsync(c => c.Id == id, cancellationToken);
+}

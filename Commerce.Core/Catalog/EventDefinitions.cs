@@ -1,0 +1,90 @@
+using System.Globalization;
+using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Commerce.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Commerce.Core.Catalog;
+
+/// <summary>What events are: name and times. Their states, their coupons and products, and the numbers of their openings are the sale's.</summary>
+public sealed class EventDefinitions(CatalogSession session)
+{
+    /// <summary>One event, or null.</summary>
+    public Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(async context =>
+        (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken))?.ToEvent());
+
+    /// <summary>The events that are not over, then those that are; the newest first, at most 200.</summary>
+    public Task<IReadOnlyList<SaleEvent>> ListAsync(bool drafts, CancellationToken cancellationToken) =>
+        session.ReadAsync<IReadOnlyList<SaleEvent>>(async context =>
+        {
+            var events = drafts ? context.Events : context.Events.Where(e => e.Status != EventStatus.Draft);
+            var rows = await Read(context, events
+                .OrderByDescending(e => e.Status == EventStatus.Draft || e.Status == EventStatus.Pending || e.Status == EventStatus.Open)
+                .ThenByDescending(e => e.Id).Take(200)).ToListAsync(cancellationToken);
+            return [.. rows.Select(row => row.ToEvent())];
+        });
+
+    /// <summary>Creates an event: a draft, until the sale makes a plan of it.</summary>
+    /// <param name="definition">What it is.</param>
+    /// <param name="withinTransaction">What the sale commits with it; gets its id.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<long> CreateAsync(EventDefinition definition, Func<Statements, long, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, sale) =>
+        {
+            var row = new EventRow
+            {
+                Name = definition.Name, OpensAt = EventTimes.ToLedger(definition.OpensAt), ClosesAt = EventTimes.ToLedger(definition.ClosesAt),
+            };
+            context.Add(row);
+            await context.SaveChangesAsync(cancellationToken);
+            await withinTransaction(sale, row.Id);
+            return row.Id;
+        }, cancellationToken);
+
+    /// <summary>Replaces name and times; false where there is no such event.</summary>
+    /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
+    /// <exception cref="ProblemException">It has none of these versions.</exception>
+    public Task<bool> ChangeAsync(
+        long id, EventDefinition definition, IReadOnlyCollection<int>? versions, Func<Statements, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, sale) =>
+        {
+            var (opensAt, closesAt) = (EventTimes.ToLedger(definition.OpensAt), EventTimes.ToLedger(definition.ClosesAt));
+            var changed = await context.EventRows.At(id, versions).ExecuteUpdateAsync(row => row
+                .SetProperty(e => e.Name, definition.Name)
+                .SetProperty(e => e.OpensAt, opensAt)
+                .SetProperty(e => e.ClosesAt, closesAt)
+                .SetProperty(e => e.Version, e => e.Version + 1), cancellationToken) == 1;
+            if (changed) await withinTransaction(sale);
+            else if (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken) is { } found) Versions.Check(found.ToEvent(), versions);
+            return changed;
+        }, cancellationToken);
+
+    /// <summary>Sets the opening, and the closing where one is given; false where there is no such event, or it would close before it opens.</summary>
+    /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
+    public Task<bool> ScheduleAsync(long id, EventTimes times, Func<Statements, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.TransactAsync(async (context, sale) =>
+        {
+            var (opensAt, closesAt) = (EventTimes.ToLedger(times.OpensAt), EventTimes.ToLedger(times.ClosesAt));
+            var changed = await context.EventRows.Where(e => e.Id == id && ((closesAt ?? e.ClosesAt) == null || (closesAt ?? e.ClosesAt) > opensAt))
+                .ExecuteUpdateAsync(row => row
+                    .SetProperty(e => e.OpensAt, opensAt)
+                    .SetProperty(e => e.ClosesAt, e => closesAt ?? e.ClosesAt)
+                    .SetProperty(e => e.Version, e => e.Version + 1), cancellationToken) == 1;
+            if (changed) await withinTransaction(sale);
+            return changed;
+        }, cancellationToken);
+
+    // One statement: a list of events costs one query, and no event is seen with the links of another version.
+    static IQueryable<Found> Read(CatalogDbContext context, IQueryable<EventView> events) => events.Select(e => new Found(
+        e,
+        context.EventCoupons.Where(l => l.EventId == e.Id).Select(l => CatalogDbContext.JoinIds(l.CouponId)).FirstOrDefault(),
+        context.EventProducts.Where(l => l.EventId == e.Id).Select(l => CatalogDbContext.JoinIds(l.ProductId)).FirstOrDefault()));
+
+    sealed record Found(EventView Event, string? CouponIds, string? ProductIds)
+    {
+        public SaleEvent ToEvent() => new(
+            Event.Id, Event.Name, Event.OpensAt, Event.ClosesAt, Event.Status, Ids(CouponIds), Ids(ProductIds), Event.OpenedAt, Event.ClosedAt, Event.Version);
+
+        static long[] Ids(string? list) => list is null ? [] : [.. list.Split(',').Select(id => long.Parse(id, CultureInfo.InvariantCulture)).Order()];
+    }
+}

@@ -1,0 +1,94 @@
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using Commerce.Core.Catalog;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Commerce.Core.Inventory;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+using NetArchTest.Rules;
+
+namespace Commerce.Tests.Unit.Architecture;
+
+/// <summary>EF Core is for the catalogue, the catalogue is for definitions, and the sale is in SQL (docs/decisions/0001).</summary>
+public sealed class CatalogBorderTests
+{
+    const string Catalog = "Commerce.Core.Catalog";
+    const string EntityFramework = "Microsoft.EntityFrameworkCore";
+
+    [Fact]
+    public void Nothing_but_the_catalogue_uses_EF_Core()
+    {
+        var others = Types.InAssembly(typeof(Ledger).Assembly).That().DoNotResideInNamespace(Catalog);
+
+        Assert.Empty(Names(others.ShouldNot().HaveDependencyOnAny(EntityFramework, "Pomelo").GetResult()));
+    }
+
+    [Theory]
+    [InlineData("Commerce.Api")]
+    [InlineData("Commerce.Workers")]
+    [InlineData("Commerce.ServiceDefaults")]
+    public void No_other_project_uses_EF_Core(string project)
+    {
+        // Beside the tests' own folder, where the SDK puts the output of each project.
+        using var file = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
+        using var image = new PEReader(file);
+        var metadata = image.GetMetadataReader();
+
+        Assert.DoesNotContain(metadata.AssemblyReferences.Select(r => metadata.GetString(metadata.GetAssemblyReference(r).Name)),
+            name => name.StartsWith(EntityFramework, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_catalogue_touches_nothing_of_the_sale()
+    {
+        string[] sale =
+        [
+            "Commerce.Core.Idempotency", "Commerce.Core.Messaging", "Commerce.Core.Orders", "Commerce.Core.Outbox", "Commerce.Core.Payments",
+            "Commerce.Core.Redis", "Confluent.Kafka", "Dapper", "StackExchange.Redis", typeof(CouponGate).FullName!, typeof(CouponLedger).FullName!,
+            typeof(EventLedger).FullName!, typeof(EventOpener).FullName!, typeof(InventoryGate).FullName!, typeof(InventoryLedger).FullName!,
+        ];
+
+        Assert.Empty(Names(Types.InAssembly(typeof(Ledger).Assembly).That().ResideInNamespace(Catalog).ShouldNot().HaveDependencyOnAny(sale).GetResult()));
+    }
+
+    [Fact]
+    public void EF_Core_can_write_the_columns_of_definitions_and_no_others()
+    {
+        using var context = Context();
+        var written = context.Model.GetEntityTypes().Where(e => e.GetTableName() is not null)
+            .ToDictionary(e => e.GetTableName()!, e => e.GetProperties().Select(p => p.GetColumnName(StoreObjectIdentifier.Table(e.GetTableName()!))!).Order());
+
+        Assert.Equal(new()
+        {
+            ["coupon"] = ["discount", "ends_at", "id", "name", "starts_at", "total_quantity", "version"],
+            ["event"] = ["closes_at", "id", "name", "opens_at", "version"],
+            ["product"] = ["id", "name", "on_sale", "price", "version"],
+        }, written.ToDictionary(t => t.Key, t => t.Value.ToArray()));
+    }
+
+    [Fact]
+    public async Task EF_Core_refuses_to_write_what_the_sale_writes()
+    {
+        await using var context = Context();
+
+        Assert.Throws<InvalidOperationException>(() => context.Add(new Product(1, "lamp", 1, 1, true, 1)));
+        await ShouldBeRefusedAsync(() => context.Products.ExecuteUpdateAsync(row => row.SetProperty(p => p.Stock, 0)));
+        await ShouldBeRefusedAsync(() => context.Coupons.ExecuteUpdateAsync(row => row.SetProperty(c => c.IssuedQuantity, 0)));
+        await ShouldBeRefusedAsync(() => context.Events.ExecuteUpdateAsync(row => row.SetProperty(e => e.Status, EventStatus.Open)));
+        await ShouldBeRefusedAsync(() => context.EventCoupons.ExecuteDeleteAsync());
+
+        async Task ShouldBeRefusedAsync(Func<Task> write)
+        {
+            var refusal = await Assert.ThrowsAsync<InvalidOperationException>(write);
+            Assert.Contains("could not be translated", refusal.Message, StringComparison.Ordinal);
+        }
+    }
+
+    // No server is asked: nobody listens there.
+    static CatalogDbContext Context() => new(new DbContextOptionsBuilder<CatalogDbContext>()
+        .UseMySql("Server=127.0.0.1;Port=1;User ID=nobody", ServerVersion.Parse("8.0.30-mysql")).Options);
+
+    static IEnumerable<string?> Names(NetArchTest.Rules.TestResult result) => result.FailingTypes?.Select(type => type.FullName) ?? [];
+}
