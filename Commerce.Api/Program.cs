@@ -24,6 +24,7 @@ builder.AddLimits();
 builder.AddPublicAddress();
 builder.Services.AddSingleton(typeof(SharedAnswer<>));
 builder.AddContract();
+builder.AddPage();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
@@ -40,6 +41,7 @@ app.MapDevelopmentTokens();
 
 var routes = app.MapRoutes();
 routes.MapOpenApi().AllowAnonymous();
+routes.MapPage();
 routes.MapCoupons();
 routes.MapCouponAdministration();
 routes.MapEvents();
