@@ -4,16 +4,14 @@ using Microsoft.Extensions.Configuration;
 var builder = DistributedApplication.CreateBuilder(args);
 builder.UseNativeServersWithoutContainers().RunProjectsAsPrograms();
 
-// A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
-var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
-var redis = builder.AddRedis("redis");
-var kafka = builder.AddKafka("kafka");
-var commerce = mysql.AddDatabase("commerce");
-
 // Between runs the database and the sandbox's ledger stay; tests start from nothing.
 var keep = builder.Configuration.GetValue("Data:Keep", true);
-if (keep) mysql.WithDataVolume("commerce-mysql");
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
+
+// A connection string of the same name (ConnectionStrings:commerce, redis, kafka) is an external server in the container's place.
+var commerce = builder.AddExternal("commerce") ?? AddLedger(keep);
+var redis = builder.AddExternal("redis") ?? builder.AddRedis("redis");
+var kafka = builder.AddExternal("kafka") ?? builder.AddKafka("kafka");
 
 // The schema and the topics, before anybody needs them; with something to try things on, unless it is deployed.
 var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
@@ -79,4 +77,15 @@ if (builder.ExecutionContext.IsRunMode)
     api.WithDeveloperCommands(reset, sandboxLedger, workers.Resource, sandbox.Resource);
 }
 
+// ./commerce publish writes all this, behind a proxy, as a compose file for a machine at EC2.
+builder.AddComposeMachine("ec2");
+
 builder.Build().Run();
+
+IResourceBuilder<IResourceWithConnectionString> AddLedger(bool keep)
+{
+    // A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
+    var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
+    if (keep) mysql.WithDataVolume("commerce-mysql");
+    return mysql.AddDatabase("commerce");
+}

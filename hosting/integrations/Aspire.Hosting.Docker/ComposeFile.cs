@@ -16,8 +16,6 @@ namespace Aspire.Hosting.Docker.Resources
         public Dictionary<string, Service> Services { get; set; } = [];
         public Dictionary<string, Network> Networks { get; set; } = [];
         public Dictionary<string, Volume> Volumes { get; set; } = [];
-        public Dictionary<string, Secret> Secrets { get; set; } = [];
-        public Dictionary<string, Config> Configs { get; set; } = [];
 
         public ComposeFile AddNetwork(Network network)
         {
@@ -34,12 +32,6 @@ namespace Aspire.Hosting.Docker.Resources
         public ComposeFile AddVolume(Volume volume)
         {
             Volumes[volume.Name] = volume;
-            return this;
-        }
-
-        public ComposeFile AddConfig(Config config)
-        {
-            Configs[config.Name] = config;
             return this;
         }
 
@@ -114,7 +106,6 @@ namespace Aspire.Hosting.Docker.Resources.ComposeNodes
     public sealed class Service : NamedComposeMember
     {
         public string? Image { get; set; }
-        public string? PullPolicy { get; set; }
         public List<string> Command { get; set; } = [];
         public List<string> Entrypoint { get; set; } = [];
         public Dictionary<string, string> Environment { get; set; } = [];
@@ -128,28 +119,17 @@ namespace Aspire.Hosting.Docker.Resources.ComposeNodes
         public Deploy? Deploy { get; set; }
         public Healthcheck? Healthcheck { get; set; }
         public Logging? Logging { get; set; }
-        public List<string> CapAdd { get; set; } = [];
         public List<string> CapDrop { get; set; } = [];
-        public bool? Init { get; set; }
         public List<string> Profiles { get; set; } = [];
         public bool? ReadOnly { get; set; }
         public List<string> SecurityOpt { get; set; } = [];
-        public List<SecretReference> Secrets { get; set; } = [];
-        public List<ConfigReference> Configs { get; set; } = [];
         public string? StopGracePeriod { get; set; }
-        public Dictionary<string, string> Sysctls { get; set; } = [];
         public List<string> Tmpfs { get; set; } = [];
         public Dictionary<string, Ulimit> Ulimits { get; set; } = [];
 
         public Service AddVolume(Volume volume)
         {
             Volumes.Add(volume);
-            return this;
-        }
-
-        public Service AddConfig(ConfigReference config)
-        {
-            Configs.Add(config);
             return this;
         }
     }
@@ -162,17 +142,8 @@ namespace Aspire.Hosting.Docker.Resources.ComposeNodes
     public sealed class Network : NamedComposeMember
     {
         public string? Driver { get; set; }
+        public Ipam? Ipam { get; set; }
         public bool? Internal { get; set; }
-    }
-
-    public sealed class Secret
-    {
-        public string? File { get; set; }
-    }
-
-    public sealed class Config : NamedComposeMember
-    {
-        public string? File { get; set; }
     }
 }
 
@@ -202,22 +173,15 @@ namespace Aspire.Hosting.Docker.Resources.ServiceNodes
         public Dictionary<string, string> Options { get; set; } = [];
     }
 
+    public sealed class Ipam
+    {
+        public List<Dictionary<string, string>> Config { get; set; } = [];
+    }
+
     public sealed class Ulimit
     {
         public int? Soft { get; set; }
         public int? Hard { get; set; }
-    }
-
-    public sealed class SecretReference
-    {
-        public string? Source { get; set; }
-        public string? Target { get; set; }
-    }
-
-    public sealed class ConfigReference
-    {
-        public string? Source { get; set; }
-        public string? Target { get; set; }
     }
 }
 
