@@ -81,7 +81,7 @@ static class ComposeServices
         service.User = "mysql";
         service.Environment = new() { ["MYSQL_ROOT_PASSWORD_FILE"] = "/run/secrets/root-password", ["MYSQL_DATABASE"] = "commerce" };
         service.Command.AddRange(["--innodb-buffer-pool-size=384M", "--max-connections=200", "--binlog-expire-logs-seconds=259200"]);
-        service.Volumes = [Data("commerce-mysql", "/var/lib/mysql"), Bind("./secrets/mysql", "/run/secrets"), Bind("./mysql-users.sh", "/docker-entrypoint-initdb.d/users.sh")];
+        service.Volumes = [Data("mysql", "/var/lib/mysql"), Bind("./secrets/mysql", "/run/secrets"), Bind("./mysql-users.sh", "/docker-entrypoint-initdb.d/users.sh")];
         service.Healthcheck = Check(["CMD", "mysqladmin", "ping", "-h", "127.0.0.1", "--silent"], startPeriod: "120s");
         service.StopGracePeriod = "60s";
         Limit(service, "896M", "1.5");
@@ -95,8 +95,10 @@ static class ComposeServices
         service.Environment = [];
         service.Entrypoint = [];
         service.Command = ["redis-server", "--appendonly", "yes", "--save", "", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
-            "--notify-keyspace-events", "Ex", "--aclfile", "/run/secrets/users.acl"];
-        service.Volumes = [Data("commerce-redis", "/data"), Bind("./secrets/redis", "/run/secrets")];
+            "--notify-keyspace-events", "Ex", "--aclfile", "/run/secrets/users.acl",
+            // The default user needs no password but may do nothing but PING; without this line that would close the server to other containers.
+            "--protected-mode", "no"];
+        service.Volumes = [Data("redis", "/data"), Bind("./secrets/redis", "/run/secrets")];
         service.Healthcheck = Check(["CMD-SHELL", "redis-cli ping | grep -q PONG"], startPeriod: "60s");
         service.ReadOnly = true;
         Limit(service, "448M", "1.0");
@@ -131,7 +133,7 @@ static class ComposeServices
             ["KAFKA_HEAP_OPTS"] = "-Xms256m -Xmx320m",
         };
         service.Expose = ["9092"];
-        service.Volumes = [Data("commerce-kafka", "/var/lib/kafka/data")];
+        service.Volumes = [Data("kafka", "/var/lib/kafka/data")];
         service.Healthcheck = Check(["CMD", "bash", "-c", "</dev/tcp/127.0.0.1/9092"], startPeriod: "90s");
         service.StopGracePeriod = "60s";
         Limit(service, "640M", "1.0");
@@ -165,7 +167,6 @@ static class ComposeServices
         service.Environment["Shutdown__DrainDelay"] = "00:00:05";
         service.StopGracePeriod = "45s";
         service.Healthcheck = Ready();
-        service.Ulimits["nofile"] = new() { Soft = 65536, Hard = 65536 };
         service.Deploy = new() { Replicas = 2 };
         Limit(service, "256M", "1.5");
         On(service, Front, Back);
@@ -199,14 +200,13 @@ static class ComposeServices
         service.User = "1000:1000";
         // Not over IPv6: the engine would hide the address of the caller.
         service.Ports = ["0.0.0.0:80:80", "0.0.0.0:443:443"];
-        service.Environment = new() { ["DOMAIN"] = "${DOMAIN:?}", ["ADMIN_RANGES"] = "${ADMIN_RANGES:-127.0.0.1/32}", ["ACME_OPTIONS"] = "${ACME_EMAIL:+email ${ACME_EMAIL}}" };
-        service.Volumes = [Data("commerce-proxy", "/data"), Data("commerce-proxy-config", "/config"), Bind("./proxy", "/etc/caddy")];
+        service.Environment = new() { ["DOMAIN"] = "${DOMAIN:?}", ["ADMIN_RANGES"] = "${ADMIN_RANGES:-127.0.0.1/32}", ["ACME_OPTIONS"] = "${ACME_EMAIL:+email ${ACME_EMAIL:-}}" };
+        service.Volumes = [Data("proxy", "/data"), Data("proxy-config", "/config"), Bind("./proxy", "/etc/caddy")];
         service.DependsOn = new() { ["proxy-volumes"] = new() { Condition = "service_completed_successfully" }, ["api"] = new() { Condition = "service_healthy" } };
         // The admin interface of Caddy, within the container only.
         service.Healthcheck = Check(["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:2019/config/ || curl -sf -o /dev/null http://127.0.0.1:2019/config/"], startPeriod: "10s");
         service.ReadOnly = true;
         service.StopGracePeriod = "30s";
-        service.Ulimits["nofile"] = new() { Soft = 65536, Hard = 65536 };
         Limit(service, "128M", "1.0");
         On(service, Front);
     }
@@ -219,7 +219,7 @@ static class ComposeServices
         service.Restart = "no";
         service.Entrypoint = ["chown"];
         service.Command = ["-R", "1000:1000", "/data", "/config"];
-        service.Volumes = [Data("commerce-proxy", "/data"), Data("commerce-proxy-config", "/config")];
+        service.Volumes = [Data("proxy", "/data"), Data("proxy-config", "/config")];
         Limit(service, "32M", "0.5");
         On(service, Back);
     }
@@ -231,7 +231,7 @@ static class ComposeServices
         service.Command = ["start", "--http-enabled=true", "--http-relative-path=/auth", "--proxy-headers=xforwarded", "--hostname=https://${DOMAIN:?}/auth", "--db=dev-file"];
         service.Environment = new() { ["KC_BOOTSTRAP_ADMIN_USERNAME"] = "admin", ["KC_BOOTSTRAP_ADMIN_PASSWORD"] = "${KEYCLOAK_ADMIN_PASSWORD:-}", ["JAVA_OPTS_KC_HEAP"] = "-Xms128m -Xmx384m" };
         service.Expose = ["8080"];
-        service.Volumes = [Data("commerce-keycloak", "/opt/keycloak/data")];
+        service.Volumes = [Data("keycloak", "/opt/keycloak/data")];
         Limit(service, "768M", "1.0");
         On(service, Front);
     }
@@ -248,14 +248,14 @@ static class ComposeServices
                 break;
             case "prometheus":
                 service.Command = ["--config.file=/etc/prometheus/prometheus.yaml", "--storage.tsdb.path=/prometheus", "--storage.tsdb.retention.time=15d", "--web.listen-address=0.0.0.0:9090"];
-                service.Volumes = [Bind("./observability", "/etc/prometheus"), Data("commerce-prometheus", "/prometheus")];
+                service.Volumes = [Bind("./observability", "/etc/prometheus"), Data("prometheus", "/prometheus")];
                 Limit(service, "320M", "0.5");
                 break;
             case "grafana":
                 // Reached by an ssh tunnel only: ssh -L 3000:127.0.0.1:3000.
                 service.Ports = ["127.0.0.1:3000:3000"];
                 service.Environment = new() { ["GF_SECURITY_ADMIN_PASSWORD__FILE"] = "/run/secrets/admin-password", ["GF_ANALYTICS_REPORTING_ENABLED"] = "false" };
-                service.Volumes = [Bind("./observability/grafana", "/etc/grafana/provisioning"), Bind("./secrets/grafana", "/run/secrets"), Data("commerce-grafana", "/var/lib/grafana")];
+                service.Volumes = [Bind("./observability/grafana", "/etc/grafana/provisioning"), Bind("./secrets/grafana", "/run/secrets"), Data("grafana", "/var/lib/grafana")];
                 Limit(service, "256M", "0.5");
                 break;
         }

@@ -125,7 +125,6 @@ namespace Aspire.Hosting.Docker.Resources.ComposeNodes
         public List<string> SecurityOpt { get; set; } = [];
         public string? StopGracePeriod { get; set; }
         public List<string> Tmpfs { get; set; } = [];
-        public Dictionary<string, Ulimit> Ulimits { get; set; } = [];
 
         public Service AddVolume(Volume volume)
         {
@@ -176,12 +175,6 @@ namespace Aspire.Hosting.Docker.Resources.ServiceNodes
     public sealed class Ipam
     {
         public List<Dictionary<string, string>> Config { get; set; } = [];
-    }
-
-    public sealed class Ulimit
-    {
-        public int? Soft { get; set; }
-        public int? Hard { get; set; }
     }
 }
 

@@ -13,7 +13,7 @@ DEBIAN=(docker.io containerd runc tini caddy docker-registry openssh-server open
 # The plugins come from the release after this one: bookworm has none.
 NEXT=trixie PLUGINS=(docker-compose docker-buildx)
 
-debian_mirror() { sed -n 's/^URIs: *//p;s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1; }
+debian_mirror() { cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | sed -n 's/^URIs: *//p;s/^deb \(http[^ ]*\).*/\1/p' | sed -n 1p || true; }
 
 unpack() {
   [[ ! -e $ENGINE/unpacked ]] || return 0

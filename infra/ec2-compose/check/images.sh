@@ -11,18 +11,21 @@ SERVERS=${XDG_CACHE_HOME:-$HOME/.cache}/commerce
 : "${KAFKA_HOME:?the folder of a Kafka distribution}"
 DOTNET=$(dirname -- "$(readlink -f -- "$(command -v dotnet)")")
 REGISTRY=localhost:5050
-tag() { sed -n "s/^    image: \"\($1:[^\"]*\)\".*/\1/p" "$HERE/../generated/docker-compose.yaml" | head -n 1; }
+tag() { sed -n "s|^    image: \"\($1:[^\"]*\)\".*|\1|p" "$HERE/../generated/docker-compose.yaml" | head -n 1; }
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-image() { # image NAME FOLDER < Dockerfile
-  cat >"$WORK/Dockerfile"
-  docker buildx build --quiet --load --provenance=false -f "$WORK/Dockerfile" -t "$1" "$2" >/dev/null
+image() { # image NAME FOLDER < Dockerfile; the folder is `content` in the build, beside the scripts of this folder
+  rm -rf "$WORK/build" && mkdir "$WORK/build"
+  cat >"$WORK/build/Dockerfile"
+  cp "$HERE"/*.sh "$WORK/build/"
+  cp -al "$2" "$WORK/build/content" 2>/dev/null || { rm -rf "$WORK/build/content" && cp -a "$2" "$WORK/build/content"; }
+  docker buildx build --quiet --load --provenance=false -t "$1" "$WORK/build" >/dev/null
   echo "  $1"
 }
 
 if ! docker image inspect check/debian >/dev/null 2>&1; then
-  mirror=$(sed -n 's/^URIs: *//p;s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+  mirror=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | sed -n 's/^URIs: *//p;s/^deb \(http[^ ]*\).*/\1/p' | sed -n 1p || true)
   [[ -d $ENGINE/base/bin ]] || debootstrap --variant=minbase \
     --include=ca-certificates,libssl3,zlib1g,libstdc++6,libicu72,curl,procps,openjdk-17-jre-headless "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$ENGINE/base" "$mirror" >"$ENGINE/debootstrap.log"
   rm -rf "$ENGINE"/base/var/cache/apt/archives/*.deb "$ENGINE"/base/var/lib/apt/lists/* "$ENGINE"/base/usr/share/{doc,man,locale}
@@ -31,32 +34,13 @@ fi
 
 image "$(tag mysql)" "$SERVERS/mysql-9.7" <<'DOCKER'
 FROM check/debian
-COPY . /opt/mysql
+COPY content /opt/mysql
 RUN useradd --system --uid 999 mysql && mkdir -p /var/lib/mysql /var/run/mysqld /docker-entrypoint-initdb.d && rm -rf /opt/mysql/template \
  && chown mysql:mysql /var/lib/mysql /var/run/mysqld \
  && for p in mysqld mysql mysqladmin mysqldump mysqlbinlog; do printf '#!/bin/sh\nexec /opt/mysql/my %s "$@"\n' $p > /usr/bin/$p; chmod +x /usr/bin/$p; done \
  && printf '[mysqld]\nbasedir=/opt/mysql/usr\ndatadir=/var/lib/mysql\nsocket=/var/run/mysqld/mysqld.sock\nsecure-file-priv=NULL\nbind-address=0.0.0.0\nmysqlx=OFF\n[client]\nsocket=/var/run/mysqld/mysqld.sock\n' > /etc/my.cnf \
  && rm -rf /etc/mysql
-COPY <<'SCRIPT' /usr/local/bin/docker-entrypoint.sh
-#!/bin/bash
-# What the official image does: the first start initialises the folder and runs /docker-entrypoint-initdb.d.
-set -eo pipefail
-[ "${1#-}" = "$1" ] || set -- mysqld "$@"
-if [ "$1" = mysqld ] && [ ! -d /var/lib/mysql/mysql ]; then
-  mysqld --defaults-file=/etc/my.cnf --initialize-insecure --log-error-verbosity=1
-  mysqld --defaults-file=/etc/my.cnf --skip-networking & pid=$!
-  until mysqladmin --defaults-file=/etc/my.cnf -uroot ping >/dev/null 2>&1; do sleep 0.2; done
-  password=$(cat "${MYSQL_ROOT_PASSWORD_FILE}")
-  mysql --defaults-file=/etc/my.cnf -uroot -e "ALTER USER 'root'@'localhost' IDENTIFIED BY '$password'; CREATE DATABASE IF NOT EXISTS \`${MYSQL_DATABASE:-mysql}\`;"
-  export MYSQL_PWD=$password
-  for file in /docker-entrypoint-initdb.d/*.sh; do [ ! -e "$file" ] || bash "$file"; done
-  mysqladmin --defaults-file=/etc/my.cnf -uroot shutdown
-  unset MYSQL_PWD
-  wait $pid
-fi
-[ "$1" != mysqld ] || { shift; set -- mysqld --defaults-file=/etc/my.cnf "$@"; }
-exec "$@"
-SCRIPT
+COPY mysql-entrypoint.sh /usr/local/bin/docker-entrypoint.sh
 RUN chmod +x /usr/local/bin/docker-entrypoint.sh
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["mysqld"]
@@ -64,7 +48,7 @@ DOCKER
 
 image "$(tag redis)" "$SERVERS/redis" <<'DOCKER'
 FROM check/debian
-COPY . /opt/redis
+COPY content /opt/redis
 RUN groupadd --system --gid 999 redis && useradd --system --uid 999 --gid redis redis && mkdir -p /data && chown redis:redis /data \
  && for p in redis-server redis-cli; do printf '#!/bin/sh\nexec /opt/redis/my %s "$@"\n' $p > /usr/bin/$p; chmod +x /usr/bin/$p; done
 WORKDIR /data
@@ -74,26 +58,16 @@ DOCKER
 image "$(tag apache/kafka)" "$KAFKA_HOME" <<'DOCKER'
 FROM check/debian
 RUN useradd --system --uid 1000 --gid root appuser && mkdir -p /var/lib/kafka/data /opt/kafka
-COPY . /opt/kafka
-COPY <<'SCRIPT' /etc/kafka/docker/run
-#!/bin/bash
-# What the official image does: KAFKA_A_B becomes a.b of server.properties, and an empty folder is formatted.
-set -e
-env | grep '^KAFKA_' | grep -vE '^KAFKA_(HEAP_OPTS|OPTS|JVM_PERFORMANCE_OPTS|HOME)=' | while IFS='=' read -r name value; do
-  name=${name#KAFKA_}; name=${name//___/-}; name=${name//_/.}; echo "${name,,}=$value"
-done > /opt/kafka/config/server.properties
-dir=$(sed -n 's/^log.dirs=//p' /opt/kafka/config/server.properties)
-[ -e "$dir/meta.properties" ] || /opt/kafka/bin/kafka-storage.sh format --cluster-id "${CLUSTER_ID:-5L6g3nShT-eMCtK--X86sw}" --config /opt/kafka/config/server.properties
-exec /opt/kafka/bin/kafka-server-start.sh /opt/kafka/config/server.properties
-SCRIPT
-RUN chmod +x /etc/kafka/docker/run /opt/kafka/bin/*.sh && chown -R appuser:root /var/lib/kafka /opt/kafka
+COPY content /opt/kafka
+COPY kafka-run.sh /etc/kafka/docker/run
+RUN chmod +x /etc/kafka/docker/run /opt/kafka/bin/*.sh && chmod -R u+w /opt/kafka && chown -R appuser:root /var/lib/kafka /opt/kafka
 USER appuser
 CMD ["/etc/kafka/docker/run"]
 DOCKER
 
 image "$(tag caddy)" "$ENGINE/root/usr/bin" <<'DOCKER'
 FROM check/debian
-COPY caddy /usr/bin/caddy
+COPY content/caddy /usr/bin/caddy
 RUN mkdir -p /config/caddy /data/caddy /etc/caddy
 ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
@@ -102,9 +76,9 @@ DOCKER
 image "$REGISTRY/dotnet/aspnet:10.0" "$DOTNET" <<'DOCKER'
 FROM check/debian
 RUN useradd --uid 1654 --create-home app
-COPY host /usr/share/dotnet/host
-COPY shared /usr/share/dotnet/shared
-COPY dotnet /usr/share/dotnet/dotnet
+COPY content/host /usr/share/dotnet/host
+COPY content/shared /usr/share/dotnet/shared
+COPY content/dotnet /usr/share/dotnet/dotnet
 RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet && rm -rf /usr/lib/jvm
 ENV APP_UID=1654 ASPNETCORE_HTTP_PORTS=8080 DOTNET_RUNNING_IN_CONTAINER=true
 DOCKER
