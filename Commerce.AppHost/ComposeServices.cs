@@ -92,7 +92,7 @@ static class ComposeServices
     {
         service.Image = "redis:8.6";
         service.User = "redis";
-        service.Environment = [];
+        service.Environment = new() { ["REDIS_USERS_VERSION"] = "${REDIS_USERS_VERSION:-}" };
         service.Entrypoint = [];
         service.Command = ["redis-server", "--appendonly", "yes", "--save", "", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
             "--notify-keyspace-events", "Ex", "--aclfile", "/run/secrets/users.acl",
@@ -153,8 +153,10 @@ static class ComposeServices
     {
         DotNet(service, "api", "${API_IMAGE:?}");
         Payments(service);
-        service.Environment["PublicUrl"] = "https://${DOMAIN:?}";
-        service.Environment["ForwardedHeaders__KnownNetworks__0"] = FrontSubnet;
+        service.Environment["Http__PublicUrl"] = "https://${DOMAIN:?}/";
+        service.Environment["Http__KnownProxies__0"] = FrontSubnet;
+        // localhost: the health check.
+        service.Environment["AllowedHosts"] = "${DOMAIN:?};localhost";
         service.Environment["Authentication__Schemes__Bearer__Authority"] = "${OIDC_AUTHORITY:-}";
         service.Environment["Authentication__Schemes__Bearer__ValidAudiences__0"] = "${OIDC_AUDIENCE:-commerce}";
         service.Environment["SignIn__ClientId"] = "${OIDC_CLIENT_ID:-}";
@@ -290,6 +292,8 @@ static class ComposeServices
         service.User = App;
         service.Environment["ASPNETCORE_HTTP_PORTS"] = "8080";
         service.Environment["Secrets__Directory"] = "/run/secrets";
+        // Set by deploy, so that a changed secret replaces who reads it.
+        service.Environment["SECRETS_VERSION"] = "${SECRETS_VERSION:-}";
         service.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "${OTEL_EXPORTER_OTLP_ENDPOINT:-}";
         service.Environment["OTEL_SERVICE_NAME"] = service.Name;
         service.Expose = ["8080"];

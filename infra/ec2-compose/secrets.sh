@@ -11,7 +11,7 @@ mkdir -p mysql redis schema api workers payment-sandbox grafana
 chmod 700 .
 
 new() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
-keep() { [[ -s $1 ]] || printf '%s' "$2" >"$1"; }
+keep() { [[ -s $1 ]] || { rm -f "$1" && printf '%s' "$2" >"$1"; }; }
 sha256() { printf '%s' "$1" | sha256sum | cut -d' ' -f1; }
 
 for user in root migrate api workers; do keep "mysql/$user-password" "$(new)"; done
@@ -23,6 +23,7 @@ keep workers/ConnectionStrings__commerce "$(mysql workers)"
 for user in api workers; do keep "redis/$user-password" "$(new)"; done
 # What manages a server (FLUSHALL, KEYS, CONFIG SET, SHUTDOWN, ACL …) is nobody's; INFO and CONFIG GET tell one incarnation of it from the next.
 rights='resetkeys ~* resetchannels &* +@all -@admin -@dangerous +info +config|get +role'
+rm -f redis/users.acl
 printf 'user default on nopass resetkeys resetchannels -@all +ping\nuser api on #%s %s\nuser workers on #%s %s\n' \
   "$(sha256 "$(<redis/api-password)")" "$rights" "$(sha256 "$(<redis/workers-password)")" "$rights" >redis/users.acl
 for user in api workers; do
@@ -35,3 +36,4 @@ keep schema/ConnectionStrings__kafka kafka:9092
 keep payment-sandbox/Sandbox__ClientSecret "$(new)"
 for user in api workers; do keep "$user/Payments__Gateway__ClientSecret" "$(<payment-sandbox/Sandbox__ClientSecret)"; done
 keep grafana/admin-password "$(new)"
+find . -mindepth 1 -type d -exec chmod 755 {} + -o -type f -exec chmod 444 {} +
