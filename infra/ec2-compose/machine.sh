@@ -7,7 +7,8 @@
 #
 # What runs is in $FOLDER; releases/N-TAG keeps each release's files (its images stay, too), so that the folder of a service, and with it the container
 # of a database, is the same from release to release.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "machine: line $LINENO failed: $BASH_COMMAND" >&2' ERR
 FOLDER=${FOLDER:-/opt/commerce}
 cd "$FOLDER"
 FILES=(docker-compose.yaml .env mysql-users.sh proxy observability)
@@ -131,7 +132,8 @@ deploy() {
   local tag=$1 number before release
   lock "deploy $tag"
   before=$(current)
-  number=$(($(ls releases 2>/dev/null | sed -n 's/^\([0-9]*\)-.*/\1/p' | sort -n | tail -n 1) + 1))
+  mkdir -p releases
+  number=$(($(ls releases | sed -n 's/^\([0-9]*\)-.*/\1/p' | sort -n | tail -n 1) + 1))
   release=releases/$number-$tag
   mkdir -p "$release" secrets
   for file in "${FILES[@]}"; do cp -r "next/$file" "$release/"; done
