@@ -39,8 +39,8 @@ static class ComposeServices
             });
         if (builder.ExecutionContext.IsRunMode) return;
 
-        builder.AddContainer("proxy", "caddy", "2.10.2");
-        builder.AddContainer("proxy-volumes", "caddy", "2.10.2");
+        builder.AddContainer("proxy", "caddy", "2.11.4");
+        builder.AddContainer("proxy-volumes", "caddy", "2.11.4");
         builder.AddContainer("keycloak", "quay.io/keycloak/keycloak", "26.4");
         builder.AddContainer("otel-collector", "otel/opentelemetry-collector-contrib", "0.138.0");
         builder.AddContainer("prometheus", "prom/prometheus", "v3.7.3");

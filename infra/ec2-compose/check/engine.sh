@@ -9,23 +9,28 @@
 set -euo pipefail
 ENGINE=${COMMERCE_ENGINE:-${XDG_CACHE_HOME:-$HOME/.cache}/commerce/engine}
 TOOLS=$ENGINE/root/usr
-DEBIAN=(docker.io containerd runc tini caddy docker-registry openssh-server openssh-sftp-server libwrap0 prometheus)
-# The plugins come from the release after this one: bookworm has none.
-NEXT=trixie PLUGINS=(docker-compose docker-buildx)
+DEBIAN=(docker.io containerd runc tini docker-registry openssh-server openssh-sftp-server libwrap0 prometheus)
+# Bookworm has no plugins, and a Caddy that cannot repeat a request with a body.
+declare -A NEWER=([trixie]="docker-compose docker-buildx" [sid]=caddy)
 
 debian_mirror() { cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | sed -n 's/^URIs: *//p;s/^deb \(http[^ ]*\).*/\1/p' | sed -n 1p || true; }
 
 unpack() {
   [[ ! -e $ENGINE/unpacked ]] || return 0
-  local apt next
-  mkdir -p "$ENGINE"/{debs,root,config/cli-plugins,run,lists/partial,cache/archives/partial}
+  local apt release mirror
+  mkdir -p "$ENGINE"/{debs,root,config/cli-plugins,run}
   apt-get install -y --no-install-recommends iptables debootstrap >"$ENGINE/apt.log" 2>&1
   (cd "$ENGINE/debs" && apt-get download "${DEBIAN[@]}" >>"$ENGINE/apt.log" 2>&1)
-  next=$(debian_mirror | sed 's#archive/debian/[0-9TZ]*#debian#')
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $next $NEXT main" >"$ENGINE/next.list"
-  apt=(apt-get -o "Dir::Etc::sourcelist=$ENGINE/next.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$ENGINE/lists" -o "Dir::Cache=$ENGINE/cache")
-  "${apt[@]}" update >>"$ENGINE/apt.log" 2>&1
-  (cd "$ENGINE/debs" && "${apt[@]}" download "${PLUGINS[@]}" >>"$ENGINE/apt.log" 2>&1)
+  mirror=$(debian_mirror | sed 's#archive/debian/[0-9TZ]*#debian#')
+  for release in "${!NEWER[@]}"; do
+    mkdir -p "$ENGINE/$release"/{lists/partial,cache/archives/partial}
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" >"$ENGINE/$release.list"
+    apt=(apt-get -o "Dir::Etc::sourcelist=$ENGINE/$release.list" -o Dir::Etc::sourceparts=/dev/null
+      -o "Dir::State::lists=$ENGINE/$release/lists" -o "Dir::Cache=$ENGINE/$release/cache")
+    "${apt[@]}" update >>"$ENGINE/apt.log" 2>&1
+    # shellcheck disable=SC2086 # several packages
+    (cd "$ENGINE/debs" && "${apt[@]}" download ${NEWER[$release]} >>"$ENGINE/apt.log" 2>&1)
+  done
   for deb in "$ENGINE"/debs/*.deb; do dpkg-deb -x "$deb" "$ENGINE/root"; done
   cp "$TOOLS"/libexec/docker/cli-plugins/* "$ENGINE/config/cli-plugins/"
   : >"$ENGINE/unpacked"
