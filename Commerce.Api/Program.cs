@@ -25,6 +25,7 @@ builder.AddPublicAddress();
 builder.Services.AddSingleton(typeof(SharedAnswer<>));
 builder.AddContract();
 builder.AddPage();
+builder.Services.AddHostedService<WarmUp>();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();

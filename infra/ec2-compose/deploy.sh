@@ -4,7 +4,7 @@
 #
 # HOST is what ssh takes: user@address, or a name of ~/.ssh/config. What the machine is to be told is in infra/ec2-compose/hosts/HOST.env (see
 # generated/.env.example); secrets of your own are files in infra/ec2-compose/hosts/HOST.secrets, or what the program hosts/HOST.secrets.sh writes into
-# the folder that it is given. Neither is in git. Where IMAGE_REGISTRY is set, images are pushed there and pulled by the machine; else they go over ssh.
+# the folder that it is given. Neither is in git. Where IMAGE_REGISTRY is set, images are pushed there and pulled by the machine; else they go over ssh. RUNTIME=linux-arm64 is for machines with Graviton.
 set -euo pipefail
 HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 ROOT=$(dirname -- "$(dirname -- "$HERE")")
@@ -53,7 +53,7 @@ ship() {
     local options=(-p:ContainerRepository="commerce/$image" -p:ContainerImageTag="$TAG")
     if [[ -n ${IMAGE_REGISTRY:-} ]]; then options+=(-p:ContainerRegistry="$IMAGE_REGISTRY"); else options+=(-p:ContainerArchiveOutputPath="$work/$image.tar.gz"); fi
     say "$image: building"
-    dotnet publish "$ROOT/$project" -c Release -t:PublishContainer -v quiet -nologo "${options[@]}" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "$project does not build"; }
+    dotnet publish "$ROOT/$project" -c Release -r "${RUNTIME:-linux-x64}" --no-self-contained -p:PublishReadyToRun=true -t:PublishContainer -v quiet -nologo "${options[@]}" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "$project does not build"; }
     if [[ -n ${IMAGE_REGISTRY:-} ]]; then "${SSH[@]}" "$host" "docker pull --quiet $(name "$image")" >/dev/null; else
       say "$image: sending $(du -h "$work/$image.tar.gz" | cut -f1)"
       gzip -1 <"$work/$image.tar.gz" | "${SSH[@]}" "$host" "gunzip | docker load --quiet" >/dev/null
