@@ -95,7 +95,7 @@ case $command in
         file=${1:-commerce-$(date -u +%Y%m%dT%H%M%SZ).sql.gz}
         if [[ $file == -* ]]; then usage >&2; exit 2; fi
         on "$host" backup >"$file.part" && mv "$file.part" "$file" && say "$file ($(du -h "$file" | cut -f1))"
-        if [[ -n ${BACKUP_COMMAND:-} ]]; then say "$BACKUP_COMMAND $file" && bash -c "$BACKUP_COMMAND \"\$1\"" backup "$file"; fi
+        if [[ -n ${BACKUP_COMMAND:-} ]]; then say "$BACKUP_COMMAND" && bash -c "$BACKUP_COMMAND" backup "$file"; fi
         ;;
       restore) [[ -f ${1:-} ]] || die "restore HOST FILE"; on "$host" restore <"$1" ;;
       *) on "$host" "$command" "$@" ;;
