@@ -51,7 +51,7 @@ told() {
 
 first() {
   told
-  [[ -d $COMMERCE_FOLDER ]] && compose down --volumes --timeout 5 >/dev/null 2>&1
+  [[ ! -d $COMMERCE_FOLDER ]] || compose down --volumes --timeout 5 >/dev/null 2>&1
   rm -rf "$COMMERCE_FOLDER"
   deploy "$TAG"
   compose config --quiet && echo "docker compose config is clean"
