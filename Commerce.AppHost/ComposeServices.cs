@@ -292,8 +292,8 @@ static class ComposeServices
         service.User = App;
         service.Environment["ASPNETCORE_HTTP_PORTS"] = "8080";
         service.Environment["Secrets__Directory"] = "/run/secrets";
-        // Set by deploy, so that a changed secret replaces who reads it.
-        service.Environment["SECRETS_VERSION"] = "${SECRETS_VERSION:-}";
+        // Set by deploy: another value is another container, for a changed secret, too.
+        service.Environment["CONFIGURATION"] = "${CONFIGURATION:-}";
         service.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "${OTEL_EXPORTER_OTLP_ENDPOINT:-}";
         service.Environment["OTEL_SERVICE_NAME"] = service.Name;
         service.Expose = ["8080"];

@@ -50,12 +50,10 @@ healthy() {
 
 # Replaces the containers of the Api one by one: a new one beside them, healthy, then an old one drains and goes. The proxy finds both by DNS.
 replace_api() {
-  local old fresh new wanted
-  wanted=$(docker image inspect --format '{{.Id}}' "$(variable API_IMAGE)") || return 1
+  local old fresh new
   for old in $(ids api); do
-    if [[ $(docker inspect --format '{{.Image}}' "$old") == "$wanted" && $(hash_of "$old") == "$(compose config --hash api | cut -d' ' -f2)" && $(state "$old") == "running healthy" ]]; then
-      continue
-    fi
+    # Back after a failed deploy: this one never went.
+    [[ $(configuration_of "$old") != "$(variable CONFIGURATION)" || $(state "$old") != "running healthy" ]] || continue
     local before
     before=$(ids api)
     compose up --detach --no-deps --no-recreate --quiet-pull --scale "api=$(($(wc -w <<<"$before") + 1))" api >/dev/null 2>&1 || return 1
@@ -74,7 +72,7 @@ replace_api() {
   for new in $(ids api); do healthy "$new" || return 1; done
 }
 
-hash_of() { docker inspect --format '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$1"; }
+configuration_of() { docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$1" | sed -n 's/^CONFIGURATION=//p'; }
 variable() { sed -n "s/^$1=//p" .env | tail -n 1; }
 
 # What runs becomes what the files say. Every step leaves the shop working when it fails.
@@ -119,12 +117,12 @@ install() { # install FOLDER: its files become those that run
     # Into the same folders: containers have them mounted.
     if [[ -d $1/$file ]]; then mkdir -p "$file" && cp -r "$1/$file/." "$file/"; else cat "$1/$file" >"$file"; fi
   done
-  # A secret that has changed is another configuration: whoever reads it is replaced.
-  printf 'SECRETS_VERSION=%s\nREDIS_USERS_VERSION=%s\n' "$(digest secrets)" "$(digest secrets/redis/users.acl)" >>.env
+  # The files, and the secrets that no file names: whoever was told something else is replaced.
+  printf 'CONFIGURATION=%s\nREDIS_USERS_VERSION=%s\n' "$(digest docker-compose.yaml .env secrets)" "$(digest secrets/redis/users.acl)" >>.env
   chmod 600 .env
 }
 
-digest() { find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12; }
+digest() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12; }
 
 current() { cat releases/current 2>/dev/null || true; }
 
