@@ -19,6 +19,7 @@ namespace Commerce.Api;
 
 /// <summary>The JSON of the HTTP contract: camelCase, source generated.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(ShopConfiguration))]
 [JsonSerializable(typeof(IReadOnlyList<CouponSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<OwnCoupon>))]
 [JsonSerializable(typeof(CouponIssueStatus))]

@@ -1,26 +1,74 @@
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Http.HttpResults;
+
 namespace Commerce.Api;
 
 /// <summary>The shopper's page in <c>wwwroot</c>.</summary>
 static class Page
 {
     /// <summary>Nothing from elsewhere, nothing inline, in nobody's frame.</summary>
-    const string ContentSecurityPolicy =
+    const string Strict =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+    /// <summary>The page that opens NaverPay's window: its script comes from NaverPay and goes there.</summary>
+    const string NaverPay =
+        "default-src 'none'; script-src 'self' https://nsp.pay.naver.com https://*.pay.naver.com; style-src 'self' 'unsafe-inline'; img-src 'self' https://*.naver.com; "
+        + "connect-src 'self' https://*.naver.com; frame-src https://*.naver.com; form-action https://*.naver.com; base-uri 'none'; frame-ancestors 'none'";
+
+    const string PolicyKey = "content-security-policy";
+
+    public static WebApplicationBuilder AddPage(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<PageConfiguration>();
+        return builder;
+    }
 
     /// <summary>Serves <c>/</c> and what belongs to it; the files are asked for again each time, and sent again only when they changed.</summary>
     public static void UsePage(this WebApplication app)
     {
+        var configuration = app.Services.GetRequiredService<PageConfiguration>();
+        app.Use(async (context, next) =>
+        {
+            context.Items[PolicyKey] = context.Request.Path.Value switch
+            {
+                "/" or "/index.html" => await PolicyAsync(configuration, context.RequestAborted),
+                "/naverpay.html" => NaverPay,
+                _ => Strict,
+            };
+            await next(context);
+        });
         app.UseDefaultFiles();
         app.UseStaticFiles(new StaticFileOptions
         {
-            OnPrepareResponse = static file =>
+            OnPrepareResponse = file =>
             {
                 var headers = file.Context.Response.Headers;
-                headers.ContentSecurityPolicy = ContentSecurityPolicy;
+                headers.ContentSecurityPolicy = (string?)file.Context.Items[PolicyKey];
                 headers.XContentTypeOptions = "nosniff";
                 headers["Referrer-Policy"] = "no-referrer";
                 headers.CacheControl = "no-cache";
             },
         });
+    }
+
+    public static void MapPage(this IEndpointRouteBuilder app) => app.MapGet("/api/configuration", ReadAsync).AllowAnonymous().WithTags("Page")
+        .WithSummary("What the page must know of this shop before anybody is signed in.");
+
+    static async Task<Ok<ShopConfiguration>> ReadAsync(PageConfiguration configuration, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await configuration.ReadAsync(cancellationToken));
+
+    /// <summary>The page exchanges the provider's code for a token by itself, so it may talk to that address besides.</summary>
+    static async Task<string> PolicyAsync(PageConfiguration configuration, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var provider = (await configuration.ReadAsync(cancellationToken)).SignIn;
+            return provider is null ? Strict : Strict.Replace("connect-src 'self'", $"connect-src 'self' {new Uri(provider.TokenEndpoint).GetLeftPart(UriPartial.Authority)}", StringComparison.Ordinal);
+        }
+        catch (ProblemException)
+        {
+            // Nobody can sign in now; the shop can be looked at.
+            return Strict;
+        }
     }
 }

@@ -24,6 +24,8 @@ builder.AddLimits();
 builder.AddPublicAddress();
 builder.Services.AddSingleton(typeof(SharedAnswer<>));
 builder.AddContract();
+builder.AddPage();
+builder.Services.AddHostedService<WarmUp>();
 builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
 
 var app = builder.Build();
@@ -40,6 +42,7 @@ app.MapDevelopmentTokens();
 
 var routes = app.MapRoutes();
 routes.MapOpenApi().AllowAnonymous();
+routes.MapPage();
 routes.MapCoupons();
 routes.MapCouponAdministration();
 routes.MapEvents();

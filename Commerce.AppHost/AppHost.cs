@@ -4,16 +4,14 @@ using Microsoft.Extensions.Configuration;
 var builder = DistributedApplication.CreateBuilder(args);
 builder.UseNativeServersWithoutContainers().RunProjectsAsPrograms();
 
-// A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
-var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
-var redis = builder.AddRedis("redis");
-var kafka = builder.AddKafka("kafka");
-var commerce = mysql.AddDatabase("commerce");
-
 // Between runs the database and the sandbox's ledger stay; tests start from nothing.
 var keep = builder.Configuration.GetValue("Data:Keep", true);
-if (keep) mysql.WithDataVolume("commerce-mysql");
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
+
+// A connection string of the same name (ConnectionStrings:commerce, redis, kafka) is an external server in the container's place.
+var commerce = builder.AddExternal("commerce") ?? AddLedger(keep);
+var redis = builder.AddExternal("redis") ?? builder.AddRedis("redis");
+var kafka = builder.AddExternal("kafka") ?? builder.AddKafka("kafka");
 
 // The schema and the topics, before anybody needs them; with something to try things on, unless it is deployed.
 var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
@@ -21,21 +19,8 @@ var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
     .WithReference(commerce).WaitFor(commerce)
     .WithReference(kafka).WaitFor(kafka);
 
-// Takes the place of NaverPay. In run mode faults can be switched on and its ledger be read.
-const string clientId = "commerce", chainId = "commerce-chain";
-var clientSecret = builder.AddParameter(
-    "payment-client-secret", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true, persist: true);
-var sandbox = builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sandbox")
-    .WithEnvironment("Sandbox__ClientId", clientId)
-    .WithEnvironment("Sandbox__ClientSecret", clientSecret)
-    .WithEnvironment("Sandbox__ChainId", chainId)
-    .WithEnvironment("Sandbox__LedgerFile", sandboxLedger)
-    .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
-    // Chosen when it is not given, so that two copies run on one machine.
-    .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Sandbox:Port"))
-    .WithUrlForEndpoint("http", url => url.DisplayText = "Payment sandbox")
-    .WithExternalHttpEndpoints()
-    .WithHttpHealthCheck("/health");
+// Takes the place of NaverPay.
+var sandbox = builder.AddPaymentSandbox(sandboxLedger);
 
 var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithReference(commerce)
@@ -46,6 +31,7 @@ var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithUrlForEndpoint("http", url => url.DisplayText = "Shop")
     .WithUrlForEndpoint("http", _ => new() { Url = "/openapi/v1.json", DisplayText = "OpenAPI" })
     .WithReplicas(builder.Configuration.GetValue("Api:Replicas", 1))
+    .WithPaymentGateway(sandbox)
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
 
@@ -55,16 +41,9 @@ var workers = builder.AddProject<Projects.Commerce_Workers>("workers")
     .WithReference(redis).WaitFor(redis)
     .WithReference(kafka)
     .WithReplicas(builder.Configuration.GetValue("Workers:Replicas", 1))
+    .WithPaymentGateway(sandbox)
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
-
-foreach (var service in new[] { api, workers })
-    service.WithReference(sandbox)
-        .WithEnvironment("Payments__Gateway__BaseAddress", "http://payment-sandbox")
-        .WithEnvironment("Payments__Gateway__PayWindowUrl", $"{sandbox.GetEndpoint("http")}/pay")
-        .WithEnvironment("Payments__Gateway__ClientId", clientId)
-        .WithEnvironment("Payments__Gateway__ClientSecret", clientSecret)
-        .WithEnvironment("Payments__Gateway__ChainId", chainId);
 
 // Signs the tokens of /api/auth/token, which exists in Development only. 64 letters and digits are base64 of 48 bytes.
 if (builder.ExecutionContext.IsRunMode)
@@ -79,4 +58,15 @@ if (builder.ExecutionContext.IsRunMode)
     api.WithDeveloperCommands(reset, sandboxLedger, workers.Resource, sandbox.Resource);
 }
 
+// ./commerce publish writes all this, behind a proxy, as a compose file for a machine at EC2.
+builder.AddComposeMachine("ec2");
+
 builder.Build().Run();
+
+IResourceBuilder<IResourceWithConnectionString> AddLedger(bool keep)
+{
+    // A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
+    var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
+    if (keep) mysql.WithDataVolume("commerce-mysql");
+    return mysql.AddDatabase("commerce");
+}

@@ -8,7 +8,9 @@ using Commerce.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
-builder.Services.AddOptions<SandboxOptions>().BindConfiguration(SandboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddOptions<SandboxOptions>().BindConfiguration(SandboxOptions.Section).ValidateDataAnnotations()
+    .Validate(o => o.Allowed || builder.Environment.IsDevelopment(), $"No money moves here. Outside of Development set {SandboxOptions.Section}:Allowed to true to use the sandbox all the same.")
+    .ValidateOnStart();
 builder.Services.AddSingleton<LedgerFile>();
 builder.Services.AddSingleton<PaymentLedger>();
 builder.Services.AddSingleton<IdempotencyKeys>();
@@ -33,4 +35,5 @@ if (app.Configuration.GetValue<bool>($"{SandboxOptions.Section}:{nameof(SandboxO
     routes.MapLedger();
 }
 
+if (!app.Environment.IsDevelopment()) SandboxLog.Running(app.Logger);
 app.Run();

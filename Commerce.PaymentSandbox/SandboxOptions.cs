@@ -28,6 +28,9 @@ sealed class SandboxOptions
     /// </summary>
     public string? LedgerFile { get; set; }
 
+    /// <summary>Must be true outside of Development, or the sandbox does not start: a shop that pays here gives its goods away. Default false.</summary>
+    public bool Allowed { get; set; }
+
     /// <summary>Whether faults can be switched on and the ledger be read. Never where strangers come.</summary>
     public bool Switches { get; set; }
 }

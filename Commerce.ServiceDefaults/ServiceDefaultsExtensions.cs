@@ -10,11 +10,12 @@ namespace Microsoft.Extensions.Hosting;
 public static class ServiceDefaultsExtensions
 {
     /// <summary>
-    /// Adds telemetry, health checks, service discovery, resilient HTTP clients, problem details, the graceful end and
-    /// <see cref="TimeProvider.System"/>.
+    /// Adds secrets from files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, the graceful end and
+    /// <see cref="TimeProvider.System"/>. Call it first: what comes after it sees the secrets.
     /// </summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
+        builder.AddSecretFiles();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.AddTelemetry();
         builder.AddHealth();

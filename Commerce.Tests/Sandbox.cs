@@ -20,6 +20,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         ["Payments:Gateway:ClientId"] = ClientId,
         ["Payments:Gateway:ClientSecret"] = ClientSecret,
         ["Payments:Gateway:ChainId"] = ChainId,
+        ["Payments:Gateway:Sandbox"] = "true",
     };
 
     /// <summary>A user pays in the window; nothing is captured yet. Returns the gateway's id of the payment.</summary>

@@ -15,7 +15,8 @@ public sealed class Audit(
     Ledger ledger, CouponLedger coupons, CouponGate gate, InventoryLedger inventoryLedger, InventoryGate inventoryGate, InventoryReconciler inventory,
     PaymentAudit payments)
 {
-    const string AtRest = "REST";
+    /// <summary>The findings that say nothing of promises, but whether the system is at rest.</summary>
+    public const string AtRest = "REST";
 
     /// <summary>Looks at everything.</summary>
     /// <exception cref="StackExchange.Redis.RedisException">Redis is out of reach.</exception>

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
@@ -25,12 +27,13 @@ public interface IGatewayLedger
 }
 
 /// <summary>The sandbox tells it where its switches are on; a real gateway does not.</summary>
-sealed class SandboxLedger(IHttpClientFactory clients) : IGatewayLedger
+sealed class SandboxLedger(IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, IHostEnvironment environment) : IGatewayLedger
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     public async Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken)
     {
+        if (!options.Value.Sandbox && !environment.IsDevelopment()) return null;
         using var client = clients.CreateClient(nameof(PaymentGateway));
         client.Timeout = Timeout;
         using var answer = await client.GetAsync("/sandbox/ledger/summary", HttpCompletionOption.ResponseHeadersRead, cancellationToken);

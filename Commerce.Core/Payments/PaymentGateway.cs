@@ -21,7 +21,6 @@ namespace Commerce.Core.Payments;
 public sealed partial class PaymentGateway(
     IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, TimeProvider clock, ILogger<PaymentGateway> logger)
 {
-    const string Root = "/naverpay-partner/naverpay/payments/";
     const string Success = "Success";
     const int RowsPerPage = 100;
     const int MostPages = 100;
@@ -181,14 +180,15 @@ public sealed partial class PaymentGateway(
 
     static string KoreanTime(DateTimeOffset time) => time.ToOffset(KoreanOffset).ToString(KoreanFormat, CultureInfo.InvariantCulture);
 
-    static HttpRequestMessage Form(string path, string idempotencyKey, Dictionary<string, string> fields)
+    HttpRequestMessage Form(string path, string idempotencyKey, Dictionary<string, string> fields)
     {
         var request = Request(path, new FormUrlEncodedContent(fields));
         request.Headers.Add("X-NaverPay-Idempotency-Key", idempotencyKey);
         return request;
     }
 
-    static HttpRequestMessage Request(string path, HttpContent content) => new(HttpMethod.Post, Root + path) { Content = content };
+    HttpRequestMessage Request(string path, HttpContent content) =>
+        new(HttpMethod.Post, $"/{Options.PartnerId}/naverpay/payments/{path}") { Content = content };
 
     async Task<Reply<TBody>> SendAsync<TBody>(
         HttpRequestMessage request, JsonTypeInfo<GatewayAnswer<TBody>> type, TimeSpan timeout, CancellationToken cancellationToken)

@@ -14,7 +14,11 @@ public static class PaymentGatewayExtensions
             .BindConfiguration(PaymentGatewayOptions.Section)
             .ValidateDataAnnotations()
             .Validate(o => o.BaseAddress is { IsAbsoluteUri: true } && o.PayWindowUrl is { IsAbsoluteUri: true }, "The addresses must be absolute.")
+            .Validate<IHostEnvironment>(IsAllowed, $"""
+                Outside of Development the gateway is NaverPay's (*.naver.com) over https. To sell for nothing at the sandbox, set {PaymentGatewayOptions.Section}:Sandbox to true.
+                """)
             .ValidateOnStart();
+        builder.Services.AddHostedService<SandboxWarning>();
         builder.Services.AddSingleton<PaymentGateway>();
         builder.Services.AddHttpClient(nameof(PaymentGateway))
             .ConfigureHttpClient((services, client) =>
@@ -33,4 +37,8 @@ public static class PaymentGatewayExtensions
             .RedactLoggedHeaders(_ => true);
         return builder;
     }
+
+    static bool IsAllowed(PaymentGatewayOptions options, IHostEnvironment environment) => environment.IsDevelopment() || options.Sandbox
+        || (options.BaseAddress is { Scheme: "https", IdnHost: var host } && host.EndsWith(".naver.com", StringComparison.Ordinal)
+            && options.PayWindowUrl is { Scheme: "https" });
 }

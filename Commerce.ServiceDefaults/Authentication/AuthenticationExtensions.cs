@@ -29,6 +29,7 @@ public static class AuthenticationExtensions
         Check(builder.Configuration.GetSection(Section), builder.Environment);
         var roles = new RoleClaims(builder.Configuration);
 
+        builder.Services.AddOptions<SignInOptions>().BindConfiguration(SignInOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddAuthentication().AddJwtBearer(bearer =>
         {
             bearer.MapInboundClaims = false;

@@ -1,35 +1,79 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Commerce.Core;
 using Commerce.Core.Auditing;
+using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Auditing;
 
 /// <summary>
-/// <c>Commerce.Workers audit [URL]</c>: asks a running Api for the audit and prints it as a table. Exit code 0 where everything holds, 1 where
-/// something does not, 2 where the Api cannot be asked. The token is taken from <c>COMMERCE_TOKEN</c>; in Development it is fetched.
+/// <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the audit as a table. It asks the Api at the URL, with the token in
+/// <c>COMMERCE_TOKEN</c> (in Development it is fetched); or, without a URL, MySQL and Redis themselves where their connection strings are configured, as
+/// in the container of the Workers.
+/// <para>
+/// With <c>--within</c> it looks again until the time is over, and each finding has to hold once: while the shop is in use something is always on its way,
+/// but what is broken stays broken. Findings that only say whether the shop is at rest are then left out.
+/// </para>
+/// Exit code 0 where everything holds, 1 where something does not, 2 where nobody can be asked.
 /// </summary>
 static class AuditCommand
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     public static async Task<int> RunAsync(string[] args)
     {
-        using var http = new HttpClient { BaseAddress = new Uri(args.ElementAtOrDefault(1) ?? "http://localhost:8080"), Timeout = Deadline };
+        var (url, within) = (args.ElementAtOrDefault(1) is { } first && !first.StartsWith('-') ? first : null, Within(args));
         try
         {
-            http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("COMMERCE_TOKEN") ?? await DevelopmentTokenAsync(http));
-            var report = (await http.GetFromJsonAsync("/api/admin/audit", AuditJson.Default.AuditReport))!;
-            foreach (var finding in report.Findings)
-                Console.WriteLine($"{finding.Invariant,-5} {(finding.Holds ? "holds" : $"BROKEN {finding.Broken}"),-12} {finding.Promise}{Doubt(finding)}");
-            return report.Holds ? 0 : 1;
+            var builder = Host.CreateApplicationBuilder(args);
+            builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("StackExchange.Redis", LogLevel.None);
+            builder.AddServiceDefaults();
+            if (url is not null || builder.Configuration.GetConnectionString("commerce") is not { Length: > 0 })
+            {
+                using var http = new HttpClient { BaseAddress = new Uri(url ?? "http://localhost:8080"), Timeout = Deadline };
+                http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("COMMERCE_TOKEN") ?? await DevelopmentTokenAsync(http));
+                return await LookAsync(async () => (await http.GetFromJsonAsync("/api/admin/audit", AuditJson.Default.AuditReport))!, within);
+            }
+
+            builder.AddCommerceCore(commandTimeout: Deadline);
+            using var host = builder.Build();
+            await host.StartAsync();
+            var audit = host.Services.GetRequiredService<Audit>();
+            var code = await LookAsync(() => audit.RunAsync(CancellationToken.None), within);
+            await host.StopAsync();
+            return code;
         }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException || DependencyFaults.Is(e))
         {
-            await Console.Error.WriteLineAsync($"audit: {http.BaseAddress} cannot be asked: {e.Message}");
+            await Console.Error.WriteLineAsync($"audit: {url ?? "the shop"} cannot be asked: {e.Message}");
             return 2;
         }
     }
+
+    static async Task<int> LookAsync(Func<Task<AuditReport>> ask, TimeSpan? within)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        var report = await ask();
+        if (within is { } limit)
+        {
+            report = new([.. report.Findings.Where(f => f.Invariant != Audit.AtRest)]);
+            while (!report.Holds && TimeProvider.System.GetElapsedTime(start) < limit)
+            {
+                await Task.Delay(Pause);
+                var held = (await ask()).Findings.Where(f => f.Holds).ToDictionary(f => (f.Invariant, f.Promise));
+                report = new([.. report.Findings.Select(f => held.GetValueOrDefault((f.Invariant, f.Promise), f))]);
+            }
+        }
+
+        foreach (var finding in report.Findings)
+            Console.WriteLine($"{finding.Invariant,-5} {(finding.Holds ? "holds" : $"BROKEN {finding.Broken}"),-12} {finding.Promise}{Doubt(finding)}");
+        return report.Holds ? 0 : 1;
+    }
+
+    static TimeSpan? Within(string[] args) =>
+        Array.IndexOf(args, "--within") is > 0 and var at && int.TryParse(args.ElementAtOrDefault(at + 1), out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 
     static string Doubt(AuditFinding finding) =>
         finding.NotComparable == 0 ? "" : $" (not comparable: {finding.NotComparable}, the gateway's ledger does not know them)";

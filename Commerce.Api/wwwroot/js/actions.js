@@ -23,10 +23,13 @@ async function act(name, work) {
 /** Whether somebody is; a visitor is asked to. */
 export function signedIn() {
   if (user()) return true;
-  notice('Please sign in first. Any name will do.');
-  find('name').focus();
+  notice(find('name').disabled ? 'Please sign in first.' : 'Please sign in first. Any name will do.');
+  askForSignIn();
   return false;
 }
+
+/** The keyboard goes to where one signs in. */
+export const askForSignIn = () => find(find('name').disabled ? 'sign-in-button' : 'name').focus();
 
 export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async () => {
   try {

@@ -1,6 +1,7 @@
-import { signIn, signOut, user } from './api.js';
-import { finishPayment } from './actions.js';
+import { get, remember, signInAs, signOut, user } from './api.js';
+import { askForSignIn, finishPayment } from './actions.js';
 import { find, notice } from './dom.js';
+import { finishSignIn, goToSignIn, isBack, signOutUrl } from './provider.js';
 import { onChange, readAll, readCoupons, readEvents } from './shop.js';
 import { listen } from './stream.js';
 import { show, tick } from './view.js';
@@ -10,6 +11,7 @@ const farewell = 'farewell';
 const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again …', off: 'Sign in to go live' };
 
 let trouble;
+let shop;
 
 /** Says once that the shop cannot be read, and once that it can be again. */
 async function report(reading) {
@@ -52,19 +54,37 @@ function leave(address, text) {
   location.replace(address);
 }
 
-find('sign-in').addEventListener('submit', async event => {
-  event.preventDefault();
-  try {
-    await signIn(find('name').value.trim());
-  } catch (error) {
-    return notice(error.message);
-  }
+/** What this shop is: where one signs in, and whether it is one at all. Asked for once, and again when it is needed and there was no answer. */
+async function configure() {
+  shop ??= await get('/api/configuration');
+  find('sandbox').hidden = !shop.sandbox;
+  // With a provider there is nothing to fill in here.
+  for (const part of [find('name'), find('name-label')]) part.hidden = !shop.signInByName;
+  find('name').disabled = !shop.signInByName;
+  return shop;
+}
+
+async function signIn() {
+  const { signIn: provider, signInByName } = await configure();
+  if (provider) return goToSignIn(provider);
+  if (!signInByName) throw new Error('Nobody can sign in to this shop: it has no sign-in provider.');
+  await signInAs(find('name').value.trim());
+  await arrive();
+}
+
+/** Somebody has just signed in. */
+async function arrive() {
   find('notices').replaceChildren();
   welcome();
   find('main').focus();
   await Promise.all([finishPayment(), report(readAll())]);
+}
+
+find('sign-in').addEventListener('submit', async event => {
+  event.preventDefault();
+  await signIn().catch(error => notice(error.message));
 });
-find('sign-out').addEventListener('click', () => leave('/', 'You are signed out.'));
+find('sign-out').addEventListener('click', () => leave(signOutUrl(shop?.signIn), 'You are signed out.'));
 // A payment on its way stays in the address: it goes on after the next sign-in.
 addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has ended. Please sign in again.'));
 // A page that the browser has kept may be of somebody who has signed out since.
@@ -72,13 +92,22 @@ addEventListener('pageshow', event => { if (event.persisted) location.reload(); 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) report(readAll()); });
 
 onChange(show);
+const known = configure();
 setInterval(tick, 250);
 setInterval(() => { if (!document.hidden) report(readAll()); }, every);
 welcome();
 if (sessionStorage.getItem(farewell)) {
   notice(sessionStorage.getItem(farewell));
   sessionStorage.removeItem(farewell);
-  find('name').focus();
+  known.catch(() => {}).then(askForSignIn);
 }
 report(readAll());
-if (user()) finishPayment();
+if (isBack()) {
+  known.then(({ signIn: provider }) => finishSignIn(provider)).then(({ name, token }) => {
+    remember(name, token);
+    return arrive();
+  }).catch(error => notice(error.message));
+} else {
+  known.catch(error => notice(error.message));
+  if (user()) finishPayment();
+}

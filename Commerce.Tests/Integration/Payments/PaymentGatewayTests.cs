@@ -292,6 +292,23 @@ public sealed class PaymentGatewayTests(CommerceStack stack) : StackTests(stack)
         Assert.Throws<OptionsValidationException>(() => shop.Validate());
     }
 
+    [Theory]
+    [InlineData("https://pay.paygate.naver.com", "https://shop.example/naverpay.html", "false", true)]
+    [InlineData("http://payment-sandbox:8080", "https://shop.example/pay", "false", false)]
+    [InlineData("https://pay.paygate.naver.com.example", "https://shop.example/naverpay.html", "false", false)]
+    [InlineData("http://pay.paygate.naver.com", "https://shop.example/naverpay.html", "false", false)]
+    [InlineData("http://payment-sandbox:8080", "https://shop.example/pay", "true", true)]
+    public void Outside_of_Development_a_gateway_that_is_not_NaverPays_is_used_only_where_the_sandbox_is_asked_for(string address, string window, string sandbox, bool starts)
+    {
+        using var shop = Shop(settings: new()
+        {
+            ["Payments:Gateway:BaseAddress"] = address, ["Payments:Gateway:PayWindowUrl"] = window, ["Payments:Gateway:Sandbox"] = sandbox,
+        });
+
+        if (starts) shop.Validate();
+        else Assert.Contains("Sandbox to true", Assert.Throws<OptionsValidationException>(() => shop.Validate()).Message, StringComparison.Ordinal);
+    }
+
     async Task<string> CaptureAsync(PrivateShop shop, long amount, SandboxFault? fault = null)
     {
         var id = await Stack.Sandbox.PayAsync(_order, amount, fault: fault);

@@ -1,0 +1,62 @@
+using System.ComponentModel;
+using Commerce.Core.Payments;
+using Commerce.ServiceDefaults;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Api;
+
+/// <summary>What the page must know of this shop before anybody is signed in.</summary>
+sealed class PageConfiguration(
+    IOptionsMonitor<JwtBearerOptions> bearer, IOptions<SignInOptions> signIn, IOptions<PaymentGatewayOptions> gateway, IConfiguration configuration,
+    IHostEnvironment environment, ILogger<PageConfiguration> logger)
+{
+    /// <summary>An OIDC provider is asked for its addresses; a shop without one has sign-in by name, in Development only.</summary>
+    /// <exception cref="ProblemException">The provider does not answer.</exception>
+    public async Task<ShopConfiguration> ReadAsync(CancellationToken cancellationToken)
+    {
+        var (development, pays) = (environment.IsDevelopment(), gateway.Value);
+        var provider = await ProviderAsync(cancellationToken);
+        return new(
+            provider, provider is null && development, pays.Sandbox && !development,
+            pays.Sandbox || development ? null : new(pays.ClientId, pays.ChainId, pays.Mode));
+    }
+
+    async Task<SignInProvider?> ProviderAsync(CancellationToken cancellationToken)
+    {
+        var options = bearer.Get(JwtBearerDefaults.AuthenticationScheme);
+        if (configuration["Authentication:Schemes:Bearer:Authority"] is not { Length: > 0 } || signIn.Value.ClientId is not { Length: > 0 } clientId) return null;
+        try
+        {
+            // Kept by the handler, which needs it for the keys.
+            var known = await options.ConfigurationManager!.GetConfigurationAsync(cancellationToken);
+            return new(known.AuthorizationEndpoint, known.TokenEndpoint, known.EndSessionEndpoint, clientId, signIn.Value.Scope, signIn.Value.Parameters);
+        }
+        catch (InvalidOperationException e)
+        {
+            PageLog.NoProvider(logger, options.Authority, e.Message);
+            throw new ProblemException(CommonProblems.DependencyUnavailable);
+        }
+    }
+}
+
+/// <summary>The shop's configuration, as far as it is public.</summary>
+/// <param name="SignIn">Where shoppers sign in; null where there is no provider.</param>
+/// <param name="SignInByName">Whether any name will do: in Development without a provider.</param>
+/// <param name="Sandbox">Whether no money moves here, although this is not Development.</param>
+/// <param name="PayWindow">What NaverPay's window needs; null where payments are not NaverPay's.</param>
+sealed record ShopConfiguration(SignInProvider? SignIn, bool SignInByName, bool Sandbox, PayWindow? PayWindow);
+
+/// <summary>An OIDC provider: authorization code with PKCE, as a public client.</summary>
+sealed record SignInProvider(
+    string AuthorizationEndpoint, string TokenEndpoint, string? EndSessionEndpoint, string ClientId, string Scope,
+    [property: Description("More parameters of the authorization request, as a query.")] string Parameters);
+
+/// <summary>What NaverPay's window is opened with.</summary>
+sealed record PayWindow(string ClientId, string ChainId, string Mode);
+
+static partial class PageLog
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "The sign-in provider {Authority} does not tell its addresses, so nobody can sign in: {Reason}")]
+    public static partial void NoProvider(ILogger logger, string? authority, string reason);
+}

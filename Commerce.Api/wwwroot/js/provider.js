@@ -1,0 +1,67 @@
+// Sign-in with an OIDC provider: authorization code with PKCE, as a public client. Nothing here keeps a secret, and the code is good for this browser alone.
+
+const storage = sessionStorage;
+const begun = 'sign-in';
+const patience = 10_000;
+
+const random = () => base64Url(crypto.getRandomValues(new Uint8Array(32)));
+const base64Url = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+const home = () => `${location.origin}/`;
+
+/** Goes to the provider; what stands in the address, a payment on its way for example, is there again afterwards. */
+export async function goToSignIn(provider) {
+  const [state, verifier] = [random(), random()];
+  storage.setItem(begun, JSON.stringify({ state, verifier, search: location.search }));
+  const target = new URL(provider.authorizationEndpoint);
+  for (const [name, value] of new URLSearchParams(provider.parameters)) target.searchParams.set(name, value);
+  for (const [name, value] of Object.entries({
+    response_type: 'code', client_id: provider.clientId, redirect_uri: home(), scope: provider.scope, state,
+    code_challenge: base64Url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))), code_challenge_method: 'S256',
+  })) target.searchParams.set(name, value);
+  location.assign(target);
+}
+
+/** Whether the provider has just sent the browser back. */
+export const isBack = () => {
+  const query = new URLSearchParams(location.search);
+  return query.has('state') && (query.has('code') || query.has('error'));
+};
+
+/** Back from the provider: who has signed in, and the access token; an Error says why nobody has. */
+export async function finishSignIn(provider) {
+  const query = new URLSearchParams(location.search);
+  const { state, verifier, search = '' } = JSON.parse(storage.getItem(begun) ?? '{}');
+  storage.removeItem(begun);
+  // The code is used up: a reload must not send it again.
+  history.replaceState(null, '', `/${search}`);
+  if (!state || query.get('state') !== state) throw new Error('That sign-in was not begun here. Please sign in again.');
+  if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? 'You have not signed in.' : 'The sign-in did not work. Please try again.');
+  const answer = await fetch(provider.tokenEndpoint, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'authorization_code', code: query.get('code'), redirect_uri: home(), client_id: provider.clientId, code_verifier: verifier }),
+    signal: AbortSignal.timeout(patience),
+  }).catch(() => undefined);
+  if (!answer?.ok) throw new Error('The sign-in did not work. Please try again.');
+  const { access_token: token, id_token: identity } = await answer.json();
+  return { token, name: nameIn(identity) };
+}
+
+/** Ends the provider's session as well, where it can be ended. */
+export function signOutUrl(provider) {
+  if (!provider?.endSessionEndpoint) return '/';
+  const target = new URL(provider.endSessionEndpoint);
+  target.searchParams.set('client_id', provider.clientId);
+  target.searchParams.set('post_logout_redirect_uri', home());
+  return target.href;
+}
+
+/** For the eye only; who somebody is, the shop reads in the access token. */
+function nameIn(identity) {
+  try {
+    const bytes = Uint8Array.from(atob(identity.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return claims.preferred_username ?? claims.name ?? claims.email ?? claims.sub;
+  } catch {
+    return 'you';
+  }
+}

@@ -1,0 +1,8 @@
+namespace Commerce.PaymentSandbox;
+
+/// <summary>What the sandbox says of itself.</summary>
+static partial class SandboxLog
+{
+    [LoggerMessage(Level = LogLevel.Warning, Message = "NO MONEY MOVES HERE: this is the payment sandbox")]
+    public static partial void Running(ILogger logger);
+}

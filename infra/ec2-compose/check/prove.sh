@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Proves a deployment on this machine, step by step: ./prove.sh [STEP...]; without steps all of them, in this order. It needs the engine, the images and sshd of
+# this folder (engine.sh, images.sh, sshd.sh), and talks to loopback only. What it measures goes to standard output.
+#
+#   first     ./commerce deploy to an empty machine, over ssh; docker compose config is clean
+#   sale      2,000 shoppers over HTTPS through the proxy, then the audit
+#   second    another release under load: 0 failed requests
+#   broken    an image that does not start: the deploy fails, the release before goes on, 0 failed requests
+#   kill      kill -9 of each container in turn, and docker compose restart, under load: every promise is kept
+#   power     SIGKILL of everything, then up again, under load: every promise is kept
+#   restore   backup, loss of all volumes, restore: every promise of before is kept
+#   secrets   no secret is in an image, the manifest or a log
+set -euo pipefail
+HERE=$(dirname -- "$(readlink -f -- "$0")")
+ROOT=$(readlink -f -- "$HERE/../../..")
+ENGINE=${COMMERCE_ENGINE:-${XDG_CACHE_HOME:-$HOME/.cache}/commerce/engine}
+HOST=root@127.0.0.1
+export COMMERCE_FOLDER=${COMMERCE_FOLDER:-$ENGINE/machine} ContainerBaseImage=localhost:5050/dotnet/aspnet:10.0 SKIP_CHECKS=1
+export SSH_OPTIONS="-p ${SSHD_PORT:-2222} -i $ENGINE/sshd/key -o UserKnownHostsFile=$ENGINE/sshd/known -o StrictHostKeyChecking=accept-new"
+eval "$("$HERE/engine.sh" env)"
+TAG=${COMMERCE_TAG:-$(git -C "$ROOT" rev-parse --short=12 HEAD)}
+RATE=${RATE:-20}
+LEDGER=$ENGINE/promises
+
+step() { printf '\n== %s\n' "$*"; }
+shoppers() { "$ROOT/artifacts/bin/Shoppers/debug/Shoppers" "$@"; }
+deploy() { COMMERCE_TAG=$1 "$ROOT/infra/ec2-compose/deploy.sh" $HOST; }
+compose() { docker compose --project-directory "$COMMERCE_FOLDER" -f "$COMMERCE_FOLDER/docker-compose.yaml" "$@"; }
+certificate() { cp "$(docker volume inspect commerce_proxy -f '{{.Mountpoint}}')/caddy/pki/authorities/local/root.crt" "$COMMERCE_FOLDER/root.crt"; }
+
+# under_load SECONDS OPTION COMMAND...: COMMAND while shoppers come; then every promise, and the audit.
+under_load() {
+  local seconds=$1 option=$2 code=0 load
+  shift 2
+  shoppers load "$COMMERCE_FOLDER" "$seconds" "$RATE" "$LEDGER" $option & load=$!
+  sleep 5
+  "$@" || code=$?
+  wait $load || { echo "BROKEN: requests failed"; code=1; }
+  shoppers verify "$COMMERCE_FOLDER" "$LEDGER" && shoppers audit "$COMMERCE_FOLDER" && return $code
+}
+
+# What a machine is told for a check: the sandbox, and tokens that the check signs itself.
+told() {
+  local hosts=$ROOT/infra/ec2-compose/hosts secret=Authentication__Schemes__Bearer__SigningKeys__0__
+  mkdir -p "$hosts/$HOST.secrets/api"
+  printf '%s\n' DOMAIN=localhost ADMIN_RANGES=10.213.0.1/32 PAYMENTS_SANDBOX=true COMPOSE_PROFILES=sandbox PAYMENT_GATEWAY=http://payment-sandbox:8080 PAY_WINDOW=/pay >"$hosts/$HOST.env"
+  [[ -s $hosts/$HOST.secrets/api/${secret}Value ]] || head -c 48 /dev/urandom | base64 -w0 >"$hosts/$HOST.secrets/api/${secret}Value"
+  printf check >"$hosts/$HOST.secrets/api/${secret}Issuer"
+  printf check >"$hosts/$HOST.secrets/api/Authentication__Schemes__Bearer__ValidIssuer"
+}
+
+first() {
+  told
+  [[ ! -d $COMMERCE_FOLDER ]] || compose down --volumes --timeout 5 >/dev/null 2>&1
+  rm -rf "$COMMERCE_FOLDER"
+  deploy "$TAG"
+  compose config --quiet && echo "docker compose config is clean"
+  certificate
+}
+
+sale() { shoppers sale "$COMMERCE_FOLDER"; }
+
+second() {
+  for image in api workers payment-sandbox; do docker tag "commerce/$image:$TAG" "commerce/$image:$TAG-again"; done
+  under_load "${SECONDS_UNDER_LOAD:-120}" "" deploy "$TAG-again"
+}
+
+broken() {
+  for image in api workers payment-sandbox; do docker tag "commerce/$image:$TAG" "commerce/$image:broken"; done
+  printf 'FROM commerce/api:%s\nENTRYPOINT ["false"]\n' "$TAG" | docker buildx build --quiet --load --provenance=false -t commerce/api:broken - >/dev/null
+  under_load "${SECONDS_UNDER_LOAD:-120}" "" refused
+}
+refused() {
+  if deploy broken; then echo "BROKEN: it was deployed"; return 1; fi
+  docker ps --format '{{.Image}}' | grep -q broken && { echo "BROKEN: it runs"; return 1; }
+  echo "The broken image was refused; $(cat "$COMMERCE_FOLDER/releases/current") runs"
+}
+
+kill_each() {
+  local service
+  for service in api workers redis kafka mysql proxy; do
+    echo "kill -9 $service"
+    # From outside, as the kernel would: `docker kill` counts as a stop that was asked for.
+    kill -9 "$(docker inspect --format '{{.State.Pid}}' "$(compose ps --quiet $service | head -n 1)")"
+    sleep 8
+  done
+  echo "docker compose restart"
+  compose restart --timeout 45 >/dev/null 2>&1
+}
+kill_() { under_load "${SECONDS_UNDER_LOAD:-150}" --tolerate kill_each; }
+
+cut() {
+  echo "SIGKILL of everything"
+  docker inspect --format '{{.State.Pid}}' $(compose ps --quiet) | xargs kill -9
+  # The engine would start all of them again at once, as after a boot; what is left of a machine that comes back is the same.
+  sleep 3
+  compose up --detach --wait >/dev/null 2>&1 || compose up --detach --wait >/dev/null 2>&1
+}
+power() { under_load "${SECONDS_UNDER_LOAD:-120}" --tolerate cut; }
+
+restore() {
+  local file=$ENGINE/backup.sql.gz
+  shoppers load "$COMMERCE_FOLDER" 30 "$RATE" "$LEDGER"
+  shoppers verify "$COMMERCE_FOLDER" "$LEDGER"
+  "$ROOT/infra/ec2-compose/deploy.sh" backup $HOST "$file"
+  compose down --volumes --timeout 5 >/dev/null 2>&1
+  echo "all volumes are gone: $(docker volume ls --quiet --filter name=commerce_ | wc -l) left"
+  "$ROOT/infra/ec2-compose/deploy.sh" restore $HOST "$file"
+  certificate
+  shoppers verify "$COMMERCE_FOLDER" "$LEDGER" && shoppers audit "$COMMERCE_FOLDER" && shoppers sale "$COMMERCE_FOLDER"
+}
+
+secrets() {
+  local found=0 file text image
+  for file in $(find "$COMMERCE_FOLDER/secrets" -type f ! -name users.acl ! -name '*Issuer*' ! -name '*kafka'); do
+    text=$(sed 's/.*[Pp]assword=\([^;]*\).*/\1/' "$file")
+    [[ ${#text} -ge 16 ]] || continue
+    grep -qF -- "$text" "$COMMERCE_FOLDER/docker-compose.yaml" && echo "BROKEN: $file is in the manifest" && found=1
+    compose logs --no-color 2>/dev/null | grep -qF -- "$text" && echo "BROKEN: $file is in a log" && found=1
+    docker inspect $(compose ps --quiet) | grep -qF -- "$text" && echo "BROKEN: $file is in the environment" && found=1
+    for image in api workers payment-sandbox; do
+      docker image inspect "commerce/$image:$TAG" | grep -qF -- "$text" && echo "BROKEN: $file is in an image" && found=1
+      docker run --rm --entrypoint grep "commerce/$image:$TAG" -rqF -- "$text" /app && echo "BROKEN: $file is in an image" && found=1
+    done
+  done
+  ((found == 0)) && echo "No secret is in an image, the manifest, the environment or a log."
+}
+
+dotnet build "$HERE/Shoppers.cs" -v quiet -nologo -o "$ROOT/artifacts/bin/Shoppers/debug" >/dev/null
+steps=("$@")
+((${#steps[@]})) || steps=(first sale second broken kill power restore secrets)
+for name in "${steps[@]}"; do
+  step "$name"
+  case $name in
+    kill) kill_ ;;
+    first | sale | second | broken | power | restore | secrets) "$name" ;;
+    *) echo "no such step: $name" >&2; exit 2 ;;
+  esac
+done

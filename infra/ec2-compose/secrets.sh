@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# secrets.sh FOLDER: makes the secrets that this machine keeps to itself, where they are not there yet. Whatever is there already stays: a file that you
+# put there (a connection string to RDS, NaverPay's client secret) is used as it is. To rotate one, delete its file and deploy.
+#
+# A folder per service, a file per key, named like the environment variable. The folder is for its owner alone; the files can be read by the users
+# inside the containers.
+set -euo pipefail
+cd -- "$1"
+umask 022
+mkdir -p mysql redis schema api workers payment-sandbox grafana
+chmod 700 .
+
+new() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
+keep() { [[ -s $1 ]] || { rm -f "$1" && printf '%s' "$2" >"$1"; }; }
+sha256() { printf '%s' "$1" | sha256sum | cut -d' ' -f1; }
+
+for user in root migrate api workers; do keep "mysql/$user-password" "$(new)"; done
+mysql() { printf 'Server=mysql;Port=3306;User ID=%s;Password=%s;Database=commerce' "$1" "$(<"mysql/$1-password")"; }
+keep schema/ConnectionStrings__commerce "$(mysql migrate)"
+keep api/ConnectionStrings__commerce "$(mysql api)"
+keep workers/ConnectionStrings__commerce "$(mysql workers)"
+
+for user in api workers; do keep "redis/$user-password" "$(new)"; done
+# What manages a server (FLUSHALL, KEYS, CONFIG SET, SHUTDOWN, ACL …) is nobody's; INFO and CONFIG GET tell one incarnation of it from the next.
+rights='resetkeys ~* resetchannels &* +@all -@admin -@dangerous +info +config|get +role'
+rm -f redis/users.acl
+printf 'user default on nopass resetkeys resetchannels -@all +ping\nuser api on #%s %s\nuser workers on #%s %s\n' \
+  "$(sha256 "$(<redis/api-password)")" "$rights" "$(sha256 "$(<redis/workers-password)")" "$rights" >redis/users.acl
+for user in api workers; do
+  keep "$user/ConnectionStrings__redis" "redis:6379,user=$user,password=$(<"redis/$user-password")"
+  keep "$user/ConnectionStrings__kafka" kafka:9092
+done
+keep schema/ConnectionStrings__kafka kafka:9092
+
+# The sandbox's, until NaverPay's is put there.
+keep payment-sandbox/Sandbox__ClientSecret "$(new)"
+for user in api workers; do keep "$user/Payments__Gateway__ClientSecret" "$(<payment-sandbox/Sandbox__ClientSecret)"; done
+keep grafana/admin-password "$(new)"
+find . -mindepth 1 -type d -exec chmod 755 {} + -o -type f -exec chmod 444 {} +
