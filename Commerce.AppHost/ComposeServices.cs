@@ -80,7 +80,8 @@ static class ComposeServices
         service.Image = "mysql:9.7";
         service.User = "mysql";
         service.Environment = new() { ["MYSQL_ROOT_PASSWORD_FILE"] = "/run/secrets/root-password", ["MYSQL_DATABASE"] = "commerce" };
-        service.Command.AddRange(["--innodb-buffer-pool-size=384M", "--max-connections=200", "--binlog-expire-logs-seconds=259200"]);
+        // Pools: 120 connections for each process, of which there are four while the Api is replaced.
+        service.Command.AddRange(["--innodb-buffer-pool-size=384M", "--max-connections=500", "--binlog-expire-logs-seconds=259200"]);
         service.Volumes = [Data("mysql", "/var/lib/mysql"), Bind("./secrets/mysql", "/run/secrets"), Bind("./mysql-users.sh", "/docker-entrypoint-initdb.d/users.sh")];
         service.Healthcheck = Check(["CMD", "mysqladmin", "ping", "-h", "127.0.0.1", "--silent"], startPeriod: "120s");
         service.StopGracePeriod = "60s";
@@ -162,9 +163,9 @@ static class ComposeServices
         service.Environment["SignIn__ClientId"] = "${OIDC_CLIENT_ID:-}";
         service.Environment["SignIn__Scope"] = "${OIDC_SCOPE:-openid profile}";
         service.Environment["SignIn__Parameters"] = "${OIDC_PARAMETERS:-}";
-        service.Environment["SignIn__RoleClaim"] = "${OIDC_ROLE_CLAIM:-role}";
-        service.Environment["SignIn__AdminRole"] = "${OIDC_ADMIN_ROLE:-ADMIN}";
-        service.Environment["SignIn__MemberRole"] = "${OIDC_MEMBER_ROLE:-*}";
+        service.Environment["Authentication__Roles__Claim"] = "${OIDC_ROLE_CLAIM:-role}";
+        service.Environment["Authentication__Roles__Admin__0"] = "${OIDC_ADMIN_ROLE:-ADMIN}";
+        service.Environment["Authentication__Roles__Member__0"] = "${OIDC_MEMBER_ROLE:-*}";
         // Longer than the proxy keeps a connection that it does not use, and than it takes to see that a name has another address.
         service.Environment["Shutdown__DrainDelay"] = "00:00:05";
         service.StopGracePeriod = "45s";
@@ -313,7 +314,6 @@ static class ComposeServices
         service.Environment[$"{gateway}ChainId"] = "${NAVERPAY_CHAIN_ID:-commerce-chain}";
         service.Environment[$"{gateway}Mode"] = "${NAVERPAY_MODE:-production}";
         service.Environment[$"{gateway}Sandbox"] = "${PAYMENTS_SANDBOX:-false}";
-        service.Environment["Payments__ReturnUrl"] = "https://${DOMAIN:?}/";
     }
 
     /// <summary>The image has no curl; its shell can speak HTTP.</summary>

@@ -57,5 +57,5 @@ public sealed class SignInTests(CommerceStack stack, Chromium chromium) : StackT
         ("Authentication__Schemes__Bearer__ValidIssuer", provider.Url.ToString()),
         ("Authentication__Schemes__Bearer__ValidAudiences__0", SignInProvider.Audience),
         ("SignIn__ClientId", SignInProvider.ClientId),
-        ("SignIn__MemberRole", "*"));
+        ("Authentication__Roles__Member__0", "*"));
 }

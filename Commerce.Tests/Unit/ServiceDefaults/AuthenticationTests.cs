@@ -275,30 +275,6 @@ public sealed class AuthenticationTests
         Assert.DoesNotContain(Production[$"{Section}:SigningKeys:0:Value"]!, error.Message, StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData("role", """{"role":["ADMIN"]}""", true, true)]
-    [InlineData("realm_access.roles", """{"realm_access":{"roles":["shop-admin","offline_access"]}}""", true, true)]
-    [InlineData("https://shop.example/roles", """{"https://shop.example/roles":["shop-admin"]}""", true, true)]
-    [InlineData("realm_access.roles", """{"role":"ADMIN","realm_access":{"roles":["shopper"]}}""", false, true)]
-    [InlineData("realm_access.roles", """{"role":"shop-admin","realm_access":"shop-admin"}""", false, true)]
-    [InlineData("role", """{"role":"shopper"}""", false, false)]
-    public async Task The_roles_of_any_provider_are_read_where_it_puts_them(string claim, string claims, bool isAdmin, bool everybodyIsMember)
-    {
-        await using var api = await StartAsync("Production", new(Production)
-        {
-            ["SignIn:RoleClaim"] = claim,
-            ["SignIn:AdminRole"] = claim == "role" ? "ADMIN" : "shop-admin",
-            ["SignIn:MemberRole"] = everybodyIsMember ? "*" : "MEMBER",
-        });
-        var descriptor = Descriptor("shop", "commerce", "alice", TimeSpan.Zero);
-        descriptor.Claims = JsonSerializer.Deserialize<Dictionary<string, object>>(claims);
-        descriptor.SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Key), SecurityAlgorithms.HmacSha256);
-        var token = new JsonWebTokenHandler().CreateToken(descriptor);
-
-        Assert.Equal(isAdmin ? 200 : 403, (await api.SendAsync(HttpMethod.Get, "/admin", token: token)).Status);
-        Assert.Equal(everybodyIsMember ? 200 : 403, (await api.SendAsync(HttpMethod.Get, "/member", token: token)).Status);
-    }
-
     static Task<TestApi> StartAsync(string environment, Dictionary<string, string?>? settings = null) => TestApi.StartAsync(
         app =>
         {

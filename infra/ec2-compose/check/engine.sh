@@ -56,6 +56,9 @@ stop() {
   local pid
   pid=$(cat "$ENGINE/run/docker.pid" 2>/dev/null) && kill "$pid" 2>/dev/null || { echo "The engine does not run."; return 0; }
   while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+  # What an engine leaves behind in the kernel.
+  iptables-save | grep -viE 'docker|-[io] br-|-s 172\.(29|30)\.|-s 10\.213\.' | iptables-restore && iptables -P FORWARD ACCEPT
+  for link in $(ip -o link show type bridge | sed -n 's/^[0-9]*: \(docker0\|br-[0-9a-f]*\):.*/\1/p'); do ip link delete "$link"; done
 }
 
 case ${1:-} in
