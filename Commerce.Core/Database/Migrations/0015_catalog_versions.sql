@@ -3,5 +3,5 @@
 ALTER TABLE event ALTER COLUMN status SET DEFAULT 'DRAFT', ALGORITHM=INSTANT;
 ALTER TABLE product
   ALTER COLUMN stock SET DEFAULT 0,
-  ADD COLUMN version INT NOT NULL DEFAULT 1 COMMENT 'raised by every change of the definition; the stock moves without it',
+  ADD COLUMN version INT NOT NULL DEFAULT 1 COMMENT 'raised with every new definition; the stock moves without it',
   ALGORITHM=INSTANT;
