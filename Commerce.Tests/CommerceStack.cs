@@ -33,6 +33,7 @@ public sealed class CommerceStack : IAsyncDisposable
     readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
     DistributedApplication? _app;
     IHost? _host;
+    Exception? _failure;
 
     /// <summary>The running application model.</summary>
     public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
@@ -62,19 +63,23 @@ public sealed class CommerceStack : IAsyncDisposable
         try
         {
             if (_host is not null) return;
+            // Each test would wait for as long again, and start one more.
+            if (_failure is not null) throw new InvalidOperationException("The stack did not start; the first test tells why.", _failure);
             using var deadline = new CancellationTokenSource(StartDeadline);
             var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project)
                     .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
                     .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                    // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
+                    .WithEnvironment("Events__RecoverEvery", "01:00:00")
                     // Who waits for the gateway gives up sooner than in real life.
                     .WithEnvironment("Payments__SettleAfter", "00:00:06")
                     .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
-            _app = (await builder.BuildAsync(deadline.Token)).WithQuickHealthChecks();
+            _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
             await HealthyAsync("workers", deadline.Token);
@@ -85,6 +90,11 @@ public sealed class CommerceStack : IAsyncDisposable
             Anonymous = PatientClient();
             Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
+        }
+        catch (Exception e)
+        {
+            _failure ??= e;
+            throw;
         }
         finally
         {

@@ -65,7 +65,7 @@ public sealed class NativeApplication : IAsyncLifetime
         Shell("after-calm").WaitFor(builder.AddRedis("calm"));
         Shell("consumer").WithReference(redis).WithReference(database).WithReference(kafka);
 
-        _app = (await builder.BuildAsync()).WithQuickHealthChecks();
+        _app = await builder.WithQuickHealthChecks().BuildAsync();
         // Not awaited: it ends when everything was started, and what waits for the sick one never is.
         _starting = _app.StartAsync();
 
