@@ -26,7 +26,9 @@ public static class EventStories
             couponIds,
         });
         Assert.True(answer.StatusCode == HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
-        return (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;
+        var created = (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;
+        stack.CreatedEvents.Add(created.Id);
+        return created;
     }
 
     /// <summary>Does something to an event as an administrator: open, cancel, schedule.</summary>
