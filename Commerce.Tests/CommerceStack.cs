@@ -82,7 +82,7 @@ public sealed class CommerceStack : IAsyncDisposable
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
             builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Ledger__CommandTimeout", "00:00:04");
-            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
+            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
             _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
