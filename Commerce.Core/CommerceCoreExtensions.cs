@@ -13,6 +13,7 @@ using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
 using Commerce.Core.Testing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -31,9 +32,12 @@ public static class CommerceCoreExtensions
 
     /// <summary>Adds the ledger, the gate and what stands around them.</summary>
     /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">How long a statement, or a commit, may take: short where a user waits.</param>
+    /// <param name="commandTimeout">
+    /// How long a statement, or a commit, may take: short where a user waits. The setting <c>Ledger:CommandTimeout</c> overrides it.
+    /// </param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
+        commandTimeout = builder.Configuration.GetValue("Ledger:CommandTimeout", commandTimeout);
         builder.AddCommerceConnections(commandTimeout);
         var services = builder.Services;
         services.AddSingleton(new LedgerOptions(commandTimeout));

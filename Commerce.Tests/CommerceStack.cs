@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Auditing;
+using Commerce.Core.Database;
 using Commerce.Core.Payments;
 using Commerce.Tests;
 using Confluent.Kafka;
@@ -33,6 +35,7 @@ public sealed class CommerceStack : IAsyncDisposable
     readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
     DistributedApplication? _app;
     IHost? _host;
+    Exception? _failure;
 
     /// <summary>The running application model.</summary>
     public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
@@ -62,18 +65,24 @@ public sealed class CommerceStack : IAsyncDisposable
         try
         {
             if (_host is not null) return;
+            // Each test would wait for as long again, and start one more.
+            if (_failure is not null) throw new InvalidOperationException("The stack did not start; the first test tells why.", _failure);
             using var deadline = new CancellationTokenSource(StartDeadline);
             var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
             foreach (var project in builder.Resources.OfType<ProjectResource>())
                 builder.CreateResourceBuilder(project)
                     .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
                     .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                    // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
+                    .WithEnvironment("Events__RecoverEvery", "01:00:00")
                     // Who waits for the gateway gives up sooner than in real life.
                     .WithEnvironment("Payments__SettleAfter", "00:00:06")
                     .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
                     .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                     .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
-            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None));
+            // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
+            builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Ledger__CommandTimeout", "00:00:04");
+            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
             _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
             await _app.StartAsync(deadline.Token);
             await HealthyAsync("api", deadline.Token);
@@ -85,6 +94,11 @@ public sealed class CommerceStack : IAsyncDisposable
             Anonymous = PatientClient();
             Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
+        }
+        catch (Exception e)
+        {
+            _failure ??= e;
+            throw;
         }
         finally
         {
@@ -129,6 +143,32 @@ public sealed class CommerceStack : IAsyncDisposable
         }
         return topic;
     });
+
+    /// <summary>What the test that runs has created, and nobody needs after it.</summary>
+    public ConcurrentBag<long> CreatedCoupons { get; } = [];
+
+    /// <inheritdoc cref="CreatedCoupons"/>
+    public ConcurrentBag<long> CreatedEvents { get; } = [];
+
+    /// <summary>
+    /// Ends them, so that a later loss of Redis rebuilds, and a later audit looks at, the gates of its own test: the coupons were over yesterday, the
+    /// events are cancelled.
+    /// </summary>
+    public async Task EndCreatedAsync()
+    {
+        var (coupons, events) = (CreatedCoupons.ToList(), CreatedEvents.ToList());
+        CreatedCoupons.Clear();
+        CreatedEvents.Clear();
+        var ledger = _host is null ? null : Services.GetRequiredService<Ledger>();
+        if (ledger is not null && events.Count > 0)
+            await Eventually.DoneAsync(() => ledger.ExecuteAsync(
+                "UPDATE event SET status = 'CANCELLED', version = version + 1 WHERE id IN @events AND status IN ('DRAFT', 'PENDING', 'OPEN')", new { events }, CancellationToken.None));
+        if (ledger is not null && coupons.Count > 0)
+            await Eventually.DoneAsync(() => ledger.ExecuteAsync("""
+                UPDATE coupon SET status = 'CANCELLED', starts_at = UTC_TIMESTAMP(6) - INTERVAL 3 DAY, ends_at = UTC_TIMESTAMP(6) - INTERVAL 2 DAY, version = version + 1
+                WHERE id IN @coupons
+                """, new { coupons }, CancellationToken.None));
+    }
 
     /// <summary>Calls the Api as this user, again where it says to come again.</summary>
     public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")
@@ -195,9 +235,9 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     protected Task AuditAsync() =>
         Eventually.GetAsync(() => Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
-        return ValueTask.CompletedTask;
+        await stack.EndCreatedAsync();
     }
 }

@@ -10,7 +10,7 @@ namespace Commerce.Tests;
 /// <summary>Events of a test, and what became of them.</summary>
 public static class EventStories
 {
-    /// <summary>Many times what the poll needs, four times a second, and less than the recovery does, once a minute.</summary>
+    /// <summary>By MySQL's clock: many times what the poll needs, four times a second. The recovery of this stack looks once an hour.</summary>
     public static TimeSpan Soon { get; } = TimeSpan.FromSeconds(20);
 
     /// <summary>Creates an event that opens in so many seconds; null: a draft.</summary>
@@ -26,7 +26,9 @@ public static class EventStories
             couponIds,
         });
         Assert.True(answer.StatusCode == HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
-        return (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;
+        var created = (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;
+        stack.CreatedEvents.Add(created.Id);
+        return created;
     }
 
     /// <summary>Does something to an event as an administrator: open, cancel, schedule.</summary>
@@ -63,7 +65,7 @@ public static class EventStories
         if (left > TimeSpan.Zero) await Task.Delay(left, TestContext.Current.CancellationToken);
     }
 
-    /// <summary>Waits for these events; the poll or the listener opens them, without the help of the recovery that looks once a minute.</summary>
+    /// <summary>Waits for these events; the poll or the listener opens them, without the help of the recovery.</summary>
     public static async Task OpenInTimeAsync(this CommerceStack stack, params IEnumerable<SaleEvent> events)
     {
         foreach (var one in events)

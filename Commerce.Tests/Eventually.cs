@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Tests;
@@ -27,7 +28,7 @@ public static class Eventually
                 if (holds(answer)) return answer;
                 last = answer?.ToString();
             }
-            catch (Exception e) when (DependencyFaults.Is(e))
+            catch (Exception e) when (e is not Xunit.Sdk.IAssertionException && DependencyFaults.Is(e))
             {
                 last = e.Message;
             }
@@ -45,8 +46,8 @@ public static class Eventually
     public static Task<T> DoneAsync<T>(Func<Task<T>> work) => GetAsync(work, _ => true);
 
     /// <summary>
-    /// For what a machine that stalls at the wrong moment spoils, though nothing is wrong: runs from the start again, twice at most. Not for what
-    /// may never happen; that is looked for by the audit, or outside.
+    /// Runs a test from its start again, twice at most, where a dependency did not answer in time and the test cannot go on from there. Each time is
+    /// counted (<see cref="Repetitions"/>). What an assertion found stays found.
     /// </summary>
     public static async Task UnspoiltAsync(Func<Task> attempt)
     {
@@ -57,10 +58,14 @@ public static class Eventually
                 await attempt();
                 return;
             }
-            catch (Exception e) when (i < Tries && (e is Xunit.Sdk.XunitException || DependencyFaults.Is(e)))
+            catch (Exception e) when (i < Tries && Unanswered(e))
             {
-                TestContext.Current.TestOutputHelper?.WriteLine($"Again, because of: {e}");
+                Repetitions.Add(e);
             }
         }
     }
+
+    /// <summary>A failed assertion may carry the fault of a dependency, and an answer with a wrong status is an answer.</summary>
+    static bool Unanswered(Exception e) =>
+        e is not Xunit.Sdk.IAssertionException and not HttpRequestException { StatusCode: not (null or HttpStatusCode.ServiceUnavailable) } && DependencyFaults.Is(e);
 }

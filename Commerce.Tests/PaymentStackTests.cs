@@ -117,6 +117,16 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
         return status;
     }
 
+    /// <summary>Asks to capture it, with the same request again where that says to come again, as it does while the gateway does not answer.</summary>
+    public Task<HttpResponseMessage> AnsweredAsync(string pgPaymentId, string? key = null)
+    {
+        key ??= Guid.NewGuid().ToString();
+        return Eventually.GetAsync(() => SendApproveAsync(pgPaymentId, key), answer => answer.Headers.RetryAfter is null);
+    }
+
+    /// <summary>The same, and the status, or the slug of the refusal.</summary>
+    public Task<string> ApprovedAsync(string pgPaymentId) => Eventually.GetAsync(() => ApproveAsync(pgPaymentId), told => told != PaymentState.Settling);
+
     /// <summary>Asks for money back and returns the status, or the slug of the refusal.</summary>
     public async Task<string> RefundAsync(long amount, string? key = null)
     {

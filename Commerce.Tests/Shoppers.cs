@@ -117,7 +117,9 @@ public static class Shoppers
             startsAt = now.AddHours(startsInHours), endsAt = now.AddHours(endsInHours),
         });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
-        return (await answer.Content.ReadFromJsonAsync<Coupon>())!;
+        var coupon = (await answer.Content.ReadFromJsonAsync<Coupon>())!;
+        stack.CreatedCoupons.Add(coupon.Id);
+        return coupon;
     }
 
     /// <summary>A product of its own for a test.</summary>

@@ -157,11 +157,12 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
 public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
-    public async Task F2_Coupons_are_issued_while_the_broker_is_away_for_30_s_and_none_is_lost()
+    public async Task F2_Coupons_are_issued_while_the_broker_is_away_and_none_is_lost()
     {
         var coupon = await Stack.CouponAsync(total: 900);
         var users = await Stack.UsersAsync("f2", 1200);
-        var outage = TimeSpan.FromSeconds(30);
+        // Several times as long as anything waits for the broker, and as long as it takes until it is asked again.
+        var outage = TimeSpan.FromSeconds(12);
         // Waves until the broker is back: the first finds out that it is away, the last is under way when it returns.
         var waves = users.Chunk(120).ToArray();
 
@@ -509,14 +510,17 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         var letters = await DeadLetterCountAsync();
 
+        // A message that is at fault would be a dead letter after five tries.
+        const string LastTry = "Handling COUPON_ISSUED waits for what it depends on (attempt 5)";
+        var before = await Stack.CountSaidAsync("workers", LastTry);
+
         if (frozen) await Stack.FreezeAsync("mysql");
         else await Stack.KillAsync("mysql");
         ConcurrentDictionary<string, string> verdicts;
         try
         {
-            var sale = users.SellAsync(coupon.Id, TimeSpan.FromSeconds(30));
-            // Longer than anything waits for an answer. Where there is nobody to answer everyone knows at once.
-            await Task.Delay(TimeSpan.FromSeconds(frozen ? 60 : 8), Cancelled);
+            var sale = users.SellAsync(coupon.Id, TimeSpan.FromSeconds(15));
+            await Eventually.GetAsync(() => Stack.CountSaidAsync("workers", LastTry), count => count > before, TimeSpan.FromMinutes(3));
             verdicts = await sale;
         }
         finally
@@ -750,30 +754,29 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var coupon = await Stack.CouponAsync(total: 1000);
         var users = await Stack.UsersAsync("bound", 2 * CommerceStack.IssuesAtOnce);
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
-        // Who was let in waits for a second; a machine that stalls may need longer than that to send all of them.
-        await Eventually.UnspoiltAsync(async () =>
+        await Stack.FreezeAsync("redis");
+        try
         {
-            await Stack.FreezeAsync("redis");
-            HttpResponseMessage[] answers;
-            try
+            // Who was let in waits for a second; a machine that stalls may need longer than that to send all of them, and sends them again.
+            await Eventually.GetAsync(async () =>
             {
-                answers = await Task.WhenAll(users.Select(u => u.Once.SendAsync(u.Issue(coupon.Id), Cancelled)));
-            }
-            finally
-            {
-                await Stack.ThawAsync("redis");
-            }
+                var overloaded = 0;
+                foreach (var answer in await Task.WhenAll(users.Select(u => u.Once.SendAsync(u.Issue(coupon.Id), Cancelled))))
+                {
+                    Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+                    Assert.NotNull(answer.Headers.RetryAfter);
+                    if (await answer.SlugAsync() == "overloaded") overloaded++;
+                }
 
-            var overloaded = 0;
-            foreach (var answer in answers)
-            {
-                Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
-                Assert.NotNull(answer.Headers.RetryAfter);
-                if (await answer.SlugAsync() == "overloaded") overloaded++;
-            }
+                Assert.InRange(overloaded, 0, CommerceStack.IssuesAtOnce);
+                return overloaded;
+            }, overloaded => overloaded > 0);
+        }
+        finally
+        {
+            await Stack.ThawAsync("redis");
+        }
 
-            Assert.InRange(overloaded, 1, CommerceStack.IssuesAtOnce);
-        });
         await AuditAsync(coupon.Id, await users.SellAsync(coupon.Id));
         Assert.Equal(users.Count, await RowsAsync(coupon.Id));
     }

@@ -94,6 +94,16 @@ public static partial class FaultInjection
             await stack.RedisAsync("RESTORE", key, 0, dump, "REPLACE");
     }
 
+    /// <summary>How many lines of a resource's console output hold the text.</summary>
+    public static async Task<int> CountSaidAsync(this CommerceStack stack, string resource, string text)
+    {
+        var id = (await stack.App.ResourceNotifications.WaitForResourceAsync(resource, _ => true, Deadline().Token)).ResourceId;
+        var count = 0;
+        await foreach (var lines in stack.App.Services.GetRequiredService<ResourceLoggerService>().GetAllAsync(id).WithCancellation(Deadline().Token))
+            count += lines.Count(line => line.Content.Contains(text, StringComparison.Ordinal));
+        return count;
+    }
+
     /// <summary>MySQL refuses new rows of a table with an error that it has for a full disk.</summary>
     public static Task DiskFullAsync(this CommerceStack stack, string table, int error) => stack.Services.GetRequiredService<Ledger>().ExecuteAsync(
         $"CREATE TRIGGER disk_full BEFORE INSERT ON {table} FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}", null, TestContext.Current.CancellationToken);

@@ -141,19 +141,17 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         foreach (var wrongBy in new[] { TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(-30) })
         {
             var orders = ActivatorUtilities.CreateInstance<OrderService>(Stack.Services, new WrongClock(wrongBy));
-            await Eventually.UnspoiltAsync(async () =>
-            {
-                var product = await Stack.ProductAsync(stock: 10);
-                var now = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, Cancelled);
-                var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, (_, _) => Task.CompletedTask, Cancelled);
-                Assert.InRange(placed.HoldExpiresAt - now, TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(10) + TimeSpan.FromSeconds(25));
-                var start = Stopwatch.GetTimestamp();
-                await Ledger.ExecuteAsync(
-                    "UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
-                await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
-                // Not before, and not half a minute after.
-                Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(25));
-            });
+            var product = await Stack.ProductAsync(stock: 10);
+            var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, (_, _) => Task.CompletedTask, Cancelled);
+            // All by MySQL's clock. Between the two it may have waited, for less than the clocks are off.
+            var held = placed.HoldExpiresAt - await Ledger.SingleAsync<DateTime>("SELECT created_at FROM orders WHERE id = @OrderId", placed, Cancelled);
+            Assert.InRange(held, TimeSpan.FromMinutes(10) - TimeSpan.FromSeconds(25), TimeSpan.FromMinutes(10));
+            await Stack.RecordOrderEndsAsync();
+            await Ledger.ExecuteAsync(
+                "UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
+            await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
+            // Not before, and not half a minute after.
+            Assert.InRange(await Stack.EndedAfterHoldAsync(placed.OrderId), TimeSpan.Zero, TimeSpan.FromSeconds(25));
         }
 
         await AuditAsync();
@@ -207,7 +205,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
     [InlineData(MySqlErrors.ReadOnlyOption)]
     [InlineData(MySqlErrors.TableFull)]
     [InlineData(MySqlErrors.DiskFull)]
-    public Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held(int why) => Eventually.UnspoiltAsync(async () =>
+    public async Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held(int why)
     {
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("f38-orders", 1))[0].Impatient;
@@ -215,13 +213,18 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         else await Stack.DiskFullAsync("orders", why);
         try
         {
-            var start = Stopwatch.GetTimestamp();
-            using var answer = await user.OrderAsync([new(product.Id, 4)]);
-            var took = Stopwatch.GetElapsedTime(start);
-            await answer.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
-            Assert.NotNull(answer.Headers.RetryAfter);
-            // MySQL says so at once; an Api that tried again would need longer than one statement may take, which is 3 s.
-            Assert.True(took < TimeSpan.FromSeconds(3), $"{took}");
+            var quickest = TimeSpan.MaxValue;
+            for (var i = 0; i < 3; i++)
+            {
+                var start = Stopwatch.GetTimestamp();
+                using var answer = await user.OrderAsync([new(product.Id, 4)]);
+                if (Stopwatch.GetElapsedTime(start) is var took && took < quickest) quickest = took;
+                await answer.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
+                Assert.NotNull(answer.Headers.RetryAfter);
+            }
+
+            // MySQL says so at once. An Api that tried again would need longer than one statement may take, which is 3 s, every time.
+            Assert.True(quickest < TimeSpan.FromSeconds(3), $"{quickest}");
             Assert.Equal([10], await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryGate>().ListAvailableAsync([product.Id])));
         }
         finally
@@ -233,7 +236,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
 
         Assert.Equal("", await PressAsync(user, product.Id, Cancelled));
         await AuditAsync();
-    });
+    }
 }
 
 /// <summary>A ledger, or who uses it, stops where it stands.</summary>

@@ -238,7 +238,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
     }
 
     [Fact]
-    public Task A_producer_that_is_replaced_forgets_what_it_had_under_way_and_the_next_one_sends() => Eventually.UnspoiltAsync(async () =>
+    public async Task A_producer_that_is_replaced_forgets_what_it_had_under_way_and_the_next_one_sends()
     {
         using var topic = Listen();
         using var producer = new OutboxProducer(Stack.Services.GetRequiredService<IConfiguration>(), NullLogger.Instance);
@@ -248,9 +248,9 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         try
         {
             producer.Send(Row("stuck"), delivery => stuck = delivery.Error.Code);
-            var start = TimeProvider.System.GetTimestamp();
             producer.Renew();
-            Assert.True(TimeProvider.System.GetElapsedTime(start) < OutboxProducer.Timeout, "It waits for a broker that does not answer.");
+            // It did not wait for a broker that does not answer: then the message would have timed out.
+            Assert.NotEqual(ErrorCode.Local_MsgTimedOut, stuck);
         }
         finally
         {
@@ -271,7 +271,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             producer.Send(Row(id), delivery => done.SetResult(delivery.Error.Code));
             return await done.Task.WaitAsync(TimeSpan.FromMinutes(1), Cancelled);
         });
-    });
+    }
 
     /// <summary>There is no such topic.</summary>
     const string RefusedTopic = "NO_SUCH_TOPIC";

@@ -19,7 +19,7 @@ public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
         // Whoever adds one says so here.
         Assert.Equal(
             [
-                "get /api/coupons", "get /api/events", "get /api/events/stream", "get /api/events/{id}", "get /api/products", "get /api/products/{id}",
+                "get /api/configuration", "get /api/coupons", "get /api/events", "get /api/events/stream", "get /api/events/{id}", "get /api/products", "get /api/products/{id}",
                 "post /api/auth/token",
             ],
             anonymous.Order(StringComparer.Ordinal));

@@ -380,12 +380,12 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         """;
 
     /// <summary>Whatever is done, no page may complain.</summary>
-    Task BrowseAsync(Func<Browser, Task> story) => Eventually.UnspoiltAsync(async () =>
+    async Task BrowseAsync(Func<Browser, Task> story)
     {
         await using var browser = chromium.Open();
         await story(browser);
         Assert.Empty(browser.Complaints);
-    });
+    }
 
     static ILocator StateOf(IPage page, SaleEvent saleEvent) => page.Locator($"#event-{saleEvent.Id} .head .pill");
 

@@ -10,7 +10,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     const int AtOnce = 8;
 
     [Fact]
-    public Task Of_many_prepares_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    public async Task Of_many_prepares_with_one_key_one_works()
     {
         var purchase = await OrderAsync("twin-prepare");
 
@@ -18,10 +18,10 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
 
         Assert.Equal(PaymentState.Pending, await PaymentStatusAsync(purchase));
         await AuditAsync();
-    });
+    }
 
     [Fact]
-    public Task Of_many_approvals_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    public async Task Of_many_approvals_with_one_key_one_works()
     {
         var purchase = await PrepareAsync("twin-approve");
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
@@ -30,10 +30,10 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
 
         Assert.Equal(1, (await Stack.Sandbox.LedgerAsync(purchase.OrderId))[0].ApplyCalls);
         await ShouldBePaidAsync(purchase);
-    });
+    }
 
     [Fact]
-    public Task Of_many_refunds_with_one_key_one_works() => Eventually.UnspoiltAsync(async () =>
+    public async Task Of_many_refunds_with_one_key_one_works()
     {
         var purchase = await PayAsync("twin-refund");
 
@@ -42,7 +42,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
         await AuditAsync();
         Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
         Assert.Equal(1, (await purchase.DetailAsync()).GetProperty("refunds").GetArrayLength());
-    });
+    }
 
     [Fact]
     public async Task However_the_address_is_spelled_a_key_prepares_approves_and_refunds_once()
@@ -138,7 +138,12 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     /// <summary>Sends it many times at once: one is worked on, the others get its answer again or are told that it is under way.</summary>
     static async Task OneWorksAsync(Func<Task<HttpResponseMessage>> send)
     {
-        var answers = await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(_ => send()));
+        var asked = 0;
+        var answers = await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(_ => Eventually.GetAsync(() =>
+        {
+            Interlocked.Increment(ref asked);
+            return send();
+        }, a => a.StatusCode == HttpStatusCode.Conflict || a.Headers.RetryAfter is null)));
         var told = new List<string>();
         foreach (var answer in answers.Where(a => a.StatusCode != HttpStatusCode.Conflict))
         {
@@ -147,7 +152,8 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
         }
 
         Assert.Single(told.Distinct());
-        Assert.Single(answers, a => a.StatusCode == HttpStatusCode.OK && !a.Headers.Contains("Idempotent-Replayed"));
+        // Who worked may have been told to come again, while the gateway did not answer, and has got the answer again then.
+        Assert.InRange(answers.Count(a => a.StatusCode == HttpStatusCode.OK && !a.Headers.Contains("Idempotent-Replayed")), asked > AtOnce ? 0 : 1, 1);
         foreach (var answer in answers.Where(a => a.StatusCode == HttpStatusCode.Conflict))
             await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "idempotency-key-in-flight");
         using var later = await send();

@@ -84,28 +84,29 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
     [InlineData("NotEnoughAccountBalance")]
     [InlineData("TimeExpired")]
     [InlineData("MaintenanceOngoing")]
-    public Task F20_A_refusal_is_told_with_its_reason_and_the_order_can_be_paid_again(string code) => Eventually.UnspoiltAsync(async () =>
+    public async Task F20_A_refusal_is_told_with_its_reason_and_the_order_can_be_paid_again(string code)
     {
         var purchase = await PrepareAsync("refused");
 
-        using var answer = await purchase.SendApproveAsync(await purchase.AuthorizeAsync(new("code", "apply", Code: code)));
+        using var answer = await purchase.AnsweredAsync(await purchase.AuthorizeAsync(new("code", "apply", Code: code)));
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
         Assert.Contains(code, await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
         await ShouldBePayableAsync(purchase);
-        Assert.Equal("REFUSED SUCCEEDED", await AttemptsAsync(purchase));
-    });
+        // Where the gateway did not answer in time there is one more before them, given up.
+        Assert.EndsWith("REFUSED SUCCEEDED", await AttemptsAsync(purchase), StringComparison.Ordinal);
+    }
 
     [Fact]
-    public Task F39_The_same_approval_gets_the_same_answer_also_where_it_is_a_refusal() => Eventually.UnspoiltAsync(async () =>
+    public async Task F39_The_same_approval_gets_the_same_answer_also_where_it_is_a_refusal()
     {
         var purchase = await PrepareAsync("replay-approve");
         var refused = await purchase.AuthorizeAsync(new("code", "apply", Code: "Fail"));
         var good = await purchase.AuthorizeAsync();
-        using var first = await purchase.SendApproveAsync(refused, "first");
+        using var first = await purchase.AnsweredAsync(refused, "first");
         using var again = await purchase.SendApproveAsync(refused, "first");
         using var other = await purchase.SendApproveAsync(good, "first");
-        using var paid = await purchase.SendApproveAsync(good, "second");
+        using var paid = await purchase.AnsweredAsync(good, "second");
         using var paidAgain = await purchase.SendApproveAsync(good, "second");
 
         await again.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
@@ -115,9 +116,9 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         Assert.Equal(["true"], paidAgain.Headers.GetValues("Idempotent-Replayed"));
         Assert.Equal(PaymentState.Paid, await purchase.ApproveAsync(good));
         Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
-        Assert.Equal("REFUSED SUCCEEDED", await AttemptsAsync(purchase));
+        Assert.EndsWith("REFUSED SUCCEEDED", await AttemptsAsync(purchase), StringComparison.Ordinal);
         await ShouldBePaidAsync(purchase);
-    });
+    }
 
     [Fact]
     public async Task An_approval_that_comes_again_after_a_part_went_back_gets_the_answer_of_the_first()
@@ -149,18 +150,18 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
     }
 
     [Fact]
-    public Task What_was_authorised_for_another_order_is_captured_for_none() => Eventually.UnspoiltAsync(async () =>
+    public async Task What_was_authorised_for_another_order_is_captured_for_none()
     {
         var other = await PrepareAsync("authorised-for");
         var purchase = await PrepareAsync("used-by");
 
-        Assert.Equal("payment-mismatch", await purchase.ApproveAsync(await other.AuthorizeAsync()));
+        Assert.Equal("payment-mismatch", await purchase.ApprovedAsync(await other.AuthorizeAsync()));
 
         Assert.Equal(0, await other.CapturedAsync());
         Assert.Equal("CANCELLED", await AttemptsAsync(purchase));
         await ShouldBePayableAsync(purchase);
         await ShouldBePayableAsync(other);
-    });
+    }
 
     [Fact]
     public async Task Money_goes_back_in_parts_and_the_stock_with_the_last_of_it()

@@ -1,6 +1,4 @@
-using Commerce.Tests.Chaos;
-
-namespace Commerce.Tests.Unit.Chaos;
+namespace Commerce.Tests.Chaos;
 
 /// <summary>What a seed stands for.</summary>
 public sealed class ChaosPlanTests

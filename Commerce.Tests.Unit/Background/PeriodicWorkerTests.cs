@@ -104,7 +104,7 @@ public sealed class PeriodicWorkerTests : IDisposable
     public void All_periodic_work_is_done_by_it()
     {
         // Loading by name: the Workers are a program, and no reference of the tests.
-        var workers = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers.dll"));
+        var workers = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests.Unit", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers.dll"));
 
         var services = workers.GetTypes().Where(t => t.IsAssignableTo(typeof(BackgroundService)) && !t.IsAbstract).ToList();
 

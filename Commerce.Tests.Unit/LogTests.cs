@@ -12,8 +12,8 @@ public sealed partial class LogTests
     [Theory, MemberData(nameof(Programs))]
     public void No_message_names_a_person(string program)
     {
-        var folder = program is "Commerce.Core" or "Commerce.ServiceDefaults" ? "Commerce.Tests" : program;
-        var assembly = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", folder, StringComparison.Ordinal), program + ".dll"));
+        var folder = program is "Commerce.Core" or "Commerce.ServiceDefaults" ? "Commerce.Tests.Unit" : program;
+        var assembly = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests.Unit", folder, StringComparison.Ordinal), program + ".dll"));
 
         var messages = assembly.GetTypes()
             .SelectMany(t => t.GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
