@@ -30,8 +30,8 @@ sealed class MySqlRecipe : NativeServerRecipe
         ];
         if (!File.Exists(Path.Combine(start.Home, "initialised"))) await InitialiseAsync(start.Home, data, program, command, cancellationToken);
 
-        // A socket's path may have 107 bytes only.
-        var socket = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"mysql-{System.Environment.ProcessId}-{server.Name}.sock"));
+        // A path of 107 bytes at most, and of its own, also where one process runs two applications.
+        var socket = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"mysql-{start.Port}.sock"));
         return
         [
             .. command, $"--init-file={start.WritePrivately($"{server.Name}.sql", await InitStatementsAsync(server, cancellationToken))}",

@@ -208,7 +208,6 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Theory]
-    [InlineData("/api/admin/orders?userId=%EA%B0%80")]
     [InlineData("/api/admin/orders?before=%EA%B0%80")]
     [InlineData("/api/admin/orders?status=%EA%B0%80")]
     [InlineData("/api/admin/orders?status=CREATE")]
