@@ -21,8 +21,8 @@ sealed partial class LedgerFile : IDisposable
         Since = clock.GetUtcNow().UtcDateTime;
         if (options.Value.LedgerFile is not { Length: > 0 } path) return;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        // Held open to the end: two processes would overwrite each other's lines.
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        // Held to the end: two processes would overwrite each other's lines. On Linux only None keeps another writer out.
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         Kept = Read(file, logger);
         _writer = Continue(file);
     }

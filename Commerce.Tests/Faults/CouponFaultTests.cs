@@ -344,6 +344,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     public async Task A_message_of_a_batch_is_tried_as_often_as_its_topic_says_and_faults_of_the_infrastructure_use_up_no_try()
     {
         var topic = $"TEST-{Guid.NewGuid():N}";
+        await Stack.CreateTopicAsync(topic);
         const int Messages = 200;
         for (var i = 0; i < Messages; i++)
         {

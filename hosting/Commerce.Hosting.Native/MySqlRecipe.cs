@@ -30,7 +30,7 @@ sealed class MySqlRecipe : NativeServerRecipe
         ];
         if (!File.Exists(Path.Combine(start.Home, "initialised"))) await InitialiseAsync(start.Home, data, program, command, cancellationToken);
 
-        // A socket's path may have 107 bytes only.
+        // A path of 107 bytes at most, and another one for each server of a machine.
         var socket = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"mysql-{start.Port}.sock"));
         return
         [

@@ -4,7 +4,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace Commerce.Tests.Hosting;
+namespace Commerce.Tests.Servers.Hosting;
 
 /// <summary>What an application may expect of its servers where there is no container engine.</summary>
 [SupportedOSPlatform("linux")]

@@ -2,7 +2,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 
-namespace Commerce.Tests.Hosting;
+namespace Commerce.Tests.Servers.Hosting;
 
 /// <summary>The projects in hosting/integrations hand over what the packages of their names do, seen without starting anything.</summary>
 public sealed class ConnectionContractTests

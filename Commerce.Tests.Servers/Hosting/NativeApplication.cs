@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 
-namespace Commerce.Tests.Hosting;
+namespace Commerce.Tests.Servers.Hosting;
 
 /// <summary>
 /// A small application whose containers run as processes: real servers, and containers of the tests' own with a recipe that runs a shell

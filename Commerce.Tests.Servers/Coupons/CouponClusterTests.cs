@@ -2,7 +2,7 @@ using Commerce.Core.Coupons;
 using Commerce.Core.Redis;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Commerce.Tests.Integration.Coupons;
+namespace Commerce.Tests.Servers.Coupons;
 
 /// <summary>Every coupon script on a Redis Cluster: the keys of a coupon lie on one node, the coupons spread over all.</summary>
 public sealed class CouponClusterTests

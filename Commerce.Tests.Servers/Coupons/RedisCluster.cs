@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using StackExchange.Redis;
 
-namespace Commerce.Tests.Integration.Coupons;
+namespace Commerce.Tests.Servers.Coupons;
 
 /// <summary>Three redis-server processes that form a cluster, for one test.</summary>
 sealed class RedisCluster : IAsyncDisposable

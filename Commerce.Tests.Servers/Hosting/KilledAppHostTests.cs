@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Commerce.Tests.Hosting;
+namespace Commerce.Tests.Servers.Hosting;
 
 /// <summary>Nothing outlives the AppHost, however it ends.</summary>
 public sealed class KilledAppHostTests

@@ -1,4 +1,4 @@
-namespace Commerce.Tests.Hosting;
+namespace Commerce.Tests.Integration;
 
 /// <summary>The buttons of the dashboard, pressed.</summary>
 public sealed class DeveloperCommandTests(CommerceStack stack) : StackTests(stack)

@@ -1,0 +1,2 @@
+// They compete for ports and for the machine.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
