@@ -89,7 +89,7 @@ public sealed partial class SandboxLedgerTests : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var (name, value) in new[] { ("ClientId", Sandbox.ClientId), ("ClientSecret", Sandbox.ClientSecret), ("ChainId", Sandbox.ChainId), ("Switches", "true"), ("LedgerFile", file ?? File) })
+        foreach (var (name, value) in new[] { ("ClientId", Sandbox.ClientId), ("ClientSecret", Sandbox.ClientSecret), ("ChainId", Sandbox.ChainId), ("Switches", "true"), ("Allowed", "true"), ("LedgerFile", file ?? File) })
             start.Environment["Sandbox__" + name] = value;
         var process = Process.Start(start)!;
         process.ErrorDataReceived += (_, _) => { };
