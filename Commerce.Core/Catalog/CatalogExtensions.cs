@@ -33,7 +33,7 @@ static class CatalogExtensions
             options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
             // Where there is a data source among the services, Pomelo takes it in place of the connection string. The ledger's is not for EF Core: it
             // refuses parameters that have no value, and lists that many look at are to leave the sale its connections.
-            var pool = new MySqlDataSource($"Maximum Pool Size={MostConnections};{connectionString!.WithCommandTimeout(commandTimeout)};Allow User Variables=True;Use Affected Rows=False");
+            var pool = new MySqlDataSource($"Maximum Pool Size={MostConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False");
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
                 // Without it Pomelo hides faults of the server behind the advice to have it repeat them.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));
