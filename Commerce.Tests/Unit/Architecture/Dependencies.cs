@@ -1,0 +1,44 @@
+using Mono.Cecil;
+using Mono.Cecil.Cil;
+
+namespace Commerce.Tests.Unit.Architecture;
+
+/// <summary>Which types a type uses: in its signatures, and in the code of its methods, those that the compiler made of lambdas and iterators included.</summary>
+static class Dependencies
+{
+    /// <summary>Each type of an assembly, with what it and the types inside of it use; by full names.</summary>
+    public static ILookup<string, string> Of(System.Reflection.Assembly assembly)
+    {
+        using var module = ModuleDefinition.ReadModule(assembly.Location);
+        return module.GetTypes().SelectMany(type => Used(type).SelectMany(Parts).Select(used => (Owner: Outermost(type), Used: used)))
+            .Distinct().ToLookup(d => d.Owner, d => d.Used);
+    }
+
+    static IEnumerable<TypeReference?> Used(TypeDefinition type) =>
+    [
+        type.BaseType, .. type.Interfaces.Select(i => i.InterfaceType), .. type.Fields.Select(f => f.FieldType),
+        .. type.CustomAttributes.Select(a => a.AttributeType), .. type.Methods.SelectMany(Signature),
+        .. type.Methods.Where(m => m.HasBody).SelectMany(m => m.Body.Variables.Select(v => v.VariableType).Concat(m.Body.Instructions.SelectMany(Operand))),
+    ];
+
+    static IEnumerable<TypeReference> Signature(MethodReference method) => method.Parameters.Select(p => p.ParameterType).Append(method.ReturnType);
+
+    static IEnumerable<TypeReference?> Operand(Instruction instruction) => instruction.Operand switch
+    {
+        TypeReference type => [type],
+        MethodReference method => [method.DeclaringType, .. Signature(method), .. method is GenericInstanceMethod generic ? generic.GenericArguments : []],
+        FieldReference field => [field.DeclaringType, field.FieldType],
+        _ => [],
+    };
+
+    static IEnumerable<string> Parts(TypeReference? type) => type switch
+    {
+        null => [],
+        GenericInstanceType generic => generic.GenericArguments.SelectMany(Parts).Append(Outermost(generic.ElementType)),
+        TypeSpecification specification => Parts(specification.ElementType),
+        GenericParameter => [],
+        _ => [Outermost(type)],
+    };
+
+    static string Outermost(TypeReference type) => type.DeclaringType is { } declaring ? Outermost(declaring) : type.FullName;
+}
