@@ -75,9 +75,9 @@ public static class ConnectionExtensions
         {
             settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = true;
             // BEGIN, COMMIT and ROLLBACK are commands of the library's, which nobody else gives a limit: a MySQL that freezes in a commit would be
-            // waited for ten times as long as in a statement. In front: what the connection string says itself holds.
+            // waited for ten times as long as in a statement. So would one that freezes while a connection is opened, or made ready again. In front: what the connection string says itself holds.
             if (commandTimeout is { } limit && settings.ConnectionString is { } given)
-                settings.ConnectionString = string.Create(CultureInfo.InvariantCulture, $"Default Command Timeout={(int)limit.TotalSeconds};{given}");
+                settings.ConnectionString = string.Create(CultureInfo.InvariantCulture, $"Default Command Timeout={(int)limit.TotalSeconds};Connection Timeout={(int)limit.TotalSeconds};{given}");
         });
         builder.Services.AddDependencyCheck("mysql", static async (services, cancellationToken) =>
         {
