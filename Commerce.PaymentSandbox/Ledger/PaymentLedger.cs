@@ -37,6 +37,13 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
         }
     }
 
+    /// <summary>An approval was asked for, whatever becomes of it.</summary>
+    public void CountApply(Payment payment)
+    {
+        payment.CountApply();
+        file.Write(payment);
+    }
+
     /// <summary>Captures. What was begun is ended, whether or not the caller still waits.</summary>
     public async Task<PartnerAnswer> ApplyAsync(Payment payment, Fault? fault)
     {

@@ -25,7 +25,7 @@ static class PartnerEndpoints
         HttpContext context, PaymentLedger ledger, IdempotencyKeys keys, FaultyDesk desk)
     {
         var payment = ledger.Find(paymentId ?? "");
-        payment?.CountApply();
+        if (payment is not null) ledger.CountApply(payment);
         return desk.ServeAsync(context, Operation.Apply, payment, fault => keys.AnswerAsync(Operation.Apply, key, $"{paymentId}", () =>
             payment is null ? Task.FromResult(PartnerAnswer.Of("Fail", "There is no such payment.")) : ledger.ApplyAsync(payment, fault)));
     }
