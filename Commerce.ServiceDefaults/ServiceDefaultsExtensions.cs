@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -17,6 +18,8 @@ public static class ServiceDefaultsExtensions
     {
         builder.AddSecretFiles();
         builder.Services.TryAddSingleton(TimeProvider.System);
+        // Six lines for each call that went well, and the traces show it too.
+        builder.Logging.AddFilter("System.Net.Http.HttpClient", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
         builder.AddTelemetry();
         builder.AddHealth();
         builder.AddProblems();
