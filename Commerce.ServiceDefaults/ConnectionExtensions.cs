@@ -88,10 +88,10 @@ public static class ConnectionExtensions
     }
 
     /// <summary>
-    /// Adds our defaults to a connection string of MySQL. Every command has a limit: BEGIN, COMMIT and ROLLBACK are the library's own commands, and a
-    /// MySQL that freezes in a commit would be waited for without it. A connection is made in the time of a
-    /// statement, and one is given up a second after its limit: the library waits 15 s for a frozen server otherwise, whatever the token says. No session state is changed, so a pooled connection needs no reset, which is a round trip each
-    /// time. One that MySQL has ended after its <c>wait_timeout</c> (15 s) is not handed out. TLS is for other machines.
+    /// Adds our defaults to a connection string of MySQL. Every command has a limit: BEGIN, COMMIT and ROLLBACK are the library's own, and a MySQL that
+    /// freezes in a commit would be waited for without it. A connection is made in the time of a statement, and a statement is given up a second after
+    /// its limit; the library waits 15 s for a frozen server otherwise, whatever the token says. Connections are reset when they are taken from the
+    /// pool: a round trip, but one with a limit. A ping in its place has none. TLS is for other machines.
     /// </summary>
     /// <param name="connectionString">What it says itself holds.</param>
     /// <param name="commandTimeout">Whole seconds, at least one.</param>
@@ -99,8 +99,8 @@ public static class ConnectionExtensions
     {
         var isLocal = new MySqlConnectionStringBuilder(connectionString).Server is "localhost" or "127.0.0.1" or "::1";
         return string.Create(CultureInfo.InvariantCulture,
-            $"Default Command Timeout={(int)commandTimeout.TotalSeconds};Connection Timeout={(int)commandTimeout.TotalSeconds};Cancellation Timeout=1;Connection Reset=false;"
-            + $"Connection Idle Ping Time=1;Connection Idle Timeout=10;{(isLocal ? "SslMode=None;AllowPublicKeyRetrieval=true;" : "")}{connectionString}");
+            $"Default Command Timeout={(int)commandTimeout.TotalSeconds};Connection Timeout={(int)commandTimeout.TotalSeconds};Cancellation Timeout=1;"
+            + $"Connection Idle Timeout=10;{(isLocal ? "SslMode=None;AllowPublicKeyRetrieval=true;" : "")}{connectionString}");
     }
 
     /// <summary>
