@@ -23,7 +23,7 @@ namespace Commerce.Bench;
 /// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings beside it.</summary>
 sealed partial class BenchStack : IAsyncDisposable
 {
-    const int SigInt = 2, SigTerm = 15;
+    const int SigInt = 2, SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15;
 
     static readonly string SigningKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
 
@@ -201,8 +201,34 @@ sealed partial class BenchStack : IAsyncDisposable
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>SIGKILL 9, SIGUSR1 10 (the broker goes away), SIGUSR2 12 (and comes back).</summary>
-    public async Task SignalAsync(string resource, int signal)
+    /// <summary>Ends a resource's process as a power cut would.</summary>
+    public async Task KillAsync(string resource)
+    {
+        await SignalAsync(resource, SigKill);
+        await EndedAsync(resource);
+    }
+
+    /// <summary>The broker dies; its log stays. The mock broker, whose log is in memory, only plays dead.</summary>
+    public async Task BrokerAwayAsync()
+    {
+        if (await HasMockBrokerAsync()) await SignalAsync("kafka", SigUsr1);
+        else await KillAsync("kafka");
+    }
+
+    /// <summary>The broker is back with its log.</summary>
+    public async Task BrokerBackAsync()
+    {
+        if (await HasMockBrokerAsync()) await SignalAsync("kafka", SigUsr2);
+        else await CommandAsync("kafka", KnownResourceCommands.StartCommand);
+    }
+
+    async Task<bool> HasMockBrokerAsync()
+    {
+        var seen = await _app.ResourceNotifications.WaitForResourceAsync("kafka", _ => true);
+        return $"{seen.Snapshot.Properties.Single(p => p.Name == "executable.path").Value}".EndsWith("MockKafkaBroker", StringComparison.Ordinal);
+    }
+
+    async Task SignalAsync(string resource, int signal)
     {
         if (Kill(await PidAsync(resource), signal) != 0) throw new InvalidOperationException($"{resource} cannot be signalled.");
     }

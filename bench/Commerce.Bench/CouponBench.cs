@@ -19,7 +19,6 @@ sealed class CouponBench(BenchStack stack, bool quick)
     const int Rounds = 3;
     const int LatencyRounds = 5;
     const int RowsTogether = 1000;
-    const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12;
 
     static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
@@ -214,13 +213,12 @@ sealed class CouponBench(BenchStack stack, bool quick)
         });
         await ReachedAsync(_crowd / 5);
         Figures.Say("the broker goes away for 10 s");
-        await stack.SignalAsync("kafka", SigUsr1);
+        await stack.BrokerAwayAsync();
         await Task.Delay(TimeSpan.FromSeconds(10));
-        await stack.SignalAsync("kafka", SigUsr2);
+        await stack.BrokerBackAsync();
         await ReachedAsync(_crowd / 2);
         Figures.Say("Redis is killed");
-        await stack.SignalAsync("redis", SigKill);
-        await stack.EndedAsync("redis");
+        await stack.KillAsync("redis");
         await stack.CommandAsync("redis", KnownResourceCommands.StartCommand);
         await sale;
         await RestAsync();
