@@ -208,7 +208,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
     public async Task F38_A_ledger_that_cannot_write_is_told_quickly_and_nothing_stays_held(int why)
     {
         var product = await Stack.ProductAsync(stock: 10);
-        var user = (await Stack.UsersAsync("f38-orders", 1))[0].Impatient;
+        var user = (await Stack.UsersAsync($"f38-orders-{why}", 1))[0].Impatient;
         if (why == MySqlErrors.ReadOnlyOption) await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         else await Stack.DiskFullAsync("orders", why);
         try
