@@ -14,9 +14,9 @@ static class Addresses
     static readonly ConcurrentDictionary<Endpoint, IReadOnlyList<ParameterInfo>> Known = new();
 
     /// <summary>
-    /// Ids and filters are visible ASCII. Others name nothing, and MySQL would fail to compare them with a column in ASCII, or take one with a space
-    /// behind it for the one without: so in a path they are not found (404), in the query parameter of an endpoint not valid (400). Numbers in a query are
-    /// numbers, within the <see cref="RangeAttribute"/> of their parameter, else ids. What an endpoint has no parameter for is not its business.
+    /// Ids and filters are visible ASCII. MySQL cannot compare other text with an ASCII column, and ignores a space at the end. So in a path other text
+    /// is not found (404), and in a query parameter of the endpoint it is not valid (400). A number in a query must be within the
+    /// <see cref="RangeAttribute"/> of its parameter; without one it is an id. Unknown query parameters are ignored.
     /// </summary>
     public static void UseCheckedAddresses(this WebApplication app) => app.Use((context, next) =>
     {
@@ -58,13 +58,13 @@ static class Addresses
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
     }
 
-    /// <summary>The id as it is stored. The letters of a UUID may be sent in either case (RFC 9562, section 4), and are kept in lower case.</summary>
+    /// <summary>The id as it is stored. A UUID is accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>
     public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }
 
-/// <summary>A query parameter that is the id of an order or of a payment, the last of the page before; empty for the first page.</summary>
+/// <summary>A paging cursor: the id of the last order or payment of the previous page; empty for the first page.</summary>
 [AttributeUsage(AttributeTargets.Parameter)]
 sealed partial class IdAttribute : Attribute
 {
