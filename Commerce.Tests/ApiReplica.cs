@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Commerce.Tests.Faults;
 
 namespace Commerce.Tests;
 
@@ -73,7 +72,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
     /// <summary>Another process of a program, told what the stack's own was.</summary>
     public static async Task<ProcessStartInfo> LikeAsync(CommerceStack stack, string resource, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests", program, StringComparison.Ordinal), program), arguments)
+        var start = new ProcessStartInfo(Repository.Program(program), arguments)
         {
             RedirectStandardOutput = true,
         };

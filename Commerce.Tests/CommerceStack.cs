@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -12,6 +13,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -26,7 +28,7 @@ namespace Commerce.Tests;
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
-    static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(5);
+    static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(3);
 
     /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
     public const int IssuesAtOnce = 200;
@@ -95,15 +97,45 @@ public sealed class CommerceStack : IAsyncDisposable
             Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
             Admin = await UserAsync("admin", "ADMIN");
         }
-        catch (Exception e)
+        catch (Exception e) when (_failure is null)
         {
-            _failure ??= e;
-            throw;
+            _failure = _app is null ? e : new InvalidOperationException(await StateOfResourcesAsync(_app), e);
+            throw _failure;
         }
         finally
         {
             _starting.Release();
         }
+    }
+
+    /// <summary>What keeps the stack from starting: the state of each resource, what its health checks say, and its last lines.</summary>
+    static async Task<string> StateOfResourcesAsync(DistributedApplication app)
+    {
+        const int Lines = 12;
+        var seen = new Dictionary<string, ResourceEvent>();
+        // The watch begins with what is known, and never ends by itself.
+        using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        try
+        {
+            await foreach (var change in app.ResourceNotifications.WatchAsync(enough.Token)) seen[change.ResourceId] = change;
+        }
+        catch (OperationCanceledException)
+        {
+            // That was all.
+        }
+
+        var text = new StringBuilder("The stack did not start.").AppendLine();
+        var logs = app.Services.GetRequiredService<ResourceLoggerService>();
+        foreach (var (id, change) in seen)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"{id}: {change.Snapshot.State?.Text}, exit code {change.Snapshot.ExitCode}, {change.Snapshot.HealthStatus}");
+            foreach (var report in change.Snapshot.HealthReports.Where(r => r.Status != HealthStatus.Healthy))
+                text.AppendLine(CultureInfo.InvariantCulture, $"  {report.Name}: {report.Status} {report.Description} {report.ExceptionText}");
+            var lines = new List<string>();
+            await foreach (var batch in logs.GetAllAsync(id)) lines.AddRange(batch.Select(l => l.Content));
+            foreach (var line in lines.TakeLast(Lines)) text.Append("  | ").AppendLine(line);
+        }
+        return text.ToString();
     }
 
     /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>

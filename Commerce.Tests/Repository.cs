@@ -6,6 +6,9 @@ static class Repository
     /// <summary>The folder with the solution.</summary>
     public static string Root { get; } = Find();
 
+    /// <summary>Where a program of the solution was built, in the configuration of the tests.</summary>
+    public static string Program(string name) => Path.Combine(Root, "artifacts", "bin", name, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), name);
+
     static string Find()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

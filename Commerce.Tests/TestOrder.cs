@@ -13,7 +13,7 @@ namespace Commerce.Tests;
 /// </summary>
 public sealed class TestOrder : ITestCollectionOrderer, ITestCaseOrderer
 {
-    static readonly string[] Folders = ["Integration", "Page", "Faults", "Chaos"];
+    static readonly string[] Folders = ["Integration", "Load", "Page", "Faults", "Chaos"];
 
     /// <inheritdoc/>
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)

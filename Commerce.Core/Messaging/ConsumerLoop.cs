@@ -45,7 +45,13 @@ public sealed partial class ConsumerLoop<T>(
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _stopping.Dispose();
+    public void Dispose()
+    {
+        // A client that is disposed of while its thread still uses it corrupts the memory of the process.
+        _stopping.Cancel();
+        _thread?.Join();
+        _stopping.Dispose();
+    }
 
     void Run()
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Events;
-using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;

@@ -1,5 +1,4 @@
 using Commerce.Core.Coupons;
-using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Commerce.Core.Coupons;
-using Commerce.Tests.Faults;
 
 namespace Commerce.Tests.Integration.Coupons;
 

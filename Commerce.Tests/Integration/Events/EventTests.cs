@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
-using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Events;

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
-using Commerce.Tests.Faults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
 

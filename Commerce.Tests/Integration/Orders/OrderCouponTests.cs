@@ -1,7 +1,6 @@
 using System.Net;
 using Commerce.Core.Coupons;
 using Commerce.Core.Orders;
-using Commerce.Tests.Faults;
 
 namespace Commerce.Tests.Integration.Orders;
 

@@ -1,7 +1,6 @@
 using System.Net;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
-using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Orders;

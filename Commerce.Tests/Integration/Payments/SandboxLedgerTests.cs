@@ -83,8 +83,7 @@ public sealed partial class SandboxLedgerTests : IDisposable
 
     async Task<RunningSandbox> StartAsync(string? file = null)
     {
-        var start = new ProcessStartInfo(Path.Combine(
-            AppContext.BaseDirectory.Replace("Commerce.Tests", "Commerce.PaymentSandbox", StringComparison.Ordinal), "Commerce.PaymentSandbox"), ["--urls", "http://127.0.0.1:0"])
+        var start = new ProcessStartInfo(Repository.Program("Commerce.PaymentSandbox"), ["--urls", "http://127.0.0.1:0"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -2,11 +2,10 @@ using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
-using Commerce.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
-namespace Commerce.Tests.Chaos;
+namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>Something that breaks, is seen to do harm, and is mended.</summary>
 /// <param name="Run">Returns once it is mended; fails where it did no harm, for then it proved nothing.</param>

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Commerce.Tests.Chaos;
+namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>Whatever breaks, in whatever order, every promise is kept.</summary>
 public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)

@@ -10,7 +10,7 @@ using Commerce.Core.Payments;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Chaos;
+namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
 /// A crowd that orders, pays, cancels, refunds and collects coupons at two replicas of the Api while things break. What everybody does and what

@@ -1,4 +1,4 @@
-namespace Commerce.Tests.Chaos;
+namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>What a seed stands for.</summary>
 public sealed class ChaosPlanTests

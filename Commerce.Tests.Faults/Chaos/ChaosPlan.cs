@@ -1,4 +1,4 @@
-namespace Commerce.Tests.Chaos;
+namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
 /// What a seed stands for: everything that is left to chance is drawn from it and from nothing else, by arithmetic, so that it comes out the same in

@@ -5,7 +5,7 @@ using Commerce.Core.Database;
 using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests;
 
 /// <summary>Kills, freezes and brings back the stack's own processes, by id.</summary>
 public static partial class FaultInjection
