@@ -13,7 +13,7 @@ namespace Commerce.Tests;
 /// </summary>
 public sealed class TestOrder : ITestCollectionOrderer, ITestCaseOrderer
 {
-    static readonly string[] Folders = ["Integration", "Load", "Page", "Faults", "Chaos"];
+    static readonly string[] Folders = ["Integration", "Load", "Page", "Faults", "Faults.Chaos"];
 
     /// <inheritdoc/>
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
@@ -24,5 +24,5 @@ public sealed class TestOrder : ITestCollectionOrderer, ITestCaseOrderer
     public IReadOnlyCollection<TTestCase> OrderTestCases<TTestCase>(IReadOnlyCollection<TTestCase> testCases) where TTestCase : notnull, ITestCase =>
         [.. testCases.OrderBy(c => c.TestCaseDisplayName, StringComparer.Ordinal)];
 
-    static int FolderOf(string name) => Array.FindIndex(Folders, folder => name.Contains($"Commerce.Tests.{folder}.", StringComparison.Ordinal));
+    static int FolderOf(string name) => Array.FindLastIndex(Folders, folder => name.Contains($"Commerce.Tests.{folder}.", StringComparison.Ordinal));
 }
