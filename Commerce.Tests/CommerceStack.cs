@@ -8,7 +8,6 @@ using Commerce.Core;
 using Commerce.Core.Auditing;
 using Commerce.Core.Database;
 using Commerce.Core.Payments;
-using Commerce.Tests;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Configuration;
@@ -17,14 +16,11 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-[assembly: AssemblyFixture(typeof(CommerceStack))]
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole of Commerce, started once from its AppHost when the first test asks for it: MySQL, Redis, Kafka, payment sandbox, Api and
-/// Workers, on free ports, with nothing in them.
+/// The whole of Commerce, started from its AppHost when the first test of a group asks for it (see <see cref="StackGroups"/>): MySQL, Redis, Kafka,
+/// payment sandbox, Api and Workers, on free ports, with nothing in them.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {

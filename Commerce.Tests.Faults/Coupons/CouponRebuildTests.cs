@@ -2,7 +2,7 @@ using Commerce.Core.Coupons;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Coupons;
 
 /// <summary>What was said while a gate was lost, or just before, and what must not be.</summary>
 public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(stack)

@@ -14,7 +14,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Events;
 
 /// <summary>Events under faults. Each test ends with the audit: one EVENT_OPEN for each opening, none early.</summary>
 public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)

@@ -5,7 +5,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Coupons;
 
 /// <summary>
 /// Stands between a client and the only broker, request by request and answer by answer. The broker tells its clients its own address in its

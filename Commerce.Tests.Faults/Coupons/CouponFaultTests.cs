@@ -8,7 +8,7 @@ using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Coupons;
 
 /// <summary>What the fault tests of coupons have in common: a sale, and the audit at its end.</summary>
 public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)

@@ -5,7 +5,7 @@ using Commerce.Core.Payments;
 using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Payments;
 
 /// <summary>Holds that end while somebody pays.</summary>
 public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTests(stack)

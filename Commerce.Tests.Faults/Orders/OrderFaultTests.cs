@@ -14,7 +14,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Orders;
 
 /// <summary>What the fault tests of orders have in common.</summary>
 public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)

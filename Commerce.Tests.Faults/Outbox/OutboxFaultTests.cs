@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Outbox;
 
 /// <summary>Relays that die, freeze and meet each other; brokers and Redis away. What was committed arrives, in the order of its key.</summary>
 public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(stack)

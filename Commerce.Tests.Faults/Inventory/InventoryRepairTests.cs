@@ -1,7 +1,8 @@
+using Commerce.Tests.Faults.Orders;
 using Commerce.Core.Inventory;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Inventory;
 
 /// <summary>What the ledger changed and the gate hears of late, twice or never: the gate may have less than there is for a while, never more.</summary>
 public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(stack)

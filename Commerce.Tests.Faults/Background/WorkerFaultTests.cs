@@ -3,7 +3,7 @@ using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Commerce.Tests.Faults;
+namespace Commerce.Tests.Faults.Background;
 
 /// <summary>Rows that should not be there: none of them ends the Workers, or keeps them from what is right.</summary>
 public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(stack)

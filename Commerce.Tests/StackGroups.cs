@@ -1,0 +1,41 @@
+using Commerce.Tests;
+using Xunit.Sdk;
+using Xunit.v3;
+
+[assembly: CollectionBehavior(typeof(StackGroups), MaxParallelThreads = 4)]
+[assembly: TestCaseOrderer(typeof(StackGroups))]
+
+namespace Commerce.Tests;
+
+/// <summary>
+/// Each group of test classes has a stack of its own. Groups run side by side; the tests of a group run one after the other, in the same order in
+/// every run: what passed once does not fail elsewhere because of what another test left behind.
+/// </summary>
+public sealed class StackGroups : IXunitTestCollectionFactory, ITestCaseOrderer
+{
+    /// <summary>The folders of a group. What is in no other belongs to the first.</summary>
+    static readonly string[][] Groups = [["Integration"], ["Page", "Load"], ["Faults.Coupons", "Faults.Events"], ["Faults"], ["Faults.Chaos"]];
+
+    readonly XunitTestCollection[] _collections;
+
+    /// <summary>For xunit, as the factory of an assembly's collections.</summary>
+    public StackGroups(IXunitTestAssembly assembly) =>
+        _collections = [.. Groups.Select(folders => new XunitTestCollection(assembly, typeof(Stack), disableParallelization: false, string.Join(" and ", folders)))];
+
+    /// <summary>For xunit, as the orderer of a group's tests.</summary>
+    public StackGroups() => _collections = [];
+
+    /// <inheritdoc/>
+    public string DisplayName => "a stack for each group";
+
+    /// <inheritdoc/>
+    public IXunitTestCollection Get(Type testClass) => _collections[Math.Max(0, Array.FindLastIndex(Groups, folders => folders.Any(folder => IsIn(testClass, folder))))];
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<TTestCase> OrderTestCases<TTestCase>(IReadOnlyCollection<TTestCase> testCases) where TTestCase : notnull, ITestCase =>
+        [.. testCases.OrderBy(c => c.TestCaseDisplayName, StringComparer.Ordinal)];
+
+    static bool IsIn(Type testClass, string folder) => $"{testClass.Namespace}.".StartsWith($"Commerce.Tests.{folder}.", StringComparison.Ordinal);
+
+    sealed class Stack : ICollectionFixture<CommerceStack>;
+}
