@@ -3,11 +3,13 @@ using System.Globalization;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID</c> belongs to one run; the next run removes it when its process is gone. Both are
+/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID-N</c> belongs to one run; the next run removes it when its process is gone. Both are
 /// readable by this user only. The folder is in the AppHost's parent, or where the setting <c>NativeServers:Data</c> says.
 /// </summary>
 sealed class DataFolders
 {
+    static int s_applications;
+
     readonly string _root;
 
     public DataFolders(IDistributedApplicationBuilder builder)
@@ -15,9 +17,10 @@ sealed class DataFolders
         _root = builder.Configuration["NativeServers:Data"] ?? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data"));
         var runs = Path.Combine(_root, "run");
         if (Directory.Exists(runs))
-            foreach (var ended in Directory.EnumerateDirectories(runs).Where(run => !Directory.Exists($"/proc/{Path.GetFileName(run)}")))
+            foreach (var ended in Directory.EnumerateDirectories(runs).Where(run => !Directory.Exists($"/proc/{Path.GetFileName(run).Split('-')[0]}")))
                 Directory.Delete(ended, recursive: true);
-        Run = Make(Path.Combine(runs, Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
+        // A process of tests may run several applications.
+        Run = Make(Path.Combine(runs, string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{Interlocked.Increment(ref s_applications)}")));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteRun();
     }
 
