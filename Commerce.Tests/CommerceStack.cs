@@ -26,6 +26,8 @@ public sealed class CommerceStack : IAsyncDisposable
 {
     static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(3);
 
+    static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
+
     /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
     public const int IssuesAtOnce = 200;
 
@@ -65,33 +67,17 @@ public sealed class CommerceStack : IAsyncDisposable
             if (_host is not null) return;
             // Each test would wait for as long again, and start one more.
             if (_failure is not null) throw new InvalidOperationException("The stack did not start; the first test tells why.", _failure);
-            using var deadline = new CancellationTokenSource(StartDeadline);
-            var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
-            foreach (var project in builder.Resources.OfType<ProjectResource>())
-                builder.CreateResourceBuilder(project)
-                    .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
-                    .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
-                    // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
-                    .WithEnvironment("Events__RecoverEvery", "01:00:00")
-                    // Who waits for the gateway gives up sooner than in real life.
-                    .WithEnvironment("Payments__SettleAfter", "00:00:06")
-                    .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
-                    .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
-                    .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
-            // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
-            builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Ledger__CommandTimeout", "00:00:04");
-            builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
-            _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
-            await _app.StartAsync(deadline.Token);
-            await HealthyAsync("api", deadline.Token);
-            await HealthyAsync("workers", deadline.Token);
-            Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
-            await HealthyAsync("payment-sandbox", deadline.Token);
-            _host = await ConnectAsync();
-            Impatient = _app.CreateHttpClient("api", "http");
-            Anonymous = PatientClient();
-            Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
-            Admin = await UserAsync("admin", "ADMIN");
+            try
+            {
+                await StartOnceAsync();
+            }
+            catch (Exception e) when (_app is not null)
+            {
+                // The machine's fault more often than not: counted, and told with all that is known of it.
+                Repetitions.Add(new TimeoutException(await StateOfResourcesAsync(_app), e));
+                await _app.DisposeAsync().AsTask().WaitAsync(StopDeadline);
+                await StartOnceAsync();
+            }
         }
         catch (Exception e) when (_failure is null)
         {
@@ -102,6 +88,37 @@ public sealed class CommerceStack : IAsyncDisposable
         {
             _starting.Release();
         }
+    }
+
+    async Task StartOnceAsync()
+    {
+        using var deadline = new CancellationTokenSource(StartDeadline);
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
+        foreach (var project in builder.Resources.OfType<ProjectResource>())
+            builder.CreateResourceBuilder(project)
+                .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
+                .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
+                .WithEnvironment("Events__RecoverEvery", "01:00:00")
+                // Who waits for the gateway gives up sooner than in real life.
+                .WithEnvironment("Payments__SettleAfter", "00:00:06")
+                .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
+                .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
+                .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
+        // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
+        builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Ledger__CommandTimeout", "00:00:04");
+        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
+        _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
+        await _app.StartAsync(deadline.Token);
+        await HealthyAsync("api", deadline.Token);
+        await HealthyAsync("workers", deadline.Token);
+        Kafka = (await _app.GetConnectionStringAsync("kafka", deadline.Token))!;
+        await HealthyAsync("payment-sandbox", deadline.Token);
+        _host = await ConnectAsync();
+        Impatient = _app.CreateHttpClient("api", "http");
+        Anonymous = PatientClient();
+        Sandbox = new Sandbox(_app.CreateHttpClient("payment-sandbox", "http"));
+        Admin = await UserAsync("admin", "ADMIN");
     }
 
     /// <summary>What keeps the stack from starting: the state of each resource, what its health checks say, and its last lines.</summary>

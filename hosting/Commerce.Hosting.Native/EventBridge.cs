@@ -60,11 +60,24 @@ sealed partial class EventBridge(
                             StopTimeStamp = change.Snapshot.StopTimeStamp,
                         });
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
         {
             // The application ends.
         }
+        catch (Exception e)
+        {
+            // Whoever waits for a child would wait for ever.
+            foreach (var server in servers)
+            {
+                var logger = loggers.GetLogger(server);
+                LogFollowingEnded(logger, e);
+            }
+            lifetime.StopApplication();
+        }
     }
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The states of the servers are not passed on any more")]
+    static partial void LogFollowingEnded(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A handler that waits for the server failed")]
     static partial void LogReadyHandlerFailed(ILogger logger, Exception exception);
