@@ -6,7 +6,7 @@ using Commerce.Api.Orders;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
 using Commerce.Core.Inventory;
@@ -54,9 +54,9 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(IReadOnlyList<SaleEvent>))]
 [JsonSerializable(typeof(EventDefinition))]
 [JsonSerializable(typeof(EventTimes))]
-[JsonSerializable(typeof(TicketAnswer))]
+[JsonSerializable(typeof(TicketResponse))]
 [JsonSerializable(typeof(OpenedData))]
-[JsonSerializable(typeof(AuditReport))]
+[JsonSerializable(typeof(ConsistencyReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options) => options.TypeInfoResolverChain.Insert(0, Default);

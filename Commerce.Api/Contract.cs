@@ -46,7 +46,7 @@ static class Contract
                 In = ParameterLocation.Header,
                 Required = true,
                 Description = "Of your choice, another for each intention: the same key has one effect and gets one answer, for 24 hours at least.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.LongestKey },
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.MaxKeyLength },
             });
         if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IfMatch))))
             (operation.Parameters ??= []).Add(new OpenApiParameter

@@ -35,7 +35,7 @@ sealed class LimitsOptions
 
     /// <summary>Requests to issue coupons under way on each replica; the next is refused rather than queued: 1 to 100,000.</summary>
     [Range(1, 100_000)]
-    public int IssuesAtOnce { get; set; } = 4096;
+    public int MaxConcurrentIssues { get; set; } = 4096;
 
     /// <summary>The largest request body in bytes: 1 KiB to 1 MiB.</summary>
     [Range(1024, 1024 * 1024)]
@@ -76,16 +76,16 @@ sealed class RateLimiter(int permits, TimeProvider clock)
 }
 
 /// <summary>Counts the requests under way: where Redis or Kafka answer slowly, more of them would only wait for each other.</summary>
-sealed class ConcurrencyBound(int most)
+sealed class ConcurrencyLimiter(int limit)
 {
-    public static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     int _underWay;
 
     /// <summary>False where there are enough; after true, <see cref="Leave"/> is called once.</summary>
     public bool TryEnter()
     {
-        if (Interlocked.Increment(ref _underWay) <= most) return true;
+        if (Interlocked.Increment(ref _underWay) <= limit) return true;
         Leave();
         return false;
     }
@@ -107,7 +107,7 @@ static class Limits
         Add(Budget.Payments, limits.UserPaymentsPerSecond);
         Add(Budget.Reads, limits.UserReadsPerSecond);
         Add(Budget.AnonymousReads, limits.AddressReadsPerSecond);
-        builder.Services.AddSingleton(new ConcurrencyBound(limits.IssuesAtOnce));
+        builder.Services.AddSingleton(new ConcurrencyLimiter(limits.MaxConcurrentIssues));
         return builder;
 
         void Add(Budget budget, int permits) =>
@@ -143,15 +143,15 @@ static class Limits
     }
 
     /// <summary>Refuses what comes while too much is under way with 503 and Retry-After.</summary>
-    public static RouteHandlerBuilder LimitAtOnce(this RouteHandlerBuilder route) => route.AddEndpointFilterFactory((factory, next) =>
+    public static RouteHandlerBuilder LimitConcurrency(this RouteHandlerBuilder route) => route.AddEndpointFilterFactory((factory, next) =>
     {
-        var bound = factory.ApplicationServices.GetRequiredService<ConcurrencyBound>();
+        var bound = factory.ApplicationServices.GetRequiredService<ConcurrencyLimiter>();
         return context => bound.TryEnter()
             ? LeaveAfter(next(context), bound)
-            : new(CommonProblems.Overloaded.ToResult(retryAfter: ConcurrencyBound.ComeAgain));
+            : new(CommonProblems.Overloaded.ToResult(retryAfter: ConcurrencyLimiter.RetryAfter));
     });
 
-    static async ValueTask<object?> LeaveAfter(ValueTask<object?> work, ConcurrencyBound bound)
+    static async ValueTask<object?> LeaveAfter(ValueTask<object?> work, ConcurrencyLimiter bound)
     {
         try
         {

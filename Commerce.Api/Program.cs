@@ -1,5 +1,5 @@
 using Commerce.Api;
-using Commerce.Api.Auditing;
+using Commerce.Api.Consistency;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
 using Commerce.Api.Messaging;
@@ -22,7 +22,7 @@ builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
 builder.AddPublicAddress();
-builder.Services.AddSingleton(typeof(SharedAnswer<>));
+builder.Services.AddSingleton(typeof(CachedResponse<>));
 builder.AddContract();
 builder.AddPage();
 builder.Services.AddHostedService<WarmUp>();
@@ -35,7 +35,7 @@ app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();
 app.UseReadLimits();
-app.UseCheckedAddresses();
+app.UseUrlValidation();
 
 app.MapDefaultEndpoints();
 app.MapDevelopmentTokens();
@@ -56,6 +56,6 @@ routes.MapPaymentAdministration();
 routes.MapReconciliation();
 routes.MapDeadLetters();
 routes.MapOutbox();
-routes.MapAudit();
+routes.MapConsistencyCheck();
 
 return await TopicCheck.RunAsync(app);

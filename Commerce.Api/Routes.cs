@@ -11,7 +11,7 @@ static class Routes
     /// </summary>
     public static IEndpointRouteBuilder MapRoutes(this WebApplication app)
     {
-        var routes = app.MapGroup("").AnswerHead();
+        var routes = app.MapGroup("").MapHead();
         ((IEndpointConventionBuilder)routes).Finally(endpoint =>
         {
             var methods = endpoint.Metadata.OfType<HttpMethodMetadata>().LastOrDefault()?.HttpMethods ?? [];

@@ -18,11 +18,11 @@ sealed partial class WarmUp(
 {
     const int Connections = 4;
 
-    static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(Longest, clock);
+        using var limit = new CancellationTokenSource(Timeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var start = clock.GetTimestamp();
         await Task.WhenAll(
@@ -43,7 +43,7 @@ sealed partial class WarmUp(
             {
                 await connect().WaitAsync(either.Token);
             }
-            catch (Exception e) when (DependencyFaults.Is(e) || e is InvalidOperationException or OperationCanceledException or TimeoutException)
+            catch (Exception e) when (TransientFaults.IsTransient(e) || e is InvalidOperationException or OperationCanceledException or TimeoutException)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 LogAway(logger, what, e.Message);

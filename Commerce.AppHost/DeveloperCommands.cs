@@ -19,7 +19,7 @@ static class DeveloperCommands
     {
         if (!api.ApplicationBuilder.ExecutionContext.IsRunMode) return api;
         return api
-            .WithCommand("audit", "Run the audit", context => AuditAsync(api, context.CancellationToken), new CommandOptions
+            .WithCommand("audit", "Run the audit", context => CheckConsistencyAsync(api, context.CancellationToken), new CommandOptions
             {
                 IconName = "ClipboardCheckmark", IsHighlighted = true, UpdateState = WhileHealthy,
                 Description = "Counts whether every promise was kept: nothing oversold, issued twice or charged twice.",
@@ -41,7 +41,7 @@ static class DeveloperCommands
         context.ResourceSnapshot.HealthStatus is Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy
             ? ResourceCommandState.Enabled : ResourceCommandState.Disabled;
 
-    static async Task<ExecuteCommandResult> AuditAsync(IResourceBuilder<ProjectResource> api, CancellationToken cancellationToken)
+    static async Task<ExecuteCommandResult> CheckConsistencyAsync(IResourceBuilder<ProjectResource> api, CancellationToken cancellationToken)
     {
         using var http = await ClientAsync(api, "audit", "ADMIN", cancellationToken);
         var report = await http.GetFromJsonAsync<JsonElement>("/api/admin/audit", cancellationToken);

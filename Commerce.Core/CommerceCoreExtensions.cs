@@ -1,4 +1,4 @@
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
@@ -12,7 +12,6 @@ using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
-using Commerce.Core.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -30,21 +29,20 @@ public static class CommerceCoreExtensions
         return builder;
     }
 
-    /// <summary>Adds the ledger, the gate and what stands around them.</summary>
+    /// <summary>Adds the database, the gate and what stands around them.</summary>
     /// <param name="builder">The host.</param>
     /// <param name="commandTimeout">
-    /// How long a statement, or a commit, may take: short where a user waits. The setting <c>Ledger:CommandTimeout</c> overrides it.
+    /// How long a statement, or a commit, may take: short where a user waits. The setting <c>Database:CommandTimeout</c> overrides it.
     /// </param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
-        commandTimeout = builder.Configuration.GetValue("Ledger:CommandTimeout", commandTimeout);
+        commandTimeout = builder.Configuration.GetValue("Database:CommandTimeout", commandTimeout);
         builder.AddCommerceConnections(commandTimeout);
         var services = builder.Services;
-        services.AddSingleton(new LedgerOptions(commandTimeout));
-        services.AddSingleton<Ledger>();
+        services.AddSingleton(new DatabaseOptions(commandTimeout));
+        services.AddSingleton<MySqlDatabase>();
         services.AddSingleton<IdempotencyStore>();
-        services.AddSingleton<RequestTwins>();
-        services.AddSingleton<Failpoints>();
+        services.AddSingleton<InFlightRequests>();
         services.AddSingleton<RedisServers>();
         services.AddHostedService(provider => provider.GetRequiredService<RedisServers>());
 
@@ -55,33 +53,33 @@ public static class CommerceCoreExtensions
         services.AddSingleton<OutboxStore>();
         services.AddSingleton<OutboxWriter>();
 
-        services.AddSingleton<CouponLedger>();
+        services.AddSingleton<CouponRepository>();
         services.AddSingleton<CouponGate>();
-        services.AddSingleton<CouponGateOpener>();
+        services.AddSingleton<CouponGateInitializer>();
         services.AddSingleton<CouponIssueTracker>();
         services.AddSingleton<CouponPublisher>();
         services.AddSingleton<CouponAdministration>();
 
         services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<OrderLedger>();
+        services.AddSingleton<OrderRepository>();
         services.AddSingleton<OrderService>();
         services.AddReconciler<OrderReconciler>();
-        services.AddSingleton<InventoryLedger>();
+        services.AddSingleton<InventoryRepository>();
         services.AddSingleton<InventoryGate>();
-        services.AddSingleton<InventoryGateOpener>();
+        services.AddSingleton<InventoryGateRebuilder>();
         services.AddReconciler<InventoryReconciler>();
         services.AddSingleton<ProductAdministration>();
         builder.AddPaymentGateway();
         builder.AddPayments();
 
-        services.AddSingleton<EventLedger>();
+        services.AddSingleton<EventRepository>();
         services.AddSingleton<EventSchedule>();
         services.AddSingleton<EventAnnouncements>();
         services.AddSingleton<EventOpener>();
         services.AddSingleton<EventAdministration>();
 
         services.AddSingleton<RetentionStore>();
-        services.AddSingleton<Audit>();
+        services.AddSingleton<ConsistencyCheck>();
         return builder;
     }
 }

@@ -26,7 +26,7 @@ app.UseServiceDefaults();
 
 app.MapDefaultEndpoints();
 
-var routes = app.MapGroup("").AnswerHead();
+var routes = app.MapGroup("").MapHead();
 routes.MapPayWindow();
 routes.MapPartnerApi();
 if (app.Configuration.GetValue<bool>($"{SandboxOptions.Section}:{nameof(SandboxOptions.Switches)}"))

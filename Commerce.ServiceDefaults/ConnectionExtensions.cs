@@ -16,10 +16,10 @@ public static class ConnectionExtensions
     public const int ProduceTimeoutMs = 2000;
 
     /// <summary>In ms. By default a client stays away for up to 10 s after the brokers are back.</summary>
-    const int LongestReconnect = 1000;
+    const int MaxReconnectDelayMs = 1000;
 
     /// <summary>In ms. By default a client learns of new partitions up to 5 min after they were added, and their messages wait for so long.</summary>
-    const int PartitionsKnownAfterMs = 2000;
+    const int MetadataMaxAgeMs = 2000;
 
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
 
@@ -50,11 +50,11 @@ public static class ConnectionExtensions
             settings.Config.LingerMs = 1;
             settings.Config.MessageTimeoutMs = ProduceTimeoutMs;
             settings.Config.RequestTimeoutMs = 2000;
-            settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
+            settings.Config.ReconnectBackoffMaxMs = MaxReconnectDelayMs;
             settings.Config.SocketNagleDisable = true;
             // That a message arrived is all that anybody asks; reading back what was sent costs more than sending it.
             settings.Config.DeliveryReportFields = "none";
-            settings.Config.TopicMetadataRefreshIntervalMs = PartitionsKnownAfterMs;
+            settings.Config.TopicMetadataRefreshIntervalMs = MetadataMaxAgeMs;
         });
         builder.Services.AddDependencyCheck("redis", static (services, _) => services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().PingAsync());
         // The names of the topics, through the connection that is there: it needs no topic and leaves no message.
@@ -117,8 +117,8 @@ public static class ConnectionExtensions
             settings.Config.AutoOffsetReset = AutoOffsetReset.Earliest;
             settings.Config.EnableAutoOffsetStore = false;
             settings.Config.AutoCommitIntervalMs = 1000;
-            settings.Config.ReconnectBackoffMaxMs = LongestReconnect;
-            settings.Config.TopicMetadataRefreshIntervalMs = PartitionsKnownAfterMs;
+            settings.Config.ReconnectBackoffMaxMs = MaxReconnectDelayMs;
+            settings.Config.TopicMetadataRefreshIntervalMs = MetadataMaxAgeMs;
         });
         return builder;
     }

@@ -10,18 +10,18 @@ public static class DisplayText
     /// <param name="errors">By field.</param>
     /// <param name="field">The field's name.</param>
     /// <param name="text">What was given.</param>
-    /// <param name="longest">In UTF-16 characters, as the column has it at least.</param>
-    public static void Check(Dictionary<string, string[]> errors, string field, string? text, int longest)
+    /// <param name="maxLength">In UTF-16 characters, as the column has it at least.</param>
+    public static void Check(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
-        if (text is not { Length: > 0 } || text.Length > longest || !IsReadable(text))
-            errors[field] = [$"1 to {longest} characters in one line, one of them visible at least."];
+        if (text is not { Length: > 0 } || text.Length > maxLength || !IsReadable(text))
+            errors[field] = [$"1 to {maxLength} characters in one line, one of them visible at least."];
     }
 
     /// <summary>The same for a text that may be empty or null.</summary>
-    public static void CheckOptional(Dictionary<string, string[]> errors, string field, string? text, int longest)
+    public static void CheckOptional(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
-        if (text is { Length: > 0 } && (text.Length > longest || !IsReadable(text)))
-            errors[field] = [$"Nothing, or up to {longest} characters in one line, one of them visible at least."];
+        if (text is { Length: > 0 } && (text.Length > maxLength || !IsReadable(text)))
+            errors[field] = [$"Nothing, or up to {maxLength} characters in one line, one of them visible at least."];
     }
 
     /// <summary>Whether it is one line, has no control characters, and shows something.</summary>

@@ -5,7 +5,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Database;
 using Commerce.Core.Payments;
 using Confluent.Kafka;
@@ -29,10 +29,10 @@ public sealed class CommerceStack : IAsyncDisposable
     static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
 
     /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
-    public const int IssuesAtOnce = 200;
+    public const int MaxConcurrentIssues = 200;
 
     readonly SemaphoreSlim _starting = new(1, 1);
-    readonly DirectoryInfo _failpoints = Directory.CreateTempSubdirectory("commerce-failpoints-");
+    readonly DirectoryInfo _crashPoints = Directory.CreateTempSubdirectory("commerce-crash-points-");
     DistributedApplication? _app;
     IHost? _host;
     Exception? _failure;
@@ -96,17 +96,18 @@ public sealed class CommerceStack : IAsyncDisposable
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
         foreach (var project in builder.Resources.OfType<ProjectResource>())
             builder.CreateResourceBuilder(project)
-                .WithEnvironment("Failpoints__Directory", _failpoints.FullName)
-                .WithEnvironment("Limits__IssuesAtOnce", IssuesAtOnce.ToString(CultureInfo.InvariantCulture))
+                .WithEnvironment("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
+                .WithEnvironment(StartupHook.Folder, _crashPoints.FullName)
+                .WithEnvironment("Limits__MaxConcurrentIssues", MaxConcurrentIssues.ToString(CultureInfo.InvariantCulture))
                 // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
-                .WithEnvironment("Events__RecoverEvery", "01:00:00")
+                .WithEnvironment("Events__RecoveryInterval", "01:00:00")
                 // Who waits for the gateway gives up sooner than in real life.
                 .WithEnvironment("Payments__SettleAfter", "00:00:06")
-                .WithEnvironment("Payments__RefundAgainAfter", "00:00:01")
+                .WithEnvironment("Payments__RefundRetryDelay", "00:00:01")
                 .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                 .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
         // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
-        builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Ledger__CommandTimeout", "00:00:04");
+        builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Database__CommandTimeout", "00:00:04");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
         await _app.StartAsync(deadline.Token);
@@ -151,8 +152,8 @@ public sealed class CommerceStack : IAsyncDisposable
         return text.ToString();
     }
 
-    /// <summary>Lets the next process that reaches this place of <see cref="Core.Testing.Failpoints"/> die there.</summary>
-    public void Arm(string failpoint) => File.WriteAllText(Path.Combine(_failpoints.FullName, failpoint), "");
+    /// <summary>Lets the next process that reaches this place of <see cref="Checkpoints"/> die there.</summary>
+    public void Arm(string checkpoint) => File.WriteAllText(Path.Combine(_crashPoints.FullName, checkpoint), "");
 
     /// <summary>
     /// <see cref="Sandbox.WithFaultsAsync"/>, once no payment and no refund of an earlier test is still to be settled: it would use up the faults that are
@@ -160,7 +161,7 @@ public sealed class CommerceStack : IAsyncDisposable
     /// </summary>
     public async Task<IAsyncDisposable> WithGatewayFaultsAsync(params SandboxFault[] faults)
     {
-        var payments = Services.GetRequiredService<PaymentLedger>();
+        var payments = Services.GetRequiredService<PaymentRepository>();
         await Eventually.EqualAsync(0, () => payments.CountWaitingAsync(TestContext.Current.CancellationToken));
         return await Sandbox.WithFaultsAsync(faults);
     }
@@ -204,12 +205,12 @@ public sealed class CommerceStack : IAsyncDisposable
         var (coupons, events) = (CreatedCoupons.ToList(), CreatedEvents.ToList());
         CreatedCoupons.Clear();
         CreatedEvents.Clear();
-        var ledger = _host is null ? null : Services.GetRequiredService<Ledger>();
-        if (ledger is not null && events.Count > 0)
-            await Eventually.DoneAsync(() => ledger.ExecuteAsync(
+        var database = _host is null ? null : Services.GetRequiredService<MySqlDatabase>();
+        if (database is not null && events.Count > 0)
+            await Eventually.DoneAsync(() => database.ExecuteAsync(
                 "UPDATE event SET status = 'CANCELLED', version = version + 1 WHERE id IN @events AND status IN ('DRAFT', 'PENDING', 'OPEN')", new { events }, CancellationToken.None));
-        if (ledger is not null && coupons.Count > 0)
-            await Eventually.DoneAsync(() => ledger.ExecuteAsync("""
+        if (database is not null && coupons.Count > 0)
+            await Eventually.DoneAsync(() => database.ExecuteAsync("""
                 UPDATE coupon SET status = 'CANCELLED', starts_at = UTC_TIMESTAMP(6) - INTERVAL 3 DAY, ends_at = UTC_TIMESTAMP(6) - INTERVAL 2 DAY, version = version + 1
                 WHERE id IN @coupons;
                 DELETE FROM coupon_issue_failure WHERE coupon_id IN @coupons
@@ -244,7 +245,7 @@ public sealed class CommerceStack : IAsyncDisposable
         if (_host is not null) await _host.StopAsync();
         _host?.Dispose();
         if (_app is not null) await _app.DisposeAsync();
-        _failpoints.Delete(recursive: true);
+        _crashPoints.Delete(recursive: true);
         _starting.Dispose();
     }
 
@@ -278,8 +279,8 @@ public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
     public virtual ValueTask InitializeAsync() => new(stack.StartAsync());
 
     /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
-    protected Task AuditAsync() =>
-        Eventually.GetAsync(() => Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
+    protected Task CheckConsistencyAsync() =>
+        Eventually.GetAsync(() => Stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
 
     public async ValueTask DisposeAsync()
     {

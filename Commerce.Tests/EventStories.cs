@@ -11,7 +11,7 @@ namespace Commerce.Tests;
 public static class EventStories
 {
     /// <summary>By MySQL's clock: many times what the poll needs, four times a second. The recovery of this stack looks once an hour.</summary>
-    public static TimeSpan Soon { get; } = TimeSpan.FromSeconds(20);
+    public static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds(20);
 
     /// <summary>Creates an event that opens in so many seconds; null: a draft.</summary>
     public static async Task<SaleEvent> EventAsync(
@@ -51,17 +51,17 @@ public static class EventStories
         Eventually.GetAsync(() => stack.FindEventAsync(id), e => e.Status == status, TimeSpan.FromMinutes(2));
 
     /// <summary>Who opened an event: one of <see cref="OpenedBy"/>.</summary>
-    public static async Task<string> OpenedByAsync(this CommerceStack stack, long id) => (await stack.Services.GetRequiredService<Ledger>().SingleAsync<string>(
+    public static async Task<string> OpenedByAsync(this CommerceStack stack, long id) => (await stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<string>(
         "SELECT opened_by FROM event WHERE id = @id", new { id }, TestContext.Current.CancellationToken))!;
 
     /// <summary>How many messages tell of the opening.</summary>
-    public static Task<int> OpeningMessagesAsync(this CommerceStack stack, long id) => stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+    public static Task<int> OpeningMessagesAsync(this CommerceStack stack, long id) => stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>(
         "SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(id) }, TestContext.Current.CancellationToken);
 
     /// <summary>Waits until this moment comes; not at all where it is over.</summary>
-    public static async Task UntilAsync(DateTime moment)
+    public static async Task UntilAsync(DateTime transition)
     {
-        var left = moment - TimeProvider.System.GetUtcNow().UtcDateTime;
+        var left = transition - TimeProvider.System.GetUtcNow().UtcDateTime;
         if (left > TimeSpan.Zero) await Task.Delay(left, TestContext.Current.CancellationToken);
     }
 
@@ -71,7 +71,7 @@ public static class EventStories
         foreach (var one in events)
         {
             var opened = await stack.EventIsAsync(one.Id, EventStatus.Open);
-            Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, Soon);
+            Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, MaxDelay);
             Assert.Contains(await stack.OpenedByAsync(one.Id), new[] { OpenedBy.Poll, OpenedBy.Listener });
         }
     }

@@ -9,7 +9,7 @@ public static class Eventually
 {
     const int Tries = 3;
 
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// Asks again and again until <paramref name="holds"/> accepts the answer; fails with the last answer after the deadline. A dependency that
@@ -17,7 +17,7 @@ public static class Eventually
     /// </summary>
     public static async Task<T> GetAsync<T>(Func<Task<T>> ask, Predicate<T> holds, TimeSpan? deadline = null)
     {
-        var limit = deadline ?? Patience;
+        var limit = deadline ?? Timeout;
         var start = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -28,7 +28,7 @@ public static class Eventually
                 if (holds(answer)) return answer;
                 last = answer?.ToString();
             }
-            catch (Exception e) when (e is not Xunit.Sdk.IAssertionException && DependencyFaults.Is(e))
+            catch (Exception e) when (e is not Xunit.Sdk.IAssertionException && TransientFaults.IsTransient(e))
             {
                 last = e.Message;
             }
@@ -67,5 +67,5 @@ public static class Eventually
 
     /// <summary>A failed assertion may carry the fault of a dependency, and an answer with a wrong status is an answer.</summary>
     static bool Unanswered(Exception e) =>
-        e is not Xunit.Sdk.IAssertionException and not HttpRequestException { StatusCode: not (null or HttpStatusCode.ServiceUnavailable) } && DependencyFaults.Is(e);
+        e is not Xunit.Sdk.IAssertionException and not HttpRequestException { StatusCode: not (null or HttpStatusCode.ServiceUnavailable) } && TransientFaults.IsTransient(e);
 }

@@ -105,12 +105,12 @@ public static partial class FaultInjection
     }
 
     /// <summary>MySQL refuses new rows of a table with an error that it has for a full disk.</summary>
-    public static Task DiskFullAsync(this CommerceStack stack, string table, int error) => stack.Services.GetRequiredService<Ledger>().ExecuteAsync(
+    public static Task DiskFullAsync(this CommerceStack stack, string table, int error) => stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync(
         $"CREATE TRIGGER disk_full BEFORE INSERT ON {table} FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}", null, TestContext.Current.CancellationToken);
 
     /// <summary>There is room again.</summary>
     public static Task DiskHasRoomAsync(this CommerceStack stack) =>
-        stack.Services.GetRequiredService<Ledger>().ExecuteAsync("DROP TRIGGER IF EXISTS disk_full", null, CancellationToken.None);
+        stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync("DROP TRIGGER IF EXISTS disk_full", null, CancellationToken.None);
 
     static IDatabase Redis(CommerceStack stack) => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
 

@@ -20,7 +20,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
         await Stack.CreateTopicAsync(Topic);
     }
 
-    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>A key that no other test uses.</summary>
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
@@ -29,7 +29,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic)
     {
         var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
-        await Ledger.TransactAsync(async transaction =>
+        await Database.ExecuteInTransactionAsync(async transaction =>
         {
             foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, "{}"u8.ToArray()));
             return 0;
@@ -40,7 +40,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 
     /// <summary>How many of these are in a state.</summary>
     protected Task<int> CountAsync(string status, params IEnumerable<string> ids) =>
-        Ledger.SingleAsync<int>(
+        Database.SingleAsync<int>(
             $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE {OutboxStore.Status} = @status AND o.message_id IN @ids", new { status, ids }, Cancelled);
 
     /// <summary>Waits until all of these are sent.</summary>
@@ -48,7 +48,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
         await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromMinutes(2));
 
     /// <summary>As if the brokers had refused a message for the first time, with the next attempt in an hour.</summary>
-    protected Task RefuseAsync(string id) => Ledger.TransactAsync(async transaction =>
+    protected Task RefuseAsync(string id) => Database.ExecuteInTransactionAsync(async transaction =>
     {
         await transaction.ExecuteAsync("""
             INSERT INTO outbox_refused (id, shard, attempts, next_attempt_at, last_error)
@@ -58,7 +58,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     }, Cancelled);
 
     /// <summary>Changes what is noted about a refused message.</summary>
-    protected Task ChangeRefusedAsync(string id, string change) => Ledger.ExecuteAsync(
+    protected Task ChangeRefusedAsync(string id, string change) => Database.ExecuteAsync(
         $"UPDATE outbox_refused r JOIN outbox o ON o.id = r.id SET {change} WHERE o.message_id = @id", new { id }, Cancelled);
 
     /// <summary>Listens to a topic from now on.</summary>

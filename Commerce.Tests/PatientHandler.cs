@@ -9,7 +9,7 @@ namespace Commerce.Tests;
 /// </summary>
 sealed class PatientHandler() : DelegatingHandler(new SocketsHttpHandler())
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -17,7 +17,7 @@ sealed class PatientHandler() : DelegatingHandler(new SocketsHttpHandler())
         while (true)
         {
             var answer = await base.SendAsync(request, cancellationToken);
-            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || Stopwatch.GetElapsedTime(start) > Patience) return answer;
+            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || Stopwatch.GetElapsedTime(start) > Timeout) return answer;
             answer.Dispose();
             await Task.Delay(200, cancellationToken);
         }

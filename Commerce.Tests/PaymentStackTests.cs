@@ -13,7 +13,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
 {
     protected const long Price = 12_000;
 
-    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>A user, a product of 10 pieces, and an order of one whose payment is prepared.</summary>
     protected async Task<Purchase> PrepareAsync(string name)
@@ -53,23 +53,23 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State is not "AUTHORIZED");
 
     protected Task<string?> PaymentStatusAsync(Purchase purchase) =>
-        Ledger.SingleAsync<string>("SELECT status FROM payment WHERE order_id = @OrderId", new { purchase.OrderId }, Cancelled);
+        Database.SingleAsync<string>("SELECT status FROM payment WHERE order_id = @OrderId", new { purchase.OrderId }, Cancelled);
 
     protected Task<string?> OrderStatusAsync(Purchase purchase) =>
-        Ledger.SingleAsync<string>("SELECT status FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled);
+        Database.SingleAsync<string>("SELECT status FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled);
 
     protected Task<int> StockAsync(Purchase purchase) =>
-        Ledger.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
 
     /// <summary>The state of each attempt, oldest first.</summary>
     protected async Task<string> AttemptsAsync(Purchase purchase) =>
-        string.Join(' ', await Ledger.QueryAsync<string>(
+        string.Join(' ', await Database.QueryAsync<string>(
             "SELECT a.status FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE p.order_id = @OrderId ORDER BY a.number",
             new { purchase.OrderId }, Cancelled));
 
     /// <summary>As if the hold ended so many milliseconds from now.</summary>
     protected Task HoldEndsAsync(Purchase purchase, int milliseconds) =>
-        Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @OrderId",
+        Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @OrderId",
             new { purchase.OrderId, microseconds = milliseconds * 1000L }, Cancelled);
 
     /// <summary>Paid once at the gateway, and taken off the stock.</summary>
@@ -77,7 +77,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     {
         await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase));
         Assert.Equal(OrderState.Paid, await OrderStatusAsync(purchase));
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(Price, await purchase.CapturedAsync());
         Assert.Equal(9, await StockAsync(purchase));
     }

@@ -1,6 +1,6 @@
 using Commerce.Core;
 using Commerce.Core.Messaging;
-using Commerce.Workers.Auditing;
+using Commerce.Workers.Consistency;
 using Commerce.Workers.Coupons;
 using Commerce.Workers.Database;
 using Commerce.Workers.Events;
@@ -14,7 +14,7 @@ using Commerce.Workers.Retention;
 
 if (args is ["migrate", ..]) return await MigrateCommand.RunAsync(args);
 if (args is ["reset"]) return await ResetCommand.RunAsync(args);
-if (args is ["audit", ..]) return await AuditCommand.RunAsync(args);
+if (args is ["audit", ..]) return await ConsistencyCommand.RunAsync(args);
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -23,15 +23,15 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddTopicCheck();
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
-builder.Services.AddHostedService<CouponGateKeeper>();
+builder.Services.AddHostedService<CouponGateRebuilder>();
 builder.AddOrderConsumer();
-builder.Services.AddHostedService<InventoryKeeper>();
+builder.Services.AddHostedService<InventoryGateService>();
 builder.Services.AddHostedService<HoldReaper>();
-builder.Services.AddHostedService<Reconciliation>();
+builder.Services.AddHostedService<InventoryReconciliationService>();
 builder.AddEvents();
 builder.AddDeadLetterArchive(Topics.CouponIssued, Topics.OrderPlaced, Topics.EventOpen);
 builder.AddOutboxRelay();
-builder.Services.AddHostedService<PaymentSettler>();
+builder.Services.AddHostedService<PaymentReconciliationService>();
 builder.Services.AddHostedService<IdempotencyPurger>();
 builder.AddRetention();
 

@@ -136,7 +136,7 @@ start_shop() {
   [[ $PROTOCOL == http && $HOST =~ ^(localhost|127\.0\.0\.1)$ ]] || return 0
   answers && return 0
   echo "No shop answers at $(url): starting one, which ends with this run ($log)"
-  # With data of its own: the ledger of the developer stays as it is.
+  # With data of its own: the database of the developer stays as it is.
   start "$log" ./commerce up --port "${PORT:-80}" --Data:Keep=false
   pid=${STARTED[-1]}
   SECONDS=0

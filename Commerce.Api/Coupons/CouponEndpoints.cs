@@ -17,10 +17,10 @@ static class CouponEndpoints
     {
         builder.Services.AddSingleton<CouponCatalog>();
         builder.Services.AddSingleton<CouponIssuer>();
-        builder.Services.AddSingleton<ClosedSales>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<ClosedSales>());
-        builder.Services.AddSingleton<CouponSpill>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<CouponSpill>());
+        builder.Services.AddSingleton<SoldOutCache>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SoldOutCache>());
+        builder.Services.AddSingleton<CouponFallbackWriter>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<CouponFallbackWriter>());
         return builder;
     }
 
@@ -29,7 +29,7 @@ static class CouponEndpoints
         var coupons = app.MapGroup("/api/coupons").WithTags("Coupons").RequireAuthorization(Policies.Member);
         coupons.MapGet("/", ListAsync).AllowAnonymous();
         coupons.MapGet("/my", ListOwnAsync);
-        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser().LimitAtOnce();
+        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser().LimitConcurrency();
         coupons.MapGet("/{id:long}/issue", StatusAsync);
     }
 
@@ -51,8 +51,8 @@ static class CouponEndpoints
     static async Task<Ok<IReadOnlyList<OwnCoupon>>> ListOwnAsync(CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
         TypedResults.Ok(await issues.ListAsync(user.Id, cancellationToken));
 
-    static Task<SharedResult<IReadOnlyList<CouponSummary>>> ListAsync(
-        SharedAnswer<IReadOnlyList<CouponSummary>> answer, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken) =>
+    static Task<CachedResult<IReadOnlyList<CouponSummary>>> ListAsync(
+        CachedResponse<IReadOnlyList<CouponSummary>> answer, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken) =>
         answer.GetAsync(() => SummarizeAsync(definitions, gate), cancellationToken);
 
     static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponDefinitions definitions, CouponGate gate)
@@ -63,14 +63,14 @@ static class CouponEndpoints
             c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
     }
 
-    /// <summary>The gate knows best what is left; without it the ledger does, a little later.</summary>
+    /// <summary>The gate knows best what is left; without it the database does, a little later.</summary>
     static async Task<IEnumerable<int?>> StockAsync(IReadOnlyList<Coupon> coupons, CouponGate gate)
     {
         try
         {
             return (await gate.InspectAsync([.. coupons.Select(c => c.Id)])).Select(g => g is { Current: true } ? g.Stock : (int?)null);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             return coupons.Select(_ => (int?)null);
         }

@@ -10,7 +10,7 @@ namespace Commerce.Api.Events;
 sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
 {
     /// <summary>Written at once at most, so that what waits in the server for one client is bounded.</summary>
-    const int MostTogether = 64;
+    const int BatchSize = 64;
 
     static ReadOnlySpan<byte> HeartbeatLine => ":\n\n"u8;
 
@@ -22,7 +22,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     long _after = after;
     long _pendingSince;
     volatile bool _pending;
-    volatile byte[]? _farewell;
+    volatile byte[]? _finalFrame;
 
     /// <summary>Whose stream it is.</summary>
     public string UserId => userId;
@@ -34,26 +34,26 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     public void End() => _ended.TrySetResult();
 
     /// <summary>Writes what the client does not have yet, unless it is being written to: then that goes on until nothing is left.</summary>
-    public void Pump()
+    public void Flush()
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0) _ = WriteAsync(heartbeat: false);
     }
 
     /// <summary>Writes a sign of life, where nothing else is being written.</summary>
-    public void Beat()
+    public void SendHeartbeat()
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0) _ = WriteAsync(heartbeat: true);
     }
 
     /// <summary>Writes the last lines and ends the stream.</summary>
-    public void SendAway(byte[] farewell)
+    public void Disconnect(byte[] finalFrame)
     {
-        _farewell = farewell;
-        Pump();
+        _finalFrame = finalFrame;
+        Flush();
     }
 
     /// <summary>Whether the client has taken nothing for longer than this.</summary>
-    public bool IsStuck(TimeSpan patience) => _pending && clock.GetElapsedTime(Volatile.Read(ref _pendingSince)) > patience;
+    public bool IsStalled(TimeSpan timeout) => _pending && clock.GetElapsedTime(Volatile.Read(ref _pendingSince)) > timeout;
 
     /// <summary>Cuts the connection.</summary>
     public void Drop()
@@ -78,9 +78,9 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
                 if (heartbeat) _writer.Write(HeartbeatLine);
                 heartbeat = false;
                 any |= WriteFrames();
-                if (!any && _farewell is { } farewell)
+                if (!any && _finalFrame is { } finalFrame)
                 {
-                    _writer.Write(farewell);
+                    _writer.Write(finalFrame);
                     await _writer.FlushAsync();
                     End();
                     return;
@@ -96,7 +96,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
                 Volatile.Write(ref _writing, 0);
                 // Something may have come between the last look and now; whoever brought it found us writing.
                 Interlocked.MemoryBarrier();
-                if ((feed.Last <= _after && _farewell is null) || Interlocked.CompareExchange(ref _writing, 1, 0) != 0) return;
+                if ((feed.Last <= _after && _finalFrame is null) || Interlocked.CompareExchange(ref _writing, 1, 0) != 0) return;
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or InvalidOperationException or ObjectDisposedException)
@@ -109,9 +109,9 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     bool WriteFrames()
     {
         var any = false;
-        for (var count = 0; count < MostTogether && _after < feed.Last; count++)
+        for (var count = 0; count < BatchSize && _after < feed.Last; count++)
         {
-            // Further behind than the feed remembers: it comes back and reads the ledger.
+            // Further behind than the feed remembers: it comes back and reads the database.
             if (feed.Find(_after + 1) is not { } frame) throw new IOException("The client is too far behind.");
             _after++;
             if (eventIds is not null && !eventIds.Contains(frame.EventId)) continue;

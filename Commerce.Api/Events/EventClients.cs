@@ -15,7 +15,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     static readonly Counter<long> Dropped = CommerceTelemetry.Meter.CreateCounter<long>("commerce.events.streams.dropped");
 
     /// <summary>When those who are turned or sent away may come again.</summary>
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
     /// <summary>Clients come back spread over this time, in ms.</summary>
     const int EarliestReturn = 1000, LatestReturn = 4000;
@@ -42,17 +42,17 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     /// </summary>
     public ProblemResult? TryEnter(string userId)
     {
-        if (_closed || Interlocked.Increment(ref _reserved) > options.Value.Most)
+        if (_closed || Interlocked.Increment(ref _reserved) > options.Value.MaxStreams)
         {
             if (!_closed) Interlocked.Decrement(ref _reserved);
-            return EventProblems.StreamsFull.ToResult(retryAfter: ComeAgain);
+            return EventProblems.StreamsFull.ToResult(retryAfter: RetryAfter);
         }
 
         lock (_perUserLock)
         {
             if (!_perUser.TryGetValue(userId, out var streams)) _perUser[userId] = streams = new();
             // Those that are open give way to new ones; only so many at once may be about to open.
-            if (streams.Entering < options.Value.MostPerUser)
+            if (streams.Entering < options.Value.MaxStreamsPerUser)
             {
                 streams.Entering++;
                 return null;
@@ -60,7 +60,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         }
 
         Interlocked.Decrement(ref _reserved);
-        return EventProblems.TooManyStreams.ToResult(retryAfter: ComeAgain);
+        return EventProblems.TooManyStreams.ToResult(retryAfter: RetryAfter);
     }
 
     /// <summary>Gives back the place of a stream that was not added.</summary>
@@ -87,18 +87,18 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
             var streams = _perUser[client.UserId];
             streams.Entering--;
             streams.Open.Add(client);
-            if (streams.Open.Count > options.Value.MostPerUser)
+            if (streams.Open.Count > options.Value.MaxStreamsPerUser)
             {
                 oldest = streams.Open[0];
                 streams.Open.RemoveAt(0);
             }
         }
 
-        oldest?.SendAway(RetryLine(EarliestReturnOfReplaced, LatestReturnOfReplaced));
+        oldest?.Disconnect(RetryLine(EarliestReturnOfReplaced, LatestReturnOfReplaced));
         _clients[client] = Interlocked.Increment(ref _next) & int.MaxValue;
         Open.Add(1);
-        client.Pump();
-        if (_closed) client.SendAway(RetryLine());
+        client.Flush();
+        if (_closed) client.Disconnect(RetryLine());
     }
 
     /// <summary>The client is gone; its place is free.</summary>
@@ -127,24 +127,24 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     }
 
     /// <summary>Lets every client write what it does not have yet.</summary>
-    public void Pump()
+    public void Flush()
     {
-        foreach (var (client, _) in _clients) client.Pump();
+        foreach (var (client, _) in _clients) client.Flush();
     }
 
     /// <summary>Gives a sign of life to one share of the clients, and drops those of all who do not read.</summary>
-    public void Beat(int share, int shares)
+    public void SendHeartbeats(int share, int shares)
     {
         foreach (var (client, number) in _clients)
         {
-            if (client.IsStuck(options.Value.Patience))
+            if (client.IsStalled(options.Value.ClientTimeout))
             {
                 Dropped.Add(1);
                 client.Drop();
             }
             else if (number % shares == share)
             {
-                client.Beat();
+                client.SendHeartbeat();
             }
         }
     }
@@ -153,13 +153,13 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     public void Close()
     {
         _closed = true;
-        SendAway();
+        Disconnect();
     }
 
     /// <summary>Everybody is asked to come back.</summary>
-    public void SendAway()
+    public void Disconnect()
     {
-        foreach (var (client, _) in _clients) client.SendAway(RetryLine());
+        foreach (var (client, _) in _clients) client.Disconnect(RetryLine());
     }
 
     /// <summary>The streams of one user, the oldest first.</summary>

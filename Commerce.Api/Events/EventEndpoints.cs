@@ -27,17 +27,17 @@ static class EventEndpoints
         events.MapEventStream();
     }
 
-    static Task<SharedResult<IReadOnlyList<SaleEvent>>> ListAsync(
-        SharedAnswer<IReadOnlyList<SaleEvent>> answer, EventDefinitions definitions, CancellationToken cancellationToken) =>
+    static Task<CachedResult<IReadOnlyList<SaleEvent>>> ListAsync(
+        CachedResponse<IReadOnlyList<SaleEvent>> answer, EventDefinitions definitions, CancellationToken cancellationToken) =>
         answer.GetAsync(() => definitions.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
 
-    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventLedger ledger, CancellationToken cancellationToken) =>
-        await ledger.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventRepository repository, CancellationToken cancellationToken) =>
+        await repository.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
 
-    static async Task<Ok<TicketAnswer>> TicketAsync(CurrentUser user, EventTickets tickets) =>
-        TypedResults.Ok(new TicketAnswer(await tickets.IssueAsync(user.Id), (int)EventTickets.Lifetime.TotalSeconds));
+    static async Task<Ok<TicketResponse>> TicketAsync(CurrentUser user, EventTickets tickets) =>
+        TypedResults.Ok(new TicketResponse(await tickets.IssueAsync(user.Id), (int)EventTickets.Lifetime.TotalSeconds));
 }
 
 /// <summary>Opens one live stream, once.</summary>
 /// <param name="ExpiresIn">Its lifetime in seconds.</param>
-sealed record TicketAnswer(string Ticket, int ExpiresIn);
+sealed record TicketResponse(string Ticket, int ExpiresIn);

@@ -31,17 +31,17 @@ sealed record OpenedData(long EventId, string Name, DateTime OpenedAt);
 /// </summary>
 sealed class EventFeed(IOptions<EventStreamOptions> options)
 {
-    readonly EventFrame?[] _frames = new EventFrame?[options.Value.Remembered];
+    readonly EventFrame?[] _frames = new EventFrame?[options.Value.BufferedOpenings];
     long _last = -1;
 
-    /// <summary>How many are remembered. Who is further behind reads the ledger.</summary>
+    /// <summary>How many are remembered. Who is further behind reads the database.</summary>
     public int Capacity => _frames.Length;
 
     /// <summary>The number of the last opening; below 0 until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
 
     /// <summary>
-    /// Says where to begin, with the openings before: at the start, and where the ledger was restored from a copy. Clients that come with no number begin
+    /// Says where to begin, with the openings before: at the start, and where the database was restored from a copy. Clients that come with no number begin
     /// here, so nothing old is to follow.
     /// </summary>
     public void Begin(long last, IEnumerable<EventFrame> before)

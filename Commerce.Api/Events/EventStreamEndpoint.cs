@@ -19,11 +19,11 @@ static class EventStreamEndpoint
     /// <summary>Bounds what the kernel holds for a client that does not read.</summary>
     const int SendBuffer = 16 * 1024;
 
-    const int ReadTogether = 500;
-    const int MostFilters = 50;
+    const int PageSize = 500;
+    const int MaxFilters = 50;
 
     static readonly ClaimsPrincipal Nobody = new();
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a client may take for a page of what it missed.</summary>
     static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(10);
@@ -42,7 +42,7 @@ static class EventStreamEndpoint
                 operation.Parameters =
                 [
                     Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "From POST /api/events/ticket, in place of a bearer token."),
-                    Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only of this event; up to {MostFilters} times."),
+                    Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only of this event; up to {MaxFilters} times."),
                     Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream begins after the opening with this id; at the end where there is no such opening (yet), or this is not a number."),
                     Parameter("Last-Event-ID", ParameterLocation.Header, JsonSchemaType.Integer, "The same, as browsers send it by themselves."),
                 ];
@@ -59,10 +59,10 @@ static class EventStreamEndpoint
     public static void UseEventStream(this WebApplication app)
     {
         var clients = app.Services.GetRequiredService<EventClients>();
-        app.Use((context, next) => context.GetEndpoint()?.Metadata.GetMetadata<StaysOpen>() is null ? next(context) : StayAsync(context, next, clients));
+        app.Use((context, next) => context.GetEndpoint()?.Metadata.GetMetadata<StaysOpen>() is null ? next(context) : KeepOpenAsync(context, next, clients));
     }
 
-    static async Task StayAsync(HttpContext context, RequestDelegate next, EventClients clients)
+    static async Task KeepOpenAsync(HttpContext context, RequestDelegate next, EventClients clients)
     {
         await next(context);
         if (context.Features.Get<EventClient>() is not { } client) return;
@@ -92,14 +92,14 @@ static class EventStreamEndpoint
 
         if (!TryReadFilter(context, out var eventIds))
         {
-            await CommonProblems.Validation.ToResult($"eventId is a number, {MostFilters} of them at most.").ExecuteAsync(context);
+            await CommonProblems.Validation.ToResult($"eventId is a number, {MaxFilters} of them at most.").ExecuteAsync(context);
             return;
         }
 
         var feed = services.GetRequiredService<EventFeed>();
         if (feed.Last < 0)
         {
-            await CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain).ExecuteAsync(context);
+            await CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter).ExecuteAsync(context);
             return;
         }
 
@@ -109,8 +109,8 @@ static class EventStreamEndpoint
             return;
         }
 
-        var ledger = services.GetRequiredService<EventLedger>();
-        var position = await FindStartAsync(context, feed, ledger);
+        var repository = services.GetRequiredService<EventRepository>();
+        var position = await FindStartAsync(context, feed, repository);
         var clients = services.GetRequiredService<EventClients>();
         if (clients.TryEnter(userId) is { } refusal)
         {
@@ -122,7 +122,7 @@ static class EventStreamEndpoint
         try
         {
             Prepare(context);
-            position = await BeginAsync(context, feed, eventIds, position, ledger);
+            position = await BeginAsync(context, feed, eventIds, position, repository);
             client = new(feed, context, userId, eventIds, position, services.GetRequiredService<TimeProvider>());
             context.Features.Set(client);
         }
@@ -151,7 +151,7 @@ static class EventStreamEndpoint
         eventIds = null;
         var asked = context.Request.Query["eventId"];
         if (asked.Count == 0) return true;
-        if (asked.Count > MostFilters) return false;
+        if (asked.Count > MaxFilters) return false;
         eventIds = new long[asked.Count];
         for (var i = 0; i < asked.Count; i++)
             if (!long.TryParse(asked[i], NumberStyles.None, CultureInfo.InvariantCulture, out eventIds[i])) return false;
@@ -160,14 +160,14 @@ static class EventStreamEndpoint
 
     /// <summary>
     /// After which opening the stream begins. Where the client does not say, or says what is no number of an opening, that is the last one: nobody is ahead
-    /// of the ledger, though another replica may be ahead of this one.
+    /// of the database, though another replica may be ahead of this one.
     /// </summary>
-    static async ValueTask<long> FindStartAsync(HttpContext context, EventFeed feed, EventLedger ledger)
+    static async ValueTask<long> FindStartAsync(HttpContext context, EventFeed feed, EventRepository repository)
     {
         // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it in the query.
         var text = context.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header] ? header : (string?)context.Request.Query["lastEventId"];
         if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) return feed.Last;
-        return id <= feed.Last ? id : Math.Min(id, await ledger.LastOpeningAsync(context.RequestAborted));
+        return id <= feed.Last ? id : Math.Min(id, await repository.LastOpeningAsync(context.RequestAborted));
     }
 
     static void Prepare(HttpContext context)
@@ -197,14 +197,14 @@ static class EventStreamEndpoint
     }
 
     /// <summary>Writes the head and what the client missed and the feed has forgotten; returns where the feed goes on.</summary>
-    static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventLedger ledger)
+    static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventRepository repository)
     {
         var writer = context.Response.BodyWriter;
         writer.Write(EventClients.RetryLine());
         var position = after;
         while (position < feed.Last && feed.Find(position + 1) is null)
         {
-            var missed = await ledger.ListOpenedAsync(position, ReadTogether, context.RequestAborted);
+            var missed = await repository.ListOpenedAsync(position, PageSize, context.RequestAborted);
             if (missed.Count == 0)
             {
                 position = feed.Last;

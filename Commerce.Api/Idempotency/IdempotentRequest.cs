@@ -21,11 +21,11 @@ sealed class IdempotentRequest
     public const string Header = "Idempotency-Key";
 
     /// <summary>In visible ASCII characters.</summary>
-    public const int LongestKey = 128;
+    public const int MaxKeyLength = 128;
 
     const string Json = "application/json; charset=utf-8";
 
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     readonly HttpContext _http;
     readonly IdempotencyStore _store;
@@ -41,7 +41,7 @@ sealed class IdempotentRequest
     {
         var values = context.Request.Headers[Header];
         if (values.Count == 0) throw new ProblemException(IdempotencyProblems.Missing);
-        if (values.Count > 1 || values[0] is not { Length: >= 1 and <= LongestKey } key || key.Any(c => c is < '!' or > '~'))
+        if (values.Count > 1 || values[0] is not { Length: >= 1 and <= MaxKeyLength } key || key.Any(c => c is < '!' or > '~'))
             throw new ProblemException(IdempotencyProblems.Invalid);
         // Route and key contain no line break.
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{RouteOf(context)}\n{key}"));
@@ -87,15 +87,15 @@ sealed class IdempotentRequest
     }
 
     /// <summary>
-    /// The same for work that holds something before its transaction. Before a refusal is told it is made sure that it is not the doing of a twin: somebody
+    /// The same for work that holds something before its transaction. Before a refusal is told it is made sure that it is not the doing of a duplicate: somebody
     /// presses twice, the first has the last piece, and the second would be told that there is none.
     /// </summary>
     public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
         var hash = Hash(body);
         if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
-        var twins = _http.RequestServices.GetRequiredService<RequestTwins>();
-        var request = await twins.EnterAsync(Scope);
+        var inFlight = _http.RequestServices.GetRequiredService<InFlightRequests>();
+        var request = await inFlight.EnterAsync(Scope);
         var commit = new Commit(Scope, hash);
         try
         {
@@ -104,8 +104,8 @@ sealed class IdempotentRequest
         // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
         catch (Exception e) when (e is ProblemException || commit.Answer is null)
         {
-            if (!await twins.LeaveAsync(Scope, request) || e is not ProblemException { Problem.Status: < StatusCodes.Status500InternalServerError }) throw;
-            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } twin ? Replay(twin, hash) : InFlight();
+            if (!await inFlight.LeaveAsync(Scope, request) || e is not ProblemException { ProblemType.Status: < StatusCodes.Status500InternalServerError }) throw;
+            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } duplicate ? Replay(duplicate, hash) : InFlight();
         }
     }
 
@@ -168,13 +168,13 @@ sealed class IdempotentRequest
         {
             return await work(claim);
         }
-        catch (ProblemException e) when (e.Problem.Status < StatusCodes.Status500InternalServerError)
+        catch (ProblemException e) when (e.ProblemType.Status < StatusCodes.Status500InternalServerError)
         {
-            return e.Problem.ToResult(e.Detail, e.RetryAfter);
+            return e.ProblemType.ToResult(e.Detail, e.RetryAfter);
         }
     }
 
-    async Task<StoredAnswer> BufferAsync(IResult result)
+    async Task<StoredResponse> BufferAsync(IResult result)
     {
         var response = _http.Response;
         var (body, buffer) = (response.Body, new MemoryStream());
@@ -199,7 +199,7 @@ sealed class IdempotentRequest
         _ => InFlight(),
     };
 
-    static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: ComeAgain);
+    static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: RetryAfter);
 
     /// <summary>The answer that is committed together with the work.</summary>
     public sealed class Commit(byte[] scope, byte[] bodyHash)
@@ -207,21 +207,21 @@ sealed class IdempotentRequest
         public byte[] BodyHash => bodyHash;
 
         /// <summary>What was completed last: a transaction may run again.</summary>
-        public StoredAnswer? Answer { get; private set; }
+        public StoredResponse? Answer { get; private set; }
 
         /// <summary>
-        /// Adds the answer to the transaction: first of all, or behind a lock that a twin of the request waits for as well, so that the twin waits before it
+        /// Adds the answer to the transaction: first of all, or behind a lock that a duplicate of the request waits for as well, so that the duplicate waits before it
         /// does anything.
         /// </summary>
         /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
-        public Task CompleteAsync(Statements transaction, int status, byte[] json, string? location = null)
+        public Task CompleteAsync(DbSession transaction, int status, byte[] json, string? location = null)
         {
             Answer = new(status, Json, location, json);
             return IdempotencyStore.CompleteAsync(transaction, scope, bodyHash, Answer);
         }
 
-        /// <inheritdoc cref="CompleteAsync(Statements, int, byte[], string?)"/>
-        public Task CompleteAsync<T>(Statements transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
+        /// <inheritdoc cref="CompleteAsync(DbSession, int, byte[], string?)"/>
+        public Task CompleteAsync<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
             CompleteAsync(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location);
     }
 
@@ -235,20 +235,20 @@ sealed class IdempotentRequest
         public bool Asked { get; private set; }
 
         /// <summary>Null where the answer is to be stored after the work.</summary>
-        public StoredAnswer? Answer { get; private set; }
+        public StoredResponse? Answer { get; private set; }
 
         /// <summary>Adds the claim to the transaction: first of all.</summary>
         /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
-        public Task TakeAsync(Statements transaction)
+        public Task TakeAsync(DbSession transaction)
         {
             Asked = true;
             return IdempotencyStore.ClaimAsync(transaction, scope, bodyHash, Name);
         }
 
         /// <summary>Adds the answer to the transaction: last of all, so that nothing but the commit can fail after it.</summary>
-        public async Task CompleteAsync<T>(Statements transaction, int status, T value, JsonTypeInfo<T> type)
+        public async Task CompleteAsync<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type)
         {
-            var answer = new StoredAnswer(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
+            var answer = new StoredResponse(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
             await IdempotencyStore.CompleteAsync(transaction, scope, Name, answer);
             Answer = answer;
         }
@@ -256,7 +256,7 @@ sealed class IdempotentRequest
 }
 
 /// <summary>An answer from its parts.</summary>
-sealed class IdempotentResult(StoredAnswer answer, bool replayed) : IResult
+sealed class IdempotentResult(StoredResponse answer, bool replayed) : IResult
 {
     public Task ExecuteAsync(HttpContext httpContext)
     {

@@ -16,19 +16,19 @@ static class OrderAdministrationEndpoints
     }
 
     static async Task<Results<Ok<IReadOnlyList<Order>>, ProblemResult>> ListAsync(
-        OrderLedger ledger, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
+        OrderRepository repository, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
         [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
+        return TypedResults.Ok(await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
     }
 
     /// <summary>Sends <c>ORDER_PLACED</c> of a paid order anew, where the message that there was is dead.</summary>
     static async Task<Results<Accepted, ProblemResult>> AnnounceAsync(
-        string id, OrderLedger ledger, OrderReconciler reconciler, CancellationToken cancellationToken)
+        string id, OrderRepository repository, OrderReconciler reconciler, CancellationToken cancellationToken)
     {
-        if (await ledger.FindAsync(id, null, cancellationToken) is null) return OrderProblems.NotFound.ToResult();
+        if (await repository.FindAsync(id, null, cancellationToken) is null) return OrderProblems.NotFound.ToResult();
         return await reconciler.AnnounceAsync(id, cancellationToken) ? TypedResults.Accepted((string?)null) : OrderProblems.NotWaiting.ToResult();
     }
 }

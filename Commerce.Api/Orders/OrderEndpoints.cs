@@ -29,20 +29,20 @@ static class OrderEndpoints
     }
 
     static async Task<Ok<OrderPage>> ListAsync(
-        CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
+        CurrentUser user, OrderRepository repository, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
     {
-        var orders = await ledger.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken);
+        var orders = await repository.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken);
         return TypedResults.Ok(new OrderPage(
             [.. orders.Take(limit).Select(o => new OrderSummary(
                 o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt))],
             orders.Count > limit ? orders[limit - 1].Id : null));
     }
 
-    static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderLedger ledger, CancellationToken cancellationToken)
+    static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderRepository repository, CancellationToken cancellationToken)
     {
-        if (await ledger.FindAsync(id, user.Id, cancellationToken) is not { } order) return OrderProblems.NotFound.ToResult();
-        var items = await ledger.ListItemsAsync(id, cancellationToken);
-        var shipping = await ledger.FindShippingAsync(id, cancellationToken);
+        if (await repository.FindAsync(id, user.Id, cancellationToken) is not { } order) return OrderProblems.NotFound.ToResult();
+        var items = await repository.ListItemsAsync(id, cancellationToken);
+        var shipping = await repository.FindShippingAsync(id, cancellationToken);
         return TypedResults.Ok(new OrderDetail(
             order.Id, order.Status, order.TotalAmount, order.Discount, order.RefundedAmount, order.Refundable, order.CouponId, order.HoldExpiresAt,
             order.CreatedAt, order.PaidAt, items, shipping));

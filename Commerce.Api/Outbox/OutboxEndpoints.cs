@@ -8,8 +8,8 @@ namespace Commerce.Api.Outbox;
 /// <summary>The outbox, for administrators.</summary>
 static class OutboxEndpoints
 {
-    static readonly Problem NotFound = new(404, "outbox-message-not-found", "There is no such message.");
-    static readonly Problem Pending = new(409, "outbox-message-pending", "The message waits to be sent already.");
+    static readonly ProblemType NotFound = new(404, "outbox-message-not-found", "There is no such message.");
+    static readonly ProblemType Pending = new(409, "outbox-message-pending", "The message waits to be sent already.");
 
     public static void MapOutbox(this IEndpointRouteBuilder app)
     {

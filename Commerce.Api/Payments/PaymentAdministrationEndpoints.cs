@@ -12,11 +12,11 @@ static class PaymentAdministrationEndpoints
         app.MapGroup("/api/admin/payments").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync);
 
     static async Task<Results<Ok<IReadOnlyList<Payment>>, ProblemResult>> ListAsync(
-        PaymentLedger ledger, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,
+        PaymentRepository repository, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,
         [Id] string? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !PaymentState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", PaymentState.All)}."] });
-        return TypedResults.Ok(await ledger.ListAsync(status, orderId, userId is null ? null : UserId.OfText(userId), before, limit, cancellationToken));
+        return TypedResults.Ok(await repository.ListAsync(status, orderId, userId is null ? null : UserId.OfText(userId), before, limit, cancellationToken));
     }
 }

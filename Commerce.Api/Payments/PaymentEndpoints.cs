@@ -35,18 +35,18 @@ static class PaymentEndpoints
             var approved = await payments.ApproveAsync(user.Id, request.OrderId, request.PgPaymentId, claim.TakeAsync, (transaction, paid) =>
                 claim.CompleteAsync(transaction, StatusCodes.Status200OK, paid, ApiJson.Default.ApprovedPayment), cancellationToken);
             if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
-            response.ComeAgain();
+            response.SetRetryAfter();
             return TypedResults.Accepted($"/api/payments/{approved.OrderId}", approved);
         });
     }
 
     static async Task<Results<Ok<PaymentDetail>, ProblemResult>> FindAsync(
-        string orderId, CurrentUser user, PaymentLedger ledger, CancellationToken cancellationToken)
+        string orderId, CurrentUser user, PaymentRepository repository, CancellationToken cancellationToken)
     {
-        if (await ledger.FindAsync(orderId, cancellationToken) is not { } payment || (payment.UserId != user.Id && !user.IsAdmin))
+        if (await repository.FindAsync(orderId, cancellationToken) is not { } payment || (payment.UserId != user.Id && !user.IsAdmin))
             return PaymentProblems.NotFound.ToResult();
-        var attempts = await ledger.ListAttemptsAsync(payment.PaymentId, cancellationToken);
-        var refunds = await ledger.ListRefundsAsync(payment.PaymentId, cancellationToken);
+        var attempts = await repository.ListAttemptsAsync(payment.PaymentId, cancellationToken);
+        var refunds = await repository.ListRefundsAsync(payment.PaymentId, cancellationToken);
         return TypedResults.Ok(new PaymentDetail(
             payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds));
     }
@@ -60,32 +60,32 @@ static class PaymentEndpoints
         {
             var refunded = await payments.RefundAsync(
                 user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
-            if (refunded.Status == PaymentState.Settling) response.ComeAgain();
+            if (refunded.Status == PaymentState.Settling) response.SetRetryAfter();
             return TypedResults.Ok(refunded);
         });
     }
 
     // An answer with Retry-After is not kept: the same request finds out more later.
-    static void ComeAgain(this HttpResponse response) => response.Headers.RetryAfter = "1";
+    static void SetRetryAfter(this HttpResponse response) => response.Headers.RetryAfter = "1";
 }
 
 /// <summary>Which order is to be paid.</summary>
 /// <param name="Amount">What the user believes it costs, in whole KRW.</param>
 sealed record PrepareRequest(string OrderId, long Amount)
 {
-    public string OrderId { get; } = Addresses.CanonicalId(OrderId);
+    public string OrderId { get; } = UrlValidation.CanonicalId(OrderId);
 
-    public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId));
+    public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength));
 }
 
 /// <summary>What the user authorised in the pay window.</summary>
 /// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
 sealed record ApproveRequest(string OrderId, string PgPaymentId)
 {
-    public string OrderId { get; } = Addresses.CanonicalId(OrderId);
+    public string OrderId { get; } = UrlValidation.CanonicalId(OrderId);
 
     public Dictionary<string, string[]> Validate() =>
-        PaymentFields.Check(("orderId", OrderId, PaymentFields.LongestId), ("pgPaymentId", PgPaymentId, PaymentFields.LongestId));
+        PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength), ("pgPaymentId", PgPaymentId, PaymentFields.MaxIdLength));
 }
 
 /// <summary>What is to go back.</summary>
@@ -105,12 +105,12 @@ sealed record RefundRequest(long Amount, string Reason)
 /// <summary>What several requests check.</summary>
 static class PaymentFields
 {
-    public const int LongestId = 64;
+    public const int MaxIdLength = 64;
 
     /// <summary>What is wrong, by field: each must be so many visible ASCII characters at most, and one at least.</summary>
-    public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int Longest)> fields) => fields
-        .Where(f => f.Value.Length < 1 || f.Value.Length > f.Longest || f.Value.Any(c => c is < '!' or > '~'))
-        .ToDictionary(f => f.Name, f => new[] { $"1 to {f.Longest} visible ASCII characters." });
+    public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int MaxLength)> fields) => fields
+        .Where(f => f.Value.Length < 1 || f.Value.Length > f.MaxLength || f.Value.Any(c => c is < '!' or > '~'))
+        .ToDictionary(f => f.Name, f => new[] { $"1 to {f.MaxLength} visible ASCII characters." });
 }
 
 /// <summary>All about a payment.</summary>

@@ -15,12 +15,12 @@ static class ProductEndpoints
         products.MapGet("/{id:long}", FindAsync);
     }
 
-    static Task<SharedResult<IReadOnlyList<ProductSummary>>> ListAsync(
-        SharedAnswer<IReadOnlyList<ProductSummary>> answer, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
+    static Task<CachedResult<IReadOnlyList<ProductSummary>>> ListAsync(
+        CachedResponse<IReadOnlyList<ProductSummary>> answer, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
         answer.GetAsync(async () => await SummarizeAsync(await products.ListOnSaleAsync(CancellationToken.None), gate), cancellationToken);
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
-        long id, InventoryLedger inventory, InventoryGate gate, CancellationToken cancellationToken) =>
+        long id, InventoryRepository inventory, InventoryGate gate, CancellationToken cancellationToken) =>
         await inventory.FindAsync(id, cancellationToken) is { OnSale: true } product
             ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
             : OrderProblems.ProductNotFound.ToResult();
@@ -33,7 +33,7 @@ static class ProductEndpoints
         {
             available = await gate.ListAvailableAsync([.. products.Select(p => p.Id)]);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             available = [.. products.Select(_ => (long?)null)];
         }

@@ -52,7 +52,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
         }
 
         // One that is no dependency's fault tells more.
-        if (failures.Find(e => !DependencyFaults.Is(e)) is { } fault) throw new AggregateException(fault.Message, failures);
+        if (failures.Find(e => !TransientFaults.IsTransient(e)) is { } fault) throw new AggregateException(fault.Message, failures);
         if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
     }
 
@@ -84,7 +84,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
     async Task BackOffAsync(Exception fault, CancellationToken stoppingToken)
     {
         _failures++;
-        var dependency = DependencyFaults.Is(fault) && fault is not AggregateException;
+        var dependency = TransientFaults.IsTransient(fault) && fault is not AggregateException;
         Failures.Add(1, new("worker", GetType().Name), new KeyValuePair<string, object?>("cause", dependency ? "dependency" : "unexpected"));
         var delay = Backoff.Delay(_failures);
         // An outage lasts for thousands of runs; the log gets the first of them, and then fewer and fewer.

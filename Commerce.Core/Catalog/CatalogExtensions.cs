@@ -14,7 +14,7 @@ static class CatalogExtensions
     /// <summary>The oldest server whose SQL may be used. Not asked of the server: a process starts while MySQL is away.</summary>
     const string ServerVersion = "8.0.30-mysql";
 
-    const int MostConnections = 20;
+    const int MaxConnections = 20;
 
     /// <summary>Adds the definitions of products, coupons and events.</summary>
     /// <param name="builder">The host.</param>
@@ -25,15 +25,15 @@ static class CatalogExtensions
         builder.AddMySqlDbContext<CatalogDbContext>("commerce", settings =>
         {
             settings.ServerVersion = ServerVersion;
-            // Traces, metrics, health checks and repeating after a deadlock are there already, for the ledger.
+            // Traces, metrics, health checks and repeating after a deadlock are there already, for the database.
             settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = settings.DisableRetry = true;
             connectionString = settings.ConnectionString;
         }, options =>
         {
             options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
-            // Where there is a data source among the services, Pomelo takes it in place of the connection string. The ledger's is not for EF Core: it
+            // Where there is a data source among the services, Pomelo takes it in place of the connection string. The database's is not for EF Core: it
             // refuses parameters that have no value, and lists that many look at are to leave the sale its connections.
-            var pool = new MySqlDataSource($"Maximum Pool Size={MostConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False");
+            var pool = new MySqlDataSource($"Maximum Pool Size={MaxConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False");
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
                 // Without it Pomelo hides faults of the server behind the advice to have it repeat them.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));

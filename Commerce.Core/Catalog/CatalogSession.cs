@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Core.Catalog;
 
 /// <summary>How the catalogue reaches MySQL. Each piece of work has a context of its own, from the pool.</summary>
-public sealed class CatalogSession(IServiceScopeFactory scopes, Ledger ledger, LedgerOptions options)
+public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase database, DatabaseOptions options)
 {
     /// <summary>Runs a query.</summary>
     internal async Task<T> ReadAsync<T>(Func<CatalogDbContext, Task<T>> read)
@@ -17,14 +17,14 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, Ledger ledger, L
     }
 
     /// <summary>
-    /// The same as <see cref="Ledger.TransactAsync"/>, for changes of a definition and what the sale commits with them in SQL: both use one connection
+    /// The same as <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, for changes of a definition and what the sale commits with them in SQL: both use one connection
     /// and one transaction.
     /// </summary>
-    internal Task<T> TransactAsync<T>(Func<CatalogDbContext, Statements, Task<T>> work, CancellationToken cancellationToken) =>
-        ledger.RepeatOnConflictAsync(token => ReadAsync(async context =>
+    internal Task<T> ExecuteInTransactionAsync<T>(Func<CatalogDbContext, DbSession, Task<T>> work, CancellationToken cancellationToken) =>
+        database.RetryOnConflictAsync(token => ReadAsync(async context =>
         {
             await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
-            var result = await work(context, new Statements(context.Database.GetDbConnection(), transaction.GetDbTransaction(), options, token));
+            var result = await work(context, new DbSession(context.Database.GetDbConnection(), transaction.GetDbTransaction(), options, token));
             await transaction.CommitAsync(token);
             return result;
         }), cancellationToken);

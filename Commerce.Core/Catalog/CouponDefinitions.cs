@@ -26,7 +26,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
 
     /// <summary>Creates a coupon.</summary>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, _) =>
+        session.ExecuteInTransactionAsync(async (context, _) =>
         {
             var row = new CouponRow
             {
@@ -43,7 +43,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
     /// <exception cref="ProblemException">It has none of these versions.</exception>
     public Task<(Coupon? Coupon, bool Changed)> ChangeAsync(
         long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, _) =>
+        session.ExecuteInTransactionAsync(async (context, _) =>
         {
             var changed = await context.CouponRows.At(id, versions).Where(c => c.TotalQuantity <= definition.TotalQuantity).ExecuteUpdateAsync(row => row
                 .SetProperty(c => c.Name, definition.Name)
@@ -57,12 +57,12 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
             return (found, changed);
         }, cancellationToken);
 
-    /// <summary>Adds to the total quantity, up to <see cref="CouponDefinition.Most"/>.</summary>
+    /// <summary>Adds to the total quantity, up to <see cref="CouponDefinition.MaxQuantity"/>.</summary>
     /// <returns>The coupon as it is now, null where there is none; and whether it was changed.</returns>
     public Task<(Coupon? Coupon, bool Changed)> AddQuantityAsync(long id, int delta, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, _) =>
+        session.ExecuteInTransactionAsync(async (context, _) =>
         {
-            var changed = await context.CouponRows.Where(c => c.Id == id && c.TotalQuantity <= CouponDefinition.Most - delta).ExecuteUpdateAsync(row => row
+            var changed = await context.CouponRows.Where(c => c.Id == id && c.TotalQuantity <= CouponDefinition.MaxQuantity - delta).ExecuteUpdateAsync(row => row
                 .SetProperty(c => c.TotalQuantity, c => c.TotalQuantity + delta)
                 .SetProperty(c => c.Version, c => c.Version + 1), cancellationToken) == 1;
             return (await FindAsync(context, id, cancellationToken), changed);

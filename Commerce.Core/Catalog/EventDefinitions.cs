@@ -28,12 +28,12 @@ public sealed class EventDefinitions(CatalogSession session)
     /// <param name="definition">What it is.</param>
     /// <param name="withinTransaction">What the sale commits with it; gets its id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task<long> CreateAsync(EventDefinition definition, Func<Statements, long, Task> withinTransaction, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, sale) =>
+    public Task<long> CreateAsync(EventDefinition definition, Func<DbSession, long, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.ExecuteInTransactionAsync(async (context, sale) =>
         {
             var row = new EventRow
             {
-                Name = definition.Name, OpensAt = EventTimes.ToLedger(definition.OpensAt), ClosesAt = EventTimes.ToLedger(definition.ClosesAt),
+                Name = definition.Name, OpensAt = EventTimes.ToDatabase(definition.OpensAt), ClosesAt = EventTimes.ToDatabase(definition.ClosesAt),
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
@@ -45,10 +45,10 @@ public sealed class EventDefinitions(CatalogSession session)
     /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
     /// <exception cref="ProblemException">It has none of these versions.</exception>
     public Task<bool> ChangeAsync(
-        long id, EventDefinition definition, IReadOnlyCollection<int>? versions, Func<Statements, Task> withinTransaction, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, sale) =>
+        long id, EventDefinition definition, IReadOnlyCollection<int>? versions, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.ExecuteInTransactionAsync(async (context, sale) =>
         {
-            var (opensAt, closesAt) = (EventTimes.ToLedger(definition.OpensAt), EventTimes.ToLedger(definition.ClosesAt));
+            var (opensAt, closesAt) = (EventTimes.ToDatabase(definition.OpensAt), EventTimes.ToDatabase(definition.ClosesAt));
             var changed = await context.EventRows.At(id, versions).ExecuteUpdateAsync(row => row
                 .SetProperty(e => e.Name, definition.Name)
                 .SetProperty(e => e.OpensAt, opensAt)
@@ -61,10 +61,10 @@ public sealed class EventDefinitions(CatalogSession session)
 
     /// <summary>Sets the opening, and the closing where one is given; false where there is no such event, or it would close before it opens.</summary>
     /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
-    public Task<bool> ScheduleAsync(long id, EventTimes times, Func<Statements, Task> withinTransaction, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, sale) =>
+    public Task<bool> ScheduleAsync(long id, EventTimes times, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.ExecuteInTransactionAsync(async (context, sale) =>
         {
-            var (opensAt, closesAt) = (EventTimes.ToLedger(times.OpensAt), EventTimes.ToLedger(times.ClosesAt));
+            var (opensAt, closesAt) = (EventTimes.ToDatabase(times.OpensAt), EventTimes.ToDatabase(times.ClosesAt));
             var changed = await context.EventRows.Where(e => e.Id == id && ((closesAt ?? e.ClosesAt) == null || (closesAt ?? e.ClosesAt) > opensAt))
                 .ExecuteUpdateAsync(row => row
                     .SetProperty(e => e.OpensAt, opensAt)

@@ -13,7 +13,7 @@ public interface IVersioned
 public static class Versions
 {
     /// <summary>The definition was changed since it was read.</summary>
-    public static readonly Problem Stale = new(
+    public static readonly ProblemType Stale = new(
         412, "stale-version", "It was changed since you read it. Read it again and decide anew.");
 
     /// <summary>Refuses a change that is meant for other versions than this one; null: it is meant for any.</summary>

@@ -25,8 +25,8 @@ public sealed class ProductDefinitions(CatalogSession session)
     /// <param name="withinTransaction">What the sale commits with it; gets its id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<(long Id, T Result)> CreateAsync<T>(
-        ProductDefinition definition, Func<Statements, long, Task<T>> withinTransaction, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, sale) =>
+        ProductDefinition definition, Func<DbSession, long, Task<T>> withinTransaction, CancellationToken cancellationToken) =>
+        session.ExecuteInTransactionAsync(async (context, sale) =>
         {
             var row = new ProductRow { Name = definition.Name, Price = definition.Price, OnSale = definition.OnSale };
             context.Add(row);
@@ -37,7 +37,7 @@ public sealed class ProductDefinitions(CatalogSession session)
     /// <summary>Replaces name, price and whether it is on sale; null where there is no such product.</summary>
     /// <exception cref="ProblemException">It has none of these versions.</exception>
     public Task<Product?> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        session.TransactAsync(async (context, _) =>
+        session.ExecuteInTransactionAsync(async (context, _) =>
         {
             var changed = await context.ProductRows.At(id, versions).ExecuteUpdateAsync(row => row
                 .SetProperty(p => p.Name, change.Name)

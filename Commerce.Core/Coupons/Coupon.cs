@@ -2,7 +2,7 @@ using Commerce.Core.Catalog;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>A coupon as the ledger has it.</summary>
+/// <summary>A coupon as the database has it.</summary>
 /// <param name="Discount">Whole KRW.</param>
 /// <param name="Status"><c>ACTIVE</c>, <c>CANCELLED</c>, or, by the event that it belongs to, <c>WAITING</c> (to open) or <c>CLOSED</c>.</param>
 /// <param name="Version">Raised by every change.</param>
@@ -12,10 +12,10 @@ public sealed record Coupon(
     DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch) : IVersioned
 {
     /// <summary>How long after its end a coupon's gate is kept. More than clocks differ: after it nobody needs to ask the gate whether it is over.</summary>
-    public static readonly TimeSpan GateKept = TimeSpan.FromHours(1);
+    public static readonly TimeSpan GateRetention = TimeSpan.FromHours(1);
 
     /// <summary>Whether nobody needs its gate any more.</summary>
-    public bool IsLongOver(DateTimeOffset now) => EndsAt + GateKept < now.UtcDateTime;
+    public bool IsLongOver(DateTimeOffset now) => EndsAt + GateRetention < now.UtcDateTime;
 
     /// <summary>The columns of a coupon in the order and under the names of this record.</summary>
     public const string Columns = """

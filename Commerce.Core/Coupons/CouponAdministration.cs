@@ -12,7 +12,7 @@ namespace Commerce.Core.Coupons;
 public sealed record CouponDefinition(string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
 {
     /// <summary>The largest total quantity.</summary>
-    public const int Most = 100_000_000;
+    public const int MaxQuantity = 100_000_000;
 
     /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
     public Dictionary<string, string[]> Validate()
@@ -20,22 +20,22 @@ public sealed record CouponDefinition(string Name, long Discount, int TotalQuant
         var errors = new Dictionary<string, string[]>();
         DisplayText.Check(errors, "name", Name, 200);
         if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["1 to 1,000,000,000 won."];
-        if (TotalQuantity is < 1 or > Most) errors["totalQuantity"] = ["1 to 100,000,000."];
+        if (TotalQuantity is < 1 or > MaxQuantity) errors["totalQuantity"] = ["1 to 100,000,000."];
         if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["A time between the years 2000 and 2999."];
-        // In the microseconds of the ledger, which would refuse a window of none.
+        // In the microseconds of the database, which would refuse a window of none.
         if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["After startsAt, and before the year 3000."];
         return errors;
     }
 }
 
-/// <summary>Changes coupons. The ledger is changed first; the gate follows at once, or, where Redis is away, as soon as it is back.</summary>
-public sealed class CouponAdministration(CouponDefinitions definitions, CouponLedger coupons, CouponGate gate)
+/// <summary>Changes coupons. The database is changed first; the gate follows at once, or, where Redis is away, as soon as it is back.</summary>
+public sealed class CouponAdministration(CouponDefinitions definitions, CouponRepository coupons, CouponGate gate)
 {
     /// <summary>A smaller total than before.</summary>
-    public static readonly Problem CannotShrink = new(409, "coupon-cannot-shrink", "The total quantity of a coupon can only grow. Cancel it instead.");
+    public static readonly ProblemType CannotShrink = new(409, "coupon-cannot-shrink", "The total quantity of a coupon can only grow. Cancel it instead.");
 
     /// <summary>More than a coupon can have.</summary>
-    public static readonly Problem TooMany = new(409, "coupon-too-large", "A coupon has 100,000,000 pieces at most.");
+    public static readonly ProblemType TooMany = new(409, "coupon-too-large", "A coupon has 100,000,000 pieces at most.");
 
     /// <summary>Creates a coupon; its gate opens with the first request.</summary>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) => definitions.CreateAsync(definition, cancellationToken);
@@ -43,32 +43,32 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponLe
     /// <summary>Replaces name, discount, quantity and window.</summary>
     /// <exception cref="ProblemException">There is no such coupon, or it has none of these versions, or it would shrink.</exception>
     public async Task<Coupon> ChangeAsync(long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        await FollowAsync(await definitions.ChangeAsync(id, definition, versions, cancellationToken), CannotShrink);
+        await SyncAsync(await definitions.ChangeAsync(id, definition, versions, cancellationToken), CannotShrink);
 
     /// <summary>Adds to the total quantity.</summary>
     /// <exception cref="ProblemException">There is no such coupon, or it would be too large.</exception>
     public async Task<Coupon> AddStockAsync(long id, int delta, CancellationToken cancellationToken) =>
-        await FollowAsync(await definitions.AddQuantityAsync(id, delta, cancellationToken), TooMany);
+        await SyncAsync(await definitions.AddQuantityAsync(id, delta, cancellationToken), TooMany);
 
     /// <summary>From now on nobody gets it; who has it keeps it.</summary>
     /// <exception cref="ProblemException">There is no such coupon.</exception>
     public async Task<Coupon> CancelAsync(long id, CancellationToken cancellationToken)
     {
         var cancelled = await coupons.CancelAsync(id, cancellationToken);
-        return await FollowAsync((await definitions.FindAsync(id, cancellationToken), cancelled), CouponProblems.NotFound);
+        return await SyncAsync((await definitions.FindAsync(id, cancellationToken), cancelled), CouponProblems.NotFound);
     }
 
     /// <param name="change">The coupon, null where it is not there; and whether it was changed.</param>
     /// <param name="refusal">Where it is there, but was not changed.</param>
-    async Task<Coupon> FollowAsync((Coupon? Coupon, bool Changed) change, Problem refusal)
+    async Task<Coupon> SyncAsync((Coupon? Coupon, bool Changed) change, ProblemType refusal)
     {
         var coupon = change.Coupon ?? throw new ProblemException(CouponProblems.NotFound);
         if (!change.Changed) throw new ProblemException(refusal);
         try
         {
-            await gate.FollowAsync(coupon);
+            await gate.SyncAsync(coupon);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The keeper compares versions and lets the gate follow.
         }

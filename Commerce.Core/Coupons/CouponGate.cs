@@ -27,18 +27,18 @@ public enum GateVerdict
 }
 
 /// <summary>The gate's answer; time (ms since 1970) and epoch are set where it was open.</summary>
-public readonly record struct GateAnswer(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
+public readonly record struct GateResult(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
 
 /// <summary>
 /// The gate of every coupon in Redis: who comes first is decided here and nowhere else. It may lose everything at any moment; then it is
-/// closed until the keeper has rebuilt it from the ledger.
+/// closed until the keeper has rebuilt it from the database.
 /// </summary>
 public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers servers, TimeProvider clock)
 {
     static readonly RedisScript Issue = RedisScript.Load("Coupons/issue.lua");
     static readonly RedisScript Open = RedisScript.Load("Coupons/open.lua");
     static readonly RedisScript Close = RedisScript.Load("Coupons/close.lua");
-    static readonly RedisScript Follow = RedisScript.Load("Coupons/follow.lua");
+    static readonly RedisScript Sync = RedisScript.Load("Coupons/sync.lua");
     static readonly RedisScript Refuse = RedisScript.Load("Coupons/refuse.lua");
     static readonly RedisScript Sweep = RedisScript.Load("Coupons/sweep.lua");
 
@@ -49,10 +49,10 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    readonly ConcurrentDictionary<long, CouponGateLine> _lines = new();
+    readonly ConcurrentDictionary<long, CouponIssueBatcher> _batchers = new();
 
     /// <summary>How long Redis remembers who has a coupon that is over.</summary>
-    static readonly TimeSpan Remembered = TimeSpan.FromDays(7);
+    static readonly TimeSpan UserRetention = TimeSpan.FromDays(7);
 
     /// <summary>A pending entry that is younger is left to the consumer.</summary>
     public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
@@ -60,26 +60,26 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     /// <summary>Asks for one coupon for one user, together with whoever asks for the same coupon in the same moment.</summary>
     /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
     /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
-    public Task<GateAnswer> AcceptAsync(long couponId, string userId)
+    public Task<GateResult> AcceptAsync(long couponId, string userId)
     {
-        var line = _lines.GetOrAdd(couponId, static (id, gate) => new(users => gate.AcceptAsync(id, users)), this);
-        return CommerceTelemetry.Source.HasListeners() ? JoinTracedAsync(line, userId) : line.JoinAsync(userId);
+        var batcher = _batchers.GetOrAdd(couponId, static (id, gate) => new(users => gate.AcceptAsync(id, users)), this);
+        return CommerceTelemetry.Source.HasListeners() ? EnqueueTracedAsync(batcher, userId) : batcher.EnqueueAsync(userId);
     }
 
-    static async Task<GateAnswer> JoinTracedAsync(CouponGateLine line, string userId)
+    static async Task<GateResult> EnqueueTracedAsync(CouponIssueBatcher batcher, string userId)
     {
         using var span = CommerceTelemetry.Source.StartActivity("EVALSHA issue", ActivityKind.Client);
         span?.SetTag("db.system.name", "redis").SetTag("db.operation.name", "EVALSHA").SetTag("db.stored_procedure.name", "issue.lua");
-        var answer = await line.JoinAsync(userId);
+        var answer = await batcher.EnqueueAsync(userId);
         span?.SetTag("commerce.gate.verdict", answer.Verdict.ToString());
         return answer;
     }
 
     /// <summary>Asks for several users at once; each has an answer, in their order.</summary>
-    async Task<IReadOnlyList<GateAnswer>> AcceptAsync(long couponId, IReadOnlyList<string> userIds)
+    async Task<IReadOnlyList<GateResult>> AcceptAsync(long couponId, IReadOnlyList<string> userIds)
     {
         var keys = KeysOf(couponId);
-        var answers = new GateAnswer[userIds.Count];
+        var answers = new GateResult[userIds.Count];
         if (servers.IncarnationOf(keys[0]) is not { } server || await IssueAsync(keys, server, userIds) is not [var at, var epoch, var verdicts])
         {
             Array.Fill(answers, new(GateVerdict.Closed));
@@ -155,14 +155,14 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>Tells an open gate what the coupon is now. Safe to repeat and to come late.</summary>
-    public async Task<bool> FollowAsync(Coupon coupon) =>
-        (int)await Follow.RunAsync(_redis, KeysOf(coupon.Id),
+    public async Task<bool> SyncAsync(Coupon coupon) =>
+        (int)await Sync.RunAsync(_redis, KeysOf(coupon.Id),
             [coupon.Version, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status], Deadline) == 1;
 
-    /// <summary>Acceptances whose row was not seen committed in time, at most <paramref name="most"/>, and the gate's epoch (0: closed).</summary>
-    public async Task<(int Epoch, IReadOnlyList<(string UserId, long AcceptedAt)> Due)> SweepAsync(long couponId, int most)
+    /// <summary>Acceptances whose row was not seen committed in time, at most <paramref name="limit"/>, and the gate's epoch (0: closed).</summary>
+    public async Task<(int Epoch, IReadOnlyList<(string UserId, long AcceptedAt)> Due)> SweepAsync(long couponId, int limit)
     {
-        var answer = (RedisResult[])(await Sweep.RunAsync(_redis, KeysOf(couponId), [most, (long)SweepAfter.TotalMilliseconds], Deadline))!;
+        var answer = (RedisResult[])(await Sweep.RunAsync(_redis, KeysOf(couponId), [limit, (long)SweepAfter.TotalMilliseconds], Deadline))!;
         var due = new List<(string, long)>((answer.Length - 1) / 2);
         for (var i = 1; i < answer.Length; i += 2) due.Add(((string)answer[i]!, (long)answer[i + 1]));
         return ((int)answer[0], due);
@@ -243,12 +243,12 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 
     /// <summary>Lets Redis forget a coupon that is over, in a while. What is pending stays: it is owed.</summary>
     public Task ForgetLaterAsync(long couponId) =>
-        Task.WhenAll(KeysOf(couponId)[..2].Select(key => _redis.KeyExpireAsync(key, Remembered))).WaitAsync(Deadline);
+        Task.WhenAll(KeysOf(couponId)[..2].Select(key => _redis.KeyExpireAsync(key, UserRetention))).WaitAsync(Deadline);
 
     /// <summary>While the gate is closed: forgets who was accepted.</summary>
     public Task ForgetUsersAsync(long couponId) => _redis.KeyDeleteAsync(KeysOf(couponId)[1]).WaitAsync(Deadline);
 
-    /// <summary>While the gate is closed: remembers who has the coupon, from the ledger.</summary>
+    /// <summary>While the gate is closed: remembers who has the coupon, from the database.</summary>
     public Task RememberUsersAsync(long couponId, IEnumerable<(string UserId, DateTime IssuedAt)> issues) =>
         _redis.HashSetAsync(KeysOf(couponId)[1], [.. issues.Select(i => new HashEntry(i.UserId, Milliseconds(i.IssuedAt)))]).WaitAsync(Deadline);
 

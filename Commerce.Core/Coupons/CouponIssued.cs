@@ -4,17 +4,17 @@ using System.Text.Json.Serialization;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// The message <c>COUPON_ISSUED</c>: either an acceptance (user and time set) or, with <see cref="Fence"/>, the marker of a gate that is
+/// The message <c>COUPON_ISSUED</c>: either an acceptance (user and time set) or, with <see cref="IsBarrier"/>, the marker of a gate that is
 /// being rebuilt.
 /// </summary>
 /// <param name="CouponId">The coupon.</param>
-/// <param name="Epoch">The gate's epoch under which it was accepted; of a fence: the one that is being opened.</param>
+/// <param name="Epoch">The gate's epoch under which it was accepted; of a barrier: the one that is being opened.</param>
 /// <param name="UserId">Who got it.</param>
 /// <param name="AcceptedAt">When, by Redis' clock, in ms since 1970.</param>
-/// <param name="Fence">True: all that was produced to this partition before this message belongs to an older epoch.</param>
-public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, bool Fence = false)
+/// <param name="IsBarrier">True: all that was produced to this partition before this message belongs to an older epoch.</param>
+public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, [property: JsonPropertyName("fence")] bool IsBarrier = false)
 {
-    /// <summary>The year 3000: no acceptance is later, and the ledger can keep no time much beyond.</summary>
+    /// <summary>The year 3000: no acceptance is later, and the database can keep no time much beyond.</summary>
     const long LatestMs = 32_503_680_000_000;
 
     /// <summary>The message in JSON.</summary>
@@ -26,7 +26,7 @@ public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = nul
         try
         {
             message = JsonSerializer.Deserialize(bytes, CouponJson.Default.CouponIssued)!;
-            return message is { CouponId: > 0, Epoch: > 0 } && (message.Fence || (message.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(message.UserId)));
+            return message is { CouponId: > 0, Epoch: > 0 } && (message.IsBarrier || (message.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(message.UserId)));
         }
         catch (JsonException)
         {

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
@@ -9,8 +8,8 @@ namespace Commerce.Core.Coupons;
 /// ledger itself where Kafka is away) before the user is told.
 /// </summary>
 public sealed class CouponIssuer(
-    CouponCatalog catalog, CouponGate gate, CouponGateOpener opener, CouponPublisher publisher, CouponSpill spill,
-    ClosedSales closed, Failpoints failpoints, TimeProvider clock)
+    CouponCatalog catalog, CouponGate gate, CouponGateInitializer initializer, CouponPublisher publisher, CouponFallbackWriter fallback,
+    SoldOutCache soldOut, TimeProvider clock)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
 
@@ -20,37 +19,37 @@ public sealed class CouponIssuer(
     /// <summary>A promise is given within this time after the gate's answer or not at all: a rebuilt gate counts on it.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Null when the coupon is the user's; otherwise why not.</summary>
     public ValueTask<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         // After the last coupon is gone, nearly everybody comes this way.
-        if (closed.Find(couponId, userId) is not { } verdict) return AskAsync(couponId, userId, cancellationToken);
+        if (soldOut.Find(couponId, userId) is not { } verdict) return IssueAtGateAsync(couponId, userId, cancellationToken);
         Count(verdict);
         return new(RefusalOf(verdict));
     }
 
-    async ValueTask<ProblemResult?> AskAsync(long couponId, string userId, CancellationToken cancellationToken)
+    async ValueTask<ProblemResult?> IssueAtGateAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return CouponProblems.NotFound.ToResult();
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
         // A gate that was lost after the end is not opened again.
         if (answer.Verdict == GateVerdict.Closed && coupon.IsLongOver(clock.GetUtcNow())) answer = new(GateVerdict.Ended);
-        if (answer.Verdict == GateVerdict.Closed && await opener.TryOpenFirstAsync(couponId, cancellationToken))
+        if (answer.Verdict == GateVerdict.Closed && await initializer.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
-        // The ledger has a newer epoch: this gate is about to be rebuilt, and what it accepts is not counted.
+        // The database has a newer epoch: this gate is about to be rebuilt, and what it accepts is not counted.
         if (answer.Verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending && answer.Epoch < coupon.GateEpoch) answer = new(GateVerdict.Closed);
 
         Count(answer.Verdict);
-        closed.Notice(couponId, answer.Verdict);
+        soldOut.Observe(couponId, answer.Verdict);
         if (answer.Verdict is not (GateVerdict.Accepted or GateVerdict.AlreadyPending)) return RefusalOf(answer.Verdict);
-        failpoints.Reach(Failpoints.AfterGate);
+        Checkpoints.Reach(Checkpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
-        var safe = await publisher.TryPublishAsync(issue) || await spill.TrySaveAsync(issue, PromiseDeadline - clock.GetElapsedTime(start));
+        var safe = await publisher.TryPublishAsync(issue) || await fallback.TrySaveAsync(issue, PromiseDeadline - clock.GetElapsedTime(start));
         // Not safe, or too late to be counted by a gate that is being rebuilt: no promise. The pending entry may bring the coupon later.
-        if (!safe || clock.GetElapsedTime(start) >= PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: ComeAgain);
+        if (!safe || clock.GetElapsedTime(start) >= PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
         // "You have it already" is a promise as well: the answer to the first request may never have arrived, nor its message.
         return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
@@ -61,7 +60,7 @@ public sealed class CouponIssuer(
         GateVerdict.AlreadyIssued or GateVerdict.AlreadyPending => CouponProblems.AlreadyIssued.ToResult(),
         GateVerdict.NotStarted => CouponProblems.NotStarted.ToResult(),
         GateVerdict.Ended => CouponProblems.Ended.ToResult(),
-        _ => CouponProblems.GateClosed.ToResult(retryAfter: ComeAgain),
+        _ => CouponProblems.GateClosed.ToResult(retryAfter: RetryAfter),
     };
 
     static void Count(GateVerdict verdict) => Asked.Add(1, new KeyValuePair<string, object?>("verdict", Verdicts[(int)verdict - (int)GateVerdict.Closed]));

@@ -16,7 +16,7 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
     public static TimeSpan Deadline { get; } = TimeSpan.FromMilliseconds(ConnectionExtensions.ProduceTimeoutMs);
 
     /// <summary>After a failure nobody else waits for the deadline; one message in this time finds out whether the brokers are back.</summary>
-    static readonly TimeSpan ProbeEvery = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
     long _failedAt = long.MinValue;
 
@@ -50,9 +50,9 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
 
     /// <summary>Publishes to every partition the marker that the gate of this epoch waits for.</summary>
     /// <exception cref="KafkaException">The brokers do not have all of them.</exception>
-    public async Task PublishFencesAsync(long couponId, int epoch, IEnumerable<int> partitions)
+    public async Task PublishBarriersAsync(long couponId, int epoch, IEnumerable<int> partitions)
     {
-        var message = new Message<string?, byte[]?> { Value = new CouponIssued(couponId, epoch, Fence: true).ToBytes() };
+        var message = new Message<string?, byte[]?> { Value = new CouponIssued(couponId, epoch, IsBarrier: true).ToBytes() };
         await Task.WhenAll(partitions.Select(p => producer.ProduceAsync(new TopicPartition(Topics.CouponIssued, p), message)));
     }
 
@@ -60,10 +60,10 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
     {
         var failedAt = Volatile.Read(ref _failedAt);
         return failedAt == long.MinValue
-            || (clock.GetElapsedTime(failedAt) >= ProbeEvery
+            || (clock.GetElapsedTime(failedAt) >= ProbeInterval
                 && Interlocked.CompareExchange(ref _failedAt, clock.GetTimestamp(), failedAt) == failedAt);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "COUPON_ISSUED is not acknowledged: {Reason}. Acceptances go to the ledger directly")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "COUPON_ISSUED is not acknowledged: {Reason}. Acceptances go to the database directly")]
     static partial void LogAway(ILogger logger, string reason);
 }

@@ -3,14 +3,14 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 
-/// <summary>Changes events. The ledger is changed first; Redis follows at once, or, where it is away, as soon as it is back.</summary>
-public sealed class EventAdministration(EventDefinitions definitions, EventLedger ledger, EventOpener opener)
+/// <summary>Changes events. The database is changed first; Redis follows at once, or, where it is away, as soon as it is back.</summary>
+public sealed class EventAdministration(EventDefinitions definitions, EventRepository repository, EventOpener opener)
 {
     /// <summary>Creates an event.</summary>
     /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event.</exception>
     public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) =>
-        await FollowAsync(
-            await definitions.CreateAsync(definition, (sale, id) => EventLedger.PlanAsync(sale, id, definition), cancellationToken), cancellationToken);
+        await SyncAsync(
+            await definitions.CreateAsync(definition, (sale, id) => EventRepository.PlanAsync(sale, id, definition), cancellationToken), cancellationToken);
 
     /// <summary>Replaces all that an event is; without a time it becomes a draft.</summary>
     /// <exception cref="ProblemException">
@@ -18,20 +18,20 @@ public sealed class EventAdministration(EventDefinitions definitions, EventLedge
     /// </exception>
     public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         ChangeAsync(
-            id, () => definitions.ChangeAsync(id, definition, versions, sale => EventLedger.PlanAsync(sale, id, definition), cancellationToken),
+            id, () => definitions.ChangeAsync(id, definition, versions, sale => EventRepository.PlanAsync(sale, id, definition), cancellationToken),
             _ => EventProblems.NotFound, null, cancellationToken);
 
     /// <summary>Lets an event open at another time.</summary>
     /// <exception cref="ProblemException">There is no such event, it is not waiting any more, or it would close before it opens.</exception>
     public Task<SaleEvent> ScheduleAsync(long id, EventTimes times, CancellationToken cancellationToken) =>
         ChangeAsync(
-            id, () => definitions.ScheduleAsync(id, times, sale => EventLedger.PlanAsync(sale, id, links: null), cancellationToken),
+            id, () => definitions.ScheduleAsync(id, times, sale => EventRepository.PlanAsync(sale, id, links: null), cancellationToken),
             found => found.Status is EventStatus.Draft or EventStatus.Pending ? EventProblems.ClosesTooEarly : EventProblems.NotSchedulable, null, cancellationToken);
 
     /// <summary>Lets an event not open, or ends one that is open.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is over.</exception>
     public Task<SaleEvent> CancelAsync(long id, CancellationToken cancellationToken) =>
-        ChangeAsync(id, () => ledger.CancelAsync(id, cancellationToken), _ => EventProblems.NotCancellable, EventStatus.Cancelled, cancellationToken);
+        ChangeAsync(id, () => repository.CancelAsync(id, cancellationToken), _ => EventProblems.NotCancellable, EventStatus.Cancelled, cancellationToken);
 
     /// <summary>Opens an event now.</summary>
     /// <exception cref="ProblemException">There is no such event, or it is over or cancelled.</exception>
@@ -43,16 +43,16 @@ public sealed class EventAdministration(EventDefinitions definitions, EventLedge
     /// <param name="refusal">The reason for that, from what the event is.</param>
     /// <param name="already">Unless this is its status: then it was done before.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, Problem> refusal, string? already, CancellationToken cancellationToken)
+    async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, ProblemType> refusal, string? already, CancellationToken cancellationToken)
     {
-        if (await change()) return await FollowAsync(id, cancellationToken);
+        if (await change()) return await SyncAsync(id, cancellationToken);
         var found = await definitions.FindAsync(id, cancellationToken) ?? throw new ProblemException(EventProblems.NotFound);
         return found.Status == already ? found : throw new ProblemException(refusal(found));
     }
 
-    async Task<SaleEvent> FollowAsync(long id, CancellationToken cancellationToken)
+    async Task<SaleEvent> SyncAsync(long id, CancellationToken cancellationToken)
     {
-        await opener.FollowAsync([id], cancellationToken);
+        await opener.SyncAsync([id], cancellationToken);
         return (await definitions.FindAsync(id, cancellationToken))!;
     }
 }

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// The openings on their way to the replicas of the Api: a stream in Redis whose ids are the numbers of the openings. What Redis loses, the ledger
+/// The openings on their way to the replicas of the Api: a stream in Redis whose ids are the numbers of the openings. What Redis loses, the database
 /// has under the same numbers.
 /// </summary>
 public sealed class EventAnnouncements(IConnectionMultiplexer connection)
@@ -17,13 +17,13 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
     static readonly RedisScript Announce = RedisScript.Load("Events/announce.lua");
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    const int MostEntries = 10_000;
+    const int MaxEntries = 10_000;
 
     readonly IDatabase _redis = connection.GetDatabase();
 
     /// <summary>Adds an opening. Safe to repeat.</summary>
     public Task AnnounceAsync(EventOpened opened) =>
-        Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MostEntries, (string)Channel!], Deadline);
+        Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MaxEntries, (string)Channel!], Deadline);
 
     /// <summary>The number of the last opening in the stream; 0 where there is none.</summary>
     public async Task<long> LastAsync()
@@ -32,15 +32,15 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
         return entries.Length == 0 ? 0 : long.Parse(((string)((RedisResult[])entries[0]!)[0]!).Split('-')[0], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Throws the stream away. What it should have had, replicas find in the ledger.</summary>
+    /// <summary>Throws the stream away. What it should have had, replicas find in the database.</summary>
     public Task ForgetAsync() => _redis.KeyDeleteAsync(Key).WaitAsync(Deadline);
 
     /// <summary>What the stream has after the opening with the number <paramref name="after"/>. Numbers may be missing.</summary>
-    public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int most)
+    public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int limit)
     {
         // Not XREAD BLOCK: the connection is everybody's.
         var from = string.Create(CultureInfo.InvariantCulture, $"{after + 1}-0");
-        var entries = (RedisResult[])(await _redis.ExecuteAsync("XRANGE", (string)Key!, from, "+", "COUNT", most).WaitAsync(Deadline))!;
+        var entries = (RedisResult[])(await _redis.ExecuteAsync("XRANGE", (string)Key!, from, "+", "COUNT", limit).WaitAsync(Deadline))!;
         var opened = new List<EventOpened>(entries.Length);
         foreach (var entry in entries)
         {

@@ -9,42 +9,42 @@ namespace Commerce.Core.Events;
 
 /// <summary>
 /// Opens and closes events whose time has come, whoever noticed it: the listener, the poll or the recovery. The lock in Redis keeps them from all
-/// asking the ledger at once; that it happens once is the ledger's conditional update.
+/// asking the database at once; that it happens once is the database's conditional update.
 /// </summary>
 public sealed partial class EventOpener(
-    EventLedger ledger, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, TimeProvider clock, ILogger<EventOpener> logger)
+    EventRepository repository, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, TimeProvider clock, ILogger<EventOpener> logger)
 {
     static readonly Histogram<double> Late = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.events.opening.delay", "s");
 
-    const int MostTogether = 200;
+    const int BatchSize = 200;
 
-    readonly SetAside<EventMoment> _aside = new("moment of event", clock, logger);
+    readonly Quarantine<EventTransition> _quarantine = new("transition of event", clock, logger);
 
     /// <summary>
-    /// Does what is due by the schedule, while Redis is away by the ledger, and returns how long it is until the next moment, at most
-    /// <paramref name="longest"/>.
+    /// Does what is due by the schedule, while Redis is away by the database, and returns how long it is until the next moment, at most
+    /// <paramref name="maxWait"/>.
     /// </summary>
-    public async Task<TimeSpan> RunDueAsync(TimeSpan longest, CancellationToken cancellationToken)
+    public async Task<TimeSpan> RunDueAsync(TimeSpan maxWait, CancellationToken cancellationToken)
     {
         bool? whole;
         TimeSpan? next;
-        IReadOnlyList<EventMoment> due;
+        IReadOnlyList<EventTransition> due;
         try
         {
-            (whole, next, due) = await schedule.DueAsync(MostTogether);
+            (whole, next, due) = await schedule.DueAsync(BatchSize);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             LogAway(logger, e.Message);
-            await RunDueByLedgerAsync(cancellationToken);
-            return longest;
+            await RunDueFromDatabaseAsync(cancellationToken);
+            return maxWait;
         }
 
         if (whole is null)
         {
             // Whose schedule this is nobody knows.
-            await RunDueByLedgerAsync(cancellationToken);
-            return longest;
+            await RunDueFromDatabaseAsync(cancellationToken);
+            return maxWait;
         }
 
         if (whole is false)
@@ -54,56 +54,56 @@ public sealed partial class EventOpener(
             return TimeSpan.Zero;
         }
 
-        var wait = next < longest ? next.Value : longest;
-        // By the ledger's clock some may not be due yet.
+        var wait = next < maxWait ? next.Value : maxWait;
+        // By the database's clock some may not be due yet.
         return await RunAsync(due, OpenedBy.Poll, cancellationToken) is { } early && early < wait ? early : wait;
     }
 
-    /// <summary>Does all that is due by the ledger, whatever Redis says, and puts the rest into the schedule.</summary>
+    /// <summary>Does all that is due by the database, whatever Redis says, and puts the rest into the schedule.</summary>
     public async Task RecoverAsync(CancellationToken cancellationToken)
     {
-        await RunDueByLedgerAsync(cancellationToken);
+        await RunDueFromDatabaseAsync(cancellationToken);
         await RestoreAsync(cancellationToken);
     }
 
     /// <summary>Opens and closes events, if it is time; returns how long it is until then for the first for which it is not.</summary>
-    public async Task<TimeSpan?> RunAsync(IReadOnlyList<EventMoment> moments, string by, CancellationToken cancellationToken)
+    public async Task<TimeSpan?> RunAsync(IReadOnlyList<EventTransition> transitions, string by, CancellationToken cancellationToken)
     {
-        var due = moments.Where(m => !_aside.Contains(m)).ToList();
+        var due = transitions.Where(m => !_quarantine.Contains(m)).ToList();
         try
         {
-            return await RunTogetherAsync(due, by, cancellationToken);
+            return await RunBatchAsync(due, by, cancellationToken);
         }
-        catch (Exception e) when (!DependencyFaults.Is(e) && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
             // One of them cannot be done: the others are on time without it.
-            await _aside.TryEachAsync(due, moment => RunTogetherAsync([moment], by, cancellationToken), cancellationToken);
+            await _quarantine.TryEachAsync(due, transition => RunBatchAsync([transition], by, cancellationToken), cancellationToken);
             return null;
         }
     }
 
-    async Task<TimeSpan?> RunTogetherAsync(IReadOnlyList<EventMoment> moments, string by, CancellationToken cancellationToken)
+    async Task<TimeSpan?> RunBatchAsync(IReadOnlyList<EventTransition> transitions, string by, CancellationToken cancellationToken)
     {
-        var locked = await LockAsync(moments);
+        var locked = await LockAsync(transitions);
         if (locked.Count == 0) return null;
         try
         {
-            await OpenAsync([.. locked.Where(l => l.Moment.Opens).Select(l => l.Moment.EventId)], by, cancellationToken);
-            foreach (var closed in await ledger.CloseAsync([.. locked.Where(l => !l.Moment.Opens).Select(l => l.Moment.EventId)], cancellationToken))
+            await OpenAsync([.. locked.Where(l => l.Transition.Opens).Select(l => l.Transition.EventId)], by, cancellationToken);
+            foreach (var closed in await repository.CloseAsync([.. locked.Where(l => !l.Transition.Opens).Select(l => l.Transition.EventId)], cancellationToken))
                 LogClosed(logger, closed);
-            var planned = await FollowAsync([.. locked.Select(l => l.Moment.EventId).Distinct()], cancellationToken);
-            return planned.Where(p => locked.Exists(l => l.Moment == p.Moment)).Select(p => (TimeSpan?)(p.Wait > TimeSpan.Zero ? p.Wait : TimeSpan.Zero)).Min();
+            var planned = await SyncAsync([.. locked.Select(l => l.Transition.EventId).Distinct()], cancellationToken);
+            return planned.Where(p => locked.Exists(l => l.Transition == p.Transition)).Select(p => (TimeSpan?)(p.Wait > TimeSpan.Zero ? p.Wait : TimeSpan.Zero)).Min();
         }
         finally
         {
-            await WithoutFaultsAsync(() => Task.WhenAll(locked.Where(l => l.Token is not null).Select(l => schedule.UnlockAsync(l.Moment, l.Token!))));
+            await IgnoreTransientFaultsAsync(() => Task.WhenAll(locked.Where(l => l.Token is not null).Select(l => schedule.UnlockAsync(l.Transition, l.Token!))));
         }
     }
 
     /// <summary>Opens events that are due, or, with <see cref="OpenedBy.Forced"/>, now. Returns how many were opened.</summary>
     public async Task<int> OpenAsync(IReadOnlyList<long> eventIds, string by, CancellationToken cancellationToken)
     {
-        var openings = await ledger.OpenAsync(eventIds, by, cancellationToken);
+        var openings = await repository.OpenAsync(eventIds, by, cancellationToken);
         if (openings.Count > 0) outbox.Wake();
         foreach (var (opened, late) in openings)
         {
@@ -115,52 +115,52 @@ public sealed partial class EventOpener(
     }
 
     /// <summary>
-    /// Brings Redis to what the ledger says of events: their coupons' gates and their next moments, which are returned. What is missed is made good
+    /// Brings Redis to what the database says of events: their coupons' gates and their next moments, which are returned. What is missed is made good
     /// by the keeper of the gates and by the recovery.
     /// </summary>
-    public async Task<IReadOnlyList<PlannedMoment>> FollowAsync(IReadOnlyList<long> eventIds, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ScheduledTransition>> SyncAsync(IReadOnlyList<long> eventIds, CancellationToken cancellationToken)
     {
-        var coupons = await ledger.ListCouponsAsync(eventIds, cancellationToken);
-        await WithoutFaultsAsync(() => Task.WhenAll(coupons.Select(gate.FollowAsync)));
+        var coupons = await repository.ListCouponsAsync(eventIds, cancellationToken);
+        await IgnoreTransientFaultsAsync(() => Task.WhenAll(coupons.Select(gate.SyncAsync)));
         // In this order: what is planned after the look has a higher version.
-        var versions = await ledger.ListVersionsAsync(eventIds, cancellationToken);
-        var planned = await ledger.ListPlannedAsync(eventIds, cancellationToken);
-        var next = planned.Select(p => p.Moment).ToHashSet();
-        await WithoutFaultsAsync(() => Task.WhenAll(
-            versions.SelectMany(v => new EventMoment[] { new(true, v.Id), new(false, v.Id) }.Except(next).Select(m => schedule.RemoveAsync(m, v.Version)))
+        var versions = await repository.ListVersionsAsync(eventIds, cancellationToken);
+        var planned = await repository.ListPlannedAsync(eventIds, cancellationToken);
+        var next = planned.Select(p => p.Transition).ToHashSet();
+        await IgnoreTransientFaultsAsync(() => Task.WhenAll(
+            versions.SelectMany(v => new EventTransition[] { new(true, v.Id), new(false, v.Id) }.Except(next).Select(m => schedule.RemoveAsync(m, v.Version)))
                 .Concat(planned.Select(schedule.PlanAsync))));
         return planned;
     }
 
-    async Task RunDueByLedgerAsync(CancellationToken cancellationToken)
+    async Task RunDueFromDatabaseAsync(CancellationToken cancellationToken)
     {
-        foreach (var some in (await ledger.ListDueAsync(cancellationToken)).Select(p => p.Moment).Chunk(MostTogether)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
+        foreach (var some in (await repository.ListDueAsync(cancellationToken)).Select(p => p.Transition).Chunk(BatchSize)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
     }
 
     /// <summary>Those of the moments that nobody else is at, with the tokens of their locks.</summary>
-    async Task<List<(EventMoment Moment, string? Token)>> LockAsync(IReadOnlyList<EventMoment> moments)
+    async Task<List<(EventTransition Transition, string? Token)>> LockAsync(IReadOnlyList<EventTransition> transitions)
     {
         try
         {
-            var tokens = await Task.WhenAll(moments.Select(schedule.TryLockAsync));
-            return [.. moments.Zip(tokens).Where(l => l.Second is not null)];
+            var tokens = await Task.WhenAll(transitions.Select(schedule.TryLockAsync));
+            return [.. transitions.Zip(tokens).Where(l => l.Second is not null)];
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // Without locks: two at once are safe, and late is worse.
-            return [.. moments.Select(m => (m, (string?)null))];
+            return [.. transitions.Select(m => (m, (string?)null))];
         }
     }
 
-    async Task RestoreAsync(CancellationToken cancellationToken) => await schedule.RestoreAsync(await ledger.ListPlannedAsync(cancellationToken));
+    async Task RestoreAsync(CancellationToken cancellationToken) => await schedule.RestoreAsync(await repository.ListPlannedAsync(cancellationToken));
 
-    async Task WithoutFaultsAsync(Func<Task> work)
+    async Task IgnoreTransientFaultsAsync(Func<Task> work)
     {
         try
         {
             await work();
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             LogAway(logger, e.Message);
         }
@@ -172,7 +172,7 @@ public sealed partial class EventOpener(
     [LoggerMessage(Level = LogLevel.Information, Message = "Event {EventId} is closed")]
     static partial void LogClosed(ILogger logger, long eventId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not have the schedule of the events; restoring it from the ledger")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not have the schedule of the events; restoring it from the database")]
     static partial void LogRestoring(ILogger logger);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The times of events do not reach Redis: {Reason}")]

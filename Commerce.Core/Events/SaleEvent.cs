@@ -28,7 +28,7 @@ public static class OpenedBy
     public const string Forced = "FORCED";
 }
 
-/// <summary>An event as the ledger has it.</summary>
+/// <summary>An event as the database has it.</summary>
 /// <param name="OpensAt">Null in a draft. Of one that was forced open: when that was.</param>
 /// <param name="ClosesAt">Null: it stays open.</param>
 /// <param name="Status">One of <see cref="EventStatus"/>.</param>
@@ -47,20 +47,20 @@ public sealed record SaleEvent(
 public sealed record EventDefinition(
     string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds)
 {
-    const int MostLinks = 50;
+    const int MaxLinks = 50;
 
     /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
     public Dictionary<string, string[]> Validate()
     {
         var errors = new EventTimes(OpensAt, ClosesAt).Validate();
         DisplayText.Check(errors, "name", Name, 200);
-        if (!AreIds(CouponIds)) errors["couponIds"] = [$"At most {MostLinks} different ids."];
-        if (!AreIds(ProductIds)) errors["productIds"] = [$"At most {MostLinks} different ids."];
+        if (!AreIds(CouponIds)) errors["couponIds"] = [$"At most {MaxLinks} different ids."];
+        if (!AreIds(ProductIds)) errors["productIds"] = [$"At most {MaxLinks} different ids."];
         return errors;
     }
 
     static bool AreIds(IReadOnlyList<long>? ids) =>
-        ids is null || (ids.Count <= MostLinks && ids.All(id => id > 0) && ids.Distinct().Count() == ids.Count);
+        ids is null || (ids.Count <= MaxLinks && ids.All(id => id > 0) && ids.Distinct().Count() == ids.Count);
 }
 
 /// <summary>When an event opens and closes; null: unset.</summary>
@@ -76,13 +76,13 @@ public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesA
     }
 
     /// <summary>Whole milliseconds, in which Redis counts.</summary>
-    internal static DateTime? ToLedger(DateTimeOffset? time) =>
+    internal static DateTime? ToDatabase(DateTimeOffset? time) =>
         time is { } t ? DateTimeOffset.FromUnixTimeMilliseconds(t.ToUnixTimeMilliseconds()).UtcDateTime : null;
 }
 
 /// <summary>What is to happen to an event at a time.</summary>
 /// <param name="Opens">True: it opens; false: it closes.</param>
-public readonly record struct EventMoment(bool Opens, long EventId)
+public readonly record struct EventTransition(bool Opens, long EventId)
 {
     const string Opening = "opening:";
     const string Closing = "closing:";
@@ -91,17 +91,17 @@ public readonly record struct EventMoment(bool Opens, long EventId)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{(Opens ? Opening : Closing)}{EventId}");
 
     /// <summary>Reads what <see cref="ToString"/> wrote; false where it is anything else.</summary>
-    public static bool TryParse(string? text, out EventMoment moment)
+    public static bool TryParse(string? text, out EventTransition transition)
     {
-        moment = default;
+        transition = default;
         if (text is not { Length: > 8 }) return false;
-        moment = new(text.StartsWith(Opening, StringComparison.Ordinal),
+        transition = new(text.StartsWith(Opening, StringComparison.Ordinal),
             long.TryParse(text.AsSpan(Opening.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0);
-        return moment.EventId > 0 && (moment.Opens || text.StartsWith(Closing, StringComparison.Ordinal));
+        return transition.EventId > 0 && (transition.Opens || text.StartsWith(Closing, StringComparison.Ordinal));
     }
 }
 
 /// <summary>When a moment is due.</summary>
 /// <param name="Version">The event's, so that an older plan never replaces a newer one.</param>
-/// <param name="Wait">How long until then by the ledger's clock; 0 or less: due.</param>
-public sealed record PlannedMoment(EventMoment Moment, int Version, TimeSpan Wait);
+/// <param name="Wait">How long until then by the database's clock; 0 or less: due.</param>
+public sealed record ScheduledTransition(EventTransition Transition, int Version, TimeSpan Wait);

@@ -1,5 +1,5 @@
 -- Tells the replicas of the Api of an opening. The stream's ids are the numbers of the openings, so a copy adds nothing. One that comes
--- behind a later one cannot be added: replicas see the gap and ask the ledger.
+-- behind a later one cannot be added: replicas see the gap and ask the database.
 -- KEYS  1 stream
 -- ARGV  1 number   2 message (JSON)   3 longest length   4 channel that wakes the replicas
 -- Returns 1 added, 0 not.

@@ -7,23 +7,23 @@ namespace Commerce.Core.Idempotency;
 /// <summary>An answer that is given again to whoever comes with the same key.</summary>
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Location">The header of that name, or null.</param>
-public sealed record StoredAnswer(int Status, string ContentType, string? Location, byte[] Body);
+public sealed record StoredResponse(int Status, string ContentType, string? Location, byte[] Body);
 
 /// <summary>What is known of a key.</summary>
 /// <param name="BodyHash">SHA-256 of the request's body.</param>
 /// <param name="Answer">Null while somebody works on it.</param>
-public sealed record KnownKey(byte[] BodyHash, StoredAnswer? Answer);
+public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer);
 
 /// <summary>
 /// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, route and key. Either the answer is committed
 /// together with the work, or the key is claimed with the beginning of the work and the answer is stored with its end or after it.
 /// </summary>
-public sealed class IdempotencyStore(Ledger ledger)
+public sealed class IdempotencyStore(MySqlDatabase database)
 {
     /// <summary>Whoever claimed a key and has not answered after this is taken for dead; longer than any request takes.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
-    const int RowsTogether = 1000;
+    const int BatchSize = 1000;
 
     const string Complete = """
         UPDATE idempotency_key
@@ -35,7 +35,7 @@ public sealed class IdempotencyStore(Ledger ledger)
     /// <param name="wait">Whether to wait for a request that is about to commit its answer.</param>
     public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken, bool wait = false)
     {
-        var row = await ledger.SingleAsync<KeyRow>($"""
+        var row = await database.SingleAsync<KeyRow>($"""
             SELECT body_hash AS BodyHash, status AS Status, content_type AS ContentType, location AS Location, answer AS Answer
             FROM idempotency_key WHERE scope = @scope {(wait ? "FOR SHARE" : "")}
             """, new { scope }, cancellationToken);
@@ -44,13 +44,13 @@ public sealed class IdempotencyStore(Ledger ledger)
 
     /// <summary>
     /// Lets the caller work on a key from the commit of its transaction on: one that is new, or whose last worker died over it, perhaps after it had done
-    /// the work. Call it first: a twin of the request waits here, before it does anything.
+    /// the work. Call it first: a duplicate of the request waits here, before it does anything.
     /// </summary>
     /// <param name="claim">A name for this worker, different for each.</param>
     /// <exception cref="IdempotencyKeyTakenException">Somebody else has the key, or it is answered.</exception>
-    public static async Task ClaimAsync(Statements transaction, byte[] scope, byte[] bodyHash, string claim)
+    public static async Task ClaimAsync(DbSession transaction, byte[] scope, byte[] bodyHash, string claim)
     {
-        // The row is locked for a change at once. Twins that share a lock first and then want to change it would be a deadlock.
+        // The row is locked for a change at once. Duplicates that share a lock first and then want to change it would be a deadlock.
         if (await transaction.SingleAsync<int?>("""
                 INSERT INTO idempotency_key (scope, body_hash, claim, lease_until)
                 VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND) AS mine
@@ -63,23 +63,23 @@ public sealed class IdempotencyStore(Ledger ledger)
     }
 
     /// <summary>Stores the answer to a claimed key, unless somebody took the claim over.</summary>
-    public Task CompleteAsync(byte[] scope, string claim, StoredAnswer answer, CancellationToken cancellationToken) =>
-        ledger.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer), cancellationToken);
+    public Task CompleteAsync(byte[] scope, string claim, StoredResponse answer, CancellationToken cancellationToken) =>
+        database.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer), cancellationToken);
 
     /// <summary>Adds the answer to a claimed key to the transaction of the work. Call it last: then what is answered is what is committed.</summary>
-    public static Task CompleteAsync(Statements transaction, byte[] scope, string claim, StoredAnswer answer) =>
+    public static Task CompleteAsync(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
         transaction.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer));
 
     /// <summary>Forgets a claimed key: the same request can be made again.</summary>
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
-        ledger.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
+        database.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
     /// <summary>
-    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Call it first, or behind a lock that a twin of the request waits
-    /// for as well: the twin is to wait before it does anything.
+    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Call it first, or behind a lock that a duplicate of the request waits
+    /// for as well: the duplicate is to wait before it does anything.
     /// </summary>
     /// <exception cref="IdempotencyKeyTakenException">Another request with this key was committed first, or takes too long.</exception>
-    public static async Task CompleteAsync(Statements transaction, byte[] scope, byte[] bodyHash, StoredAnswer answer)
+    public static async Task CompleteAsync(DbSession transaction, byte[] scope, byte[] bodyHash, StoredResponse answer)
     {
         try
         {
@@ -98,19 +98,19 @@ public sealed class IdempotencyStore(Ledger ledger)
     /// <summary>Forgets what is older than <paramref name="age"/> and returns how many keys those were.</summary>
     public async Task<int> PurgeAsync(TimeSpan age, CancellationToken cancellationToken)
     {
-        var (sum, rows) = (0, RowsTogether);
-        while (rows == RowsTogether)
+        var (sum, rows) = (0, BatchSize);
+        while (rows == BatchSize)
         {
-            rows = await ledger.ExecuteAsync(
-                "DELETE FROM idempotency_key WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND LIMIT @RowsTogether",
-                new { seconds = (long)age.TotalSeconds, RowsTogether }, cancellationToken);
+            rows = await database.ExecuteAsync(
+                "DELETE FROM idempotency_key WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND LIMIT @BatchSize",
+                new { seconds = (long)age.TotalSeconds, BatchSize }, cancellationToken);
             sum += rows;
         }
 
         return sum;
     }
 
-    static object CompleteParameters(byte[] scope, string claim, StoredAnswer answer) =>
+    static object CompleteParameters(byte[] scope, string claim, StoredResponse answer) =>
         new { scope, claim, answer.Status, answer.ContentType, answer.Location, answer.Body };
 
     sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer);

@@ -2,7 +2,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>What the gate is to hold, as the ledger had it at the moment when the epoch was raised.</summary>
+/// <summary>What the gate is to hold, as the database had it at the moment when the epoch was raised.</summary>
 /// <param name="Available">What can be ordered of each product: its stock without what is held.</param>
 /// <param name="Holds">What is held for which order.</param>
 public sealed record InventoryContent(int Epoch, IReadOnlyList<AvailablePieces> Available, IReadOnlyList<Hold> Holds);

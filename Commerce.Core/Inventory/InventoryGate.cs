@@ -21,7 +21,7 @@ public enum ReserveVerdict
 
 /// <summary>The gate's answer.</summary>
 /// <param name="Value">Of <see cref="ReserveVerdict.Held"/> the gate's epoch, of a refusal the product.</param>
-public readonly record struct ReserveAnswer(ReserveVerdict Verdict, long Value = 0);
+public readonly record struct ReserveResult(ReserveVerdict Verdict, long Value = 0);
 
 /// <summary>What the gate holds, all at one moment.</summary>
 /// <param name="Available">Product → pieces that can be ordered.</param>
@@ -31,7 +31,7 @@ public sealed record InventorySnapshot(
 
 /// <summary>
 /// The gate of the stock in Redis: what can be ordered, and what is held for whom. It may lose everything at any moment; then it is closed until
-/// the keeper has rebuilt it from the ledger.
+/// the keeper has rebuilt it from the database.
 /// </summary>
 public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServers servers)
 {
@@ -52,7 +52,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>A rebuild or a look at everything may take longer.</summary>
     static readonly TimeSpan LongDeadline = TimeSpan.FromSeconds(10);
 
-    const int EntriesTogether = 1000;
+    const int BatchSize = 1000;
 
     readonly IDatabase _redis = connection.GetDatabase();
 
@@ -64,7 +64,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>Holds all lines for <paramref name="hold"/>, or none. Safe to repeat.</summary>
     /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
     /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
-    public async Task<ReserveAnswer> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, TimeSpan hold)
+    public async Task<ReserveResult> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, TimeSpan hold)
     {
         if (Server is not { } server) return new(ReserveVerdict.Closed);
         using var span = CommerceTelemetry.Source.StartActivity("EVALSHA reserve", System.Diagnostics.ActivityKind.Client);
@@ -99,8 +99,8 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock], Deadline);
 
     /// <summary>Holds whose deadline is over, each handed to one caller for <paramref name="lease"/>.</summary>
-    public async Task<IReadOnlyList<string>> TakeDueAsync(int most, TimeSpan lease) =>
-        [.. ((RedisResult[])(await Due.RunAsync(_redis, InventoryKeys.All, [most, Milliseconds(lease)], Deadline))!).Select(r => (string)r!)];
+    public async Task<IReadOnlyList<string>> TakeDueAsync(int limit, TimeSpan lease) =>
+        [.. ((RedisResult[])(await Due.RunAsync(_redis, InventoryKeys.All, [limit, Milliseconds(lease)], Deadline))!).Select(r => (string)r!)];
 
     /// <summary>The epoch of the gate and whether it was opened on the server that answers now; null where it is closed.</summary>
     public async Task<(int Epoch, bool Current)?> InspectAsync()
@@ -134,15 +134,15 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         if (Server is { } server) await Close.RunAsync(_redis, InventoryKeys.All, [epoch, server], Deadline);
     }
 
-    /// <summary>Opens the gate with what the ledger says, in place of all that it held. False where a newer epoch is open.</summary>
-    /// <param name="content">What the ledger had when the epoch was raised.</param>
+    /// <summary>Opens the gate with what the database says, in place of all that it held. False where a newer epoch is open.</summary>
+    /// <param name="content">What the database had when the epoch was raised.</param>
     public async Task<bool> OpenAsync(InventoryContent content)
     {
         if (Server is not { } server) return false;
         await _redis.KeyDeleteAsync([InventoryKeys.NextAvailable, InventoryKeys.NextHolds, InventoryKeys.NextLines]).WaitAsync(Deadline);
-        foreach (var chunk in content.Available.Chunk(EntriesTogether))
+        foreach (var chunk in content.Available.Chunk(BatchSize))
             await _redis.HashSetAsync(InventoryKeys.NextAvailable, [.. chunk.Select(p => new HashEntry(p.ProductId, p.Pieces))]).WaitAsync(Deadline);
-        foreach (var chunk in content.Holds.Chunk(EntriesTogether))
+        foreach (var chunk in content.Holds.Chunk(BatchSize))
         {
             await _redis.HashSetAsync(InventoryKeys.NextLines,
                 [.. chunk.Select(h => new HashEntry(h.OrderId, string.Join(' ', h.Lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.ProductId} {l.Quantity}")))))])
@@ -155,7 +155,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
 
     async Task SettleAsync(string how, IEnumerable<string> orderIds)
     {
-        foreach (var chunk in orderIds.Chunk(EntriesTogether))
+        foreach (var chunk in orderIds.Chunk(BatchSize))
             await Settle.RunAsync(_redis, InventoryKeys.All, [how, .. chunk.Select(id => (RedisValue)id)], Deadline);
     }
 

@@ -10,22 +10,22 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Inventory;
 
 /// <summary>
-/// Compares the gate with the ledger: of every product, what is available must be the stock without what is held. Differences come and go while
+/// Compares the gate with the database: of every product, what is available must be the stock without what is held. Differences come and go while
 /// orders move; one that two looks find unchanged, with nothing moved in between, is repaired: the gate is opened anew under a higher epoch. To set
 /// the number alone would be undone by a change that was committed before, and reaches the gate after: it carries the epoch that it was made under.
 /// </summary>
 public sealed partial class InventoryReconciler(
-    Ledger ledger, OrderLedger orders, InventoryGate gate, InventoryGateOpener opener, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
+    MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
 {
     static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
     static readonly Counter<long> Repaired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.repaired");
 
     /// <summary>Between the two looks.</summary>
-    static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan StabilityInterval = TimeSpan.FromSeconds(1);
 
-    const int OrdersTogether = 1000;
-    const int LongestId = 36;
+    const int BatchSize = 1000;
+    const int MaxIdLength = 36;
 
     /// <inheritdoc/>
     public string Name => "inventory";
@@ -35,39 +35,39 @@ public sealed partial class InventoryReconciler(
     {
         var first = await CompareAsync(cancellationToken);
         if (first.Count == 0) return 0;
-        await Task.Delay(Quiet, clock, cancellationToken);
+        await Task.Delay(StabilityInterval, clock, cancellationToken);
         var drifts = (await CompareAsync(cancellationToken)).Intersect(first).ToList();
         if (drifts.Count == 0) return 0;
         // Before the repair: it leaves no trace of what was wrong.
-        await ledger.ExecuteAsync($"""
+        await database.ExecuteAsync($"""
             INSERT INTO inventory_drift (product_id, epoch, stock, held, available)
             VALUES {string.Join(", ", drifts.Select(d => string.Create(CultureInfo.InvariantCulture, $"({d.ProductId}, {d.Epoch}, {d.Stock}, {d.Held}, {d.Available})")))}
             """, null, cancellationToken);
         foreach (var drift in drifts)
         {
             Found.Add(1, new KeyValuePair<string, object?>("gate", drift.TooMany ? "more" : "less"));
-            LogFound(logger, drift.TooMany ? LogLevel.Error : LogLevel.Warning, drift.ProductId, drift.Available, drift.Right, drift.Stock, drift.Held);
+            LogFound(logger, drift.TooMany ? LogLevel.Error : LogLevel.Warning, drift.ProductId, drift.Available, drift.Expected, drift.Stock, drift.Held);
         }
 
-        if (!await opener.TryOpenAsync(drifts[0].Epoch, cancellationToken)) return 0;
+        if (!await rebuilder.TryOpenAsync(drifts[0].Epoch, cancellationToken)) return 0;
         Repaired.Add(drifts.Count);
         return drifts.Count;
     }
 
     /// <summary>
-    /// Ends the holds of those orders that the ledger says hold nothing any more: it was done there and the gate was not told. Safe to repeat.
+    /// Ends the holds of those orders that the database says hold nothing any more: it was done there and the gate was not told. Safe to repeat.
     /// </summary>
     /// <param name="orderIds">Orders with a hold in the gate.</param>
-    /// <param name="endUnknown">Whether the hold of an order that the ledger does not have is over: it was not committed in all its time.</param>
-    /// <returns>The orders that the ledger does not have.</returns>
+    /// <param name="endUnknown">Whether the hold of an order that the database does not have is over: it was not committed in all its time.</param>
+    /// <returns>The orders that the database does not have.</returns>
     public async Task<IReadOnlyList<string>> EndHoldsAsync(IReadOnlyList<string> orderIds, bool endUnknown, CancellationToken cancellationToken)
     {
         var unknown = new List<string>();
-        foreach (var chunk in orderIds.Chunk(OrdersTogether))
+        foreach (var chunk in orderIds.Chunk(BatchSize))
         {
-            // MySQL refuses to compare what cannot be an id; it belongs to no order, like any other that the ledger does not have.
-            var strange = chunk.Where(id => id.Length is 0 or > LongestId || !Ascii.IsValid(id)).ToList();
-            foreach (var id in strange) LogStrange(logger, id.Length);
+            // MySQL refuses to compare what cannot be an id; it belongs to no order, like any other that the database does not have.
+            var strange = chunk.Where(id => id.Length is 0 or > MaxIdLength || !Ascii.IsValid(id)).ToList();
+            foreach (var id in strange) LogInvalidId(logger, id.Length);
             var known = (await orders.ListStatesAsync([.. chunk.Except(strange)], cancellationToken)).ToDictionary(o => o.Id);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
             // Whoever refunds an order gives its pieces back; to release its hold besides would give them back twice. Where that one died, the
@@ -92,7 +92,7 @@ public sealed partial class InventoryReconciler(
         if (await gate.SnapshotAsync() is not { Current: true } held) return [];
         var unknown = await EndHoldsAsync([.. held.Holds.Keys], endUnknown: false, cancellationToken);
         var uncommitted = unknown.SelectMany(id => held.Holds[id]).GroupBy(l => l.ProductId).ToDictionary(p => p.Key, p => p.Sum(l => (long)l.Quantity));
-        var products = await ledger.QueryAsync<(long Id, int Stock, long Held)>("""
+        var products = await database.QueryAsync<(long Id, int Stock, long Held)>("""
             SELECT p.id, p.stock, CAST(COALESCE(h.held, 0) AS SIGNED) FROM product p LEFT JOIN (
               SELECT i.product_id, SUM(i.quantity) AS held FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding GROUP BY i.product_id
             ) h ON h.product_id = p.id
@@ -110,25 +110,25 @@ public sealed partial class InventoryReconciler(
             string.Join(' ', held.Holds.Where(h => h.Value.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the ledger: {Released} released, {Confirmed} confirmed")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the database: {Released} released, {Confirmed} confirmed")]
     static partial void LogHealed(ILogger logger, int released, int confirmed);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The gate holds something for an order whose id, of {Length} characters, is none; it is released")]
-    static partial void LogStrange(ILogger logger, int length);
+    static partial void LogInvalidId(ILogger logger, int length);
 
-    [LoggerMessage(Message = "Product {ProductId}: {Available} are available in the gate instead of {Right}: stock {Stock}, held {Held}")]
-    static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long right, int stock, long held);
+    [LoggerMessage(Message = "Product {ProductId}: {Available} are available in the gate instead of {Expected}: stock {Stock}, held {Held}")]
+    static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long expected, int stock, long held);
 }
 
 /// <summary>A product of which what is available is not the stock without what is held.</summary>
-/// <param name="Held">For orders that the ledger has, and for such as are about to be committed.</param>
+/// <param name="Held">For orders that the database has, and for such as are about to be committed.</param>
 /// <param name="Available">In the gate.</param>
 /// <param name="Holders">The orders that hold some of it in the gate: two looks that find others have seen it move, whatever the numbers say.</param>
 public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available, string Holders)
 {
     /// <summary>What should be available.</summary>
-    public long Right => Stock - Held;
+    public long Expected => Stock - Held;
 
     /// <summary>Whether more could be sold than there is, which must not happen; less comes of a process that died, or of Redis being away.</summary>
-    public bool TooMany => Available > Right;
+    public bool TooMany => Available > Expected;
 }

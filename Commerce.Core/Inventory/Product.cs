@@ -3,7 +3,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>A product as the ledger has it.</summary>
+/// <summary>A product as the database has it.</summary>
 /// <param name="Price">Whole KRW.</param>
 /// <param name="Stock">Pieces that are not sold, held ones included.</param>
 /// <param name="Version">Of all but the stock.</param>

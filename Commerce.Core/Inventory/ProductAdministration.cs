@@ -6,22 +6,22 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Inventory;
 
 /// <summary>
-/// Changes products and their stock, in the ledger and in the gate. Whatever dies in between leaves the gate with less than there is, never with
+/// Changes products and their stock, in the database and in the gate. Whatever dies in between leaves the gate with less than there is, never with
 /// more; the reconciler finds it.
 /// </summary>
 public sealed class ProductAdministration(
-    ProductDefinitions definitions, Ledger ledger, InventoryLedger inventory, InventoryGate gate, TimeProvider clock)
+    ProductDefinitions definitions, MySqlDatabase database, InventoryRepository inventory, InventoryGate gate, TimeProvider clock)
 {
     /// <summary>More is to be taken away than is free.</summary>
-    public static readonly Problem StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
+    public static readonly ProblemType StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
 
     /// <summary>More than a stock can hold.</summary>
-    public static readonly Problem StockFull = new(409, "stock-too-large", "A product has 1,000,000,000 pieces at most.");
+    public static readonly ProblemType StockFull = new(409, "stock-too-large", "A product has 1,000,000,000 pieces at most.");
 
     /// <summary>Less than half of what the column holds, so that pieces of refunded orders find room in a stock that was filled up meanwhile.</summary>
-    const int MostStock = 1_000_000_000;
+    const int MaxStock = 1_000_000_000;
 
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>The products that are on sale, the newest first, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) => definitions.ListOnSaleAsync(cancellationToken);
@@ -33,22 +33,22 @@ public sealed class ProductAdministration(
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) => definitions.FindAsync(id, cancellationToken);
 
     /// <summary>The changes of a product's stock, newest first.</summary>
-    public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int most, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<StockChange>("""
+    public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<StockChange>("""
             SELECT id AS Id, event_id AS EventId, delta AS Delta, reason AS Reason, created_at AS CreatedAt FROM product_stock_audit
-            WHERE product_id = @productId AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @most
-            """, new { productId, before, most }, cancellationToken);
+            WHERE product_id = @productId AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit
+            """, new { productId, before, limit }, cancellationToken);
 
     /// <summary>Creates a product.</summary>
     public async Task<Product> CreateAsync(ProductDefinition definition, CancellationToken cancellationToken)
     {
         var (id, epoch) = await definitions.CreateAsync(
-            definition, (sale, created) => InventoryLedger.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
+            definition, (sale, created) => InventoryRepository.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
         try
         {
             await gate.LoadAsync(epoch, id, definition.Stock);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The first order loads it.
         }
@@ -77,17 +77,17 @@ public sealed class ProductAdministration(
             epoch = await inventory.FindEpochAsync(cancellationToken);
             var taken = await gate.AdjustAsync(epoch, id, delta);
             if (taken == 0) throw new ProblemException(StockHeld);
-            if (taken != 1) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+            if (taken != 1) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
         }
 
-        var committed = await ledger.TryTransactAsync(async transaction =>
+        var committed = await database.TryExecuteInTransactionAsync(async transaction =>
         {
-            var now = await InventoryLedger.LockEpochAsync(transaction);
+            var now = await InventoryRepository.LockEpochAsync(transaction);
             if (delta < 0 && now != epoch) return false;
             epoch = now;
             if (await transaction.ExecuteAsync("""
-                    UPDATE product SET stock = stock + @delta WHERE id = @id AND stock + @delta >= 0 AND (@delta < 0 OR stock + @delta <= @MostStock)
-                    """, new { delta, id, MostStock }) == 0)
+                    UPDATE product SET stock = stock + @delta WHERE id = @id AND stock + @delta >= 0 AND (@delta < 0 OR stock + @delta <= @MaxStock)
+                    """, new { delta, id, MaxStock }) == 0)
                 return delta < 0 ? false : throw new ProblemException(StockFull);
             await transaction.ExecuteAsync(
                 "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@id, @eventId, @delta, @text)",
@@ -99,12 +99,12 @@ public sealed class ProductAdministration(
             // Added pieces can be ordered only now; those that were not taken away after all can be again.
             if (committed == (delta > 0)) await gate.AdjustAsync(epoch, id, Math.Abs(delta));
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The gate has less than there is until the reconciler finds it.
         }
 
-        if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+        if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
         return (await inventory.FindAsync(id, cancellationToken))!;
     }
 }

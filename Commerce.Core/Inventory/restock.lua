@@ -1,6 +1,6 @@
 -- After a refund: gives an order's pieces back, and ends its hold where that was not confirmed yet.
 -- KEYS  1 gate   2 available   3 holds   4 lines
--- ARGV  1 the epoch that the ledger had in the refund's transaction   2 order   3.. product, quantity, product, quantity ...
+-- ARGV  1 the epoch that the database had in the refund's transaction   2 order   3.. product, quantity, product, quantity ...
 -- Returns 1 given back, 0 the gate was rebuilt since: it knows already.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
 redis.call('HDEL', KEYS[4], ARGV[2])

@@ -143,7 +143,7 @@ public sealed partial class ConsumerLoop<T>(
         {
             return handler.Read(source, out message);
         }
-        catch (Exception e) when (!DependencyFaults.Is(e))
+        catch (Exception e) when (!TransientFaults.IsTransient(e))
         {
             message = default!;
             return DeadLetterReasons.Unreadable;
@@ -184,7 +184,7 @@ public sealed partial class ConsumerLoop<T>(
                 LogRetry(logger, topic, attempt, failure);
             },
             clock, stop);
-        MessageTrace.ShowInEachTrace(span, contexts);
+        MessageTrace.LinkTraces(span, contexts);
     }
 
     /// <summary>MySQL or Redis being away is no fault of a message: it waits, however long it takes.</summary>
@@ -197,7 +197,7 @@ public sealed partial class ConsumerLoop<T>(
                 await work();
                 return;
             }
-            catch (Exception e) when (DependencyFaults.Is(e) && !stop.IsCancellationRequested)
+            catch (Exception e) when (TransientFaults.IsTransient(e) && !stop.IsCancellationRequested)
             {
                 LogWaiting(logger, topic, attempt, e.Message);
                 await Task.Delay(options.Faults.Delay(attempt), clock, stop);
@@ -237,7 +237,7 @@ public sealed partial class ConsumerLoop<T>(
     static partial void LogEnded(ILogger logger, string topic, Exception exception);
 
     /// <summary>Messages that are handled together.</summary>
-    sealed class Batch(int most) : List<ConsumeResult<string?, byte[]?>>(most)
+    sealed class Batch(int limit) : List<ConsumeResult<string?, byte[]?>>(limit)
     {
         /// <summary>When the first of them came.</summary>
         public long Since { get; set; }

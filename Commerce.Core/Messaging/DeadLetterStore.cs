@@ -16,25 +16,25 @@ public sealed record ArrivedDeadLetter(string Topic, int Partition, long Offset,
 /// <summary>
 /// The table <c>dead_letter</c>: what arrives in the dead-letter topics is copied there, so that people can list it and send it back.
 /// </summary>
-public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
+public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, byte[]?> producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
 {
-    const int RowsTogether = 1000;
+    const int BatchSize = 1000;
 
     static readonly TimeSpan ReplayDeadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>The newest, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
-    public Task<IReadOnlyList<DeadLetter>> ListAsync(long? before, int most, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<DeadLetter>("""
+    /// <summary>The newest, at most <paramref name="limit"/>, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<DeadLetter>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<DeadLetter>("""
             SELECT id AS Id, topic AS Topic, `partition` AS `Partition`, `offset` AS `Offset`, CONVERT(message_key USING utf8mb4) AS `Key`,
                    LEFT(CONVERT(message USING utf8mb4), 2000) AS Message, reason AS Reason, detail AS Detail, failed_at AS FailedAt, replayed_at AS ReplayedAt
-            FROM dead_letter WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT @most
-            """, new { before, most }, cancellationToken);
+            FROM dead_letter WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT @limit
+            """, new { before, limit }, cancellationToken);
 
     /// <summary>Sends one back to its topic; false where there is none of this id. Safe to repeat, as every handler is.</summary>
     /// <exception cref="KafkaException">The brokers do not have it.</exception>
     public async Task<bool> ReplayAsync(long id, CancellationToken cancellationToken)
     {
-        var letter = await ledger.SingleAsync<StoredValue>(
+        var letter = await database.SingleAsync<StoredValue>(
             "SELECT topic AS Topic, message_key AS MessageKey, message AS Message FROM dead_letter WHERE id = @id", new { id }, cancellationToken);
         if (letter is null) return false;
         await producer.ProduceAsync(letter.Topic, new Message<string?, byte[]?>
@@ -42,7 +42,7 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
             Key = letter.MessageKey is null ? null : Encoding.UTF8.GetString(letter.MessageKey),
             Value = letter.Message,
         }, cancellationToken).WaitAsync(ReplayDeadline, clock, cancellationToken);
-        await ledger.ExecuteAsync("UPDATE dead_letter SET replayed_at = UTC_TIMESTAMP(6) WHERE id = @id", new { id }, cancellationToken);
+        await database.ExecuteAsync("UPDATE dead_letter SET replayed_at = UTC_TIMESTAMP(6) WHERE id = @id", new { id }, cancellationToken);
         return true;
     }
 
@@ -56,7 +56,7 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
         // Walks from the oldest row on and ends at the first page that is too young, as the outbox does.
         for (var after = 0L; ;)
         {
-            var page = await ledger.QueryAsync<(long Id, long Old, long Owed)>("""
+            var page = await database.QueryAsync<(long Id, long Old, long Owed)>("""
                 SELECT d.id, CAST(d.failed_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED), CAST(COALESCE(CASE d.topic
                   WHEN 'ORDER_PLACED' THEN EXISTS (
                     SELECT 1 FROM order_announcement a WHERE a.order_id = CONVERT(d.message_key USING ascii) AND a.dead_at IS NOT NULL)
@@ -64,11 +64,11 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
                     SELECT 1 FROM coupon_issue_failure f WHERE f.coupon_id = JSON_VALUE(CONVERT(d.message USING utf8mb4), '$.couponId' RETURNING SIGNED)
                       AND f.user_id = JSON_VALUE(CONVERT(d.message USING utf8mb4), '$.userId') AND f.reason = 'DEAD_LETTERED')
                   END, FALSE) AS SIGNED)
-                FROM dead_letter d WHERE d.id > @after ORDER BY d.id LIMIT @RowsTogether
-                """, new { after, seconds = (long)keep.TotalSeconds, RowsTogether }, cancellationToken);
+                FROM dead_letter d WHERE d.id > @after ORDER BY d.id LIMIT @BatchSize
+                """, new { after, seconds = (long)keep.TotalSeconds, BatchSize }, cancellationToken);
             var ids = page.Where(l => l is { Old: 1, Owed: not 1 }).Select(l => l.Id).ToArray();
-            if (ids.Length > 0) deleted += await ledger.ExecuteAsync("DELETE FROM dead_letter WHERE id IN @ids", new { ids }, cancellationToken);
-            if (page.Count < RowsTogether || page[^1].Old == 0) return deleted;
+            if (ids.Length > 0) deleted += await database.ExecuteAsync("DELETE FROM dead_letter WHERE id IN @ids", new { ids }, cancellationToken);
+            if (page.Count < BatchSize || page[^1].Old == 0) return deleted;
             after = page[^1].Id;
         }
     }
@@ -96,7 +96,7 @@ public sealed class DeadLetterStore(Ledger ledger, IProducer<string?, byte[]?> p
     public async Task HandleAsync(IReadOnlyList<Received<ArrivedDeadLetter>> batch, CancellationToken cancellationToken)
     {
         foreach (var (letter, _) in batch)
-            await ledger.TransactAsync(async transaction =>
+            await database.ExecuteInTransactionAsync(async transaction =>
             {
                 await transaction.ExecuteAsync("""
                     INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, message, reason, detail, failed_at)

@@ -11,13 +11,13 @@ namespace Commerce.Core.Messaging;
 public static class DeadLetterReasons
 {
     /// <summary>A larger message is none of ours.</summary>
-    const int LargestMessage = 64 * 1024;
+    const int MaxMessageBytes = 64 * 1024;
 
     /// <summary>What is wrong with a value before anybody reads it, or null.</summary>
     public static string? Of(byte[]? value) => value switch
     {
         null => Empty,
-        { Length: > LargestMessage } => TooLarge,
+        { Length: > MaxMessageBytes } => TooLarge,
         _ => null,
     };
 
@@ -48,7 +48,7 @@ public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> produ
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.dead_letters");
     static readonly RetryPolicy Retries = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5) };
 
-    const int LargestKept = 512 * 1024;
+    const int MaxKeptBytes = 512 * 1024;
 
     /// <summary>Returns when the brokers have the message: it must not be lost, so it is tried until then.</summary>
     public async Task SendAsync(ConsumeResult<string?, byte[]?> source, string reason, string detail, CancellationToken cancellationToken)
@@ -63,7 +63,7 @@ public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> produ
         Add(DeadLetterHeaders.Offset, source.Offset.Value.ToString(CultureInfo.InvariantCulture));
         Add(DeadLetterHeaders.FailedAt, clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
         // With the headers added, a message of the largest size that brokers take would be refused for ever.
-        var value = source.Message.Value is { Length: > LargestKept } large ? large[..LargestKept] : source.Message.Value;
+        var value = source.Message.Value is { Length: > MaxKeptBytes } large ? large[..MaxKeptBytes] : source.Message.Value;
         var message = new Message<string?, byte[]?> { Key = source.Message.Key, Value = value, Headers = headers };
 
         for (var attempt = 1; ; attempt++)

@@ -10,7 +10,7 @@ public interface IMessageHandler<T>
 
     /// <summary>
     /// Handles messages in the order of their partitions. Comes at least once for each, so the effect must be safe to repeat. An exception
-    /// that <see cref="ServiceDefaults.DependencyFaults"/> knows is waited out; after any other the messages come again in smaller batches, and those
+    /// that <see cref="ServiceDefaults.TransientFaults"/> knows is waited out; after any other the messages come again in smaller batches, and those
     /// that fail every time go to the dead letters.
     /// </summary>
     Task HandleAsync(IReadOnlyList<Received<T>> batch, CancellationToken cancellationToken);

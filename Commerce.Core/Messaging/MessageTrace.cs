@@ -63,7 +63,7 @@ public static class MessageTrace
     /// <summary>
     /// Shows the handled batch in the trace of each of its other messages too, from its start to now, linked to the span that did the work.
     /// </summary>
-    public static void ShowInEachTrace(Activity? batch, IReadOnlyList<ActivityContext> messages)
+    public static void LinkTraces(Activity? batch, IReadOnlyList<ActivityContext> messages)
     {
         if (batch is null) return;
         foreach (var message in messages.Where(m => m != default && m.TraceId != batch.TraceId))

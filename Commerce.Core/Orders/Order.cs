@@ -1,6 +1,6 @@
 namespace Commerce.Core.Orders;
 
-/// <summary>An order as the ledger has it.</summary>
+/// <summary>An order as the database has it.</summary>
 /// <param name="Status">One of <see cref="OrderState"/>.</param>
 /// <param name="TotalAmount">Whole KRW, what is to be paid.</param>
 /// <param name="Discount">Whole KRW, taken off already.</param>

@@ -13,15 +13,15 @@ public sealed class OrderOptions
 
     /// <summary>Pieces of one product in one order: 1 to 10,000. Default 100.</summary>
     [Range(1, 10_000)]
-    public int MostPieces { get; set; } = 100;
+    public int MaxQuantityPerProduct { get; set; } = 100;
 
     /// <summary>Different products in one order: 1 to 100. Default 20.</summary>
     [Range(1, 100)]
-    public int MostLines { get; set; } = 20;
+    public int MaxLines { get; set; } = 20;
 
     /// <summary>
     /// How long an order waits for the row of a coupon that its user was given a moment ago: 0 to 10 s. After it the answer is to come again. Default 3 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:10")]
-    public TimeSpan CouponPatience { get; set; } = TimeSpan.FromSeconds(3);
+    public TimeSpan CouponWaitTimeout { get; set; } = TimeSpan.FromSeconds(3);
 }

@@ -14,20 +14,20 @@ namespace Commerce.Core.Orders;
 /// not mind. An order whose message is a dead letter is not announced again: it would only die again. It is an error in the log every minute and counted
 /// in <c>commerce.orders.dead</c> until an administrator has sent the message back or announced the order.
 /// </summary>
-public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
+public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
 {
     static readonly Gauge<long> Dead = CommerceTelemetry.Meter.CreateGauge<long>("commerce.orders.dead");
 
     /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan OverdueAfter = TimeSpan.FromSeconds(30);
 
-    static readonly TimeSpan LongestDistance = TimeSpan.FromHours(1);
-    static readonly TimeSpan TellEvery = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan MaxInterval = TimeSpan.FromHours(1);
+    static readonly TimeSpan ReportInterval = TimeSpan.FromMinutes(1);
 
-    const int MostTogether = 200;
+    const int BatchSize = 200;
 
-    readonly SetAside<string> _aside = new("announcement of order", clock, logger);
-    long? _told;
+    readonly Quarantine<string> _quarantine = new("announcement of order", clock, logger);
+    long? _reportedAt;
 
     /// <summary>Counts the paid orders that wait for an administrator.</summary>
     public const string CountDead = """
@@ -40,8 +40,8 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
     /// <summary>Returns how many orders were announced again.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        await TellDeadAsync(cancellationToken);
-        var count = await ledger.TransactAsync(async transaction =>
+        await ReportDeadAsync(cancellationToken);
+        var count = await database.ExecuteInTransactionAsync(async transaction =>
         {
             var late = await transaction.QueryAsync<string>("""
                 SELECT id FROM orders o
@@ -50,11 +50,11 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
                   AND NOT EXISTS (
                     SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id LEFT JOIN outbox_refused r ON r.id = m.id
                     WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
-                LIMIT @MostTogether FOR UPDATE SKIP LOCKED
-                """, new { seconds = (int)Patience.TotalSeconds, MostTogether });
+                LIMIT @BatchSize FOR UPDATE SKIP LOCKED
+                """, new { seconds = (int)OverdueAfter.TotalSeconds, BatchSize });
             var announced = 0;
             foreach (var order in late)
-                if (await _aside.TryAsync(order, () => AnnounceAgainAsync(transaction, order), cancellationToken)) announced++;
+                if (await _quarantine.TryAsync(order, () => AnnounceAgainAsync(transaction, order), cancellationToken)) announced++;
             return announced;
         }, cancellationToken);
         if (count == 0) return 0;
@@ -66,11 +66,11 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
     /// <summary>Announces an order whose message is dead, with a new message. False where it is not paid, or has left the stock.</summary>
     public async Task<bool> AnnounceAsync(string orderId, CancellationToken cancellationToken)
     {
-        var announced = await ledger.TryTransactAsync(async transaction =>
+        var announced = await database.TryExecuteInTransactionAsync(async transaction =>
         {
             if (await transaction.SingleAsync<int?>(
                     "SELECT 1 FROM orders WHERE id = @orderId AND status = 'PAID' AND holding FOR UPDATE", new { orderId }) is null) return false;
-            await OrderLedger.AnnounceAsync(transaction, orderId);
+            await OrderRepository.AnnounceAsync(transaction, orderId);
             await transaction.ExecuteAsync("UPDATE order_announcement SET dead_at = NULL WHERE order_id = @orderId", new { orderId });
             return true;
         }, cancellationToken);
@@ -78,26 +78,26 @@ public sealed partial class OrderReconciler(Ledger ledger, OutboxWriter outbox, 
         return announced;
     }
 
-    async Task TellDeadAsync(CancellationToken cancellationToken)
+    async Task ReportDeadAsync(CancellationToken cancellationToken)
     {
-        var (count, oldest) = await ledger.SingleAsync<(long Count, string? OrderId)>("""
+        var (count, oldest) = await database.SingleAsync<(long Count, string? OrderId)>("""
             SELECT COUNT(*) OVER (), a.order_id FROM order_announcement a JOIN orders o ON o.id = a.order_id
             WHERE a.dead_at IS NOT NULL AND o.status = 'PAID' AND o.holding ORDER BY a.dead_at LIMIT 1
             """, null, cancellationToken);
         Dead.Record(count);
-        if (count == 0 || (_told is { } at && clock.GetElapsedTime(at) < TellEvery)) return;
-        _told = clock.GetTimestamp();
+        if (count == 0 || (_reportedAt is { } at && clock.GetElapsedTime(at) < ReportInterval)) return;
+        _reportedAt = clock.GetTimestamp();
         LogDead(logger, count, oldest!);
     }
 
-    static async Task AnnounceAgainAsync(Statements transaction, string order)
+    static async Task AnnounceAgainAsync(DbSession transaction, string order)
     {
-        await OrderLedger.AnnounceAsync(transaction, order);
+        await OrderRepository.AnnounceAsync(transaction, order);
         // The doubling ends where the number would be too large, long after the longest distance.
         await transaction.ExecuteAsync("""
             INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
             ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1
-            """, new { order, seconds = (int)Patience.TotalSeconds, longest = (int)LongestDistance.TotalSeconds });
+            """, new { order, seconds = (int)OverdueAfter.TotalSeconds, longest = (int)MaxInterval.TotalSeconds });
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders were not off the stock in time and are announced again")]

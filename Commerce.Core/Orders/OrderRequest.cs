@@ -8,7 +8,7 @@ namespace Commerce.Core.Orders;
 /// <param name="CouponId">A coupon that the user has and has not used, or null.</param>
 public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, ShippingRequest Shipping, long? CouponId = null)
 {
-    const int LongestPhone = 20;
+    const int MaxPhoneLength = 20;
 
     /// <summary>What is wrong with it, by field; empty where nothing is. The lengths are those of the columns.</summary>
     public Dictionary<string, string[]> Validate(OrderOptions options)
@@ -16,13 +16,13 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, Shippi
         var errors = new Dictionary<string, string[]>();
         if (Items.Count == 0) errors["items"] = ["At least one."];
         else if (Items.Any(i => i.Quantity < 1)) errors["items"] = ["A quantity of at least 1 for each."];
-        else if (Items.Count > options.MostLines) errors["items"] = [$"At most {options.MostLines} lines."];
-        else if (Lines().Any(l => l.Quantity > options.MostPieces || l.Quantity < 1)) errors["items"] = [$"At most {options.MostPieces} of one product."];
+        else if (Items.Count > options.MaxLines) errors["items"] = [$"At most {options.MaxLines} lines."];
+        else if (Lines().Any(l => l.Quantity > options.MaxQuantityPerProduct || l.Quantity < 1)) errors["items"] = [$"At most {options.MaxQuantityPerProduct} of one product."];
         DisplayText.Check(errors, "shipping.recipient", Shipping.Recipient, 100);
         DisplayText.Check(errors, "shipping.address1", Shipping.Address1, 200);
         DisplayText.CheckOptional(errors, "shipping.address2", Shipping.Address2, 200);
-        if (Shipping.Phone.Length > LongestPhone || !Phone().IsMatch(Shipping.Phone))
-            errors["shipping.phone"] = [$"Digits and hyphens, 9 to 15 digits, with + before a country code; at most {LongestPhone} characters."];
+        if (Shipping.Phone.Length > MaxPhoneLength || !Phone().IsMatch(Shipping.Phone))
+            errors["shipping.phone"] = [$"Digits and hyphens, 9 to 15 digits, with + before a country code; at most {MaxPhoneLength} characters."];
         if (!Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["5 digits."];
         return errors;
     }

@@ -3,7 +3,6 @@ using System.Globalization;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -11,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Orders;
 
 /// <summary>An order that holds its pieces.</summary>
-/// <param name="TotalAmount">Whole KRW, computed from the ledger's prices.</param>
+/// <param name="TotalAmount">Whole KRW, computed from the database's prices.</param>
 /// <param name="HoldExpiresAt">Until then it can be paid.</param>
 public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt);
 
@@ -20,23 +19,23 @@ public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount
 /// back at once, or, after a crash, by the reaper.
 /// </summary>
 public sealed partial class OrderService(
-    Ledger ledger, InventoryGate gate, InventoryLedger inventory, CouponIssueTracker issues, IOptions<OrderOptions> options, Failpoints failpoints, TimeProvider clock,
+    MySqlDatabase database, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues, IOptions<OrderOptions> options, TimeProvider clock,
     ILogger<OrderService> logger)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
-    static readonly TimeSpan ComeAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>How long it may take to find out whether a commit whose answer was lost took place.</summary>
-    static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan CommitCheckTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Places a valid request.</summary>
     /// <param name="withinTransaction">What is to be committed together with the order: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why not.</exception>
     public async Task<PlacedOrder> PlaceAsync(
-        string userId, OrderRequest request, Func<Statements, PlacedOrder, Task> withinTransaction, CancellationToken cancellationToken)
+        string userId, OrderRequest request, Func<DbSession, PlacedOrder, Task> withinTransaction, CancellationToken cancellationToken)
     {
         var lines = request.Lines();
-        var products = await ledger.QueryAsync<PricedProduct>(
+        var products = await database.QueryAsync<PricedProduct>(
             "SELECT id AS Id, price AS Price, UTC_TIMESTAMP(6) AS Now FROM product WHERE id IN @ids AND on_sale",
             new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
         var prices = products.ToDictionary(p => p.Id);
@@ -50,12 +49,12 @@ public sealed partial class OrderService(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
 
         var epoch = await ReserveAsync(placed.OrderId, lines, cancellationToken);
-        failpoints.Reach(Failpoints.AfterReserve);
+        Checkpoints.Reach(Checkpoints.AfterReserve);
         var committing = false;
         try
         {
             // To its end, also where the caller goes away: else it would be in doubt whether the order exists.
-            await ledger.TransactAsync(async transaction =>
+            await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
                 await withinTransaction(transaction, placed);
@@ -63,7 +62,7 @@ public sealed partial class OrderService(
                 return committing = true;
             }, CancellationToken.None);
         }
-        catch (Exception e) when (committing && DependencyFaults.Is(e))
+        catch (Exception e) when (committing && TransientFaults.IsTransient(e))
         {
             // The connection broke in the commit: nobody knows yet.
             if (!await WasCommittedAsync(placed.OrderId)) throw;
@@ -82,13 +81,13 @@ public sealed partial class OrderService(
     /// <exception cref="ProblemException">There is no such order of this user, or it is paid, being paid or expired.</exception>
     public async Task CancelAsync(string orderId, string userId, CancellationToken cancellationToken)
     {
-        if (!await ledger.TransactAsync(transaction => OrderLedger.CancelAsync(transaction, orderId, userId), cancellationToken))
+        if (!await database.ExecuteInTransactionAsync(transaction => OrderRepository.CancelAsync(transaction, orderId, userId), cancellationToken))
         {
-            var (status, pinned) = await ledger.SingleAsync<(string? Status, bool Pinned)>(
+            var (status, pinned) = await database.SingleAsync<(string? Status, bool Pinned)>(
                 "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
             // Where the payment fails it can be cancelled after all.
-            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "It is being paid.", ComeAgain);
+            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "It is being paid.", RetryAfter);
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
@@ -101,9 +100,9 @@ public sealed partial class OrderService(
         if (coupon is null)
         {
             // Whoever was told a moment ago that the coupon is theirs may be here before its row.
-            coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponPatience, cancellationToken))?.Status switch
+            coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
             {
-                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: ComeAgain),
+                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: RetryAfter),
                 CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "It could not be saved. The shop has been told."),
                 CouponIssueStatus.Issued => await FindCouponAsync(),
                 _ => null,
@@ -118,7 +117,7 @@ public sealed partial class OrderService(
             { Discount: var d } => d,
         };
 
-        Task<IssuedCoupon?> FindCouponAsync() => ledger.SingleAsync<IssuedCoupon>("""
+        Task<IssuedCoupon?> FindCouponAsync() => database.SingleAsync<IssuedCoupon>("""
             SELECT c.discount AS Discount, i.order_id AS OrderId FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
             WHERE i.coupon_id = @couponId AND i.user_id = @userId
             """, new { couponId, userId }, cancellationToken);
@@ -129,12 +128,12 @@ public sealed partial class OrderService(
     {
         for (var attempt = 1; ; attempt++)
         {
-            ReserveAnswer answer;
+            ReserveResult answer;
             try
             {
                 answer = await gate.ReserveAsync(orderId, lines, options.Value.HoldTime);
             }
-            catch (Exception e) when (DependencyFaults.Is(e))
+            catch (Exception e) when (TransientFaults.IsTransient(e))
             {
                 // It may have run.
                 await ReleaseAsync(orderId);
@@ -153,13 +152,13 @@ public sealed partial class OrderService(
                     throw new ProblemException(OrderProblems.OutOfStock, $"Of product {answer.Value} there are not so many left.");
                 default:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
-                    throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+                    throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
             }
         }
     }
 
     static async Task InsertAsync(
-        Statements transaction, PlacedOrder placed, int epoch, string userId, OrderRequest request, IReadOnlyList<OrderLine> lines,
+        DbSession transaction, PlacedOrder placed, int epoch, string userId, OrderRequest request, IReadOnlyList<OrderLine> lines,
         Dictionary<long, PricedProduct> prices, long discount)
     {
         if (request.CouponId is { } couponId && await transaction.ExecuteAsync("""
@@ -170,7 +169,7 @@ public sealed partial class OrderService(
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
         // One round trip for all of it: the way to MySQL and back costs more than the rows.
         var now = await transaction.SingleAsync<int>($"""
-            {InventoryLedger.LockEpoch};
+            {InventoryRepository.LockEpoch};
             INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
             VALUES (@OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt);
             INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
@@ -182,23 +181,23 @@ public sealed partial class OrderService(
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
         // What was held under an older epoch is lost: the gate was rebuilt without it.
-        if (now != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: ComeAgain);
+        if (now != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
     }
 
-    /// <summary>Whether an order is in the ledger after all; where it is not, its hold is given back.</summary>
+    /// <summary>Whether an order is in the database after all; where it is not, its hold is given back.</summary>
     async Task<bool> WasCommittedAsync(string orderId)
     {
-        using var deadline = new CancellationTokenSource(Doubt, clock);
+        using var deadline = new CancellationTokenSource(CommitCheckTimeout, clock);
         try
         {
             // FOR UPDATE waits for a transaction that is still open.
-            if (await ledger.SingleAsync<int?>("SELECT 1 FROM orders WHERE id = @orderId FOR UPDATE", new { orderId }, deadline.Token) is not null) return true;
+            if (await database.SingleAsync<int?>("SELECT 1 FROM orders WHERE id = @orderId FOR UPDATE", new { orderId }, deadline.Token) is not null) return true;
             await ReleaseAsync(orderId);
         }
-        catch (Exception e) when (DependencyFaults.Is(e) || e is OperationCanceledException)
+        catch (Exception e) when (TransientFaults.IsTransient(e) || e is OperationCanceledException)
         {
-            // The reaper compares with the ledger when the hold is over.
-            LogDoubt(logger, orderId, e.Message);
+            // The reaper compares with the database when the hold is over.
+            LogUnknownOutcome(logger, orderId, e.Message);
         }
 
         return false;
@@ -210,15 +209,15 @@ public sealed partial class OrderService(
         {
             await gate.ReleaseAsync([orderId]);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The reaper does it when the hold is over.
-            LogDoubt(logger, orderId, e.Message);
+            LogUnknownOutcome(logger, orderId, e.Message);
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The hold of order {OrderId} is left to the reaper: {Reason}")]
-    static partial void LogDoubt(ILogger logger, string orderId, string reason);
+    static partial void LogUnknownOutcome(ILogger logger, string orderId, string reason);
 
     sealed record IssuedCoupon(long Discount, string? OrderId);
 

@@ -1,6 +1,6 @@
 namespace Commerce.Core.Orders;
 
-/// <summary>The states of an order, as the ledger and the HTTP contract write them.</summary>
+/// <summary>The states of an order, as the database and the HTTP contract write them.</summary>
 public static class OrderState
 {
     /// <summary>Its pieces are held.</summary>

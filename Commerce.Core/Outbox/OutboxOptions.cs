@@ -18,7 +18,7 @@ public sealed record OutboxOptions
 
     /// <summary>Rows that are sent together at most: 1 to 10,000.</summary>
     [Range(1, 10_000)]
-    public int RowsTogether { get; init; } = 5000;
+    public int BatchSize { get; init; } = 5000;
 
     /// <summary>How many relays run in one process: 1 to 8.</summary>
     [Range(1, 8)]

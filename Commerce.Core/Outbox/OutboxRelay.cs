@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.InteropServices;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.Configuration;
@@ -14,7 +13,7 @@ namespace Commerce.Core.Outbox;
 /// is used by one caller at a time.
 /// </summary>
 public sealed partial class OutboxRelay(
-    OutboxStore outbox, IConfiguration configuration, IOptions<OutboxOptions> options, Failpoints failpoints, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
+    OutboxStore outbox, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
 {
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.sent");
     static readonly Counter<long> Refused = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.refused");
@@ -38,37 +37,37 @@ public sealed partial class OutboxRelay(
     public async Task DrainAsync(CancellationToken stop)
     {
         // Where every due row is behind one of its key that waits, looking again at once would change nothing.
-        var fruitless = new HashSet<int>();
+        var blocked = new HashSet<int>();
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
-            string away;
+            string outage;
             try
             {
-                var due = (await outbox.ListDueShardsAsync(stop)).Where(shard => !fruitless.Contains(shard)).ToList();
+                var due = (await outbox.ListDueShardsAsync(stop)).Where(shard => !blocked.Contains(shard)).ToList();
                 if (due.Count == 0) return;
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(due, _options.Lease, stop) is not { } claim) return;
 
-                var rows = await outbox.ListDueAsync(claim, _options.RowsTogether, Latency.Enabled, CancellationToken.None);
-                if (rows.Count < _options.RowsTogether) fruitless.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
+                var rows = await outbox.ListDueAsync(claim, _options.BatchSize, Latency.Enabled, CancellationToken.None);
+                if (rows.Count < _options.BatchSize) blocked.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
                 var batch = await SendAsync(rows, start);
-                failpoints.Reach(Failpoints.AfterProduce);
+                Checkpoints.Reach(Checkpoints.AfterProduce);
                 await MarkAsync(claim, batch);
-                if (batch.Away is null)
+                if (batch.Outage is null)
                 {
                     failures = 0;
                     continue;
                 }
 
-                away = batch.Away;
+                outage = batch.Outage;
             }
-            catch (Exception e) when (DependencyFaults.Is(e))
+            catch (Exception e) when (TransientFaults.IsTransient(e))
             {
-                away = e.Message;
+                outage = e.Message;
             }
 
             var delay = _options.Outages.Delay(++failures);
-            LogWaiting(logger, failures, away);
+            LogWaiting(logger, failures, outage);
             await Task.Delay(delay, clock, stop);
         }
     }
@@ -89,7 +88,7 @@ public sealed partial class OutboxRelay(
             broken = true;
         }
 
-        var batch = new Batch(new(rows.Count), []) { Away = broken ? "the client does not report" : null };
+        var batch = new Batch(new(rows.Count), []) { Outage = broken ? "the client does not report" : null };
         for (var i = 0; i < rows.Count; i++)
         {
             // What is reported from now on is not counted.
@@ -98,7 +97,7 @@ public sealed partial class OutboxRelay(
             else if (IsOfMessage(outcome)) batch.Refused.Add((rows[i], outcome.Reason));
             else
             {
-                batch.Away ??= outcome.Reason;
+                batch.Outage ??= outcome.Reason;
                 broken |= outcome.IsFatal || outcome.Code == ErrorCode.Local_Fatal;
             }
         }
@@ -165,7 +164,7 @@ public sealed partial class OutboxRelay(
     sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
         /// <summary>Why the brokers count as away; null where they do not.</summary>
-        public string? Away { get; set; }
+        public string? Outage { get; set; }
     }
 
     /// <summary>

@@ -53,12 +53,12 @@ public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 
 /// <summary>The statements on the tables <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. Time is
 /// MySQL's.</summary>
-public sealed class OutboxStore(Ledger ledger)
+public sealed class OutboxStore(MySqlDatabase database)
 {
     /// <summary>A claim leaves the rest to other relays: while one reads, another sends and a third marks.</summary>
-    const int MostShards = OutboxWriter.Shards / 4;
+    const int MaxShards = OutboxWriter.Shards / 4;
 
-    const int RowsTogether = 1000;
+    const int BatchSize = 1000;
 
     /// <summary>Rows <c>o</c> of the outbox with what is left to do for them, for <see cref="Status"/>.</summary>
     public const string Rows =
@@ -77,7 +77,7 @@ public sealed class OutboxStore(Ledger ledger)
 
     /// <summary>The free shards in which something is due, the one that was looked after least recently first.</summary>
     public async Task<IReadOnlyList<int>> ListDueShardsAsync(CancellationToken cancellationToken) =>
-        [.. (await ledger.QueryAsync<long>("""
+        [.. (await database.QueryAsync<long>("""
             SELECT CAST(s.shard AS SIGNED) FROM outbox_shard s
             WHERE s.lease_until <= UTC_TIMESTAMP(6) AND (
               (SELECT 1 FROM outbox_waiting w WHERE w.shard = s.shard LIMIT 1) IS NOT NULL
@@ -86,13 +86,13 @@ public sealed class OutboxStore(Ledger ledger)
 
     /// <summary>Claims some of the shards that are still free; null where none is.</summary>
     public Task<OutboxClaim?> ClaimAsync(IReadOnlyList<int> shards, TimeSpan lease, CancellationToken cancellationToken) =>
-        ledger.TransactAsync(async transaction =>
+        database.ExecuteInTransactionAsync(async transaction =>
         {
             // Who claims at the same moment takes other shards instead of waiting for these.
             var free = await transaction.QueryAsync<long>("""
                 SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @shards AND lease_until <= UTC_TIMESTAMP(6)
-                ORDER BY lease_until LIMIT @MostShards FOR UPDATE SKIP LOCKED
-                """, new { shards, MostShards });
+                ORDER BY lease_until LIMIT @MaxShards FOR UPDATE SKIP LOCKED
+                """, new { shards, MaxShards });
             if (free.Count == 0) return null;
             var token = Guid.NewGuid().ToString();
             await transaction.ExecuteAsync("""
@@ -105,13 +105,13 @@ public sealed class OutboxStore(Ledger ledger)
     /// What is due in the claimed shards; rows of one key in their order. A key of which a row waits for its next attempt is left out: what
     /// follows does not overtake it.
     /// </summary>
-    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int most, bool withAge, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int limit, bool withAge, CancellationToken cancellationToken)
     {
-        var refused = await ledger.QueryAsync<RefusedRow>("""
+        var refused = await database.QueryAsync<RefusedRow>("""
             SELECT r.id AS Id, o.message_key AS `Key`, r.attempts AS Attempts, CAST(r.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
             FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE r.shard IN @Shards AND r.next_attempt_at IS NOT NULL ORDER BY r.id
             """, new { claim.Shards }, cancellationToken);
-        var again = refused.Where(r => r.Due == 1).Take(RowsTogether).ToDictionary(r => r.Id, r => r.Attempts);
+        var again = refused.Where(r => r.Due == 1).Take(BatchSize).ToDictionary(r => r.Id, r => r.Attempts);
         var waiting = refused.Where(r => !again.ContainsKey(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
 
         // Every column costs the client time; nobody pays for the age where nobody measures it.
@@ -120,12 +120,12 @@ public sealed class OutboxStore(Ledger ledger)
             {(withAge ? ", TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age" : "")}
             """;
         // In the order of the index, so that nothing is sorted.
-        var rows = await ledger.QueryAsync<OutboxRow>($"""
+        var rows = await database.QueryAsync<OutboxRow>($"""
             SELECT {columns} FROM outbox_waiting w STRAIGHT_JOIN outbox o ON o.id = w.id WHERE w.shard IN @Shards
-            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY w.shard, w.id LIMIT @most
-            """, new { claim.Shards, waiting, most }, cancellationToken);
+            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY w.shard, w.id LIMIT @limit
+            """, new { claim.Shards, waiting, limit }, cancellationToken);
         if (again.Count == 0) return rows;
-        var others = await ledger.QueryAsync<OutboxRow>(
+        var others = await database.QueryAsync<OutboxRow>(
             $"SELECT {columns} FROM outbox o WHERE o.id IN @Keys AND o.message_key NOT IN @waiting", new { again.Keys, waiting }, cancellationToken);
         return [.. others.Select(r => r with { Attempts = again[r.Id] }).Concat(rows).OrderBy(r => r.Id)];
     }
@@ -134,7 +134,7 @@ public sealed class OutboxStore(Ledger ledger)
     /// <returns>The shards that were still claimed; rows of others are left as they are.</returns>
     public Task<IReadOnlyList<int>> MarkAsync(
         OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken) =>
-        ledger.TransactAsync<IReadOnlyList<int>>(async transaction =>
+        database.ExecuteInTransactionAsync<IReadOnlyList<int>>(async transaction =>
         {
             // Locked before the rows are touched: from here to the commit nobody else can claim them.
             var held = await transaction.QueryAsync<long>(
@@ -174,7 +174,7 @@ public sealed class OutboxStore(Ledger ledger)
 
     /// <summary>How much waits, for how long, and how much is dead.</summary>
     public async Task<OutboxBacklog> MeasureAsync(CancellationToken cancellationToken) =>
-        (await ledger.SingleAsync<OutboxBacklog>($"""
+        (await database.SingleAsync<OutboxBacklog>($"""
             SELECT ({CountPending}) AS Pending,
                    CAST(COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 FROM outbox
                                   WHERE id = (SELECT MIN(id) FROM (SELECT id FROM outbox_waiting UNION ALL
@@ -182,18 +182,18 @@ public sealed class OutboxStore(Ledger ledger)
                    ({CountDead}) AS Dead
             """, null, cancellationToken))!;
 
-    /// <summary>The newest rows, of one status or of all, at most <paramref name="most"/>, before the one with the id <paramref name="before"/>.</summary>
-    public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int most, CancellationToken cancellationToken) =>
-        ledger.QueryAsync<OutboxEntry>($"""
+    /// <summary>The newest rows, of one status or of all, at most <paramref name="limit"/>, before the one with the id <paramref name="before"/>.</summary>
+    public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<OutboxEntry>($"""
             SELECT o.id AS Id, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, LEFT(CONVERT(o.payload USING utf8mb4), 2000) AS Payload,
                    {Status} AS Status, COALESCE(r.attempts, 0) AS Attempts, r.last_error AS LastError, o.created_at AS CreatedAt,
                    r.next_attempt_at AS NextAttemptAt
-            FROM {Rows} WHERE (@before IS NULL OR o.id < @before) AND (@status IS NULL OR {Status} = @status) ORDER BY o.id DESC LIMIT @most
-            """, new { status, before, most }, cancellationToken);
+            FROM {Rows} WHERE (@before IS NULL OR o.id < @before) AND (@status IS NULL OR {Status} = @status) ORDER BY o.id DESC LIMIT @limit
+            """, new { status, before, limit }, cancellationToken);
 
     /// <summary>Lets a row be sent (again) that is DEAD or SENT; null where there is none of this id, false where it waits already.</summary>
     public Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken) =>
-        ledger.TransactAsync<bool?>(async transaction =>
+        database.ExecuteInTransactionAsync<bool?>(async transaction =>
         {
             // Locked, so that it is not deleted for its age meanwhile.
             if (await transaction.SingleAsync<long?>("SELECT CAST(shard AS SIGNED) FROM outbox WHERE id = @id FOR UPDATE", new { id }) is not { } shard) return null;
@@ -210,31 +210,31 @@ public sealed class OutboxStore(Ledger ledger)
         // Walks from the oldest row on and ends at the first page that is too young, in place of an index that every row would pay for.
         for (var after = 0L; ;)
         {
-            var page = await ledger.QueryAsync<AgedRow>("""
+            var page = await database.QueryAsync<AgedRow>("""
                 SELECT id AS Id, CAST(created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND AS SIGNED) AS Old
-                FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
-                """, new { after, seconds, RowsTogether }, cancellationToken);
+                FROM outbox WHERE id > @after ORDER BY id LIMIT @BatchSize
+                """, new { after, seconds, BatchSize }, cancellationToken);
             var ids = page.Where(r => r.Old == 1).Select(r => r.Id).ToArray();
             if (ids.Length > 0)
-                deleted += await ledger.TransactAsync(async transaction =>
+                deleted += await database.ExecuteInTransactionAsync(async transaction =>
                 {
                     // A replay locks its row, too: it is either seen by the next statement, or finds nothing.
                     await transaction.QueryAsync<long>("SELECT id FROM outbox WHERE id IN @ids ORDER BY id FOR UPDATE", new { ids });
                     return await transaction.ExecuteAsync($"DELETE o FROM {Rows} WHERE o.id IN @ids AND w.id IS NULL AND r.id IS NULL", new { ids });
                 }, cancellationToken);
-            if (page.Count < RowsTogether || page[^1].Old == 0) break;
+            if (page.Count < BatchSize || page[^1].Old == 0) break;
             after = page[^1].Id;
         }
 
         int handled;
         do
         {
-            handled = await ledger.ExecuteAsync(
-                "DELETE FROM inbox WHERE handled_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY handled_at LIMIT @RowsTogether",
-                new { seconds, RowsTogether }, cancellationToken);
+            handled = await database.ExecuteAsync(
+                "DELETE FROM inbox WHERE handled_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY handled_at LIMIT @BatchSize",
+                new { seconds, BatchSize }, cancellationToken);
             deleted += handled;
         }
-        while (handled == RowsTogether);
+        while (handled == BatchSize);
         return deleted;
     }
 

@@ -16,7 +16,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
     /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
-    public static Task AddAsync(Statements transaction, OutboxMessage message) =>
+    public static Task AddAsync(DbSession transaction, OutboxMessage message) =>
         transaction.ExecuteAsync("""
             INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
             VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent);
@@ -30,7 +30,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
         {
             redis.GetSubscriber().Publish(WakeChannel, "", CommandFlags.FireAndForget);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // Redis is away: the relay's own clock does it.
         }

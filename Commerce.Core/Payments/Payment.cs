@@ -3,7 +3,7 @@ using Commerce.Core.Inventory;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>The states of a payment, as the ledger and the HTTP contract write them.</summary>
+/// <summary>The states of a payment, as the database and the HTTP contract write them.</summary>
 public static class PaymentState
 {
     /// <summary>Can be approved.</summary>
@@ -55,7 +55,7 @@ public static class RefundState
     public const string External = "EXTERNAL";
 }
 
-/// <summary>A payment as the ledger has it.</summary>
+/// <summary>A payment as the database has it.</summary>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="RefundedAmount">Whole KRW.</param>
 /// <param name="Status">One of <see cref="PaymentState"/>.</param>
@@ -120,9 +120,9 @@ public sealed record OpenRefund(
         """;
 }
 
-/// <summary>What the ledger made of the gateway's history of a payment.</summary>
+/// <summary>What the database made of the gateway's history of a payment.</summary>
 /// <param name="Recorded">Refunds that were made at the gateway and are on record now.</param>
-/// <param name="Returned">What returns to the stock, where all of the money is back; give it to <see cref="InventoryLedger.ReturnAsync"/>.</param>
+/// <param name="Returned">What returns to the stock, where all of the money is back; give it to <see cref="InventoryRepository.ReturnAsync"/>.</param>
 public sealed record HistoryComparison(IReadOnlyList<GatewayCancel> Recorded, StockReturn? Returned)
 {
     /// <summary>The refund that was asked about: done, refused, or to be asked for anew with another rest.</summary>

@@ -23,7 +23,7 @@ public sealed partial class PaymentGateway(
 {
     const string Success = "Success";
     const int RowsPerPage = 100;
-    const int MostPages = 100;
+    const int MaxPages = 100;
     const string KoreanFormat = "yyyyMMddHHmmss";
 
     static readonly TimeSpan KoreanOffset = TimeSpan.FromHours(9);
@@ -40,7 +40,7 @@ public sealed partial class PaymentGateway(
         MeasureAsync("approve", pgPaymentId, async () =>
         {
             using var request = Form("v2.2/apply/payment", idempotencyKey, new() { ["paymentId"] = pgPaymentId });
-            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerApproveBody, Options.ApproveTimeout, cancellationToken);
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayResponseApproveBody, Options.ApproveTimeout, cancellationToken);
             return reply switch
             {
                 { NotExecuted: { } reason } => new ApproveOutcome.NotExecuted(reason),
@@ -84,12 +84,12 @@ public sealed partial class PaymentGateway(
         for (var (page, pages) = (1, 1); page <= pages; page++)
         {
             using var request = Request("v2.2/list/history", JsonContent.Create(query(page), PaymentGatewayJson.Default.HistoryQuery));
-            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerHistoryBody, Options.QueryTimeout, cancellationToken);
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayResponseHistoryBody, Options.QueryTimeout, cancellationToken);
             if (reply.Answer is not { Code: Success, Body.List: { } list })
                 return (null, reply.NotExecuted ?? (reply.Answer is { } answer ? $"code {answer.Code}" : reply.Unproven));
             entries.AddRange(list);
             pages = reply.Answer.Body.TotalPageCount;
-            if (pages > MostPages) return (null, $"{pages} pages");
+            if (pages > MaxPages) return (null, $"{pages} pages");
         }
 
         return (entries, "");
@@ -110,7 +110,7 @@ public sealed partial class PaymentGateway(
             {
                 ["paymentId"] = pgPaymentId,
                 ["cancelAmount"] = Number(amount),
-                ["cancelReason"] = Shortened(reason, 256),
+                ["cancelReason"] = Truncate(reason, 256),
                 // By the merchant; 1 is the buyer at the gateway's own site.
                 ["cancelRequester"] = "2",
                 ["taxScopeAmount"] = Number(amount),
@@ -118,7 +118,7 @@ public sealed partial class PaymentGateway(
                 ["doCompareRest"] = "1",
                 ["expectedRestAmount"] = Number(expectedRest),
             });
-            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayAnswerCancelBody, Options.CancelTimeout, cancellationToken);
+            var reply = await SendAsync(request, PaymentGatewayJson.Default.GatewayResponseCancelBody, Options.CancelTimeout, cancellationToken);
             var (code, message) = (reply.Answer?.Code, reply.Answer?.Message ?? "");
             return reply switch
             {
@@ -149,7 +149,7 @@ public sealed partial class PaymentGateway(
             ["merchantPayKey"] = orderId,
             ["totalPayAmount"] = Number(amount),
             ["merchantUserKey"] = userKey,
-            ["productName"] = Shortened(productName, 128),
+            ["productName"] = Truncate(productName, 128),
             ["returnUrl"] = returnUrl.AbsoluteUri,
         }));
 
@@ -191,7 +191,7 @@ public sealed partial class PaymentGateway(
         new(HttpMethod.Post, $"/{Options.PartnerId}/naverpay/payments/{path}") { Content = content };
 
     async Task<Reply<TBody>> SendAsync<TBody>(
-        HttpRequestMessage request, JsonTypeInfo<GatewayAnswer<TBody>> type, TimeSpan timeout, CancellationToken cancellationToken)
+        HttpRequestMessage request, JsonTypeInfo<GatewayResponse<TBody>> type, TimeSpan timeout, CancellationToken cancellationToken)
         where TBody : class
     {
         using var deadline = new CancellationTokenSource(timeout, clock);
@@ -201,20 +201,20 @@ public sealed partial class PaymentGateway(
         {
             using var response = await client.SendAsync(request, ending.Token);
             if (response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
-                return Reply<TBody>.TurnedAway($"HTTP {(int)response.StatusCode}");
+                return Reply<TBody>.Rejected($"HTTP {(int)response.StatusCode}");
             if (response.StatusCode is not HttpStatusCode.OK) return Reply<TBody>.Nothing($"HTTP {(int)response.StatusCode}");
             var answer = JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(ending.Token), type);
             return answer?.Code is null ? Reply<TBody>.Nothing("an answer without a code") : new Reply<TBody>(answer, null, "");
         }
         catch (BrokenCircuitException)
         {
-            return Reply<TBody>.TurnedAway("too many calls to the gateway failed lately");
+            return Reply<TBody>.Rejected("too many calls to the gateway failed lately");
         }
         // Name, connection or TLS: nothing of the request has left this process.
         catch (HttpRequestException e) when (e.HttpRequestError
             is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
         {
-            return Reply<TBody>.TurnedAway($"no connection ({e.HttpRequestError})");
+            return Reply<TBody>.Rejected($"no connection ({e.HttpRequestError})");
         }
         catch (HttpRequestException e)
         {
@@ -265,7 +265,7 @@ public sealed partial class PaymentGateway(
     static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>As many whole characters as fit into so many bytes of UTF-8.</summary>
-    static string Shortened(string text, int bytes)
+    static string Truncate(string text, int bytes)
     {
         var left = bytes;
         var length = 0;
@@ -282,9 +282,9 @@ public sealed partial class PaymentGateway(
     partial void LogUnknown(string operation, string pgPaymentId, string outcome);
 
     /// <summary>One of three: an answer, the reason why the call provably was not processed, or why nothing is known.</summary>
-    sealed record Reply<TBody>(GatewayAnswer<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class
+    sealed record Reply<TBody>(GatewayResponse<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class
     {
-        public static Reply<TBody> TurnedAway(string reason) => new(null, reason, "");
+        public static Reply<TBody> Rejected(string reason) => new(null, reason, "");
 
         public static Reply<TBody> Nothing(string reason) => new(null, null, reason);
     }

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Commerce.Core.Payments;
 
 /// <summary>Every answer of the gateway: a code, words for it, and with <c>Success</c> a body.</summary>
-sealed record GatewayAnswer<TBody>(string? Code, string? Message, TBody? Body) where TBody : class;
+sealed record GatewayResponse<TBody>(string? Code, string? Message, TBody? Body) where TBody : class;
 
 sealed record ApproveBody(string? PaymentId, HistoryEntry? Detail);
 
@@ -27,8 +27,8 @@ sealed record HistoryEntry(
 sealed record CancelBody(string? PaymentId, string? PayHistId, long? TotalRestAmount);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(GatewayAnswer<ApproveBody>))]
-[JsonSerializable(typeof(GatewayAnswer<HistoryBody>))]
-[JsonSerializable(typeof(GatewayAnswer<CancelBody>))]
+[JsonSerializable(typeof(GatewayResponse<ApproveBody>))]
+[JsonSerializable(typeof(GatewayResponse<HistoryBody>))]
+[JsonSerializable(typeof(GatewayResponse<CancelBody>))]
 [JsonSerializable(typeof(HistoryQuery))]
 sealed partial class PaymentGatewayJson : JsonSerializerContext;

@@ -34,9 +34,9 @@ public sealed class PaymentOptions
     /// to 6 h. Default 1 min.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
-    public TimeSpan RefundAgainAfter { get; set; } = TimeSpan.FromMinutes(1);
+    public TimeSpan RefundRetryDelay { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How often the gateway's history is read for refunds that were made at the gateway itself: 1 s to 1 day. Default 10 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
-    public TimeSpan ReadHistoryEvery { get; set; } = TimeSpan.FromSeconds(10);
+    public TimeSpan HistoryInterval { get; set; } = TimeSpan.FromSeconds(10);
 }

@@ -11,21 +11,21 @@ namespace Commerce.Core.Payments;
 /// confirmed, orders that are paid but have no stock, also where the gateway refused their money before, and refunds that were made at the gateway itself.
 /// </summary>
 public sealed partial class PaymentReconciler(
-    PaymentLedger ledger, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options, TimeProvider clock,
+    PaymentRepository repository, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options, TimeProvider clock,
     ILogger<PaymentReconciler> logger) : IReconciler
 {
     /// <summary>Few calls to the gateway at once: it may be in trouble.</summary>
-    const int MostTogether = 8;
+    const int BatchSize = 8;
 
     /// <summary>Of the history at once.</summary>
-    static readonly TimeSpan MostHistory = TimeSpan.FromHours(1);
+    static readonly TimeSpan MaxHistoryWindow = TimeSpan.FromHours(1);
 
     /// <summary>The gateway's history may have a cancel so late, or its clock be so far off.</summary>
     static readonly TimeSpan HistoryDelay = TimeSpan.FromMinutes(2);
 
-    readonly SetAside<string> _attempts = new("payment attempt of order", clock, logger);
-    readonly SetAside<string> _refunds = new("refund", clock, logger);
-    readonly SetAside<string> _shortfalls = new("refund of order without stock", clock, logger);
+    readonly Quarantine<string> _attempts = new("payment attempt of order", clock, logger);
+    readonly Quarantine<string> _refunds = new("refund", clock, logger);
+    readonly Quarantine<string> _shortfalls = new("refund of order without stock", clock, logger);
     long? _read;
 
     /// <inheritdoc/>
@@ -39,14 +39,14 @@ public sealed partial class PaymentReconciler(
     async Task<int> RefundShortfallsAsync(CancellationToken cancellationToken)
     {
         var settled = 0;
-        foreach (var orderId in await ledger.ListShortfallsAsync(MostTogether, options.Value.RefundAgainAfter, cancellationToken))
+        foreach (var orderId in await repository.ListShortfallsAsync(BatchSize, options.Value.RefundRetryDelay, cancellationToken))
         {
             await _shortfalls.TryAsync(orderId, async () =>
             {
                 OpenRefund refund;
                 try
                 {
-                    (refund, _) = await ledger.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
+                    (refund, _) = await repository.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
                 }
                 catch (ProblemException)
                 {
@@ -68,17 +68,17 @@ public sealed partial class PaymentReconciler(
         IReadOnlyList<OpenAttempt> due;
         do
         {
-            due = await ledger.TakeDueAttemptsAsync(MostTogether, settlement.CancelLease, cancellationToken);
+            due = await repository.TakeDueAttemptsAsync(BatchSize, settlement.CancelLease, cancellationToken);
             await Task.WhenAll(due.Select(attempt => _attempts.TryAsync(attempt.OrderId, async () =>
             {
                 using var span = CommerceTelemetry.Source.StartActivity("settle payment");
                 span?.SetTag("commerce.order_id", attempt.OrderId);
-                var outcome = await settlement.AskAsync(attempt);
+                var outcome = await settlement.ResolveAsync(attempt);
                 span?.SetTag("commerce.outcome", outcome.ToString());
                 if (outcome is Settlement.Paid or Settlement.Payable or Settlement.Returned) Interlocked.Increment(ref settled);
             }, cancellationToken)));
         }
-        while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
+        while (due.Count == BatchSize && !cancellationToken.IsCancellationRequested);
         return settled;
     }
 
@@ -88,13 +88,13 @@ public sealed partial class PaymentReconciler(
         IReadOnlyList<OpenRefund> due;
         do
         {
-            due = await ledger.TakeDueRefundsAsync(MostTogether, settlement.CancelLease, cancellationToken);
+            due = await repository.TakeDueRefundsAsync(BatchSize, settlement.CancelLease, cancellationToken);
             await Task.WhenAll(due.Select(refund => _refunds.TryAsync(refund.Id, async () =>
             {
                 if (await settlement.RefundAsync(refund, isFirst: false) is not null) Interlocked.Increment(ref settled);
             }, cancellationToken)));
         }
-        while (due.Count == MostTogether && !cancellationToken.IsCancellationRequested);
+        while (due.Count == BatchSize && !cancellationToken.IsCancellationRequested);
         return settled;
     }
 
@@ -104,23 +104,23 @@ public sealed partial class PaymentReconciler(
     /// </summary>
     async Task<int> RecordExternalsAsync(CancellationToken cancellationToken)
     {
-        if (_read is { } at && clock.GetElapsedTime(at) < options.Value.ReadHistoryEvery) return 0;
+        if (_read is { } at && clock.GetElapsedTime(at) < options.Value.HistoryInterval) return 0;
         _read = clock.GetTimestamp();
-        if (await ledger.ClaimHistoryAsync(options.Value.ReadHistoryEvery, cancellationToken) is not { } since) return 0;
+        if (await repository.ClaimHistoryAsync(options.Value.HistoryInterval, cancellationToken) is not { } since) return 0;
         var recorded = 0;
         for (var now = clock.GetUtcNow(); since < now.UtcDateTime;)
         {
-            var until = now.UtcDateTime < since + MostHistory ? now.UtcDateTime : since + MostHistory;
+            var until = now.UtcDateTime < since + MaxHistoryWindow ? now.UtcDateTime : since + MaxHistoryWindow;
             if ((await gateway.ListCancelsAsync(new(since - HistoryDelay, TimeSpan.Zero), new(until, TimeSpan.Zero), cancellationToken)).Cancels is not { } cancels) break;
             var all = true;
-            foreach (var pgPaymentId in await ledger.ListUnrecordedAsync(cancels, cancellationToken))
+            foreach (var pgPaymentId in await repository.ListUnrecordedAsync(cancels, cancellationToken))
             {
                 if (await settlement.RecordExternalAsync(pgPaymentId)) recorded++;
                 else all = false;
             }
 
             if (!all) break;
-            await ledger.AdvanceHistoryAsync(until, cancellationToken);
+            await repository.AdvanceHistoryAsync(until, cancellationToken);
             since = until;
         }
 

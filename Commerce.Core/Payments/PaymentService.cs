@@ -1,7 +1,6 @@
 using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
@@ -22,11 +21,10 @@ public sealed record RefundedPayment(string OrderId, string RefundId, string Sta
 
 /// <summary>
 /// Payments in two steps: prepared, then approved with what the user authorised in the gateway's pay window. The gateway is called outside of
-/// transactions; before and after it the ledger says how far it came, and the reconciler ends what this process cannot.
+/// transactions; before and after it the database says how far it came, and the reconciler ends what this process cannot.
 /// </summary>
 public sealed class PaymentService(
-    Ledger ledger, OrderLedger orders, PaymentLedger payments, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options,
-    Failpoints failpoints)
+    MySqlDatabase database, OrderRepository orders, PaymentRepository payments, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options)
 {
     /// <summary>Prepares the payment of an order; again for the same order it changes nothing.</summary>
     /// <param name="amount">What the user believes it costs, in whole KRW.</param>
@@ -34,16 +32,16 @@ public sealed class PaymentService(
     /// <param name="withinTransaction">What is to be committed together with the payment: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why it cannot be paid.</exception>
     public async Task PrepareAsync(
-        string userId, string orderId, long amount, Uri shop, Func<Statements, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
+        string userId, string orderId, long amount, Uri shop, Func<DbSession, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
     {
         // The hold in the gate is left as it is: when its deadline is over, the reaper finds the order holding in MySQL.
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
             transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, shop))), cancellationToken);
         if (payment is not null) return;
-        var standing = await LookAsync(userId, orderId, cancellationToken);
-        if (standing.Status is OrderState.Created or OrderState.PendingPayment && amount != standing.TotalAmount)
-            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {standing.TotalAmount} won.");
-        throw Explain(standing);
+        var state = await GetStateAsync(userId, orderId, cancellationToken);
+        if (state.Status is OrderState.Created or OrderState.PendingPayment && amount != state.TotalAmount)
+            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {state.TotalAmount} won.");
+        throw Explain(state);
     }
 
     /// <summary>
@@ -54,15 +52,15 @@ public sealed class PaymentService(
     /// <param name="withPayment">What is to be committed together with the payment, where this call makes it: the answer.</param>
     /// <exception cref="ProblemException">Why the order is not paid.</exception>
     public async Task<ApprovedPayment> ApproveAsync(
-        string userId, string orderId, string pgPaymentId, Func<Statements, Task> withBeginning, Func<Statements, ApprovedPayment, Task> withPayment,
+        string userId, string orderId, string pgPaymentId, Func<DbSession, Task> withBeginning, Func<DbSession, ApprovedPayment, Task> withPayment,
         CancellationToken cancellationToken)
     {
         if (await payments.BeginAsync(userId, orderId, pgPaymentId, settlement.ApproveLease, withBeginning) is not { } attempt)
             return await FindAnswerAsync(userId, orderId, pgPaymentId, cancellationToken);
-        failpoints.Reach(Failpoints.BeforeApprove);
+        Checkpoints.Reach(Checkpoints.BeforeApprove);
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}");
         var outcome = await gateway.ApproveAsync(pgPaymentId, key, CancellationToken.None);
-        failpoints.Reach(Failpoints.AfterApprove);
+        Checkpoints.Reach(Checkpoints.AfterApprove);
         var paid = new ApprovedPayment(orderId, attempt.PaymentId, PaymentState.Paid);
         var (settled, code, message) = outcome switch
         {
@@ -71,7 +69,7 @@ public sealed class PaymentService(
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
             // It may have been captured, by this call or by one before: the history is asked, not the answer believed.
-            _ => (await settlement.AskAsync(attempt, WithPayment), "AlreadyCanceled", "The payment was cancelled at the gateway."),
+            _ => (await settlement.ResolveAsync(attempt, WithPayment), "AlreadyCanceled", "The payment was cancelled at the gateway."),
         };
         return settled switch
         {
@@ -82,7 +80,7 @@ public sealed class PaymentService(
             _ => await FindAnswerAsync(userId, orderId, pgPaymentId, CancellationToken.None),
         };
 
-        Task WithPayment(Statements transaction) => withPayment(transaction, paid);
+        Task WithPayment(DbSession transaction) => withPayment(transaction, paid);
     }
 
     /// <summary>Gives money of a paid order back. A repetition of the same request gives nothing more.</summary>
@@ -92,7 +90,7 @@ public sealed class PaymentService(
     /// <param name="withBeginning">What is to be committed together with the refund's record: the claim of the request.</param>
     /// <exception cref="ProblemException">Why not.</exception>
     public async Task<RefundedPayment> RefundAsync(
-        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, Func<Statements, Task> withBeginning,
+        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, Func<DbSession, Task> withBeginning,
         CancellationToken cancellationToken)
     {
         if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
@@ -111,32 +109,32 @@ public sealed class PaymentService(
     /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>
     async Task<ApprovedPayment> FindAnswerAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
-        var standing = await LookAsync(userId, orderId, cancellationToken);
-        return standing.PgPaymentId != pgPaymentId ? throw Explain(standing) : standing.PaymentStatus switch
+        var state = await GetStateAsync(userId, orderId, cancellationToken);
+        return state.PgPaymentId != pgPaymentId ? throw Explain(state) : state.PaymentStatus switch
         {
             // What went back since does not change that this approval paid.
-            PaymentState.Paid or PaymentState.PartiallyRefunded => new(orderId, standing.PaymentId!, PaymentState.Paid),
-            PaymentState.Settling => new(orderId, standing.PaymentId!, PaymentState.Settling),
-            _ => throw Explain(standing),
+            PaymentState.Paid or PaymentState.PartiallyRefunded => new(orderId, state.PaymentId!, PaymentState.Paid),
+            PaymentState.Settling => new(orderId, state.PaymentId!, PaymentState.Settling),
+            _ => throw Explain(state),
         };
     }
 
     /// <summary>How an order and its payment stand, both at the same moment: between two looks it may be paid.</summary>
-    async Task<Standing> LookAsync(string userId, string orderId, CancellationToken cancellationToken) =>
-        await ledger.SingleAsync<Standing>("""
+    async Task<OrderPaymentState> GetStateAsync(string userId, string orderId, CancellationToken cancellationToken) =>
+        await database.SingleAsync<OrderPaymentState>("""
             SELECT o.status AS Status, o.total_amount AS TotalAmount, IF(o.pinned, 1, 0) AS Pinned, IF(o.hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive,
                    p.id AS PaymentId, p.pg_payment_id AS PgPaymentId, p.status AS PaymentStatus
             FROM orders o LEFT JOIN payment p ON p.order_id = o.id WHERE o.id = @orderId AND o.user_id = @userId
             """, new { orderId, userId }, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
 
     /// <summary>Why an order cannot be paid at this moment.</summary>
-    static ProblemException Explain(Standing standing) => standing switch
+    static ProblemException Explain(OrderPaymentState state) => state switch
     {
         { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
-        { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+        { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
         { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
         // It can be paid again since a moment ago.
-        { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.ComeAgain),
+        { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
         { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "Its payment was not prepared."),
         _ => new(PaymentProblems.OrderNotPayable),
     };
@@ -148,7 +146,7 @@ public sealed class PaymentService(
             payment.OrderId, payment.Amount, payment.UserId, name, new Uri(shop, $"?orderId={payment.OrderId}"));
     }
 
-    sealed class Standing
+    sealed class OrderPaymentState
     {
         public required string Status { get; init; }
 

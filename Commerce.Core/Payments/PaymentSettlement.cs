@@ -21,28 +21,28 @@ public enum Settlement
     /// <summary>Nothing was captured; the order can be paid again.</summary>
     Payable,
     /// <summary>Somebody else decided before.</summary>
-    Overtaken,
+    Superseded,
 }
 
 /// <summary>
 /// Brings attempts and refunds to their end by what the gateway proves. The Api does it for an attempt of its own, the reconciler for those that
-/// were left. Both may do it for the same one at once: the ledger lets one of them.
+/// were left. Both may do it for the same one at once: the database lets one of them.
 /// </summary>
 public sealed partial class PaymentSettlement(
-    PaymentLedger ledger, PaymentGateway gateway, InventoryGate gate, OutboxWriter outbox, IOptions<PaymentOptions> options,
+    PaymentRepository repository, PaymentGateway gateway, InventoryGate gate, OutboxWriter outbox, IOptions<PaymentOptions> options,
     IOptions<PaymentGatewayOptions> gatewayOptions, ILogger<PaymentSettlement> logger)
 {
     static readonly Counter<long> Settled = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.attempts");
     static readonly Counter<long> Refunded = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.refunds");
 
     /// <summary>Between two questions about something that is on its way.</summary>
-    static readonly RetryPolicy Soon = new() { BaseDelay = TimeSpan.FromMilliseconds(500), MaxDelay = TimeSpan.FromSeconds(30) };
+    static readonly RetryPolicy RecheckDelays = new() { BaseDelay = TimeSpan.FromMilliseconds(500), MaxDelay = TimeSpan.FromSeconds(30) };
 
     /// <summary>Between two questions about what should never come.</summary>
-    static readonly RetryPolicy Rarely = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
+    static readonly RetryPolicy AbandonedRecheckDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
 
     /// <summary>Money that goes back at the gateway while a refund runs makes it ask anew; so often at once.</summary>
-    const int MostRebases = 3;
+    const int MaxRebases = 3;
 
     /// <summary>What passes around the calls to the gateway.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(3);
@@ -54,12 +54,12 @@ public sealed partial class PaymentSettlement(
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
     /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
-    public async Task<Settlement> AskAsync(OpenAttempt attempt, Func<Statements, Task>? withPayment = null) =>
+    public async Task<Settlement> ResolveAsync(OpenAttempt attempt, Func<DbSession, Task>? withPayment = null) =>
         await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId), withPayment);
 
     /// <summary>Does what follows for an attempt from what is captured.</summary>
     /// <param name="withPayment">What is to be committed together with the payment, where the order is paid by this.</param>
-    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Func<Statements, Task>? withPayment) => found switch
+    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Func<DbSession, Task>? withPayment) => found switch
     {
         FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture, withPayment),
         FindOutcome.Unknown => WaitAsync(attempt),
@@ -68,7 +68,7 @@ public sealed partial class PaymentSettlement(
 
     /// <summary>The gateway captured nothing by the call: the order can be paid again.</summary>
     public async Task<Settlement> RefuseAsync(OpenAttempt attempt, string code, string message) =>
-        await ledger.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Overtaken;
+        await repository.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Superseded;
 
     /// <summary>
     /// Asks the gateway to give money back. True where it is done, null where it is not known or not done yet. Where money went back at the gateway itself
@@ -82,7 +82,7 @@ public sealed partial class PaymentSettlement(
             var outcome = await gateway.CancelAsync(refund.PgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.GatewayKey);
             if (outcome is CancelOutcome.Cancelled { Before: false } done && done.RestAmount == refund.ExpectedRest)
             {
-                await ReturnAsync(await ledger.CompleteRefundAsync(refund, done.HistoryId));
+                await ReturnAsync(await repository.CompleteRefundAsync(refund, done.HistoryId));
                 return Completed(refund);
             }
 
@@ -91,14 +91,14 @@ public sealed partial class PaymentSettlement(
             if (await gateway.FindAsync(refund.PgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
             var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
             var mayBeDone = !isFirst || outcome is CancelOutcome.Cancelled { Before: false };
-            if (await ledger.CompareAsync(refund.PgPaymentId, found, refund, mayBeDone, code) is not { Refund: { } compared } comparison)
+            if (await repository.CompareAsync(refund.PgPaymentId, found, refund, mayBeDone, code) is not { Refund: { } compared } comparison)
                 return await WaitAsync(refund);
             await RecordedAsync(refund.OrderId, comparison);
             switch (compared.Status)
             {
                 case RefundState.Done:
                     return Completed(compared);
-                case RefundState.Requested when rebases < MostRebases:
+                case RefundState.Requested when rebases < MaxRebases:
                     refund = compared;
                     continue;
                 case RefundState.Requested:
@@ -114,7 +114,7 @@ public sealed partial class PaymentSettlement(
     /// <summary>Puts on record what went back of a paid payment at the gateway itself. False where that cannot be told now.</summary>
     public async Task<bool> RecordExternalAsync(string pgPaymentId)
     {
-        if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found || await ledger.CompareAsync(pgPaymentId, found) is not { } comparison) return false;
+        if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found || await repository.CompareAsync(pgPaymentId, found) is not { } comparison) return false;
         await RecordedAsync(found.OrderId, comparison);
         return true;
     }
@@ -131,7 +131,7 @@ public sealed partial class PaymentSettlement(
 
     async Task ReturnAsync(StockReturn? returned)
     {
-        if (returned is not null) await InventoryLedger.ReturnAsync(gate, returned);
+        if (returned is not null) await InventoryRepository.ReturnAsync(gate, returned);
     }
 
     bool Completed(OpenRefund refund)
@@ -143,32 +143,32 @@ public sealed partial class PaymentSettlement(
 
     async Task<bool?> WaitAsync(OpenRefund refund)
     {
-        await ledger.WaitAsync(refund, Soon.Delay(refund.Checks + 1));
+        await repository.WaitAsync(refund, RecheckDelays.Delay(refund.Checks + 1));
         return null;
     }
 
-    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Func<Statements, Task>? withPayment)
+    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Func<DbSession, Task>? withPayment)
     {
         if (attempt.Status == AttemptState.Cancelling) return await GiveBackAsync(attempt, capture.CapturedAmount - capture.CancelledAmount);
         var right = capture.OrderId == attempt.OrderId && capture.CapturedAmount == attempt.Amount && capture.CancelledAmount == 0;
-        if (right && await ledger.PayAsync(attempt, withPayment))
+        if (right && await repository.PayAsync(attempt, withPayment))
         {
             outbox.Wake();
             if (attempt.Status == AttemptState.Abandoned) LogLate(logger, attempt.PgPaymentId, attempt.OrderId);
             return Count(attempt, Settlement.Paid);
         }
 
-        if (!await ledger.BeginCancelAsync(attempt, right ? "TooLate" : "Mismatch", CancelLease))
+        if (!await repository.BeginCancelAsync(attempt, right ? "TooLate" : "Mismatch", CancelLease))
         {
             // Abandoned while the answer was on its way, or paid by a later attempt with the same payment.
             if (attempt.Status == AttemptState.Abandoned) return await WaitAsync(attempt);
-            await ledger.WatchAsync(attempt);
-            return Settlement.Overtaken;
+            await repository.WatchAsync(attempt);
+            return Settlement.Superseded;
         }
 
         LogGivingBack(logger, attempt.PgPaymentId, capture.CapturedAmount, capture.OrderId, attempt.Amount, attempt.OrderId);
         // The history, not the answer, says what can be cancelled.
-        return await AskAsync(attempt with { Status = AttemptState.Cancelling });
+        return await ResolveAsync(attempt with { Status = AttemptState.Cancelling });
     }
 
     async Task<Settlement> GiveBackAsync(OpenAttempt attempt, long amount)
@@ -178,7 +178,7 @@ public sealed partial class PaymentSettlement(
         switch (await gateway.CancelAsync(attempt.PgPaymentId, amount, 0, "The payment does not match the order", key))
         {
             case CancelOutcome.Cancelled:
-                return await ledger.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Overtaken;
+                return await repository.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Superseded;
             case CancelOutcome.Refused refused:
                 LogNotGivenBack(logger, attempt.PgPaymentId, amount, attempt.OrderId, refused.Code);
                 break;
@@ -192,14 +192,14 @@ public sealed partial class PaymentSettlement(
         switch (attempt.Status)
         {
             case AttemptState.Cancelling when wentBack:
-                return await ledger.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Overtaken;
+                return await repository.EndAsync(attempt, AttemptState.Cancelled) ? Count(attempt, Settlement.Returned) : Settlement.Superseded;
             case AttemptState.InFlight when wentBack:
                 return await RefuseAsync(attempt, "AlreadyCanceled", "The payment was cancelled at the gateway.");
             case AttemptState.InFlight when attempt.AgeSeconds > options.Value.SettleAfter.TotalSeconds:
                 LogAbandoned(logger, attempt.PgPaymentId, attempt.OrderId);
-                return await ledger.EndAsync(attempt, AttemptState.Abandoned, lookAgain: Rarely.Delay(1)) ? Count(attempt, Settlement.Payable) : Settlement.Overtaken;
+                return await repository.EndAsync(attempt, AttemptState.Abandoned, recheckAfter: AbandonedRecheckDelays.Delay(1)) ? Count(attempt, Settlement.Payable) : Settlement.Superseded;
             case AttemptState.Abandoned when wentBack || attempt.AgeSeconds > (options.Value.SettleAfter + options.Value.WatchAbandoned).TotalSeconds:
-                await ledger.ForgetAsync(attempt);
+                await repository.ForgetAsync(attempt);
                 return Settlement.Payable;
             default:
                 return await WaitAsync(attempt);
@@ -208,8 +208,8 @@ public sealed partial class PaymentSettlement(
 
     async Task<Settlement> WaitAsync(OpenAttempt attempt)
     {
-        var delay = (attempt.Status == AttemptState.Abandoned ? Rarely : Soon).Delay(attempt.Checks + 1);
-        return await ledger.WaitAsync(attempt, delay) ? Settlement.Waiting : Settlement.Overtaken;
+        var delay = (attempt.Status == AttemptState.Abandoned ? AbandonedRecheckDelays : RecheckDelays).Delay(attempt.Checks + 1);
+        return await repository.WaitAsync(attempt, delay) ? Settlement.Waiting : Settlement.Superseded;
     }
 
     static Settlement Count(OpenAttempt attempt, Settlement outcome)

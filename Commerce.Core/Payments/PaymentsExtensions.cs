@@ -16,11 +16,11 @@ static class PaymentsExtensions
             .Validate<IOptions<PaymentGatewayOptions>>((payments, gateway) => payments.SettleAfter > gateway.Value.ApproveTimeout,
                 $"{nameof(PaymentOptions.SettleAfter)} must exceed the gateway's {nameof(PaymentGatewayOptions.ApproveTimeout)}.")
             .ValidateOnStart();
-        builder.Services.AddSingleton<PaymentLedger>();
+        builder.Services.AddSingleton<PaymentRepository>();
         builder.Services.AddSingleton<PaymentSettlement>();
         builder.Services.AddSingleton<PaymentService>();
         builder.Services.AddReconciler<PaymentReconciler>();
-        builder.Services.AddSingleton<PaymentAudit>();
+        builder.Services.AddSingleton<PaymentConsistencyCheck>();
         builder.Services.AddSingleton<IGatewayLedger, SandboxLedger>();
         return builder;
     }

@@ -17,16 +17,16 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
     /// <summary>Until a server has said who it is, nothing goes through its gates: it is asked until it answers.</summary>
-    static readonly RetryPolicy Asking = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
+    static readonly RetryPolicy Retries = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 
     readonly ConcurrentDictionary<EndPoint, Connection> _connections = new();
     readonly CancellationTokenSource _stopping = new();
-    volatile bool _several;
+    volatile bool _isReplicated;
 
     /// <summary>The run id of the server that holds <paramref name="key"/>; null while it is unknown: treat it as out of reach.</summary>
     public string? IncarnationOf(RedisKey key)
     {
-        if (!_several)
+        if (!_isReplicated)
         {
             foreach (var (_, only) in _connections) return only.RunId;
             return null;
@@ -44,7 +44,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     {
         redis.ConnectionFailed += OnFailed;
         redis.ConnectionRestored += OnRestored;
-        await Task.WhenAll(redis.GetEndPoints().Select(at => LearnAsync(at, new())));
+        await Task.WhenAll(redis.GetEndPoints().Select(at => IdentifyAsync(at, new())));
     }
 
     /// <inheritdoc/>
@@ -61,32 +61,32 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     // Not only forgotten: should this be told after the next connection is there, that one is asked.
     void OnFailed(object? sender, ConnectionFailedEventArgs e)
     {
-        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = LearnAsync(at, new());
+        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
     }
 
     void OnRestored(object? sender, ConnectionFailedEventArgs e)
     {
-        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = LearnAsync(at, new());
+        if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
     }
 
     /// <summary>Returns after the first try; the others go on beside the caller.</summary>
-    async Task LearnAsync(EndPoint at, Connection connection)
+    async Task IdentifyAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;
-        if (await TryLearnAsync(at, connection) is not { } failure) return;
+        if (await TryIdentifyAsync(at, connection) is not { } failure) return;
         LogUnknown(logger, $"{at}", failure.Message);
-        _ = LearnLaterAsync(at, connection);
+        _ = IdentifyLaterAsync(at, connection);
     }
 
-    async Task LearnLaterAsync(EndPoint at, Connection connection)
+    async Task IdentifyLaterAsync(EndPoint at, Connection connection)
     {
         try
         {
             for (var attempt = 1; ; attempt++)
             {
-                await Task.Delay(Asking.Delay(attempt), clock, _stopping.Token);
+                await Task.Delay(Retries.Delay(attempt), clock, _stopping.Token);
                 // Another connection may have taken its place.
-                if (!_connections.TryGetValue(at, out var now) || now != connection || await TryLearnAsync(at, connection) is null) return;
+                if (!_connections.TryGetValue(at, out var now) || now != connection || await TryIdentifyAsync(at, connection) is null) return;
             }
         }
         catch (OperationCanceledException)
@@ -96,14 +96,14 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     }
 
     /// <summary>Why it did not answer; null where it did.</summary>
-    async Task<Exception?> TryLearnAsync(EndPoint at, Connection connection)
+    async Task<Exception?> TryIdentifyAsync(EndPoint at, Connection connection)
     {
         try
         {
             var info = await redis.GetServer(at).InfoAsync("server").WaitAsync(Deadline, clock);
             // Kept with its connection: an answer that comes after the connection is gone tells nothing about the next one.
             connection.RunId = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
-            _several = redis.GetEndPoints().Length > 1;
+            _isReplicated = redis.GetEndPoints().Length > 1;
             return null;
         }
         catch (Exception e)

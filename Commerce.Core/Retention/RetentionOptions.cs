@@ -15,9 +15,9 @@ public sealed class RetentionOptions
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
     public TimeSpan PaymentAttempts { get; init; } = TimeSpan.FromDays(730);
 
-    /// <summary>Fences of coupons that ended. From the end of the coupon on; default 30 days.</summary>
+    /// <summary>Barriers of coupons that ended. From the end of the coupon on; default 30 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
-    public TimeSpan CouponFences { get; init; } = TimeSpan.FromDays(30);
+    public TimeSpan RebuildBarriers { get; init; } = TimeSpan.FromDays(30);
 
     /// <summary>What was found to differ between Redis and the database, and repaired. Default 90 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]

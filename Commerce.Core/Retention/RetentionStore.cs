@@ -3,7 +3,7 @@ using Commerce.Core.Database;
 namespace Commerce.Core.Retention;
 
 /// <summary>Deletes rows that are older than <see cref="RetentionOptions"/> allows, a page at a time, so that no statement holds many locks.</summary>
-public sealed class RetentionStore(Ledger ledger, TimeProvider clock)
+public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
 {
     const int PageSize = 1000;
 
@@ -20,8 +20,8 @@ public sealed class RetentionStore(Ledger ledger, TimeProvider clock)
         ORDER BY payment_id LIMIT @PageSize
         """, age, cancellationToken);
 
-    /// <summary>Deletes the fences of coupons that ended so long ago, and returns how many.</summary>
-    public Task<int> DeleteCouponFencesAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync("""
+    /// <summary>Deletes the barriers of coupons that ended so long ago, and returns how many.</summary>
+    public Task<int> DeleteRebuildBarriersAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync("""
         DELETE FROM coupon_fence WHERE coupon_id IN (SELECT id FROM coupon WHERE ends_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND)
         ORDER BY coupon_id, epoch LIMIT @PageSize
         """, age, cancellationToken);
@@ -37,7 +37,7 @@ public sealed class RetentionStore(Ledger ledger, TimeProvider clock)
         int page;
         do
         {
-            page = await ledger.ExecuteAsync(sql, parameters, cancellationToken);
+            page = await database.ExecuteAsync(sql, parameters, cancellationToken);
             deleted += page;
         }
         while (page == PageSize);

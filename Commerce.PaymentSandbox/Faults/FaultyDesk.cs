@@ -6,7 +6,7 @@ namespace Commerce.PaymentSandbox.Faults;
 /// <summary>Where calls of the merchant are served, and where faults get between it and the processing.</summary>
 sealed class FaultyDesk(FaultPlan plan, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
-    static readonly TimeSpan LongestHang = TimeSpan.FromMinutes(2);
+    static readonly TimeSpan MaxHang = TimeSpan.FromMinutes(2);
 
     /// <param name="process">Never given the caller's token: what was begun is ended.</param>
     public async Task<IResult> ServeAsync(HttpContext context, Operation operation, Payment? payment, Func<Fault?, Task<PartnerAnswer>> process)
@@ -29,7 +29,7 @@ sealed class FaultyDesk(FaultPlan plan, IHostApplicationLifetime lifetime, TimeP
         {
             case FaultKind.Hang or FaultKind.ApproveThenHang:
                 using (var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping))
-                    await Task.Delay(LongestHang, clock, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(MaxHang, clock, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 context.Abort();
                 return Results.Empty;
             case FaultKind.Drop or FaultKind.ApproveThenDrop:

@@ -6,7 +6,7 @@ namespace Commerce.PaymentSandbox.Partner;
 /// <summary>The answers by the merchant's keys, for the life of the process. Who comes while the first is being processed waits for its answer.</summary>
 sealed class IdempotencyKeys
 {
-    const int Longest = 64;
+    const int MaxLength = 64;
 
     readonly ConcurrentDictionary<(Operation Operation, string Key), Request> _requests = new();
 
@@ -16,7 +16,7 @@ sealed class IdempotencyKeys
     public async Task<PartnerAnswer> AnswerAsync(Operation operation, string? key, string parameters, Func<Task<PartnerAnswer>> process)
     {
         if (string.IsNullOrEmpty(key)) return await process();
-        if (key.Length > Longest) return PartnerAnswer.Of("Fail", "The idempotency key is too long.");
+        if (key.Length > MaxLength) return PartnerAnswer.Of("Fail", "The idempotency key is too long.");
         var mine = new Request(parameters, new Lazy<Task<PartnerAnswer>>(process));
         var known = _requests.GetOrAdd((operation, key), mine);
         if (known.Parameters != parameters) return PartnerAnswer.Of("Fail", "The idempotency key was used for another request.");

@@ -8,7 +8,7 @@ namespace Commerce.PaymentSandbox.Partner;
 /// <summary>What merchants call: NaverPay's paths, fields and codes.</summary>
 static class PartnerEndpoints
 {
-    const int MostRows = 100;
+    const int MaxRows = 100;
 
     public static void MapPartnerApi(this IEndpointRouteBuilder app)
     {
@@ -65,7 +65,7 @@ static class PartnerEndpoints
     {
         if (query.PaymentId is null && query.MerchantPayKey is null && (query.StartTime is null || query.EndTime is null))
             return PartnerAnswer.Of("Fail", "paymentId, merchantPayKey, or startTime and endTime are needed.");
-        if (query is { PageNumber: < 1 } or { RowsPerPage: < 1 or > MostRows }) return PartnerAnswer.Of("Fail", "There is no such page.");
+        if (query is { PageNumber: < 1 } or { RowsPerPage: < 1 or > MaxRows }) return PartnerAnswer.Of("Fail", "There is no such page.");
         // By the order that the merchant is told, which a fault may have changed.
         var entries = (query.PaymentId is { } id ? ledger.EntriesOf(id) : ledger.AllEntries)
             .Where(e => query.MerchantPayKey is null || e.MerchantPayKey == query.MerchantPayKey)

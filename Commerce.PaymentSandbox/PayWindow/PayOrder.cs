@@ -14,18 +14,18 @@ sealed record PayOrder(
     string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null,
     int? LifetimeMs = null)
 {
-    const int LongestKey = 64;
-    const int LongestName = 128;
-    const long MostMoney = 1_000_000_000;
+    const int MaxKeyLength = 64;
+    const int MaxNameLength = 128;
+    const long MaxAmount = 1_000_000_000;
 
     /// <summary>What is wrong with which field; empty when nothing is.</summary>
     public Dictionary<string, string[]> Mistakes()
     {
         var mistakes = new Dictionary<string, string[]>();
-        Check("merchantPayKey", MerchantPayKey is { Length: > 0 and <= LongestKey }, $"1 to {LongestKey} characters.");
-        Check("totalPayAmount", TotalPayAmount is > 0 and <= MostMoney, $"1 to {MostMoney}.");
-        Check("merchantUserKey", MerchantUserKey is { Length: > 0 and <= LongestKey }, $"1 to {LongestKey} characters.");
-        Check("productName", ProductName is { Length: > 0 and <= LongestName }, $"1 to {LongestName} characters.");
+        Check("merchantPayKey", MerchantPayKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
+        Check("totalPayAmount", TotalPayAmount is > 0 and <= MaxAmount, $"1 to {MaxAmount}.");
+        Check("merchantUserKey", MerchantUserKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
+        Check("productName", ProductName is { Length: > 0 and <= MaxNameLength }, $"1 to {MaxNameLength} characters.");
         if (Fault?.Mistake() is { } mistake) mistakes["fault"] = [mistake];
         return mistakes;
 

@@ -3,5 +3,5 @@ using System.Text.Json.Serialization;
 namespace Commerce.ServiceDefaults;
 
 [JsonSerializable(typeof(TokenRequest))]
-[JsonSerializable(typeof(TokenAnswer))]
+[JsonSerializable(typeof(TokenResponse))]
 sealed partial class DevelopmentTokenJson : JsonSerializerContext;

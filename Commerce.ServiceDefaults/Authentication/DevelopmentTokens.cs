@@ -30,7 +30,7 @@ public static class DevelopmentTokens
         var credentials = new SigningCredentials(new SymmetricSecurityKey(Convert.FromBase64String(key)), SecurityAlgorithms.HmacSha256);
         var roles = new RoleClaims(app.Configuration);
         var handler = new JsonWebTokenHandler();
-        app.MapPost("/api/auth/token", Results<Ok<TokenAnswer>, ProblemResult> (TokenRequest request, TimeProvider time) =>
+        app.MapPost("/api/auth/token", Results<Ok<TokenResponse>, ProblemResult> (TokenRequest request, TimeProvider time) =>
         {
             if (Faults(request) is { Count: > 0 } errors)
                 return CommonProblems.Validation.ToResult(errors: errors);
@@ -45,7 +45,7 @@ public static class DevelopmentTokens
                 Subject = new ClaimsIdentity([new("sub", request.User), roles.ToClaim(request.Role)]),
                 SigningCredentials = credentials,
             });
-            return TypedResults.Ok(new TokenAnswer(token, "Bearer", (int)Lifetime.TotalSeconds));
+            return TypedResults.Ok(new TokenResponse(token, "Bearer", (int)Lifetime.TotalSeconds));
         }).AllowAnonymous().WithTags("Authentication");
         return app;
     }

@@ -14,7 +14,7 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var answer = AnswerTo(exception);
-        if (answer.Problem.Status >= StatusCodes.Status500InternalServerError
+        if (answer.ProblemType.Status >= StatusCodes.Status500InternalServerError
             && httpContext.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
         {
             span.SetTag("error.type", exception.GetType().FullName);
@@ -29,13 +29,13 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
         switch (exception)
         {
             case ProblemException e:
-                return e.Problem.ToResult(e.Detail, e.RetryAfter);
+                return e.ProblemType.ToResult(e.Detail, e.RetryAfter);
             // Bodies and queries are checked before; what is left are requests that are broken in themselves, such as one that ends too early.
             case BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest }:
                 return CommonProblems.Validation.ToResult("The request cannot be read.");
             case BadHttpRequestException e:
                 return CommonProblems.ForStatus(e.StatusCode).ToResult();
-            case var e when DependencyFaults.Is(e):
+            case var e when TransientFaults.IsTransient(e):
                 // Without the stack: while a dependency is away every request comes here.
                 LogDependencyFault(e.GetType().Name, e.Message);
                 return CommonProblems.DependencyUnavailable.ToResult(retryAfter: DependencyRetryAfter);

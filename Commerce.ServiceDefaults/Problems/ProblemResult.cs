@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>An answer in <c>application/problem+json</c>. Made by <see cref="Problem.ToResult"/>.</summary>
+/// <summary>An answer in <c>application/problem+json</c>. Made by <see cref="ProblemType.ToResult"/>.</summary>
 public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentTypeHttpResult
 {
     readonly string? _detail;
@@ -14,29 +14,29 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
     readonly string? _retryAfterSeconds;
     byte[]? _body;
 
-    internal ProblemResult(Problem problem, string? detail, TimeSpan? retryAfter, IReadOnlyDictionary<string, string[]>? errors)
+    internal ProblemResult(ProblemType problem, string? detail, TimeSpan? retryAfter, IReadOnlyDictionary<string, string[]>? errors)
     {
-        Problem = problem;
+        ProblemType = problem;
         _detail = detail;
         _errors = errors;
         if (retryAfter is { } wait)
             _retryAfterSeconds = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
     }
 
-    public Problem Problem { get; }
+    public ProblemType ProblemType { get; }
 
     public string ContentType => "application/problem+json";
 
-    int? IStatusCodeHttpResult.StatusCode => Problem.Status;
+    int? IStatusCodeHttpResult.StatusCode => ProblemType.Status;
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
         // The failures of the server can be found in its traces; refusals are the same every time.
-        var bytes = Problem.Status >= StatusCodes.Status500InternalServerError
+        var bytes = ProblemType.Status >= StatusCodes.Status500InternalServerError
             ? Serialize(Activity.Current?.TraceId.ToHexString() ?? httpContext.TraceIdentifier)
             : _body ??= Serialize(traceId: null);
         var response = httpContext.Response;
-        response.StatusCode = Problem.Status;
+        response.StatusCode = ProblemType.Status;
         response.ContentType = ContentType;
         response.ContentLength = bytes.Length;
         if (_retryAfterSeconds is not null)
@@ -51,9 +51,9 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteString("type", Problem.Type);
-            json.WriteString("title", Problem.Title);
-            json.WriteNumber("status", Problem.Status);
+            json.WriteString("type", ProblemType.Type);
+            json.WriteString("title", ProblemType.Title);
+            json.WriteNumber("status", ProblemType.Status);
             if (_detail is not null)
                 json.WriteString("detail", _detail);
             if (_errors is not null)

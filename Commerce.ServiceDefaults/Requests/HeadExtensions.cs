@@ -8,7 +8,7 @@ namespace Commerce.ServiceDefaults;
 public static class HeadExtensions
 {
     /// <summary>Answers HEAD wherever these routes answer GET, in the same way; the server leaves the body out.</summary>
-    public static RouteGroupBuilder AnswerHead(this RouteGroupBuilder routes)
+    public static RouteGroupBuilder MapHead(this RouteGroupBuilder routes)
     {
         ((IEndpointConventionBuilder)routes).Finally(endpoint =>
         {

@@ -14,7 +14,7 @@ public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(st
         var workers = await Stack.PidAsync("workers");
         var bad = Guid.CreateVersion7().ToString();
         var good = await OrderAsync("beside-bad-rows");
-        await Ledger.ExecuteAsync("""
+        await Database.ExecuteAsync("""
             INSERT INTO orders (id, user_id, status, total_amount, holding, hold_expires_at, paid_at)
             VALUES (@bad, 'nobody', 'PAID', 1, TRUE, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) - INTERVAL 1 HOUR)
             """, new { bad }, Cancelled);
@@ -27,22 +27,22 @@ public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(st
             await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled);
             await Stack.Services.GetRequiredService<InventoryReconciler>().CompareAsync(Cancelled);
 
-            await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", new { good.OrderId }, Cancelled);
+            await Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", new { good.OrderId }, Cancelled);
             await Eventually.EqualAsync("EXPIRED", () => OrderStatusAsync(good));
             await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(good.Product.Id));
             // The reconcilers of the Workers come by every 10 s.
-            var seen = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, Cancelled);
-            await Eventually.EqualAsync(true, () => Ledger.SingleAsync<bool>("SELECT UTC_TIMESTAMP(6) > @seen + INTERVAL 11 SECOND", new { seen }, Cancelled));
+            var seen = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, Cancelled);
+            await Eventually.EqualAsync(true, () => Database.SingleAsync<bool>("SELECT UTC_TIMESTAMP(6) > @seen + INTERVAL 11 SECOND", new { seen }, Cancelled));
             Assert.Equal(workers, await Stack.PidAsync("workers"));
         }
         finally
         {
-            await Ledger.ExecuteAsync("DELETE FROM orders WHERE id = @bad", new { bad }, CancellationToken.None);
+            await Database.ExecuteAsync("DELETE FROM orders WHERE id = @bad", new { bad }, CancellationToken.None);
             await Stack.RedisAsync("HDEL", InventoryKeys.All[3], "주문 ☃", bad);
             await Stack.RedisAsync("ZREM", InventoryKeys.All[2], "주문 ☃");
             await Stack.RedisAsync("HDEL", InventoryKeys.All[1], "no product");
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 }

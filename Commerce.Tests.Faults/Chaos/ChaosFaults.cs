@@ -19,11 +19,11 @@ public sealed record ChaosFault(string Name, Func<ChaosScene, Random, Task> Run)
 /// <param name="Count">How often an outcome came so far, of any request.</param>
 public sealed record ChaosScene(CommerceStack Stack, Func<int> Answered, Func<string, int> Count)
 {
-    public Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    public MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     public OutboxStore Outbox => Stack.Services.GetRequiredService<OutboxStore>();
 
-    public InventoryLedger Inventory => Stack.Services.GetRequiredService<InventoryLedger>();
+    public InventoryRepository Inventory => Stack.Services.GetRequiredService<InventoryRepository>();
 }
 
 /// <summary>The faults of a random run. Each lasts until it has bitten, and for a while longer.</summary>
@@ -75,7 +75,7 @@ public static class ChaosFaults
         }
     }
 
-    /// <summary>Users are told that the ledger is away.</summary>
+    /// <summary>Users are told that the database is away.</summary>
     static async Task RefusedWhileAsync(ChaosScene scene, Random dice, Func<Task> breakIt, Func<Task> mendIt)
     {
         var refused = scene.Count("dependency-unavailable");
@@ -192,8 +192,8 @@ public static class ChaosFaults
 
     static async Task ReadOnlyAsync(ChaosScene scene, bool on)
     {
-        await Eventually.DoneAsync(() => scene.Ledger.ExecuteAsync($"SET GLOBAL super_read_only = {(on ? "ON" : "OFF")}", null, CancellationToken.None));
-        if (!on) await Eventually.DoneAsync(() => scene.Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None));
+        await Eventually.DoneAsync(() => scene.Database.ExecuteAsync($"SET GLOBAL super_read_only = {(on ? "ON" : "OFF")}", null, CancellationToken.None));
+        if (!on) await Eventually.DoneAsync(() => scene.Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None));
     }
 
     static async Task KillAndStartAsync(ChaosScene scene, string resource)
@@ -204,7 +204,7 @@ public static class ChaosFaults
 
     static async Task<double> OldestAsync(ChaosScene scene) => (await scene.Outbox.MeasureAsync(CancellationToken.None)).OldestAge;
 
-    static Task<int> LeasesAsync(ChaosScene scene, string when = "") => scene.Ledger.SingleAsync<int>(
+    static Task<int> LeasesAsync(ChaosScene scene, string when = "") => scene.Database.SingleAsync<int>(
         $"SELECT COUNT(*) FROM outbox_shard WHERE token IS NOT NULL {when}", null, CancellationToken.None);
 
     /// <summary>How often Redis was asked for a script that it does not know.</summary>

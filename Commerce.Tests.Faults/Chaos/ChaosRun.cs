@@ -14,7 +14,7 @@ namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
 /// A crowd that orders, pays, cancels, refunds and collects coupons at two replicas of the Api while things break. What everybody does and what
-/// breaks comes from the seed. Every 2xx is remembered as a promise, and looked up in the ledger at the end.
+/// breaks comes from the seed. Every 2xx is remembered as a promise, and looked up in the database at the end.
 /// </summary>
 public sealed class ChaosRun(CommerceStack stack, int seed)
 {
@@ -50,7 +50,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     /// <summary>How often which answer came, most frequent first.</summary>
     public string Summary => string.Join(", ", _outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"));
 
-    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>Runs until all planned faults have bitten, so many requests are made and so much time is over. Nothing is broken when it ends.</summary>
     public async Task RunAsync(int operations, TimeSpan time, CancellationToken cancellationToken)
@@ -70,11 +70,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     /// <summary>Fails where a promise was not kept. To be called at rest.</summary>
     public async Task CheckPromisesAsync(CancellationToken cancellationToken)
     {
-        var orders = (await Ledger.QueryAsync<Order>(
+        var orders = (await Database.QueryAsync<Order>(
             $"SELECT {Order.Columns} FROM {Order.Rows} WHERE o.user_id LIKE @users", new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(o => o.Id);
-        var payments = (await Ledger.QueryAsync<Payment>(
+        var payments = (await Database.QueryAsync<Payment>(
             $"SELECT {Payment.Columns} FROM payment WHERE user_id LIKE @users", new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(p => p.OrderId);
-        var refunds = (await Ledger.QueryAsync<(string Id, string OrderId, string RequestedBy, string Status, long Amount)>("""
+        var refunds = (await Database.QueryAsync<(string Id, string OrderId, string RequestedBy, string Status, long Amount)>("""
             SELECT r.id, p.order_id, r.requested_by, r.status, r.amount FROM refund r JOIN payment p ON p.id = r.payment_id WHERE p.user_id LIKE @users
             """, new { users = $"{Prefix}-%" }, cancellationToken)).ToDictionary(r => r.Id);
 
@@ -97,14 +97,14 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
         // Nobody was sold what was not there, so that the system had to give the money back by itself; and nobody could have been.
         Assert.All(refunds.Values, r => Assert.Equal(orders[r.OrderId].UserId, r.RequestedBy));
-        Assert.Empty(await Ledger.QueryAsync<long>(
+        Assert.Empty(await Database.QueryAsync<long>(
             "SELECT product_id FROM inventory_drift WHERE product_id IN @ids AND available > stock - held", new { ids = _products.Select(p => p.Id) }, cancellationToken));
 
         foreach (var (coupon, user) in _coupons.Keys)
-            Assert.Equal(1, await Ledger.SingleAsync<int>(
+            Assert.Equal(1, await Database.SingleAsync<int>(
                 "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @coupon AND user_id = @user", new { coupon, user }, cancellationToken));
         foreach (var reason in _restocked.Keys)
-            Assert.Equal(1, await Ledger.SingleAsync<int>(
+            Assert.Equal(1, await Database.SingleAsync<int>(
                 "SELECT COUNT(*) FROM product_stock_audit WHERE reason LIKE @reason", new { reason = $"{reason} (%" }, cancellationToken));
     }
 
@@ -112,7 +112,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     public async Task CheckFaultsAsync(CancellationToken cancellationToken)
     {
         foreach (var planned in ChaosPlan.Planned(seed)) Assert.Contains(_faults, happened => happened.StartsWith(planned.Name, StringComparison.Ordinal));
-        Assert.True(await Ledger.SingleAsync<int>(
+        Assert.True(await Database.SingleAsync<int>(
             "SELECT COUNT(*) FROM orders WHERE user_id LIKE @users AND status = 'EXPIRED'", new { users = $"{Prefix}-%" }, cancellationToken) > 0, "No hold lapsed.");
 
         var asked = (await stack.Sandbox.LedgerAsync()).Where(p => p.ApplyCalls > 0).Select(p => p.PaymentId).ToHashSet();
@@ -265,7 +265,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
             {
                 await fault.Run(scene, dice);
             }
-            catch (Exception e) when (e is Xunit.Sdk.XunitException || DependencyFaults.Is(e))
+            catch (Exception e) when (e is Xunit.Sdk.XunitException || TransientFaults.IsTransient(e))
             {
                 Assert.Fail($"Fault \"{fault}\" did no harm, or could not be mended: {e}");
             }

@@ -23,7 +23,7 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
         try
         {
             await run.RunAsync(Operations, TimeSpan.FromSeconds(seconds), Cancelled);
-            await AuditAsync();
+            await CheckConsistencyAsync();
             await run.CheckPromisesAsync(Cancelled);
             await run.CheckFaultsAsync(Cancelled);
         }

@@ -13,7 +13,7 @@ namespace Commerce.Tests.Faults.Coupons;
 /// <summary>What the fault tests of coupons have in common: a sale, and the audit at its end.</summary>
 public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
 {
-    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     protected CouponGate Gate => Stack.Services.GetRequiredService<CouponGate>();
 
@@ -23,16 +23,16 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     /// The audit I1 to I4 of docs/promises.md, after the system has come to rest, together with what the shoppers saw: nobody who was told
     /// that they have the coupon is without a row, and nobody has a row who was told that they do not get it.
     /// </summary>
-    protected async Task AuditAsync(long couponId, IReadOnlyDictionary<string, string> verdicts)
+    protected async Task CheckConsistencyAsync(long couponId, IReadOnlyDictionary<string, string> verdicts)
     {
-        await AuditAsync();
-        var rows = (await Ledger.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled)).ToHashSet();
+        await CheckConsistencyAsync();
+        var rows = (await Database.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled)).ToHashSet();
         Assert.All(verdicts.Where(v => v.Value is "" or "coupon-already-issued"), v => Assert.Contains(v.Key, rows));
         Assert.All(verdicts.Where(v => v.Value is "coupon-sold-out" or "coupon-ended"), v => Assert.DoesNotContain(v.Key, rows));
     }
 
     protected Task<int> RowsAsync(long couponId) =>
-        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
+        Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
 
     /// <summary>Produces a message, again where a broker that was away a moment ago did not acknowledge it in time.</summary>
     protected async Task ProduceAsync(string? key, byte[]? value)
@@ -60,7 +60,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var users = new Queue<Shopper>(await Stack.UsersAsync("f1", 10));
-        Stack.Arm(Core.Testing.Failpoints.AfterGate);
+        Stack.Arm(Checkpoints.AfterGate);
 
         // Somebody whom the gate answers in time, so that the Api comes to the place where it dies.
         var last = users.Peek();
@@ -68,10 +68,10 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
         await Stack.StoppedAsync("api");
         await Stack.StartAsync("api");
 
-        await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>(
+        await Eventually.EqualAsync(1, () => Database.SingleAsync<int>(
             "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id AND user_id = @user", new { coupon.Id, user = last.Id }, Cancelled));
         Assert.Equal("coupon-already-issued", await last.TakeAsync(coupon.Id));
-        await AuditAsync(coupon.Id, new Dictionary<string, string> { [last.Id] = "coupon-already-issued" });
+        await CheckConsistencyAsync(coupon.Id, new Dictionary<string, string> { [last.Id] = "coupon-already-issued" });
     }
 
     [Fact]
@@ -79,13 +79,13 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var users = await Stack.UsersAsync("f4", 10);
-        Stack.Arm(Core.Testing.Failpoints.AfterCommit);
+        Stack.Arm(Checkpoints.AfterCommit);
 
         var verdicts = await users.SellAsync(coupon.Id);
         await Stack.StoppedAsync("workers");
         await Stack.StartAsync("workers");
 
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(10, await RowsAsync(coupon.Id));
     }
 
@@ -108,7 +108,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
         }
 
         var verdicts = (await sale).SelectMany(v => v).ToDictionary();
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(600, verdicts.Values.Count(v => v == ""));
         Assert.Equal(600, await RowsAsync(coupon.Id));
     }
@@ -143,7 +143,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
         Assert.InRange(await ending, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
         await load;
         Assert.Empty(quickRefusals);
-        await AuditAsync(coupon.Id, answers.Where(a => a.Value == "").ToDictionary());
+        await CheckConsistencyAsync(coupon.Id, answers.Where(a => a.Value == "").ToDictionary());
 
         async Task<bool> IsReadyAsync()
         {
@@ -184,7 +184,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var verdicts = (await sale).SelectMany(v => v).ToDictionary();
         Assert.Equal(900, verdicts.Values.Count(v => v == ""));
         Assert.Equal(300, verdicts.Values.Count(v => v == "coupon-sold-out"));
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(900, await RowsAsync(coupon.Id));
     }
 
@@ -208,7 +208,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal(18, verdicts.Values.Count(v => v == ""));
         var written = Written() - before;
         Assert.True(written > 18, $"Only {written} messages: none was written twice.");
-        await AuditAsync(coupon.Id, users.ToDictionary(u => u.Id, _ => ""));
+        await CheckConsistencyAsync(coupon.Id, users.ToDictionary(u => u.Id, _ => ""));
         Assert.Equal(20, await RowsAsync(coupon.Id));
     }
 
@@ -231,7 +231,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
 
         Assert.All(verdicts.Values, v => Assert.Equal("", v));
         foreach (var user in users) await ProduceAsync(null, new CouponIssued(coupon.Id, 1, user.Id, 1).ToBytes());
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(20, await RowsAsync(coupon.Id));
     }
 
@@ -251,7 +251,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var letters = await Eventually.GetAsync(async () => (await DeadLettersAsync()).Where(l => (string?)l!["key"] == key).ToList(), l => l.Count >= 4);
         Assert.Equal(["EMPTY", "TOO_LARGE", "UNREADABLE", "UNREADABLE"], letters.Select(l => (string)l!["reason"]!).Distinct().Append("UNREADABLE").Order());
         Assert.All(letters, l => Assert.Equal(Topics.CouponIssued, (string?)l!["topic"]));
-        await AuditAsync(coupon.Id, new Dictionary<string, string> { ["f5-good"] = "" });
+        await CheckConsistencyAsync(coupon.Id, new Dictionary<string, string> { ["f5-good"] = "" });
     }
 
     [Fact]
@@ -283,7 +283,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var users = await Stack.UsersAsync("dead", 4);
         var late = users[3];
         using var owner = await Stack.UserAsync(users[0].Id);
-        await Ledger.ExecuteAsync($"""
+        await Database.ExecuteAsync($"""
             CREATE TRIGGER refuse_one BEFORE INSERT ON coupon_issue FOR EACH ROW
             BEGIN IF NEW.user_id = '{users[0].Id}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF; END
             """, null, Cancelled);
@@ -299,7 +299,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         }
         finally
         {
-            await Ledger.ExecuteAsync("DROP TRIGGER refuse_one", null, Cancelled);
+            await Database.ExecuteAsync("DROP TRIGGER refuse_one", null, Cancelled);
         }
 
         // A gate that is rebuilt meanwhile gives nobody else the coupon that was promised.
@@ -310,7 +310,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
 
         Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
         await Eventually.EqualAsync("ISSUED", StatusAsync);
-        await AuditAsync(coupon.Id, users.ToDictionary(u => u.Id, u => u == late ? "coupon-sold-out" : ""));
+        await CheckConsistencyAsync(coupon.Id, users.ToDictionary(u => u.Id, u => u == late ? "coupon-sold-out" : ""));
 
         async Task<string?> StatusAsync() => (string?)(await owner.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue", Cancelled))!["status"];
 
@@ -383,8 +383,8 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var coupon = await Stack.CouponAsync(total: Users);
         var poison = $"poison-{coupon.Id}";
         // The table of the tries is of an engine that does not roll back.
-        await Ledger.ExecuteAsync("CREATE TABLE coupon_tries (id INT) ENGINE = MyISAM", null, Cancelled);
-        await Ledger.ExecuteAsync($"""
+        await Database.ExecuteAsync("CREATE TABLE coupon_tries (id INT) ENGINE = MyISAM", null, Cancelled);
+        await Database.ExecuteAsync($"""
             CREATE TRIGGER count_tries BEFORE INSERT ON coupon_issue FOR EACH ROW
             BEGIN IF NEW.user_id = '{poison}' THEN INSERT INTO coupon_tries VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF; END
             """, null, Cancelled);
@@ -393,14 +393,14 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             // One key, one partition: they come together.
             await Task.WhenAll(Enumerable.Range(0, Users).Select(i => ProduceAsync(poison,
                 new CouponIssued(coupon.Id, 1, i == Users / 2 ? poison : $"saved-{coupon.Id}-{i}", 1).ToBytes())));
-            await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue_failure WHERE user_id = @poison", new { poison }, Cancelled));
+            await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue_failure WHERE user_id = @poison", new { poison }, Cancelled));
             await Eventually.EqualAsync(Users - 1, () => RowsAsync(coupon.Id));
-            Assert.Equal(5, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_tries", null, Cancelled));
+            Assert.Equal(5, await Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_tries", null, Cancelled));
         }
         finally
         {
-            await Ledger.ExecuteAsync("DROP TRIGGER count_tries", null, CancellationToken.None);
-            await Ledger.ExecuteAsync("DROP TABLE coupon_tries", null, CancellationToken.None);
+            await Database.ExecuteAsync("DROP TRIGGER count_tries", null, CancellationToken.None);
+            await Database.ExecuteAsync("DROP TABLE coupon_tries", null, CancellationToken.None);
         }
 
         var letter = (await Eventually.GetAsync(DeadLettersAsync, l => l.Any(OfThis))).First(OfThis)!;
@@ -429,7 +429,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         }
 
         Assert.Equal(5000, verdicts.Values.Count(v => v == ""));
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(5000, await RowsAsync(coupon.Id));
     }
 
@@ -500,7 +500,7 @@ sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
 }
 
 /// <summary>MySQL away, frozen, read-only.</summary>
-public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
+public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Theory]
     [InlineData(false)]
@@ -509,7 +509,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var coupon = await Stack.CouponAsync(total: 200);
         var users = await Stack.UsersAsync($"f6-{frozen}", 250);
-        // The Api knows the coupon, so the sale goes on without the ledger.
+        // The Api knows the coupon, so the sale goes on without the database.
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         var letters = await DeadLetterCountAsync();
 
@@ -535,7 +535,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Contains("", verdicts.Values);
         // Who had no answer presses on.
         foreach (var (user, verdict) in await users.Where(u => !verdicts.ContainsKey(u.Id)).SellAsync(coupon.Id)) verdicts[user] = verdict;
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(200, await RowsAsync(coupon.Id));
         Assert.Equal(letters, await DeadLetterCountAsync());
     }
@@ -550,10 +550,10 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         await Task.WhenAll(CrossAsync(one, two), CrossAsync(two, one));
 
         Assert.True(attempts > 2, "They did not cross.");
-        Assert.Equal(20 + 4, await Ledger.SingleAsync<int>("SELECT SUM(total_quantity) FROM coupon WHERE id IN @ids", new { ids = new[] { one, two } }, Cancelled));
-        await AuditAsync();
+        Assert.Equal(20 + 4, await Database.SingleAsync<int>("SELECT SUM(total_quantity) FROM coupon WHERE id IN @ids", new { ids = new[] { one, two } }, Cancelled));
+        await CheckConsistencyAsync();
 
-        Task<int> CrossAsync(long first, long second) => Task.Run(() => Ledger.TransactAsync(async transaction =>
+        Task<int> CrossAsync(long first, long second) => Task.Run(() => Database.ExecuteInTransactionAsync(async transaction =>
         {
             var attempt = Interlocked.Increment(ref attempts);
             await transaction.ExecuteAsync("UPDATE coupon SET total_quantity = total_quantity + 1 WHERE id = @first", new { first });
@@ -569,7 +569,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var users = await Stack.UsersAsync("f38", 100);
         using var admin = Stack.ImpatientAdmin();
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
-        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        await Database.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         ConcurrentDictionary<string, string> verdicts;
         try
         {
@@ -584,11 +584,11 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         }
         finally
         {
-            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
         }
 
-        // Kafka holds them until the ledger can be written again.
-        await AuditAsync(coupon.Id, verdicts);
+        // Kafka holds them until the database can be written again.
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(100, await RowsAsync(coupon.Id));
     }
 
@@ -613,7 +613,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             await Stack.DiskHasRoomAsync();
         }
 
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(50, await RowsAsync(coupon.Id));
         Assert.Equal(letters, await DeadLetterCountAsync());
     }
@@ -625,7 +625,7 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         var users = await Stack.UsersAsync("f38-both", 100);
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
-        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        await Database.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         await Stack.BrokerAwayAsync();
         try
         {
@@ -647,16 +647,16 @@ public sealed class LedgerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         finally
         {
             await Stack.BrokerBackAsync();
-            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
         }
 
-        await AuditAsync(coupon.Id, await users.SellAsync(coupon.Id));
+        await CheckConsistencyAsync(coupon.Id, await users.SellAsync(coupon.Id));
         Assert.Equal(100, await RowsAsync(coupon.Id));
     }
 
     /// <summary>Messages of coupons that were given up; poison of other tests may still be on its way to the table.</summary>
     Task<int> DeadLetterCountAsync() =>
-        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter WHERE topic = @CouponIssued AND reason = @HandlerFailed",
+        Database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter WHERE topic = @CouponIssued AND reason = @HandlerFailed",
             new { Topics.CouponIssued, DeadLetterReasons.HandlerFailed }, Cancelled);
 }
 
@@ -674,7 +674,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         await Stack.KillAsync("redis");
         await Stack.StartAsync("redis");
 
-        await AuditAsync(coupon.Id, await sale);
+        await CheckConsistencyAsync(coupon.Id, await sale);
         Assert.Equal(400, await RowsAsync(coupon.Id));
     }
 
@@ -689,7 +689,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         await Stack.RedisAsync("FLUSHALL");
 
         var verdicts = await sale;
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(400, await RowsAsync(coupon.Id));
         // Who has it is remembered by the rebuilt gate too.
         var winner = users.First(u => verdicts.GetValueOrDefault(u.Id) == "");
@@ -712,7 +712,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         // It is closed for 5 s at least.
         await Eventually.EqualAsync("gate-closed", () => losers[next++ % losers.Count].PressAsync(coupon.Id));
         await Eventually.EqualAsync("coupon-sold-out", () => losers[next++ % losers.Count].PressAsync(coupon.Id));
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal("coupon-already-issued", await users.First(u => verdicts.GetValueOrDefault(u.Id) == "").TakeAsync(coupon.Id));
     }
 
@@ -732,7 +732,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         await Stack.RestoreAsync(stale);
         var second = await users.Skip(50).SellAsync(coupon.Id);
 
-        await AuditAsync(coupon.Id, first.Concat(second).ToDictionary());
+        await CheckConsistencyAsync(coupon.Id, first.Concat(second).ToDictionary());
         Assert.Equal(60, await RowsAsync(coupon.Id));
     }
 
@@ -748,14 +748,14 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var verdicts = await sale;
         Assert.Equal(300, verdicts.Values.Count(v => v == ""));
         Assert.Equal(300, verdicts.Values.Count(v => v == "coupon-sold-out"));
-        await AuditAsync(coupon.Id, verdicts);
+        await CheckConsistencyAsync(coupon.Id, verdicts);
     }
 
     [Fact]
     public async Task More_requests_than_may_be_under_way_are_refused_at_once_rather_than_queued()
     {
         var coupon = await Stack.CouponAsync(total: 1000);
-        var users = await Stack.UsersAsync("bound", 2 * CommerceStack.IssuesAtOnce);
+        var users = await Stack.UsersAsync("bound", 2 * CommerceStack.MaxConcurrentIssues);
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         await Stack.FreezeAsync("redis");
         try
@@ -771,7 +771,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
                     if (await answer.SlugAsync() == "overloaded") overloaded++;
                 }
 
-                Assert.InRange(overloaded, 0, CommerceStack.IssuesAtOnce);
+                Assert.InRange(overloaded, 0, CommerceStack.MaxConcurrentIssues);
                 return overloaded;
             }, overloaded => overloaded > 0);
         }
@@ -780,7 +780,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
             await Stack.ThawAsync("redis");
         }
 
-        await AuditAsync(coupon.Id, await users.SellAsync(coupon.Id));
+        await CheckConsistencyAsync(coupon.Id, await users.SellAsync(coupon.Id));
         Assert.Equal(users.Count, await RowsAsync(coupon.Id));
     }
 
@@ -793,8 +793,8 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var verdicts = await users.SellAsync(coupon.Id);
 
         Assert.Equal(50, verdicts.Values.Count(v => v == ""));
-        Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT gate_epoch FROM coupon WHERE id = @Id", coupon, Cancelled));
-        await AuditAsync(coupon.Id, verdicts);
+        Assert.Equal(1, await Database.SingleAsync<int>("SELECT gate_epoch FROM coupon WHERE id = @Id", coupon, Cancelled));
+        await CheckConsistencyAsync(coupon.Id, verdicts);
     }
 
     [Fact]
@@ -814,6 +814,6 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         await Eventually.EqualAsync("FAILED", async () =>
             (string?)(await client.GetFromJsonAsync<JsonObject>($"/api/coupons/{coupon.Id}/issue", Cancelled))!["status"]);
         Assert.Equal(1, await RowsAsync(coupon.Id));
-        await Ledger.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
+        await Database.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
     }
 }

@@ -1,5 +1,5 @@
+using Commerce.Core;
 using Commerce.Core.Coupons;
-using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Coupons;
@@ -12,16 +12,16 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     {
         var coupon = await Stack.CouponAsync(total: 10);
         // The gate was rebuilt, and the markers were met: what comes under the older epoch was promised to nobody.
-        await Ledger.ExecuteAsync("""
+        await Database.ExecuteAsync("""
             UPDATE coupon SET gate_epoch = 2 WHERE id = @Id;
             INSERT INTO coupon_fence (coupon_id, epoch, `partition`) VALUES (@Id, 2, 0), (@Id, 2, 1), (@Id, 2, 2), (@Id, 2, 3)
             """, coupon, Cancelled);
 
-        var refused = await Stack.Services.GetRequiredService<CouponLedger>().SaveAsync(
+        var refused = await Stack.Services.GetRequiredService<CouponRepository>().SaveAsync(
             [new(new CouponIssued(coupon.Id, 1, "both", 1), 0), new(new CouponIssued(coupon.Id, 1, "old", 1), 0), new(new CouponIssued(coupon.Id, 2, "both", 2), 1)], Cancelled);
 
         Assert.Equal(("old", CouponFailures.TooLate), Assert.Single(refused.Select(r => (r.Issue.UserId, r.Reason))));
-        await AuditAsync(coupon.Id, new Dictionary<string, string> { ["both"] = "", ["old"] = "coupon-ended" });
+        await CheckConsistencyAsync(coupon.Id, new Dictionary<string, string> { ["both"] = "", ["old"] = "coupon-ended" });
     }
 
     [Fact]
@@ -29,15 +29,15 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     {
         var coupon = await Stack.CouponAsync(total: 1);
         // What a gate that gave too much had accepted.
-        await Ledger.ExecuteAsync("UPDATE coupon SET gate_epoch = 2 WHERE id = @Id", coupon, Cancelled);
+        await Database.ExecuteAsync("UPDATE coupon SET gate_epoch = 2 WHERE id = @Id", coupon, Cancelled);
         using var unhonoured = new CounterListener("commerce.coupons.unhonoured");
 
-        await Stack.Services.GetRequiredService<CouponLedger>().SaveAsync(
+        await Stack.Services.GetRequiredService<CouponRepository>().SaveAsync(
             [new(new CouponIssued(coupon.Id, 2, "first", 1), 0), new(new CouponIssued(coupon.Id, 2, "second", 2), 0)], Cancelled);
 
         Assert.Equal(CouponFailures.SoldOut, Assert.Single(unhonoured.Counted)["reason"]);
-        await Ledger.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
-        await AuditAsync(coupon.Id, new Dictionary<string, string> { ["first"] = "", ["second"] = "coupon-sold-out" });
+        await Database.ExecuteAsync("DELETE FROM coupon_issue_failure WHERE coupon_id = @Id", coupon, Cancelled);
+        await CheckConsistencyAsync(coupon.Id, new Dictionary<string, string> { ["first"] = "", ["second"] = "coupon-sold-out" });
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
         var users = new Queue<Shopper>(await Stack.UsersAsync("again", 10));
         // Nobody sweeps.
         await Stack.StopAsync("workers");
-        Stack.Arm(Failpoints.AfterGate);
+        Stack.Arm(Checkpoints.AfterGate);
         var user = users.Peek();
         await Eventually.EqualAsync("unreachable", () => (user = users.Dequeue()).PressAsync(coupon.Id));
         await Stack.StoppedAsync("api");
@@ -57,7 +57,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
         await Stack.RedisAsync("FLUSHALL");
         await Stack.StartAsync("workers");
 
-        await AuditAsync(coupon.Id, new Dictionary<string, string> { [user.Id] = "coupon-already-issued" });
+        await CheckConsistencyAsync(coupon.Id, new Dictionary<string, string> { [user.Id] = "coupon-already-issued" });
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
             await Stack.ThawAsync("mysql");
         }
 
-        await AuditAsync(coupon.Id, await users.SellAsync(coupon.Id));
+        await CheckConsistencyAsync(coupon.Id, await users.SellAsync(coupon.Id));
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
         var coupon = await Stack.CouponAsync(total: 10, startsInHours: -5, endsInHours: -2);
         var user = (await Stack.UsersAsync("long-ago", 1))[0];
         // It was open once.
-        await Ledger.ExecuteAsync("UPDATE coupon SET gate_epoch = 1 WHERE id = @Id", coupon, Cancelled);
+        await Database.ExecuteAsync("UPDATE coupon SET gate_epoch = 1 WHERE id = @Id", coupon, Cancelled);
 
         Assert.Equal("coupon-ended", await user.TakeAsync(coupon.Id));
         using var status = await user.GetAsync($"/api/coupons/{coupon.Id}/issue");

@@ -3,11 +3,10 @@ using System.Net.Sockets;
 using System.Text;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
 using Commerce.Core.Outbox;
-using Commerce.Core.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -22,7 +21,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
     const string Notifications = "notify-keyspace-events";
     const int ManyKeys = 60_000;
 
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     [Fact]
     public async Task F29_Lost_notifications_do_not_keep_an_event_from_opening_in_time()
@@ -37,7 +36,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
             await Stack.RedisAsync("CONFIG", "SET", Notifications, "Ex");
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -53,7 +52,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
             await Stack.RedisAsync("EVAL", $"for i = 1, {ManyKeys} do redis.call('DEL', 'ttl:' .. i) end", 0);
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -72,7 +71,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         Assert.True(opened.OpenedAt >= opened.OpensAt);
         await stream.OpeningOfAsync(scheduled.Id);
         Assert.Equal(1, await Stack.OpeningMessagesAsync(scheduled.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -80,11 +79,11 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
     {
         var scheduled = await Stack.EventAsync(opensIn: 3600);
         await Stack.RedisAsync("ZREM", "{events}:schedule", $"opening:{scheduled.Id}");
-        await Ledger.ExecuteAsync("UPDATE event SET opens_at = UTC_TIMESTAMP(6) WHERE id = @Id", scheduled, Cancelled);
+        await Database.ExecuteAsync("UPDATE event SET opens_at = UTC_TIMESTAMP(6) WHERE id = @Id", scheduled, Cancelled);
         await Stack.RedisAsync("PEXPIRE", $"{{events}}:opening:{scheduled.Id}", 1);
         await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
         Assert.Equal(OpenedBy.Listener, await Stack.OpenedByAsync(scheduled.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -96,11 +95,11 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         await Stack.RedisAsync("FLUSHALL");
         await Stack.OpenInTimeAsync(events);
         foreach (var one in events) await stream.OpeningOfAsync(one.Id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
-    public async Task F29_While_Redis_is_away_the_ledger_opens_events_and_clients_hear_of_them()
+    public async Task F29_While_Redis_is_away_the_database_opens_events_and_clients_hear_of_them()
     {
         using var alice = await Stack.UserAsync("alice");
         using var stream = await alice.StreamAsync();
@@ -117,19 +116,19 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
 
         var after = await Stack.EventAsync(opensIn: 1);
         await stream.OpeningOfAsync(after.Id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Theory]
-    [InlineData(Failpoints.BeforeOpening, EventStatus.Pending)]
-    [InlineData(Failpoints.AfterOpening, EventStatus.Open)]
-    public async Task F30_A_crash_around_the_opening_leaves_event_and_message_or_neither(string failpoint, string statusAfterCrash)
+    [InlineData(Checkpoints.BeforeOpening, EventStatus.Pending)]
+    [InlineData(Checkpoints.AfterOpening, EventStatus.Open)]
+    public async Task F30_A_crash_around_the_opening_leaves_event_and_message_or_neither(string checkpoint, string statusAfterCrash)
     {
         using var alice = await Stack.UserAsync("alice");
         using var stream = await alice.StreamAsync();
-        var shopper = (await Stack.UsersAsync($"f30-{failpoint}", 1))[0];
+        var shopper = (await Stack.UsersAsync($"f30-{checkpoint}", 1))[0];
         var coupon = await Stack.CouponAsync(total: 10);
-        Stack.Arm(failpoint);
+        Stack.Arm(checkpoint);
         var scheduled = await Stack.EventAsync(opensIn: 1, couponIds: [coupon.Id]);
 
         await Stack.StoppedAsync("workers");
@@ -141,7 +140,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         await stream.OpeningOfAsync(scheduled.Id);
         Assert.Equal(1, await Stack.OpeningMessagesAsync(scheduled.Id));
         await Eventually.EqualAsync("", () => shopper.TakeAsync(coupon.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -158,9 +157,9 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
                 try
                 {
                     await opener.RunDueAsync(TimeSpan.Zero, Cancelled);
-                    await opener.RunAsync([.. events.Select(e => new EventMoment(Opens: true, e.Id))], OpenedBy.Listener, Cancelled);
+                    await opener.RunAsync([.. events.Select(e => new EventTransition(Opens: true, e.Id))], OpenedBy.Listener, Cancelled);
                 }
-                catch (Exception e) when (ServiceDefaults.DependencyFaults.Is(e))
+                catch (Exception e) when (ServiceDefaults.TransientFaults.IsTransient(e))
                 {
                     // As the poll and the listener do: the next look comes soon.
                 }
@@ -171,7 +170,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         foreach (var opened in await OpenedAsync(events)) Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, EventStories.Soon);
         await ending.CancelAsync();
         await Task.WhenAll(openers);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -191,7 +190,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         using var back = await alice.StreamAsync(lastEventId: seen);
         await back.OpeningOfAsync(missed.Id);
         Assert.DoesNotContain(back.Events, e => e.EventId == before.Id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -205,7 +204,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         await Stack.EventActionAsync(missed.Id, "open");
         using var back = await alice.StreamAsync(lastEventId: seen);
         await back.OpeningOfAsync(missed.Id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -214,13 +213,13 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         var coupon = await Stack.CouponAsync(total: 10);
         await Stack.StopAsync("workers");
         var scheduled = await Stack.EventAsync(opensIn: 1, closesIn: 2, couponIds: [coupon.Id]);
-        await Eventually.GetAsync(() => Ledger.SingleAsync<int>("SELECT closes_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled), over => over == 1);
+        await Eventually.GetAsync(() => Database.SingleAsync<int>("SELECT closes_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled), over => over == 1);
         await Stack.StartAsync("workers");
 
         await Stack.EventIsAsync(scheduled.Id, EventStatus.Closed);
         Assert.Equal(0, await Stack.OpeningMessagesAsync(scheduled.Id));
         Assert.Equal("coupon-ended", await (await Stack.UsersAsync("never-open", 1))[0].TakeAsync(coupon.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -228,17 +227,17 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
     {
         var schedule = Stack.Services.GetRequiredService<EventSchedule>();
         var scheduled = await Stack.EventAsync(opensIn: 2);
-        var moment = new EventMoment(Opens: true, scheduled.Id);
+        var transition = new EventTransition(Opens: true, scheduled.Id);
         // Until the moment is there the lock is taken again and again; then nobody lets go of it.
         await Eventually.GetAsync(async () =>
         {
-            await schedule.TryLockAsync(moment);
-            return await Ledger.SingleAsync<int>("SELECT opens_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled);
+            await schedule.TryLockAsync(transition);
+            return await Database.SingleAsync<int>("SELECT opens_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled);
         }, due => due == 1);
         var opened = await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
         // The lock is gone after half a second; a lock that stayed would leave it to the recovery.
         Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, EventStories.Soon);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -261,13 +260,13 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         using var back = await alice.StreamAsync(lastEventId: seen);
         Assert.Equal(seen + 1, (await back.OpeningOfAsync(events[2].Id)).Id);
         Assert.Single(back.Events);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task F33_A_client_that_does_not_read_is_dropped_and_the_others_are_on_time()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Patience", "00:00:15"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__ClientTimeout", "00:00:15"));
         using var alice = await replica.UserAsync("alice");
         using var reader = await alice.StreamAsync();
         using var deaf = await DeafClientAsync(replica.Url, alice.DefaultRequestHeaders.Authorization!.ToString());
@@ -290,7 +289,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         await Stack.EventActionAsync(last.Id, "open");
         await reader.OpeningOfAsync(last.Id);
         Assert.Equal(reader.Events.Count, reader.Events.DistinctBy(e => e.Id).Count());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -312,7 +311,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(Enumerable.Range(0, 30).Select(i => stream.Events[0].Id + i), stream.Events.Select(e => e.Id));
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     async Task<IReadOnlyList<SaleEvent>> ManyAsync(int count, double? opensIn) =>
@@ -321,11 +320,11 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
     async Task<IReadOnlyList<SaleEvent>> OpenedAsync(IReadOnlyList<SaleEvent> events) =>
         await Task.WhenAll(events.Select(e => Stack.EventIsAsync(e.Id, EventStatus.Open)));
 
-    new async Task AuditAsync()
+    new async Task CheckConsistencyAsync()
     {
-        await Eventually.GetAsync(async () => (await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled)).Findings.Single(f => f.Invariant == "I9"),
+        await Eventually.GetAsync(async () => (await Stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled)).Findings.Single(f => f.Invariant == "I9"),
             finding => finding.Holds);
-        await Eventually.EqualAsync(0, () => Ledger.SingleAsync<int>(
+        await Eventually.EqualAsync(0, () => Database.SingleAsync<int>(
             $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE o.topic = 'EVENT_OPEN' AND {OutboxStore.Status} <> 'SENT'", null, Cancelled));
     }
 

@@ -4,10 +4,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Inventory;
 
-/// <summary>What the ledger changed and the gate hears of late, twice or never: the gate may have less than there is for a while, never more.</summary>
+/// <summary>What the database changed and the gate hears of late, twice or never: the gate may have less than there is for a while, never more.</summary>
 public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(stack)
 {
-    InventoryLedger Inventory => Stack.Services.GetRequiredService<InventoryLedger>();
+    InventoryRepository Inventory => Stack.Services.GetRequiredService<InventoryRepository>();
 
     InventoryGate Gate => Stack.Services.GetRequiredService<InventoryGate>();
 
@@ -22,7 +22,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
 
         var leaving = Task.Run(async () =>
         {
-            foreach (var order in placed) await Inventory.TakeOffStockAsync([order.OrderId], Cancelled);
+            foreach (var order in placed) await Inventory.DeductStockAsync([order.OrderId], Cancelled);
         }, Cancelled);
         var looks = 0;
         while (!leaving.IsCompleted || looks == 0)
@@ -33,7 +33,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         }
 
         await leaving;
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         await Eventually.EqualAsync(-1, () => Gate.AdjustAsync(epoch, product.Id, 5));
 
         await Eventually.EqualAsync(15L, () => Stack.AvailableAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         var placed = await (await Stack.UsersAsync("unconfirmed", 1))[0].PlaceAsync(product.Id, 4);
         // Paid, off the stock and refunded in full, and nobody has told the gate yet.
         await PaySilentlyAsync(placed);
-        Assert.Equal([placed.OrderId], (await Inventory.TakeOffStockAsync([placed.OrderId], Cancelled)).Off);
+        Assert.Equal([placed.OrderId], (await Inventory.DeductStockAsync([placed.OrderId], Cancelled)).Deducted);
         var returned = await RefundSilentlyAsync(placed);
 
         await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryReconciler>().EndHoldsAsync([placed.OrderId], endUnknown: false, Cancelled));
@@ -67,7 +67,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
 
         Assert.InRange(await Stack.AvailableAsync(product.Id), 0, 10);
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -78,16 +78,16 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         await PaySilentlyAsync(placed);
         var returned = await RefundSilentlyAsync(placed);
 
-        Assert.Empty((await Inventory.TakeOffStockAsync([placed.OrderId], Cancelled)).Off);
-        await InventoryLedger.ReturnAsync(Gate, returned);
+        Assert.Empty((await Inventory.DeductStockAsync([placed.OrderId], Cancelled)).Deducted);
+        await InventoryRepository.ReturnAsync(Gate, returned);
 
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
         Assert.Equal(10, await StockAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     /// <summary>As an administrator whose process dies between MySQL and Redis.</summary>
-    Task<int> AddSilentlyAsync(long productId, int pieces) => Ledger.ExecuteAsync("""
+    Task<int> AddSilentlyAsync(long productId, int pieces) => Database.ExecuteAsync("""
         UPDATE product SET stock = stock + @pieces WHERE id = @productId;
         INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, @change, @pieces, 'test')
         """, new { productId, pieces, change = $"test:{Guid.NewGuid()}" }, Cancelled);

@@ -2,13 +2,12 @@ using System.Diagnostics;
 using System.Net;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,7 +18,7 @@ namespace Commerce.Tests.Faults.Orders;
 /// <summary>What the fault tests of orders have in common.</summary>
 public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
 {
-    protected Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>Orders until there is an answer that is not "come again": "" for an order, else the refusal.</summary>
     protected static async Task<string> PressAsync(Shopper user, long productId, CancellationToken cancellationToken)
@@ -64,7 +63,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
     {
         var authorised = await Stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount);
         Assert.IsType<ApproveOutcome.Approved>(await Gateway.ApproveAsync(authorised, order.OrderId, Cancelled));
-        await Ledger.TransactAsync(transaction => transaction.ExecuteAsync("""
+        await Database.ExecuteInTransactionAsync(transaction => transaction.ExecuteAsync("""
             UPDATE orders SET status = 'PAID', paid_at = UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND WHERE id = @OrderId;
             INSERT INTO payment (id, order_id, user_id, amount, status, pg_payment_id)
             SELECT UUID(), id, user_id, total_amount, 'PAID', @authorised FROM orders WHERE id = @OrderId
@@ -74,23 +73,23 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
     /// <summary>Gives the money of an order back; the gate is not told of it yet.</summary>
     protected async Task<StockReturn> RefundSilentlyAsync(PlacedOrder order)
     {
-        var captured = await Ledger.SingleAsync<string>("SELECT pg_payment_id FROM payment WHERE order_id = @OrderId", order, Cancelled);
+        var captured = await Database.SingleAsync<string>("SELECT pg_payment_id FROM payment WHERE order_id = @OrderId", order, Cancelled);
         Assert.IsType<CancelOutcome.Cancelled>(await Gateway.CancelAsync(captured!, order.TotalAmount, 0, "test", order.OrderId, Cancelled));
-        return await Ledger.TransactAsync(async transaction =>
+        return await Database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.ExecuteAsync("UPDATE payment SET status = 'REFUNDED', refunded_amount = amount WHERE order_id = @OrderId", order);
-            return await InventoryLedger.RefundAsync(transaction, order.OrderId);
+            return await InventoryRepository.RefundAsync(transaction, order.OrderId);
         }, Cancelled);
     }
 
     protected async Task<string?> StatusAsync(string orderId) =>
-        await Ledger.SingleAsync<string>("SELECT status FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
+        await Database.SingleAsync<string>("SELECT status FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
 
-    protected Task<int> StockAsync(long productId) => Ledger.SingleAsync<int>("SELECT stock FROM product WHERE id = @productId", new { productId }, Cancelled);
+    protected Task<int> StockAsync(long productId) => Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @productId", new { productId }, Cancelled);
 
     protected async Task<OrderPlaced> MessageAsync(string orderId, string userId, long productId)
     {
-        var order = await Ledger.SingleAsync<long>("SELECT total_amount FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
+        var order = await Database.SingleAsync<long>("SELECT total_amount FROM orders WHERE id = @orderId", new { orderId }, Cancelled);
         return new(orderId, userId, order, [new(productId, 1)]);
     }
 }
@@ -102,7 +101,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
     public async Task F13_What_a_killed_Api_had_reserved_returns_when_the_hold_is_over()
     {
         var user = (await Stack.UsersAsync("f13", 1))[0].Impatient;
-        Stack.Arm(Failpoints.AfterReserve);
+        Stack.Arm(Checkpoints.AfterReserve);
 
         // A product that the gate reserves in time, so that the Api comes to the place where it dies.
         Product product;
@@ -117,7 +116,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(orphan, TimeSpan.FromSeconds(1)));
 
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     static async Task<bool> DiesAsync(Shopper user, long productId)
@@ -144,17 +143,17 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
             var product = await Stack.ProductAsync(stock: 10);
             var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, (_, _) => Task.CompletedTask, Cancelled);
             // All by MySQL's clock. Between the two it may have waited, for less than the clocks are off.
-            var held = placed.HoldExpiresAt - await Ledger.SingleAsync<DateTime>("SELECT created_at FROM orders WHERE id = @OrderId", placed, Cancelled);
+            var held = placed.HoldExpiresAt - await Database.SingleAsync<DateTime>("SELECT created_at FROM orders WHERE id = @OrderId", placed, Cancelled);
             Assert.InRange(held, TimeSpan.FromMinutes(10) - TimeSpan.FromSeconds(25), TimeSpan.FromMinutes(10));
             await Stack.RecordOrderEndsAsync();
-            await Ledger.ExecuteAsync(
+            await Database.ExecuteAsync(
                 "UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
             await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
             // Not before, and not half a minute after.
             Assert.InRange(await Stack.EndedAfterHoldAsync(placed.OrderId), TimeSpan.Zero, TimeSpan.FromSeconds(25));
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 }
 
@@ -196,8 +195,8 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         // What was held for nobody, where an answer was lost, goes to somebody else once that is found out.
         foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
             await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
-        Assert.Equal(Stock, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
-        await AuditAsync();
+        Assert.Equal(Stock, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
+        await CheckConsistencyAsync();
         await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
     }
 
@@ -209,7 +208,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
     {
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync($"f38-orders-{why}", 1))[0].Impatient;
-        if (why == MySqlErrors.ReadOnlyOption) await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        if (why == MySqlErrors.ReadOnlyOption) await Database.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         else await Stack.DiskFullAsync("orders", why);
         try
         {
@@ -229,13 +228,13 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         }
         finally
         {
-            await Ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
-            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
             await Stack.DiskHasRoomAsync();
         }
 
         Assert.Equal("", await PressAsync(user, product.Id, Cancelled));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 }
 
@@ -247,7 +246,7 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
     {
         const string Lock = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR UPDATE";
         var (locked, thaw) = (new TaskCompletionSource(), new TaskCompletionSource());
-        var frozen = Ledger.TransactAsync(async transaction =>
+        var frozen = Database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.SingleAsync<int>(Lock);
             locked.SetResult();
@@ -256,11 +255,11 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
         }, Cancelled);
         await locked.Task;
 
-        await Eventually.DoneAsync(() => Ledger.TransactAsync(transaction => transaction.SingleAsync<int>(Lock), Cancelled));
+        await Eventually.DoneAsync(() => Database.ExecuteInTransactionAsync(transaction => transaction.SingleAsync<int>(Lock), Cancelled));
 
         thaw.SetResult();
-        Assert.True(DependencyFaults.Is(await Assert.ThrowsAnyAsync<Exception>(() => frozen)));
-        await AuditAsync();
+        Assert.True(TransientFaults.IsTransient(await Assert.ThrowsAnyAsync<Exception>(() => frozen)));
+        await CheckConsistencyAsync();
     }
 
     [Theory]
@@ -274,20 +273,20 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
         builder.AddServiceDefaults();
         builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(1));
         using var host = builder.Build();
-        var ledger = host.Services.GetRequiredService<Ledger>();
-        await ledger.TransactAsync(transaction => transaction.SingleAsync<int>("SELECT 1"), Cancelled);
+        var database = host.Services.GetRequiredService<MySqlDatabase>();
+        await database.ExecuteInTransactionAsync(transaction => transaction.SingleAsync<int>("SELECT 1"), Cancelled);
         var start = Stopwatch.GetTimestamp();
         try
         {
             if (where == "the beginning") await Stack.FreezeAsync("mysql");
-            var lost = await Assert.ThrowsAnyAsync<Exception>(() => ledger.TryTransactAsync(async transaction =>
+            var lost = await Assert.ThrowsAnyAsync<Exception>(() => database.TryExecuteInTransactionAsync(async transaction =>
             {
                 await transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR UPDATE");
                 await Stack.FreezeAsync("mysql");
                 return where == "the commit" ? true : throw new TimeoutException("rolled back");
             }, Cancelled));
 
-            Assert.True(DependencyFaults.Is(lost), lost.ToString());
+            Assert.True(TransientFaults.IsTransient(lost), lost.ToString());
             Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(10), $"{Stopwatch.GetElapsedTime(start)}");
         }
         finally
@@ -295,7 +294,7 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
             await Stack.ThawAsync("mysql");
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 }
 
@@ -316,7 +315,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await Eventually.DoneAsync(() => producer.ProduceAsync(
                 Topics.OrderPlaced, new Message<string?, byte[]?> { Key = message.Key, Value = message.Payload }, Cancelled));
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(9, await StockAsync(product.Id));
         await Eventually.EqualAsync(9L, () => Stack.AvailableAsync(product.Id));
     }
@@ -327,13 +326,13 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var product = await Stack.ProductAsync(stock: 10);
         var users = await Stack.UsersAsync("f4-orders", 5);
         var placed = await Task.WhenAll(users.Select(u => u.PlaceAsync(product.Id)));
-        Stack.Arm(Failpoints.AfterStock);
+        Stack.Arm(Checkpoints.AfterStock);
 
         foreach (var (user, order) in users.Zip(placed)) await PayAsync(user, order);
         await Stack.StoppedAsync("workers");
         await Stack.StartAsync("workers");
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(5, await StockAsync(product.Id));
     }
 
@@ -346,7 +345,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         await PaySilentlyAsync(placed, ago: TimeSpan.FromHours(1));
 
         await Eventually.EqualAsync(9, () => StockAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -356,9 +355,9 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var few = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("short", 1))[0];
         var placed = await user.PlaceAsync([new(plenty.Id, 2), new(few.Id, 2)]);
-        // Somebody took the pieces out of the ledger behind the gate's back.
-        await Ledger.ExecuteAsync("UPDATE product SET stock = 1 WHERE id = @Id", new { few.Id }, Cancelled);
-        await Ledger.ExecuteAsync(
+        // Somebody took the pieces out of the database behind the gate's back.
+        await Database.ExecuteAsync("UPDATE product SET stock = 1 WHERE id = @Id", new { few.Id }, Cancelled);
+        await Database.ExecuteAsync(
             "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @placed, -9, 'test')", new { few.Id, placed = $"test:{placed.OrderId}" }, Cancelled);
 
         await PayAsync(user, placed);
@@ -368,7 +367,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         Assert.Equal(1, await StockAsync(few.Id));
         // What was done behind the gate's back is drift, which would be repaired by itself within 10 s.
         using (await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled)) { }
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -385,7 +384,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
 
         await Eventually.EqualAsync(9, () => StockAsync(product.Id));
         await Eventually.GetAsync(() => DeadLettersAsync(placed.OrderId), letters => letters is [DeadLetterReasons.Unreadable, ..]);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -396,8 +395,8 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var (stuck, behind) = (await failing.PlaceAsync(product.Id), await next.PlaceAsync(product.Id));
         await PaySilentlyAsync(behind);
         // The table of the tries is of an engine that does not roll back.
-        await Ledger.ExecuteAsync("CREATE TABLE tries (id INT) ENGINE = MyISAM", null, Cancelled);
-        await Ledger.ExecuteAsync($"""
+        await Database.ExecuteAsync("CREATE TABLE tries (id INT) ENGINE = MyISAM", null, Cancelled);
+        await Database.ExecuteAsync($"""
             CREATE TRIGGER refuse_order BEFORE INSERT ON product_stock_audit FOR EACH ROW
             BEGIN IF NEW.event_id = 'placed:{stuck.OrderId}' THEN INSERT INTO tries VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF; END
             """, null, Cancelled);
@@ -414,12 +413,12 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await Eventually.EqualAsync(9, () => StockAsync(product.Id));
             // Long ago, so that it would be announced again if it were only late.
             await Eventually.EqualAsync("I8", () => BrokenAsync());
-            await Ledger.ExecuteAsync("""
+            await Database.ExecuteAsync("""
                 UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId;
                 UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId
                 """, stuck, Cancelled);
             for (var i = 0; i < 3; i++) await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled);
-            Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_key = @OrderId", stuck, Cancelled));
+            Assert.Equal(1, await Database.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_key = @OrderId", stuck, Cancelled));
             Assert.Equal(4, await TriesAsync());
             // Nor is what an administrator waits for deleted for its age.
             Assert.Single(await DeadLettersAsync(stuck.OrderId));
@@ -428,22 +427,22 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         }
         finally
         {
-            await Ledger.ExecuteAsync("DROP TRIGGER refuse_order", null, CancellationToken.None);
-            await Ledger.ExecuteAsync("DROP TABLE tries", null, CancellationToken.None);
+            await Database.ExecuteAsync("DROP TRIGGER refuse_order", null, CancellationToken.None);
+            await Database.ExecuteAsync("DROP TABLE tries", null, CancellationToken.None);
         }
 
-        var letter = await Ledger.SingleAsync<long>("SELECT MIN(id) FROM dead_letter WHERE message_key = @OrderId", stuck, Cancelled);
+        var letter = await Database.SingleAsync<long>("SELECT MIN(id) FROM dead_letter WHERE message_key = @OrderId", stuck, Cancelled);
         using var replayed = await Stack.Admin.PostAsync($"/api/admin/dead-letters/{letter}/replay", null, Cancelled);
         Assert.Equal(HttpStatusCode.Accepted, replayed.StatusCode);
         await Eventually.EqualAsync(8, () => StockAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
         await Stack.Services.GetRequiredService<DeadLetterStore>().PurgeAsync(TimeSpan.Zero, Cancelled);
         Assert.Empty(await DeadLettersAsync(stuck.OrderId));
 
-        Task<int> TriesAsync() => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM tries", null, Cancelled);
+        Task<int> TriesAsync() => Database.SingleAsync<int>("SELECT COUNT(*) FROM tries", null, Cancelled);
 
         async Task<string?> BrokenAsync() =>
-            (await Stack.Services.GetRequiredService<Audit>().RunAsync(Cancelled)).Findings.FirstOrDefault(f => !f.Holds && f.Promise.Contains("dead letter", StringComparison.Ordinal))?.Invariant;
+            (await Stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled)).Findings.FirstOrDefault(f => !f.Holds && f.Promise.Contains("dead letter", StringComparison.Ordinal))?.Invariant;
     }
 
     [Fact]
@@ -456,7 +455,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(
             Topics.OrderPlaced, new Message<string?, byte[]?> { Key = placed.OrderId, Value = "{"u8.ToArray() }, Cancelled));
         await Eventually.EqualAsync(1, () => DeadAsync(placed.OrderId));
-        await Ledger.ExecuteAsync("UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId", placed, Cancelled);
+        await Database.ExecuteAsync("UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId", placed, Cancelled);
 
         using var log = new GaugeListener("commerce.orders.dead");
         Assert.Equal(0, await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled));
@@ -470,9 +469,9 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         await again.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-waiting");
         using var unknown = await Stack.Admin.PostAsync($"/api/admin/orders/{Guid.NewGuid()}/announce", null, Cancelled);
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
-        await AuditAsync();
+        await CheckConsistencyAsync();
 
-        Task<int> DeadAsync(string orderId) => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_announcement WHERE order_id = @orderId AND dead_at IS NOT NULL", new { orderId }, Cancelled);
+        Task<int> DeadAsync(string orderId) => Database.SingleAsync<int>("SELECT COUNT(*) FROM order_announcement WHERE order_id = @orderId AND dead_at IS NOT NULL", new { orderId }, Cancelled);
     }
 
     [Fact]
@@ -490,14 +489,14 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             for (var i = 0; i < 3; i++)
             {
                 // As if the time had come, and every message had been sent and lost.
-                await Ledger.ExecuteAsync("""
+                await Database.ExecuteAsync("""
                     UPDATE order_announcement SET next_at = UTC_TIMESTAMP(6) WHERE order_id = @OrderId;
                     UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId;
                     DELETE w FROM outbox_waiting w JOIN outbox o ON o.id = w.id WHERE o.message_key = @OrderId
                     """, placed, Cancelled);
                 Assert.Equal(1, await reconciler.RunAsync(Cancelled));
                 Assert.Equal(0, await reconciler.RunAsync(Cancelled));
-                distances.Add(await Ledger.SingleAsync<int>("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_at) FROM order_announcement WHERE order_id = @OrderId", placed, Cancelled));
+                distances.Add(await Database.SingleAsync<int>("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_at) FROM order_announcement WHERE order_id = @OrderId", placed, Cancelled));
             }
         }
         finally
@@ -509,9 +508,9 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         Assert.InRange(distances[1], 50, 60);
         Assert.InRange(distances[2], 110, 120);
         await Eventually.EqualAsync(9, () => StockAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
-    Task<IReadOnlyList<string>> DeadLettersAsync(string orderId) => Ledger.QueryAsync<string>(
+    Task<IReadOnlyList<string>> DeadLettersAsync(string orderId) => Database.QueryAsync<string>(
         "SELECT reason FROM dead_letter WHERE topic = 'ORDER_PLACED' AND message_key = @orderId ORDER BY id", new { orderId }, Cancelled);
 }

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Commerce.Core;
 using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
-using Commerce.Core.Testing;
 using Confluent.Kafka;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,7 +18,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
     public async Task F25_A_relay_that_dies_between_produce_and_mark_sends_again_and_the_effect_is_one()
     {
         using var topic = Listen();
-        Stack.Arm(Failpoints.AfterProduce);
+        Stack.Arm(Checkpoints.AfterProduce);
         var (id, _) = await WriteAsync(Key("f25"));
         await Stack.StoppedAsync("workers");
         await Stack.StartAsync("workers");
@@ -29,10 +29,10 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         // What every consumer does with the two: the note of the message and its effect are one transaction.
         var effects = 0;
         foreach (var copy in copies)
-            effects += await Ledger.ExecuteAsync("INSERT IGNORE INTO inbox (consumer, message_id) VALUES ('f25', @id)",
+            effects += await Database.ExecuteAsync("INSERT IGNORE INTO inbox (consumer, message_id) VALUES ('f25', @id)",
                 new { id = MessageId.Of(copy.Message.Headers) }, Cancelled);
         Assert.Equal(1, effects);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         // Nothing more comes.
         var (end, _) = await WriteAsync(Key("f26-end"));
         Assert.Equal(ids.Count + 2, topic.IdsUntil(end).Count);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             });
             // As if it waited again, where nobody may send it, behind another one of its key: if the frozen one marked it now, it would be sent.
             await RefuseAsync(before);
-            await Ledger.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
+            await Database.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
         }
         finally
         {
@@ -104,7 +104,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.Equal(1, await CountAsync("PENDING", id));
         await ChangeRefusedAsync(before, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         await SentAsync(id, before);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -117,22 +117,22 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var (id, _) = await WriteAsync(key);
         var rows = await store.ListDueAsync(claim, 10, withAge: true, Cancelled);
         Assert.Equal(id, Assert.Single(rows).MessageId);
-        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
+        await Database.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
 
         Assert.Empty(await store.MarkAsync(claim, rows, [], Cancelled));
 
         Assert.Equal(1, await CountAsync("PENDING", id));
-        Assert.Equal("another", await Ledger.SingleAsync<string>("SELECT token FROM outbox_shard WHERE shard = @shard", new { shard }, Cancelled));
-        await Ledger.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard = @shard", new { shard }, Cancelled);
+        Assert.Equal("another", await Database.SingleAsync<string>("SELECT token FROM outbox_shard WHERE shard = @shard", new { shard }, Cancelled));
+        await Database.ExecuteAsync("UPDATE outbox_shard SET token = NULL, lease_until = UTC_TIMESTAMP(6) WHERE shard = @shard", new { shard }, Cancelled);
         await SentAsync(id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task F28_Rows_that_are_committed_out_of_the_order_of_their_ids_are_all_sent()
     {
         var (early, late) = (Guid.NewGuid().ToString(), "");
-        await Ledger.TransactAsync(async transaction =>
+        await Database.ExecuteInTransactionAsync(async transaction =>
         {
             await OutboxWriter.AddAsync(transaction, new(Topic, Key("f28"), early, "{}"u8.ToArray()));
             // While this transaction stays open, one with a higher id is committed and sent.
@@ -143,9 +143,9 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();
 
         await SentAsync(early);
-        Assert.True(await Ledger.SingleAsync<bool>(
+        Assert.True(await Database.SingleAsync<bool>(
             "SELECT (SELECT id FROM outbox WHERE message_id = @early) < (SELECT id FROM outbox WHERE message_id = @late)", new { early, late }, Cancelled));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         topic.IdsUntil(last);
         var arrived = topic.Await(401).GroupBy(m => m.Message.Key!).ToDictionary(g => g.Key, g => g.Select(m => MessageId.Of(m.Message.Headers)!).Distinct());
         Assert.All(written, w => Assert.Equal(w.Value, arrived[w.Key]));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -202,7 +202,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.Equal(10, (int?)listed["attempts"]);
         Assert.NotNull((string?)listed["lastError"]);
 
-        await Ledger.ExecuteAsync("UPDATE outbox SET topic = @topic WHERE message_id = @bad", new { bad, topic = Topic }, Cancelled);
+        await Database.ExecuteAsync("UPDATE outbox SET topic = @topic WHERE message_id = @bad", new { bad, topic = Topic }, Cancelled);
         using var replay = await Stack.Admin.PostAsync($"/api/admin/outbox/{listed["id"]}/replay", null, Cancelled);
         Assert.Equal(HttpStatusCode.Accepted, replay.StatusCode);
         await SentAsync(bad);
@@ -210,7 +210,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await SentAsync(bad);
         using var unknown = await Stack.Admin.PostAsync("/api/admin/outbox/999999999/replay", null, Cancelled);
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "outbox-message-not-found");
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -234,7 +234,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             for (var i = 0; i < 4; i++) await SentAsync((await WriteAsync(Key("woken"))).First);
             return TimeProvider.System.GetElapsedTime(start);
         }, took => took < TimeSpan.FromSeconds(13));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -260,7 +260,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await SendAsync("last");
         Assert.Equal("last", topic.IdsUntil("last")[^1]);
         Assert.NotEqual(ErrorCode.NoError, stuck);
-        await AuditAsync();
+        await CheckConsistencyAsync();
 
         static OutboxRow Row(string id) => new() { Id = 1, Shard = 0, Topic = Topic, Key = id, MessageId = id, Payload = "{}"u8.ToArray() };
 
@@ -299,7 +299,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
     async Task<IReadOnlyList<(string Key, string Id)>> WriteManyAsync(string name, int count)
     {
         var messages = Enumerable.Range(0, count).Select(_ => (Key: Key(name), Id: Guid.NewGuid().ToString())).ToList();
-        await Ledger.TransactAsync(async transaction =>
+        await Database.ExecuteInTransactionAsync(async transaction =>
         {
             foreach (var (key, id) in messages) await OutboxWriter.AddAsync(transaction, new(Topic, key, id, "{}"u8.ToArray()));
             return 0;
@@ -308,12 +308,12 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         return messages;
     }
 
-    Task<int> LeasesAsync(string id) => Ledger.SingleAsync<int>("""
+    Task<int> LeasesAsync(string id) => Database.SingleAsync<int>("""
         SELECT COUNT(*) FROM outbox o JOIN outbox_shard s ON s.shard = o.shard WHERE o.message_id = @id AND s.lease_until > UTC_TIMESTAMP(6)
         """, new { id }, Cancelled);
 
-    Task<int> AttemptsAsync(string id) => Ledger.SingleAsync<int>(
+    Task<int> AttemptsAsync(string id) => Database.SingleAsync<int>(
         "SELECT r.attempts FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE o.message_id = @id", new { id }, Cancelled);
 
-    Task<long> IdAsync(string id) => Ledger.SingleAsync<long>("SELECT id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
+    Task<long> IdAsync(string id) => Database.SingleAsync<long>("SELECT id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
 }

@@ -1,8 +1,8 @@
 using System.Net;
+using Commerce.Core;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
-using Commerce.Core.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Payments;
@@ -20,7 +20,7 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "hold-expired");
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
         await Eventually.EqualAsync(OrderState.Expired, () => OrderStatusAsync(purchase));
         Assert.Equal("hold-expired", await purchase.ApproveAsync(authorised));
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -79,14 +79,14 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
         var authorised = await purchase.AuthorizeAsync(new("code", "apply", DelayMs: 1_500, Code: "NotEnoughAccountBalance"));
 
         var approval = purchase.ApproveAsync(authorised);
-        await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>("SELECT IF(pinned, 1, 0) FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled));
+        await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT IF(pinned, 1, 0) FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled));
         await HoldEndsAsync(purchase, -1);
 
         Assert.Contains(await approval, new[] { "payment-refused", PaymentState.Settling });
 
         await Eventually.EqualAsync(OrderState.Expired, () => OrderStatusAsync(purchase));
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 }
 
@@ -108,14 +108,14 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
     }
 
     [Fact]
-    public async Task F39_Twins_of_a_preparation_and_of_an_approval_get_one_answer_or_are_told_to_come_again()
+    public async Task F39_Duplicates_of_a_preparation_and_of_an_approval_get_one_answer_or_are_told_to_come_again()
     {
-        var purchase = await OrderAsync("payment-twins");
+        var purchase = await OrderAsync("payment-duplicates");
 
         // As many as a user may ask for in a second, with the order.
-        var prepared = await TwinsAsync(9, () => purchase.PrepareAsync(key: "prepare"));
+        var prepared = await DuplicatesAsync(9, () => purchase.PrepareAsync(key: "prepare"));
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
-        var approved = await TwinsAsync(20, () => purchase.SendApproveAsync(authorised, "approve"));
+        var approved = await DuplicatesAsync(20, () => purchase.SendApproveAsync(authorised, "approve"));
 
         Assert.Single(prepared.Distinct());
         Assert.Single(approved.Where(a => a != "idempotency-key-in-flight").Distinct());
@@ -125,7 +125,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
         Assert.Contains(await again.Content.ReadAsStringAsync(Cancelled), approved);
         Assert.Equal(["true"], again.Headers.GetValues("Idempotent-Replayed"));
 
-        static Task<string[]> TwinsAsync(int count, Func<Task<HttpResponseMessage>> send) => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
+        static Task<string[]> DuplicatesAsync(int count, Func<Task<HttpResponseMessage>> send) => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
         {
             using var answer = await send();
             if (answer.StatusCode == HttpStatusCode.OK) return await answer.Content.ReadAsStringAsync(Cancelled);
@@ -154,7 +154,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
             Assert.Equal(won ? Price : 0, await purchase.CapturedAsync());
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -167,7 +167,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
         Assert.Single(answers, a => a is PaymentState.Refunded or PaymentState.Settling);
         Assert.All(answers, a => Assert.Contains(a, new[] { PaymentState.Refunded, PaymentState.Settling, "payment-in-progress", "not-refundable" }));
         await Eventually.EqualAsync(0, purchase.CapturedAsync);
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(10, await StockAsync(purchase));
     }
 }
@@ -212,7 +212,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     [Fact]
     public async Task What_the_gateway_leaves_open_for_too_long_is_known_until_it_is_settled()
     {
-        var payments = Stack.Services.GetRequiredService<PaymentLedger>();
+        var payments = Stack.Services.GetRequiredService<PaymentRepository>();
         var purchase = await PrepareAsync("overdue");
         await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "history", Code: "Somehow")))
         {
@@ -280,7 +280,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
             "paid with the same" => attempts is "ABANDONED SUCCEEDED" or "SUCCEEDED ABANDONED",
             _ => attempts == "CANCELLED",
         });
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(meanwhile == "cancelled" ? 0 : Price, await purchase.CapturedAsync());
     }
 
@@ -357,7 +357,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
         Assert.Equal(Price - 5_000, await purchase.CapturedAsync());
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - 5_000));
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(0, await purchase.CapturedAsync());
     }
 }
@@ -369,7 +369,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     public async Task F21_A_capture_whose_Api_died_is_settled_as_paid()
     {
         var purchase = await PrepareAsync("f21-after");
-        await DieAsync(purchase, Failpoints.AfterApprove);
+        await DieAsync(purchase, Checkpoints.AfterApprove);
 
         await ShouldBePaidAsync(purchase);
     }
@@ -378,7 +378,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     public async Task F21_An_approval_whose_Api_died_before_the_call_can_be_made_again()
     {
         var purchase = await PrepareAsync("f21-before");
-        await DieAsync(purchase, Failpoints.BeforeApprove);
+        await DieAsync(purchase, Checkpoints.BeforeApprove);
 
         await ShouldBePayableAsync(purchase);
         Assert.Equal("ABANDONED SUCCEEDED", await AttemptsAsync(purchase));
@@ -411,7 +411,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
-    public async Task A_caller_who_goes_away_before_the_ledger_has_begun_does_not_stop_the_payment()
+    public async Task A_caller_who_goes_away_before_the_database_has_begun_does_not_stop_the_payment()
     {
         var purchase = await PrepareAsync("gone-early");
         var authorised = await purchase.AuthorizeAsync();
@@ -420,7 +420,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         request.Headers.Authorization = new("Bearer", purchase.User.Token);
         request.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
 
-        await Ledger.TransactAsync(async transaction =>
+        await Database.ExecuteInTransactionAsync(async transaction =>
         {
             // The approval waits for the order's row, and its caller does not wait for the approval.
             await transaction.ExecuteAsync("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { purchase.OrderId });
@@ -464,14 +464,14 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     }
 
     [Fact]
-    public async Task F38_A_capture_that_the_ledger_could_not_take_down_is_settled_when_it_can()
+    public async Task F38_A_capture_that_the_database_could_not_take_down_is_settled_when_it_can()
     {
         var prepared = await PrepareAsync("f38-payments");
         var purchase = prepared with { User = prepared.User.Impatient };
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 2_500));
         var approval = purchase.SendApproveAsync(authorised);
         await ProcessingAsync(purchase);
-        await Ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        await Database.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         try
         {
             using var answer = await approval;
@@ -481,8 +481,8 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         }
         finally
         {
-            await Ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
-            await Ledger.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
+            await Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
         }
 
         await ShouldBePaidAsync(purchase);
@@ -493,8 +493,8 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
     public async Task A_paid_order_without_stock_is_refunded_by_itself()
     {
         var purchase = await PrepareAsync("shortfall");
-        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
-        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+        await Database.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Database.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
             new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
 
         Assert.Contains(await purchase.ApproveAsync(await purchase.AuthorizeAsync()), new[] { PaymentState.Paid, PaymentState.Settling });
@@ -503,15 +503,15 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         Assert.Equal(PaymentState.Refunded, await PaymentStatusAsync(purchase));
         Assert.Equal(0, await purchase.CapturedAsync());
         Assert.Equal("SHORTFALL", (await purchase.DetailAsync()).GetProperty("refunds")[0].GetProperty("reason").GetString());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task A_refund_for_want_of_stock_that_the_gateway_refuses_is_asked_for_again_until_it_is_done()
     {
         var purchase = await PrepareAsync("shortfall-refused");
-        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
-        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+        await Database.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Database.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
             new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
         await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "cancel", Count: 2, Code: "CancelDeadlineExpired")))
         {
@@ -526,13 +526,13 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         Assert.True(asked[1] - asked[0] >= TimeSpan.FromSeconds(1), $"{asked[1] - asked[0]}");
         Assert.True(asked[2] - asked[1] >= TimeSpan.FromSeconds(2), $"{asked[2] - asked[1]}");
         Assert.Equal(0, await purchase.CapturedAsync());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
-    async Task DieAsync(Purchase purchase, string failpoint)
+    async Task DieAsync(Purchase purchase, string checkpoint)
     {
         var authorised = await purchase.AuthorizeAsync();
-        Stack.Arm(failpoint);
+        Stack.Arm(checkpoint);
         await Assert.ThrowsAsync<HttpRequestException>(() => purchase.SendApproveAsync(authorised));
         await Stack.StoppedAsync("api");
         await Stack.StartAsync("api");

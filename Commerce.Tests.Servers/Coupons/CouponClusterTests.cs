@@ -61,7 +61,7 @@ public sealed class CouponClusterTests
             var swept = new SortedSet<string>(StringComparer.Ordinal);
             await Eventually.GetAsync(async () =>
             {
-                swept.UnionWith((await gate.SweepAsync(coupon.Id, most: 10)).Due.Select(d => d.UserId));
+                swept.UnionWith((await gate.SweepAsync(coupon.Id, limit: 10)).Due.Select(d => d.UserId));
                 return swept.Count;
             }, count => count >= 3);
             Assert.Equal(["alice", "bob", "carol"], swept);
@@ -81,7 +81,7 @@ public sealed class CouponClusterTests
             Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "carol")).Verdict);
             Assert.Equal(GateVerdict.SoldOut, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
 
-            Assert.True(await gate.FollowAsync(coupon with { Version = 2, TotalQuantity = 4 }));
+            Assert.True(await gate.SyncAsync(coupon with { Version = 2, TotalQuantity = 4 }));
             Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(coupon.Id, "dave")).Verdict);
 
             Assert.Null(await gate.FindRefusalAsync(coupon.Id));

@@ -62,7 +62,7 @@ public sealed class PeriodicWorkerTests : IDisposable
     [Fact]
     public async Task A_row_that_cannot_be_handled_is_set_aside_and_the_others_go_on()
     {
-        var aside = new SetAside<int>("row", _clock, Logger);
+        var aside = new Quarantine<int>("row", _clock, Logger);
         List<int> tried = [];
 
         async Task RunAsync()
@@ -92,7 +92,7 @@ public sealed class PeriodicWorkerTests : IDisposable
     [Fact]
     public async Task A_dependency_that_is_away_is_no_fault_of_a_row()
     {
-        var aside = new SetAside<int>("row", _clock, Logger);
+        var aside = new Quarantine<int>("row", _clock, Logger);
 
         await Assert.ThrowsAsync<TimeoutException>(() => aside.TryAsync(1, () => throw new TimeoutException(), TestContext.Current.CancellationToken));
 

@@ -172,7 +172,7 @@ public sealed class HttpResilienceTests
 
         using var answer = await _clock.RunAsync(client.GetAsync(new Uri("http://shop/products"), TestContext.Current.CancellationToken));
 
-        Assert.Equal(["http://127.0.0.1:4711/products", "http://127.0.0.1:4711/products"], server.Addresses);
+        Assert.Equal(["http://127.0.0.1:4711/products", "http://127.0.0.1:4711/products"], server.UrlValidation);
     }
 
     HttpClient Client(Server server, params (string Name, string Value)[] settings) =>
@@ -211,12 +211,12 @@ public sealed class HttpResilienceTests
 
         public List<DateTimeOffset> Calls { get; } = [];
 
-        public List<string> Addresses { get; } = [];
+        public List<string> UrlValidation { get; } = [];
 
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Calls.Add(time.GetUtcNow());
-            Addresses.Add(request.RequestUri!.AbsoluteUri);
+            UrlValidation.Add(request.RequestUri!.AbsoluteUri);
             return answer(Calls.Count, cancellationToken);
         }
     }

@@ -12,8 +12,8 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class ProblemTests
 {
-    static readonly Problem SoldOut = new(409, "coupon-sold-out", "The coupon is sold out.");
-    static readonly Problem GateClosed = new(503, "gate-closed", "The gate is closed for a moment.");
+    static readonly ProblemType SoldOut = new(409, "coupon-sold-out", "The coupon is sold out.");
+    static readonly ProblemType GateClosed = new(503, "gate-closed", "The gate is closed for a moment.");
 
     [Fact]
     public async Task A_refusal_is_the_same_bytes_every_time()

@@ -5,7 +5,7 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class SharedValueTests
 {
-    static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     readonly FakeTimeProvider _clock = new();
     int _loads;
@@ -13,11 +13,11 @@ public sealed class SharedValueTests
     [Fact]
     public async Task Many_at_once_cost_one_load_and_it_is_kept_for_its_time()
     {
-        var value = new SharedValue<int>(Fresh, _clock);
+        var value = new SharedValue<int>(MaxAge, _clock);
         var gate = new TaskCompletionSource();
         var first = Enumerable.Range(0, 100).Select(_ => value.GetAsync(() => LoadAsync(gate.Task))).ToList();
         // Longer than it is kept for: those who come meanwhile wait for the same.
-        _clock.Advance(Fresh * 3);
+        _clock.Advance(MaxAge * 3);
         first.Add(value.GetAsync(() => LoadAsync(gate.Task)));
         gate.SetResult();
 
@@ -25,7 +25,7 @@ public sealed class SharedValueTests
         // It was true three seconds ago.
         Assert.Equal(2, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
         Assert.Equal(2, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
-        _clock.Advance(Fresh);
+        _clock.Advance(MaxAge);
         Assert.Equal(3, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
         value.Forget();
         Assert.Equal(4, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
@@ -34,7 +34,7 @@ public sealed class SharedValueTests
     [Fact]
     public async Task What_was_being_loaded_when_it_was_forgotten_is_given_to_nobody_who_comes_later()
     {
-        var value = new SharedValue<int>(Fresh, _clock);
+        var value = new SharedValue<int>(MaxAge, _clock);
         var gate = new TaskCompletionSource();
         var before = value.GetAsync(() => LoadAsync(gate.Task));
         await Eventually.EqualAsync(1, () => Task.FromResult(Volatile.Read(ref _loads)));
@@ -49,7 +49,7 @@ public sealed class SharedValueTests
     [Fact]
     public async Task A_failure_is_told_to_all_who_wait_and_is_not_kept()
     {
-        var value = new SharedValue<int>(Fresh, _clock);
+        var value = new SharedValue<int>(MaxAge, _clock);
         var gate = new TaskCompletionSource();
         var waiting = Enumerable.Range(0, 3).Select(_ => value.GetAsync(() => LoadAsync(gate.Task))).ToList();
         gate.SetException(new TimeoutException());
@@ -62,7 +62,7 @@ public sealed class SharedValueTests
     [Fact]
     public async Task Who_goes_away_takes_it_from_nobody()
     {
-        var value = new SharedValue<int>(Fresh, _clock);
+        var value = new SharedValue<int>(MaxAge, _clock);
         var gate = new TaskCompletionSource();
         using var gone = new CancellationTokenSource();
         var first = value.GetAsync(() => LoadAsync(gate.Task)).WaitAsync(gone.Token);

@@ -14,7 +14,7 @@ public sealed class DeveloperCommandTests(CommerceStack stack) : StackTests(stac
     [Fact]
     public async Task The_audit_is_shown_as_a_table()
     {
-        await AuditAsync();
+        await CheckConsistencyAsync();
         var result = await Stack.App.ResourceCommands.ExecuteCommandAsync("api", "audit", Cancelled);
         Assert.True(result.Success, result.Message);
         Assert.Contains("| I1 | yes |", result.Data!.Value, StringComparison.Ordinal);

@@ -26,11 +26,11 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
 
         // No parameter, header or token makes it another question.
         var answers = Enumerable.Range(0, Visitors).Select(i => (i % 2 == 0 ? Stack.Anonymous : alice).GetAsync($"{path}?utm_source={i}", Cancelled)).ToList();
-        await Eventually.EqualAsync(1L, () => Stack.Services.GetRequiredService<Ledger>().SingleAsync<long>(
+        await Eventually.EqualAsync(1L, () => Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
         // All of them have arrived, and there is still one.
         await Task.Delay(TimeSpan.FromMilliseconds(300), Cancelled);
-        Assert.Equal(1, await Stack.Services.GetRequiredService<Ledger>().SingleAsync<long>(
+        Assert.Equal(1, await Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
         await locking.ExecuteAsync("UNLOCK TABLES");
 

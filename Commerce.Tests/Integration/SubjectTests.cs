@@ -40,7 +40,7 @@ public sealed class SubjectTests(CommerceStack stack) : PaymentStackTests(stack)
         using var other = await Stack.UserAsync(subject[..^1] + "!");
         using var hidden = await other.GetAsync($"/api/orders/{purchase.OrderId}", Cancelled);
         await hidden.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     async Task<JsonNode> FindAsync(string user) =>

@@ -33,7 +33,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
         Assert.Contains("all met", output, StringComparison.Ordinal);
         var statistics = Path.Combine(JMeterFolder.Root, output.Split("Report: ")[1].Trim().Replace("index.html", "statistics.json", StringComparison.Ordinal));
         Assert.DoesNotContain("Warm-up: ", await File.ReadAllTextAsync(statistics, Cancelled), StringComparison.Ordinal);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]

@@ -56,8 +56,8 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await HideAsync(page);
         await Stack.KillAsync("api");
         await Expect(page.Locator("#stream")).ToHaveTextAsync("Connection lost, trying again …");
-        var ledger = Stack.Services.GetRequiredService<EventLedger>();
-        await Eventually.GetAsync(() => ledger.FindAsync(missed.Id, Cancelled), e => e?.Status == EventStatus.Open);
+        var repository = Stack.Services.GetRequiredService<EventRepository>();
+        await Eventually.GetAsync(() => repository.FindAsync(missed.Id, Cancelled), e => e?.Status == EventStatus.Open);
 
         await Stack.StartAsync("api");
 
@@ -161,7 +161,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await page.Locator("#orders").GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await page.Locator("#confirm-yes").ClickAsync();
         await Expect(page.Locator("#orders .pill").First).ToHaveTextAsync("refunded");
-        await AuditAsync();
+        await CheckConsistencyAsync();
     });
 
     [Fact]
@@ -197,7 +197,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await HearsAsync(page, "₩9,000 refunded.");
         await Expect(order.Locator(".pill")).ToHaveTextAsync("refunded");
         await Expect(order.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     });
 
     [Fact]
@@ -219,7 +219,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await HearsAsync(page, "Paid. Thank you!");
         Assert.Equal(Shop.ToString(), page.Url);
         await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("Only 2 left");
-        await AuditAsync();
+        await CheckConsistencyAsync();
     });
 
     [Fact]

@@ -1,13 +1,13 @@
+using Commerce.Core;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Workers.Coupons;
 
 /// <summary>Brings acceptances into <c>coupon_issue</c>, many in one transaction, then tells the gate that they are there.</summary>
-sealed class CouponIssuedHandler(CouponLedger ledger, CouponGate gate, Failpoints failpoints) : IMessageHandler<CouponIssued>
+sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) : IMessageHandler<CouponIssued>
 {
     public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message)
     {
@@ -18,18 +18,18 @@ sealed class CouponIssuedHandler(CouponLedger ledger, CouponGate gate, Failpoint
 
     public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
-        var refused = await ledger.SaveAsync(batch, cancellationToken);
-        failpoints.Reach(Failpoints.AfterCommit);
+        var refused = await repository.SaveAsync(batch, cancellationToken);
+        Checkpoints.Reach(Checkpoints.AfterCommit);
         // The entry of one that came too late may be of a newer acceptance, whose row is still to come.
         var late = refused.Where(r => r.Reason == CouponFailures.TooLate).Select(r => r.Issue).ToHashSet();
-        foreach (var coupon in batch.Where(r => !r.Message.Fence && !late.Contains(r.Message)).GroupBy(r => r.Message.CouponId))
+        foreach (var coupon in batch.Where(r => !r.Message.IsBarrier && !late.Contains(r.Message)).GroupBy(r => r.Message.CouponId))
             await AcknowledgeAsync(coupon.Key, coupon.Select(r => r.Message.UserId!));
     }
 
     public async Task OnDeadLetterAsync(CouponIssued message, CancellationToken cancellationToken)
     {
-        if (message.Fence) return;
-        await ledger.RecordDeadLetterAsync(message, cancellationToken);
+        if (message.IsBarrier) return;
+        await repository.RecordDeadLetterAsync(message, cancellationToken);
         // It is kept by the dead letters now; the sweeper would only make more of them.
         await AcknowledgeAsync(message.CouponId, [message.UserId!]);
     }
@@ -40,7 +40,7 @@ sealed class CouponIssuedHandler(CouponLedger ledger, CouponGate gate, Failpoint
         {
             await gate.AcknowledgeAsync(couponId, userIds);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The rows are committed; an entry that stays pending is sent again by the sweeper and changes nothing.
         }

@@ -9,20 +9,20 @@ namespace Commerce.Workers.Coupons;
 /// Publishes acceptances again whose rows did not arrive in time: after a crash of the Api between the gate and Kafka, after a lost
 /// message, or while the consumer is away. Several sweepers may run: each entry is handed to one of them.
 /// </summary>
-sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponSweeper> logger)
+sealed partial class CouponSweeper(CouponRepository repository, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponSweeper> logger)
     : PeriodicWorker(clock, logger)
 {
     static readonly Counter<long> Swept = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.swept");
-    const int MostTogether = 500;
+    const int BatchSize = 500;
 
-    readonly SetAside<long> _aside = new("coupon to sweep", clock, logger);
+    readonly Quarantine<long> _quarantine = new("coupon to sweep", clock, logger);
 
     protected override TimeSpan Interval => TimeSpan.FromSeconds(1);
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        var coupons = (await ledger.ListGatedAsync(stoppingToken)).Where(c => c.GateEpoch > 0).Select(c => c.Id);
-        await _aside.TryEachAsync(coupons, SweepAsync, stoppingToken);
+        var coupons = (await repository.ListGatedAsync(stoppingToken)).Where(c => c.GateEpoch > 0).Select(c => c.Id);
+        await _quarantine.TryEachAsync(coupons, SweepAsync, stoppingToken);
     }
 
     async Task SweepAsync(long couponId)
@@ -30,7 +30,7 @@ sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponP
         int count;
         do
         {
-            var (epoch, due) = await gate.SweepAsync(couponId, MostTogether);
+            var (epoch, due) = await gate.SweepAsync(couponId, BatchSize);
             // While the gate is closed the keeper looks after the entries.
             if (epoch == 0) return;
             count = due.Count;
@@ -39,7 +39,7 @@ sealed partial class CouponSweeper(CouponLedger ledger, CouponGate gate, CouponP
             Swept.Add(published);
             LogSwept(Logger, couponId, published, count);
         }
-        while (count == MostTogether);
+        while (count == BatchSize);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: published {Published} of {Due} pending acceptances again")]

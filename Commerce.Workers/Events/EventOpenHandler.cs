@@ -20,7 +20,7 @@ sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandle
         foreach (var (opened, _) in batch) await announcements.AnnounceAsync(opened);
     }
 
-    // The replicas see the gap, or look into the ledger by themselves.
+    // The replicas see the gap, or look into the database by themselves.
     public Task OnDeadLetterAsync(EventOpened message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 

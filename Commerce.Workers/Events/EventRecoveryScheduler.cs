@@ -4,11 +4,11 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Opens and closes, by the ledger alone, what the others missed, and restores the schedule in Redis; at the start and every minute.</summary>
+/// <summary>Opens and closes, by the database alone, what the others missed, and restores the schedule in Redis; at the start and every minute.</summary>
 sealed class EventRecoveryScheduler(
     EventOpener opener, IOptions<EventsOptions> options, TimeProvider clock, ILogger<EventRecoveryScheduler> logger) : PeriodicWorker(clock, logger)
 {
-    protected override TimeSpan Interval => options.Value.RecoverEvery;
+    protected override TimeSpan Interval => options.Value.RecoveryInterval;
 
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => opener.RecoverAsync(stoppingToken);
 }

@@ -13,9 +13,9 @@ sealed class EventsOptions
     /// <summary>Whether the schedule in Redis is polled.</summary>
     public bool Poll { get; set; } = true;
 
-    /// <summary>How often the ledger is asked: 1 s to 1 h.</summary>
+    /// <summary>How often the database is asked: 1 s to 1 h.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
-    public TimeSpan RecoverEvery { get; set; } = TimeSpan.FromMinutes(1);
+    public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>Adds what opens and closes events, and what tells of it.</summary>
@@ -26,7 +26,7 @@ static class EventsExtensions
         builder.Services.AddOptions<EventsOptions>().BindConfiguration(EventsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         var options = builder.Configuration.GetSection(EventsOptions.Section).Get<EventsOptions>() ?? new();
         if (options.Listen) builder.Services.AddHostedService<RedisKeyExpirationListener>();
-        if (options.Poll) builder.Services.AddHostedService<EventDuePoll>();
+        if (options.Poll) builder.Services.AddHostedService<EventSchedulePoller>();
         builder.Services.AddHostedService<EventRecoveryScheduler>();
         builder.AddEventOpenConsumer();
         return builder;

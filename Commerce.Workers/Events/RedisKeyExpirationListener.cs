@@ -13,18 +13,18 @@ sealed partial class RedisKeyExpirationListener(
     : PeriodicWorker(clock, logger)
 {
     const string Setting = "notify-keyspace-events";
-    const int MostWaiting = 10_000;
-    const int MostTogether = 200;
+    const int MaxQueueLength = 10_000;
+    const int BatchSize = 200;
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
-    static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan MaxEarly = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
 
     static readonly RedisChannel Expired = new("__keyevent@0__:expired", RedisChannel.PatternMode.Literal);
 
     // Full: the poll takes over.
-    readonly Channel<EventMoment> _heard =
-        Channel.CreateBounded<EventMoment>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    readonly Channel<EventTransition> _expired =
+        Channel.CreateBounded<EventTransition>(new BoundedChannelOptions(MaxQueueLength) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     bool _subscribed;
 
@@ -33,12 +33,12 @@ sealed partial class RedisKeyExpirationListener(
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
         if (!_subscribed) await SubscribeAsync(stoppingToken);
-        if (!await _heard.Reader.WaitToReadAsync(stoppingToken)) return;
-        var moments = new List<EventMoment>(MostTogether);
-        while (moments.Count < MostTogether && _heard.Reader.TryRead(out var moment)) moments.Add(moment);
-        moments = [.. moments.Distinct()];
-        // A key may expire a millisecond before the ledger's clock is there.
-        while (await opener.RunAsync(moments, OpenedBy.Listener, stoppingToken) is { } early && early < Soon)
+        if (!await _expired.Reader.WaitToReadAsync(stoppingToken)) return;
+        var transitions = new List<EventTransition>(BatchSize);
+        while (transitions.Count < BatchSize && _expired.Reader.TryRead(out var transition)) transitions.Add(transition);
+        transitions = [.. transitions.Distinct()];
+        // A key may expire a millisecond before the database's clock is there.
+        while (await opener.RunAsync(transitions, OpenedBy.Listener, stoppingToken) is { } early && early < MaxEarly)
             await Task.Delay(early + OneTick, Clock, stoppingToken);
     }
 
@@ -51,20 +51,20 @@ sealed partial class RedisKeyExpirationListener(
     /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
     async Task SubscribeAsync(CancellationToken stoppingToken)
     {
-        await SwitchOnAsync();
+        await EnableNotificationsAsync();
         await redis.GetSubscriber().SubscribeAsync(Expired, (_, key) =>
         {
             if (((string?)key)?.StartsWith(EventSchedule.TimerPrefix, StringComparison.Ordinal) is true
-                && EventMoment.TryParse(((string)key!)[EventSchedule.TimerPrefix.Length..], out var moment)) _heard.Writer.TryWrite(moment);
+                && EventTransition.TryParse(((string)key!)[EventSchedule.TimerPrefix.Length..], out var transition)) _expired.Writer.TryWrite(transition);
         }).WaitAsync(Deadline, Clock, stoppingToken);
         redis.ConnectionRestored += OnRestored;
         _subscribed = true;
     }
 
-    void OnRestored(object? sender, ConnectionFailedEventArgs e) => _ = SwitchOnAsync();
+    void OnRestored(object? sender, ConnectionFailedEventArgs e) => _ = EnableNotificationsAsync();
 
     /// <summary>Lets every server tell of expired keys, besides what it tells already: a restarted one has forgotten.</summary>
-    async Task SwitchOnAsync()
+    async Task EnableNotificationsAsync()
     {
         foreach (var endPoint in redis.GetEndPoints())
         {
@@ -79,11 +79,11 @@ sealed partial class RedisKeyExpirationListener(
             catch (Exception e)
             {
                 // Away, or a managed server that does not let itself be configured: the poll does it alone.
-                LogDeaf(Logger, $"{endPoint}", e.Message);
+                LogNotificationsUnavailable(Logger, $"{endPoint}", e.Message);
             }
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
-    static partial void LogDeaf(ILogger logger, string endPoint, string reason);
+    static partial void LogNotificationsUnavailable(ILogger logger, string endPoint, string reason);
 }

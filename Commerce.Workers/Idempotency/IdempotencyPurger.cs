@@ -7,13 +7,13 @@ namespace Commerce.Workers.Idempotency;
 sealed partial class IdempotencyPurger(IdempotencyStore store, TimeProvider clock, ILogger<IdempotencyPurger> logger) : PeriodicWorker(clock, logger)
 {
     /// <summary>24 h are promised.</summary>
-    static readonly TimeSpan Kept = TimeSpan.FromHours(48);
+    static readonly TimeSpan Retention = TimeSpan.FromHours(48);
 
     protected override TimeSpan Interval => TimeSpan.FromHours(1);
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        if (await store.PurgeAsync(Kept, stoppingToken) is > 0 and var rows) LogPurged(Logger, rows);
+        if (await store.PurgeAsync(Retention, stoppingToken) is > 0 and var rows) LogPurged(Logger, rows);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Forgot {Rows} old idempotency keys")]

@@ -7,31 +7,31 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Workers.Inventory;
 
 /// <summary>
-/// Ends orders whose hold lapsed and gives their pieces back. The ledger says which, by its clock. Then it looks at the holds whose deadline is
+/// Ends orders whose hold lapsed and gives their pieces back. The database says which, by its clock. Then it looks at the holds whose deadline is
 /// over in the gate: what they belong to was never committed, or ended without the gate having been told. Several reapers may run.
 /// </summary>
 sealed partial class HoldReaper(
-    OrderLedger orders, InventoryGate gate, InventoryReconciler reconciler, TimeProvider clock, ILogger<HoldReaper> logger)
+    OrderRepository orders, InventoryGate gate, InventoryReconciler reconciler, TimeProvider clock, ILogger<HoldReaper> logger)
     : PeriodicWorker(clock, logger)
 {
     static readonly Counter<long> Expired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.expired");
 
-    /// <summary>A hold that is over in the gate and lives in the ledger (extended, pinned or paid) is looked at again after this.</summary>
-    static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+    /// <summary>A hold that is over in the gate and lives in the database (extended, pinned or paid) is looked at again after this.</summary>
+    static readonly TimeSpan RecheckDelay = TimeSpan.FromSeconds(5);
 
-    const int MostTogether = 1000;
+    const int BatchSize = 1000;
 
-    readonly SetAside<string> _aside = new("hold of order", clock, logger);
+    readonly Quarantine<string> _quarantine = new("hold of order", clock, logger);
 
     protected override TimeSpan Interval => TimeSpan.FromMilliseconds(250);
 
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(
-        async () => { while (await ExpireAsync(stoppingToken) == MostTogether) { } },
-        async () => { while (await HealAsync(stoppingToken) == MostTogether) { } });
+        async () => { while (await ExpireAsync(stoppingToken) == BatchSize) { } },
+        async () => { while (await EndStaleHoldsAsync(stoppingToken) == BatchSize) { } });
 
     async Task<int> ExpireAsync(CancellationToken cancellationToken)
     {
-        var lapsed = await orders.ExpireAsync(MostTogether, cancellationToken);
+        var lapsed = await orders.ExpireAsync(BatchSize, cancellationToken);
         if (lapsed.Count == 0) return 0;
         Expired.Add(lapsed.Count);
         LogExpired(Logger, lapsed.Count);
@@ -39,18 +39,18 @@ sealed partial class HoldReaper(
         return lapsed.Count;
     }
 
-    async Task<int> HealAsync(CancellationToken cancellationToken)
+    async Task<int> EndStaleHoldsAsync(CancellationToken cancellationToken)
     {
-        var due = await gate.TakeDueAsync(MostTogether, LookAgain);
+        var due = await gate.TakeDueAsync(BatchSize, RecheckDelay);
         if (due.Count == 0) return 0;
         try
         {
             await reconciler.EndHoldsAsync(due, endUnknown: true, cancellationToken);
         }
-        catch (Exception e) when (!DependencyFaults.Is(e) && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
             // One of them is not what it should be: the others are ended without it.
-            await _aside.TryEachAsync(due, order => reconciler.EndHoldsAsync([order], endUnknown: true, cancellationToken), cancellationToken);
+            await _quarantine.TryEachAsync(due, order => reconciler.EndHoldsAsync([order], endUnknown: true, cancellationToken), cancellationToken);
         }
 
         return due.Count;

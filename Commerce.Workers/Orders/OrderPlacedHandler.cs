@@ -1,15 +1,15 @@
 using System.Diagnostics.Metrics;
+using Commerce.Core;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
-using Commerce.Core.Testing;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Workers.Orders;
 
 /// <summary>Takes the pieces of paid orders off the stock, then ends their holds.</summary>
-sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate gate, Failpoints failpoints, ILogger<OrderPlacedHandler> logger)
+sealed partial class OrderPlacedHandler(InventoryRepository repository, InventoryGate gate, ILogger<OrderPlacedHandler> logger)
     : IMessageHandler<OrderPlaced>
 {
     static readonly Counter<long> Shortfalls = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.shortfalls");
@@ -24,8 +24,8 @@ sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate ga
     public async Task HandleAsync(IReadOnlyList<Received<OrderPlaced>> batch, CancellationToken cancellationToken)
     {
         var orders = batch.Select(r => r.Message.OrderId).Distinct().ToList();
-        var (off, unserved) = await ledger.TakeOffStockAsync(orders, cancellationToken);
-        failpoints.Reach(Failpoints.AfterStock);
+        var (deducted, unserved) = await repository.DeductStockAsync(orders, cancellationToken);
+        Checkpoints.Reach(Checkpoints.AfterStock);
         foreach (var order in unserved)
         {
             Shortfalls.Add(1);
@@ -34,10 +34,10 @@ sealed partial class OrderPlacedHandler(InventoryLedger ledger, InventoryGate ga
 
         try
         {
-            await gate.ConfirmAsync(off);
+            await gate.ConfirmAsync(deducted);
             await gate.ReleaseAsync(unserved);
         }
-        catch (Exception e) when (DependencyFaults.Is(e))
+        catch (Exception e) when (TransientFaults.IsTransient(e))
         {
             // The stock is committed; the reaper ends the holds when they are over.
         }

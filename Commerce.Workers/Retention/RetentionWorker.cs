@@ -22,7 +22,7 @@ sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOpt
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(
         () => DeleteAsync("addresses of closed orders", store.DeleteShippingAsync(options.Value.Shipping, stoppingToken)),
         () => DeleteAsync("settled attempts to pay", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
-        () => DeleteAsync("fences of coupons that ended", store.DeleteCouponFencesAsync(options.Value.CouponFences, stoppingToken)),
+        () => DeleteAsync("rebuild barriers of coupons that ended", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
         () => DeleteAsync("repaired differences of the inventory", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)));
 
     async Task DeleteAsync(string what, Task<int> deleting)

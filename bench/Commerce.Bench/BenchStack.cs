@@ -159,7 +159,7 @@ sealed partial class BenchStack : IAsyncDisposable
         using var answer = await Admin.PostAsJsonAsync("/api/admin/coupons",
             new CouponDefinition("bench", 1000, total, now.AddHours(-1), now.AddHours(2)));
         var coupon = (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Coupon>())!;
-        await Services.GetRequiredService<CouponGateOpener>().TryOpenFirstAsync(coupon.Id, CancellationToken.None);
+        await Services.GetRequiredService<CouponGateInitializer>().TryOpenFirstAsync(coupon.Id, CancellationToken.None);
         return coupon;
     }
 

@@ -50,8 +50,8 @@ static class CeilingApi
     static void MapHello(this WebApplication app) =>
         app.MapPost("/hello", (CurrentUser user) => TypedResults.Ok(new Greeting(user.Id))).RequireAuthorization(Policies.Member);
 
-    static async Task<IResult> IssueAsync(long id, CurrentUser user, Ledger ledger, CancellationToken cancellationToken) =>
-        await ledger.TransactAsync(async transaction =>
+    static async Task<IResult> IssueAsync(long id, CurrentUser user, MySqlDatabase database, CancellationToken cancellationToken) =>
+        await database.ExecuteInTransactionAsync(async transaction =>
         {
             var left = await transaction.SingleAsync<int?>(
                 "SELECT total_quantity - issued_quantity FROM bench_coupon WHERE id = @id AND UTC_TIMESTAMP(6) BETWEEN starts_at AND ends_at FOR UPDATE", new { id });

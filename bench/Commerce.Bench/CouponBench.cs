@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text;
 using Aspire.Hosting.ApplicationModel;
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Redis;
@@ -18,7 +18,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
 {
     const int Rounds = 3;
     const int LatencyRounds = 5;
-    const int RowsTogether = 1000;
+    const int BatchSize = 1000;
 
     static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
@@ -29,7 +29,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     readonly Figures _figures = new();
     string[] _tokens = [];
 
-    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     public static async Task<int> RunAsync(bool quick)
     {
@@ -62,8 +62,8 @@ sealed class CouponBench(BenchStack stack, bool quick)
     async Task CompareAsync()
     {
         var hello = new Uri(stack.CeilingUrl, "/hello");
-        await Ledger.ExecuteAsync("CREATE TABLE bench_coupon LIKE coupon", null, CancellationToken.None);
-        await Ledger.ExecuteAsync("CREATE TABLE bench_coupon_issue LIKE coupon_issue", null, CancellationToken.None);
+        await Database.ExecuteAsync("CREATE TABLE bench_coupon LIKE coupon", null, CancellationToken.None);
+        await Database.ExecuteAsync("CREATE TABLE bench_coupon_issue LIKE coupon_issue", null, CancellationToken.None);
         var soldOut = await stack.CouponAsync(total: 1);
         // Until the compiler has done its work, which it does beside the load, nothing is measured: it would take a third of the cores.
         for (var i = 0; i < 3; i++)
@@ -98,11 +98,11 @@ sealed class CouponBench(BenchStack stack, bool quick)
     /// <summary>Issues per second by the row lock, on a copy of the coupon.</summary>
     async Task<double> RowLockAsync(Coupon coupon, TimeSpan duration)
     {
-        await Ledger.ExecuteAsync("INSERT INTO bench_coupon SELECT * FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
-        await Ledger.ExecuteAsync("UPDATE bench_coupon SET total_quantity = 10000000", null, CancellationToken.None);
+        await Database.ExecuteAsync("INSERT INTO bench_coupon SELECT * FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
+        await Database.ExecuteAsync("UPDATE bench_coupon SET total_quantity = 10000000", null, CancellationToken.None);
         var result = await CrowdAsync(new(stack.CeilingUrl, $"/row-lock/{coupon.Id}"), duration);
-        await Ledger.ExecuteAsync("DELETE FROM bench_coupon", null, CancellationToken.None);
-        await Ledger.ExecuteAsync("TRUNCATE TABLE bench_coupon_issue", null, CancellationToken.None);
+        await Database.ExecuteAsync("DELETE FROM bench_coupon", null, CancellationToken.None);
+        await Database.ExecuteAsync("TRUNCATE TABLE bench_coupon_issue", null, CancellationToken.None);
         return (result.Requests - result.Refused) / result.Seconds;
     }
 
@@ -164,8 +164,8 @@ sealed class CouponBench(BenchStack stack, bool quick)
         while (Stopwatch.GetElapsedTime(start) < _round)
         {
             var sql = new StringBuilder("INSERT INTO bench_coupon_issue (coupon_id, user_id, issued_at) VALUES ");
-            for (var i = 0; i < RowsTogether; i++, rows++) sql.Append(i == 0 ? "" : ",").Append(CultureInfo.InvariantCulture, $"(1,'u{rows}','2026-01-01')");
-            await Ledger.ExecuteAsync(sql.ToString(), null, CancellationToken.None);
+            for (var i = 0; i < BatchSize; i++, rows++) sql.Append(i == 0 ? "" : ",").Append(CultureInfo.InvariantCulture, $"(1,'u{rows}','2026-01-01')");
+            await Database.ExecuteAsync(sql.ToString(), null, CancellationToken.None);
         }
 
         var perSecond = rows / Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -223,7 +223,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         await sale;
         await RestAsync();
 
-        var report = await AuditAsync();
+        var report = await CheckConsistencyAsync();
         var rows = await RowsAsync(coupon);
         var broken = report.Findings.Where(f => !f.Holds).Sum(f => f.Broken) + Math.Max(0, promised - rows);
         _figures.Add($"{_crowd:N0} issues with the broker away for 10 s and Redis killed once", $"{broken} broken ({promised:N0} promised, {rows:N0} rows)", "0 broken", broken == 0);
@@ -259,14 +259,14 @@ sealed class CouponBench(BenchStack stack, bool quick)
     async Task RestAsync()
     {
         var start = Stopwatch.GetTimestamp();
-        while (!(await AuditAsync()).Holds && Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(2)) await Task.Delay(200);
+        while (!(await CheckConsistencyAsync()).Holds && Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(2)) await Task.Delay(200);
     }
 
-    async Task<AuditReport> AuditAsync()
+    async Task<ConsistencyReport> CheckConsistencyAsync()
     {
         try
         {
-            return (await stack.Admin.GetFromJsonAsync<AuditReport>("/api/admin/audit"))!;
+            return (await stack.Admin.GetFromJsonAsync<ConsistencyReport>("/api/admin/audit"))!;
         }
         catch (HttpRequestException e)
         {
@@ -286,7 +286,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
     }
 
     Task<int> RowsAsync(Coupon coupon) =>
-        Ledger.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
+        Database.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
 
     Uri IssueUrl(Coupon coupon) => new(stack.ApiUrl, $"/api/coupons/{coupon.Id}/issue");
 

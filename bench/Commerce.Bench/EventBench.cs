@@ -21,13 +21,13 @@ sealed class EventBench(BenchStack stack, bool quick)
     const int WarmUp = 100;
 
     /// <summary>The listener's notifications come minutes late where many keys have a time to live: nobody waits for all of them.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     static readonly (string Name, (string, string)[] Settings)[] Paths =
     [
-        ("listener", [("Events__Poll", "false"), ("Events__RecoverEvery", "01:00:00")]),
-        ("poll", [("Events__Listen", "false"), ("Events__RecoverEvery", "01:00:00")]),
-        ("recovery every 10 s", [("Events__Listen", "false"), ("Events__Poll", "false"), ("Events__RecoverEvery", "00:00:10")]),
+        ("listener", [("Events__Poll", "false"), ("Events__RecoveryInterval", "01:00:00")]),
+        ("poll", [("Events__Listen", "false"), ("Events__RecoveryInterval", "01:00:00")]),
+        ("recovery every 10 s", [("Events__Listen", "false"), ("Events__Poll", "false"), ("Events__RecoveryInterval", "00:00:10")]),
         ("all", []),
     ];
 
@@ -35,7 +35,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     readonly int _events = quick ? 20 : 100;
     readonly int _clients = quick ? 2_000 : 10_000;
 
-    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     IDatabase Redis => stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
 
@@ -145,10 +145,10 @@ sealed class EventBench(BenchStack stack, bool quick)
         do
         {
             await Task.Delay(500);
-            late = await Ledger.QueryAsync<long>(
+            late = await Database.QueryAsync<long>(
                 "SELECT TIMESTAMPDIFF(MICROSECOND, opens_at, opened_at) FROM event WHERE id IN @ids AND opened_at IS NOT NULL", new { ids }, CancellationToken.None);
         }
-        while (late.Count < ids.Count && TimeProvider.System.GetUtcNow() < last + Patience);
+        while (late.Count < ids.Count && TimeProvider.System.GetUtcNow() < last + Timeout);
         return [.. late.Order().Select(micros => micros / 1000.0)];
     }
 
@@ -169,7 +169,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     {
         if (late.Count < wanted)
         {
-            _figures.Add(what, $"{wanted - late.Count} of {wanted} not within {Patience.TotalSeconds:F0} s", "", p50 is null ? null : false);
+            _figures.Add(what, $"{wanted - late.Count} of {wanted} not within {Timeout.TotalSeconds:F0} s", "", p50 is null ? null : false);
             return;
         }
 

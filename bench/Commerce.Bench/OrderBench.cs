@@ -29,7 +29,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
     readonly int _stepwise = quick ? 1_000 : 4_000;
     readonly List<long> _products = [];
 
-    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     public async Task RunAsync()
     {
@@ -117,8 +117,8 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         var rate = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
         // They hold nothing: the audit and the reaper are to know of no such order.
         foreach (var table in new[] { "order_item", "shipping_info" })
-            await Ledger.ExecuteAsync($"DELETE t FROM {table} t JOIN orders o ON o.id = t.order_id WHERE o.user_id LIKE 'raw%'", null, CancellationToken.None);
-        await Ledger.ExecuteAsync("DELETE FROM orders WHERE user_id LIKE 'raw%'", null, CancellationToken.None);
+            await Database.ExecuteAsync($"DELETE t FROM {table} t JOIN orders o ON o.id = t.order_id WHERE o.user_id LIKE 'raw%'", null, CancellationToken.None);
+        await Database.ExecuteAsync("DELETE FROM orders WHERE user_id LIKE 'raw%'", null, CancellationToken.None);
         return rate;
     }
 
@@ -213,10 +213,10 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
         async Task SettledAsync()
         {
-            while (await Ledger.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
+            while (await Database.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND holding", null, CancellationToken.None) > 0) await Task.Delay(20);
         }
 
-        Task<long> TakenAsync() => Ledger.SingleAsync<long>("SELECT COUNT(*) FROM product_stock_audit WHERE reason = 'ORDER_PLACED'", null, CancellationToken.None);
+        Task<long> TakenAsync() => Database.SingleAsync<long>("SELECT COUNT(*) FROM product_stock_audit WHERE reason = 'ORDER_PLACED'", null, CancellationToken.None);
     }
 
     async Task<TimeSpan[]> ProcessorTimesAsync() => await Task.WhenAll(Servers.Select(s => stack.ProcessorTimeAsync(s.Resource)));
@@ -247,13 +247,13 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             ids[i] = (await orders.PlaceAsync("lapse", new OrderRequest([new(_products[i % Products], 1)], Shipping), (_, _) => Task.CompletedTask, token)).OrderId);
 
         var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
-        var first = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);
+        var first = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);
         // MySQL's clock is this machine's.
         var due = new Dictionary<string, DateTime>();
         for (var i = 0; i < Lapsing; i++)
         {
             due[ids[i]] = first.AddMilliseconds(20 * i);
-            await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = @at WHERE id = @id", new { at = due[ids[i]], id = ids[i] }, CancellationToken.None);
+            await Database.ExecuteAsync("UPDATE orders SET hold_expires_at = @at WHERE id = @id", new { at = due[ids[i]], id = ids[i] }, CancellationToken.None);
         }
 
         var delays = await ReturnedAsync(due);
@@ -261,8 +261,8 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         figures.Add(string.Create(CultureInfo.InvariantCulture, $"hold lapsed → stock back, {holds:N0} holds outstanding, p50 / p99"), string.Create(CultureInfo.InvariantCulture, $"{delays[delays.Count / 2]:F0} / {p99:F0} ms"), "≤ 1 s at p99", p99 <= 1000);
 
         var rest = ids.Skip(Lapsing).ToList();
-        var now = await Ledger.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, CancellationToken.None);
-        await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = @now WHERE user_id = 'lapse' AND holding", new { now }, CancellationToken.None);
+        var now = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, CancellationToken.None);
+        await Database.ExecuteAsync("UPDATE orders SET hold_expires_at = @now WHERE user_id = 'lapse' AND holding", new { now }, CancellationToken.None);
         var all = await ReturnedAsync(rest.ToDictionary(id => id, _ => now));
         figures.Add(string.Create(CultureInfo.InvariantCulture, $"all {rest.Count:N0} at once, the last one back"), string.Create(CultureInfo.InvariantCulture, $"{all[^1]:F0} ms"));
 

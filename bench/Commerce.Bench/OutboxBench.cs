@@ -15,7 +15,7 @@ namespace Commerce.Bench;
 sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 5;
-    const int RowsTogether = 5000;
+    const int BatchSize = 5000;
     const string Topic = "BENCH";
 
     /// <summary>Transactions in the latency part, one every few milliseconds.</summary>
@@ -38,7 +38,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     readonly int _rows = quick ? 10_000 : 50_000;
 
-    Ledger Ledger => stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     public async Task RunAsync()
     {
@@ -59,37 +59,37 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         figures.AtLeast("relay ÷ reading the rows and producing them raw", Figure.Median(rounds.Select(r => r.Relay / r.Raw)), 0.5);
         await LatencyAsync();
         _raw.Dispose();
-        await Ledger.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
+        await Database.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
     }
 
     async Task<(double Raw, double Relay)> RoundAsync(int rows)
     {
         // Held by nobody who lives, so that the relays leave it alone.
-        await Ledger.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR", null, CancellationToken.None);
+        await Database.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR", null, CancellationToken.None);
         await FillAsync(rows);
         var raw = await RawAsync(rows);
-        await Ledger.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6)", null, CancellationToken.None);
+        await Database.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6)", null, CancellationToken.None);
         var start = Stopwatch.GetTimestamp();
         stack.Services.GetRequiredService<OutboxWriter>().Wake();
         await SentAsync();
         var relay = rows / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        await Ledger.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
+        await Database.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
         return (raw, relay);
     }
 
     async Task FillAsync(int rows)
     {
-        for (var done = 0; done < rows; done += RowsTogether)
+        for (var done = 0; done < rows; done += BatchSize)
         {
-            var keys = Enumerable.Range(0, Math.Min(RowsTogether, rows - done)).Select(_ => Guid.CreateVersion7().ToString());
-            await Ledger.ExecuteAsync("""
+            var keys = Enumerable.Range(0, Math.Min(BatchSize, rows - done)).Select(_ => Guid.CreateVersion7().ToString());
+            await Database.ExecuteAsync("""
                 INSERT INTO outbox (shard, topic, message_key, message_id, payload)
                 SELECT r.shard, @Topic, r.k, r.k, @Payload FROM JSON_TABLE(@rows, '$[*]' COLUMNS (shard INT PATH '$[0]', k VARCHAR(36) PATH '$[1]')) r
                 """,
                 new { Topic, Payload, rows = JsonSerializer.Serialize(keys.Select(k => new object[] { OutboxWriter.ShardOf(k), k })) }, CancellationToken.None);
         }
 
-        await Ledger.ExecuteAsync(
+        await Database.ExecuteAsync(
             "INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
     }
 
@@ -104,10 +104,10 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         var done = new TaskCompletionSource();
         while (true)
         {
-            var page = await Ledger.QueryAsync<Row>("""
+            var page = await Database.QueryAsync<Row>("""
                 SELECT id AS Id, topic AS Topic, message_key AS `Key`, message_id AS MessageId, payload AS Payload, traceparent AS Traceparent
-                FROM outbox WHERE id > @after ORDER BY id LIMIT @RowsTogether
-                """, new { after, RowsTogether }, CancellationToken.None);
+                FROM outbox WHERE id > @after ORDER BY id LIMIT @BatchSize
+                """, new { after, BatchSize }, CancellationToken.None);
             if (page.Count == 0) break;
             after = page[^1].Id;
             Interlocked.Add(ref open, page.Count);
@@ -145,7 +145,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         {
             await timer.WaitForNextTickAsync();
             var key = Guid.CreateVersion7().ToString();
-            await Ledger.TransactAsync(async transaction =>
+            await Database.ExecuteInTransactionAsync(async transaction =>
             {
                 inserted[key] = Stopwatch.GetTimestamp();
                 await OutboxWriter.AddAsync(transaction, new(Topic, key, key, Payload));
@@ -174,7 +174,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     async Task SentAsync()
     {
-        while (await Ledger.SingleAsync<long?>("SELECT id FROM outbox_waiting LIMIT 1", null, CancellationToken.None) is not null)
+        while (await Database.SingleAsync<long?>("SELECT id FROM outbox_waiting LIMIT 1", null, CancellationToken.None) is not null)
             await Task.Delay(20);
     }
 

@@ -186,7 +186,7 @@ status() {
   compose exec -T workers dotnet Commerce.Workers.dll audit --within 10 || true
 }
 
-# A consistent picture of the ledger, taken while the shop is open. Redis and Kafka are not in it: what they have is made from the ledger again.
+# A consistent picture of the database, taken while the shop is open. Redis and Kafka are not in it: what they have is made from the database again.
 backup() {
   [[ -n $(having mysql) ]] || die "MySQL is an external server here: use its own snapshots"
   docker exec "$(ids mysql)" bash -c 'MYSQL_PWD=$(cat /run/secrets/root-password) exec mysqldump --user=root --single-transaction --quick --routines --triggers \
@@ -202,17 +202,17 @@ restore() {
   gunzip --test "$file" && gunzip <"$file" | tail -n 1 | grep -q 'Dump completed' || die "this is not a whole backup"
   say "stopping what writes"
   compose stop api workers >/dev/null 2>&1
-  say "Redis and Kafka begin empty: the gates are built from the ledger, and what Kafka had is in the ledger's outbox or was promised after the backup"
+  say "Redis and Kafka begin empty: the gates are built from the database, and what Kafka had is in the database's outbox or was promised after the backup"
   compose rm --force --stop --volumes redis kafka >/dev/null 2>&1
   docker volume rm commerce_redis commerce_kafka >/dev/null 2>&1 || true
   bash bin/secrets.sh secrets
   compose up --detach --wait mysql >/dev/null 2>&1 || die "MySQL does not start"
   compose exec -T mysql bash /docker-entrypoint-initdb.d/users.sh
-  say "filling in the ledger"
+  say "filling in the database"
   gunzip <"$file" | docker exec --interactive "$(ids mysql)" bash -c \
     'export MYSQL_PWD=$(cat /run/secrets/root-password); mysql --user=root --execute "DROP DATABASE IF EXISTS commerce" && exec mysql --user=root' || die "the backup cannot be read in"
   rm -f "$file"
-  switch || die "the ledger is there, but the shop does not run. Look at: ./commerce deploy status, logs"
+  switch || die "the database is there, but the shop does not run. Look at: ./commerce deploy status, logs"
   say "restored"
 }
 

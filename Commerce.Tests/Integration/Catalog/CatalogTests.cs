@@ -93,7 +93,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var changed = (await answer.Content.ReadFromJsonAsync<Product>(Cancelled))!;
         Assert.Equal(("renamed", 7, 2), (changed.Name, changed.Stock, changed.Version));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -138,10 +138,10 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
     {
         var sale = await Stack.EventAsync(opensIn: null);
         var product = await Stack.ProductAsync(stock: 1);
-        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var database = Stack.Services.GetRequiredService<MySqlDatabase>();
         var (holding, crossed, tries) = (new TaskCompletionSource(), new TaskCompletionSource(), 0);
         // With more rows than the other one, so that MySQL keeps it.
-        var other = ledger.TransactAsync(async transaction =>
+        var other = database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.ExecuteAsync("UPDATE product SET created_at = created_at + INTERVAL 1 SECOND ORDER BY id DESC LIMIT 5");
             holding.SetResult();
@@ -165,9 +165,9 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
     public async Task A_catalogue_that_cannot_be_written_says_when_to_come_again()
     {
         var path = await CreateAsync(Products);
-        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var database = Stack.Services.GetRequiredService<MySqlDatabase>();
         using var admin = Stack.ImpatientAdmin();
-        await ledger.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
+        await database.ExecuteAsync("SET GLOBAL super_read_only = ON", null, Cancelled);
         try
         {
             using var created = await admin.PostAsJsonAsync("/api/admin/products", Definition(Products, "new"), Cancelled);
@@ -184,7 +184,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         }
         finally
         {
-            await ledger.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
+            await database.ExecuteAsync("SET GLOBAL super_read_only = OFF", null, CancellationToken.None);
         }
     }
 

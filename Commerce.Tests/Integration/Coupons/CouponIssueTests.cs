@@ -8,10 +8,10 @@ namespace Commerce.Tests.Integration.Coupons;
 /// <summary>First come, first served.</summary>
 public sealed class CouponIssueTests(CommerceStack stack) : StackTests(stack)
 {
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     [Fact]
-    public async Task An_issued_coupon_lands_in_the_ledger()
+    public async Task An_issued_coupon_lands_in_the_database()
     {
         var coupon = await Stack.CouponAsync(total: 10);
         using var alice = await Stack.UserAsync("alice");
@@ -42,9 +42,9 @@ public sealed class CouponIssueTests(CommerceStack stack) : StackTests(stack)
         var second = await users.SellAsync(coupon.Id);
 
         Assert.All(first, f => Assert.Equal(f.Value == "" ? "coupon-already-issued" : "coupon-sold-out", second[f.Key]));
-        var winners = await Ledger.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled);
+        var winners = await Database.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled);
         Assert.Equal(first.Where(f => f.Value == "").Select(f => f.Key).Order(), winners.Order());
-        Assert.Equal(500, await Ledger.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, Cancelled));
+        Assert.Equal(500, await Database.SingleAsync<int>("SELECT issued_quantity FROM coupon WHERE id = @Id", coupon, Cancelled));
     }
 
     [Fact]
@@ -126,5 +126,5 @@ public sealed class CouponIssueTests(CommerceStack stack) : StackTests(stack)
     }
 
     Task<int> RowsAsync(long couponId) =>
-        Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
+        Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
 }

@@ -77,7 +77,7 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
     async Task<DbDataSource> NewDatabaseAsync()
     {
         var name = $"migration_{Guid.NewGuid():N}";
-        await Stack.Services.GetRequiredService<Ledger>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
+        await Stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
         var connection = new DbConnectionStringBuilder { ConnectionString = (await Stack.App.GetConnectionStringAsync("commerce"))! };
         connection["Database"] = name;
         return DataSource(connection.ConnectionString);

@@ -107,7 +107,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
     async Task<(DbDataSource Database, string Name)> NewDatabaseAsync()
     {
         var name = $"rolling_{Guid.NewGuid():N}";
-        await Stack.Services.GetRequiredService<Ledger>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
+        await Stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
         // In the statements, @name is a variable that nobody set: any value.
         var connection = new DbConnectionStringBuilder { ConnectionString = (await Stack.App.GetConnectionStringAsync("commerce", Cancelled))! };
         connection["Database"] = name;
@@ -118,7 +118,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
         return (builder.Build().Services.GetRequiredService<DbDataSource>(), name);
     }
 
-    Task<int> DropAsync(string name) => Stack.Services.GetRequiredService<Ledger>().ExecuteAsync($"DROP DATABASE {name}", null, Cancelled);
+    Task<int> DropAsync(string name) => Stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync($"DROP DATABASE {name}", null, Cancelled);
 
     [GeneratedRegex(@"^-- Schema: (\S+)$", RegexOptions.Multiline)]
     private static partial Regex SchemaLine();

@@ -10,7 +10,7 @@ namespace Commerce.Tests.Integration.Events;
 public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
-    public async Task An_opening_does_not_wait_until_a_replica_asks_the_ledger()
+    public async Task An_opening_does_not_wait_until_a_replica_asks_the_database()
     {
         using var alice = await Stack.UserAsync("alice");
         using var stream = await alice.StreamAsync();
@@ -142,9 +142,9 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
-    public async Task Who_was_away_for_longer_than_the_feed_remembers_gets_it_from_the_ledger()
+    public async Task Who_was_away_for_longer_than_the_feed_remembers_gets_it_from_the_database()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Remembered", "2"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__BufferedOpenings", "2"));
         using var alice = await replica.UserAsync("alice");
         var events = new List<SaleEvent>();
         for (var i = 0; i < 5; i++) events.Add(await Stack.EventAsync(opensIn: null));
@@ -160,7 +160,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Limits_per_user_and_in_all_are_kept_and_places_are_given_back()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__Most", "3"), ("Events__Stream__MostPerUser", "2"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MaxStreams", "3"), ("Events__Stream__MaxStreamsPerUser", "2"));
         using var alice = await replica.UserAsync("alice");
         using var bob = await replica.UserAsync("bob");
         using var first = await alice.StreamAsync();
@@ -181,7 +181,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task A_new_stream_of_a_user_replaces_the_oldest()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MostPerUser", "2"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MaxStreamsPerUser", "2"));
         using var alice = await replica.UserAsync("alice");
         using var bob = await replica.UserAsync("bob");
         using var other = await bob.StreamAsync();
@@ -190,11 +190,11 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         using var third = await alice.StreamAsync();
 
         Assert.Equal(HttpStatusCode.OK, third.Head.StatusCode);
-        Assert.True(await first.Ended.WaitAsync(EventStories.Soon, Cancelled));
+        Assert.True(await first.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
         // Not at once: with more pages than streams each return would end another.
         Assert.InRange(first.Retries[^1], 30_000, 60_000);
         using var fourth = await alice.StreamAsync();
-        Assert.True(await second.Ended.WaitAsync(EventStories.Soon, Cancelled));
+        Assert.True(await second.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
         var draft = await Stack.EventAsync(opensIn: null);
         await Stack.EventActionAsync(draft.Id, "open");
         foreach (var stream in new[] { third, fourth, other }) await stream.OpeningOfAsync(draft.Id);
@@ -203,7 +203,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Who_does_not_read_keeps_nobody_out()
     {
-        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MostPerUser", "1"));
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MaxStreamsPerUser", "1"));
         using var alice = await replica.UserAsync("alice");
         // The head is read, and then nothing: as a connection whose other end is gone.
         var deaf = new List<HttpResponseMessage>();
@@ -243,7 +243,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
-    public async Task After_the_ledger_was_restored_from_a_copy_the_next_openings_are_heard()
+    public async Task After_the_database_was_restored_from_a_copy_the_next_openings_are_heard()
     {
         using var alice = await Stack.UserAsync("alice");
         using var before = await alice.StreamAsync();
@@ -252,7 +252,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         var seen = (await before.OpeningOfAsync(lost.Id)).Id;
 
         // The copy is of before.
-        await Eventually.EqualAsync(true, () => Stack.Services.GetRequiredService<Ledger>().TryTransactAsync(async transaction =>
+        await Eventually.EqualAsync(true, () => Stack.Services.GetRequiredService<MySqlDatabase>().TryExecuteInTransactionAsync(async transaction =>
         {
             if (await transaction.SingleAsync<int>(
                 "SELECT COUNT(*) FROM outbox_waiting w JOIN outbox o ON o.id = w.id WHERE o.message_id = @id", new { id = EventOpened.IdOf(lost.Id) }) > 0) return false;
@@ -274,7 +274,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(seen + i, (await after.OpeningOfAsync(next.Id)).Id);
         }
 
-        // Redis, too, begins anew: asking the ledger every 5 s would take 20.
+        // Redis, too, begins anew: asking the database every 5 s would take 20.
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(15));
         Assert.DoesNotContain(after.Events, e => e.EventId == lost.Id);
     }

@@ -9,7 +9,7 @@ namespace Commerce.Tests.Integration.Events;
 /// <summary>Events open on the second, and their coupons with them.</summary>
 public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 {
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     [Fact]
     public async Task An_event_opens_at_its_time_and_its_coupons_can_be_had_from_then_on()
@@ -34,9 +34,9 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         // It looks once an hour here.
         var closed = await Stack.EventIsAsync((await Stack.EventAsync(opensIn: 0.5, closesIn: 1)).Id, EventStatus.Closed);
-        Assert.InRange(closed.OpenedAt!.Value - closed.OpensAt!.Value, TimeSpan.Zero, EventStories.Soon);
-        var closedAt = await Ledger.SingleAsync<DateTime>("SELECT closed_at FROM event WHERE id = @Id", closed, Cancelled);
-        Assert.InRange(closedAt - closed.ClosesAt!.Value, TimeSpan.Zero, EventStories.Soon);
+        Assert.InRange(closed.OpenedAt!.Value - closed.OpensAt!.Value, TimeSpan.Zero, EventStories.MaxDelay);
+        var closedAt = await Database.SingleAsync<DateTime>("SELECT closed_at FROM event WHERE id = @Id", closed, Cancelled);
+        Assert.InRange(closedAt - closed.ClosesAt!.Value, TimeSpan.Zero, EventStories.MaxDelay);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         var scheduled = await Stack.EventAsync(opensIn: 3600);
         var due = new DateTimeOffset(scheduled.OpensAt!.Value).ToUnixTimeMilliseconds();
-        // By Redis' clock, as far from now as it is by the ledger's; never before it.
+        // By Redis' clock, as far from now as it is by the database's; never before it.
         await Eventually.GetAsync(
             async () => (double)await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{scheduled.Id}") - due, late => late is >= 0 and < 60_000);
         Assert.InRange((long)await Stack.RedisAsync("PTTL", $"{{events}}:opening:{scheduled.Id}"), 3_000_000, 3_600_000);
@@ -135,15 +135,15 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     public async Task Only_who_has_the_lock_on_a_moment_lets_go_of_it()
     {
         var schedule = Stack.Services.GetRequiredService<EventSchedule>();
-        var moment = new EventMoment(Opens: true, 999_999_999);
+        var transition = new EventTransition(Opens: true, 999_999_999);
         // It lasts for half a second, and here for longer than a machine may stall.
         var token = await Eventually.GetAsync(async () =>
-            await schedule.TryLockAsync(moment) is { } taken && (int)await Stack.RedisAsync("PEXPIRE", $"{{events}}:lock:{moment}", 60_000) == 1 ? taken : null, t => t is not null);
+            await schedule.TryLockAsync(transition) is { } taken && (int)await Stack.RedisAsync("PEXPIRE", $"{{events}}:lock:{transition}", 60_000) == 1 ? taken : null, t => t is not null);
 
-        await schedule.UnlockAsync(moment, "somebody else's");
-        Assert.Null(await schedule.TryLockAsync(moment));
-        await schedule.UnlockAsync(moment, token!);
-        Assert.NotNull(await schedule.TryLockAsync(moment));
+        await schedule.UnlockAsync(transition, "somebody else's");
+        Assert.Null(await schedule.TryLockAsync(transition));
+        await schedule.UnlockAsync(transition, token!);
+        Assert.NotNull(await schedule.TryLockAsync(transition));
     }
 
     [Fact]
@@ -156,7 +156,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal(HttpStatusCode.OK, cancelled.StatusCode);
 
         // Its time comes all the same, and the schedule has not heard of the cancellation.
-        await Ledger.ExecuteAsync("UPDATE event SET opens_at = UTC_TIMESTAMP(6) WHERE id = @Id", scheduled, Cancelled);
+        await Database.ExecuteAsync("UPDATE event SET opens_at = UTC_TIMESTAMP(6) WHERE id = @Id", scheduled, Cancelled);
         await Stack.RedisAsync("ZADD", "{events}:schedule", 1, $"opening:{scheduled.Id}");
         await Eventually.EqualAsync(true, async () => (await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{scheduled.Id}")).IsNull);
 
@@ -201,7 +201,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         using (await Stack.EventActionAsync(next.Id, "open")) { }
         await Eventually.EqualAsync("", () => users[1].TakeAsync(coupon.Id));
         using (await Stack.EventActionAsync(next.Id, "cancel")) { }
-        await AuditAsync();
+        await CheckConsistencyAsync();
 
         async Task<SaleEvent> CreateAsync(object body)
         {
@@ -250,7 +250,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var closed = await Stack.EventIsAsync(scheduled.Id, EventStatus.Closed);
 
         Assert.True(closed.ClosedAt >= closed.ClosesAt);
-        // The gate follows the ledger within a second: somebody else each time, who may be the last to have it.
+        // The gate follows the database within a second: somebody else each time, who may be the last to have it.
         var next = 1;
         await Eventually.EqualAsync("coupon-ended", () => users[next++].TakeAsync(coupon.Id));
         // She was late herself, on a machine that stalled: once more, with more time.

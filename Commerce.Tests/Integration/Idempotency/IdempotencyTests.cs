@@ -34,7 +34,7 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
     public async Task Of_many_at_once_one_orders_and_all_get_its_answer_or_are_told_to_come_again()
     {
         var product = await Stack.ProductAsync(stock: 100);
-        var user = (await Stack.UsersAsync("twins", 1))[0];
+        var user = (await Stack.UsersAsync("inFlight", 1))[0];
         var key = Guid.NewGuid().ToString();
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ =>
@@ -45,7 +45,7 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
 
         Assert.Single(answers.Where(a => a is not ("idempotency-key-in-flight" or "rate-limited")).Distinct());
         await Eventually.EqualAsync(99L, () => Stack.AvailableAsync(product.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Theory]
@@ -53,22 +53,22 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
     [InlineData("the coupon")]
     public async Task What_a_request_took_is_not_denied_to_its_twins(string what)
     {
-        const int Twins = 6;
+        const int Duplicates = 6;
         for (var round = 0; round < 10; round++)
         {
             var product = await Stack.ProductAsync(stock: what == "the last piece" ? 1 : 100, price: 5_000);
-            var user = (await Stack.UsersAsync($"twins-{Guid.NewGuid()}", 1))[0];
+            var user = (await Stack.UsersAsync($"inFlight-{Guid.NewGuid()}", 1))[0];
             long? couponId = null;
             if (what == "the coupon")
             {
                 couponId = (await Stack.CouponAsync(total: 1)).Id;
                 Assert.Equal("", await user.TakeAsync(couponId.Value));
-                await Eventually.EqualAsync(1, () => Stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+                await Eventually.EqualAsync(1, () => Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>(
                     "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled));
             }
 
             var key = Guid.NewGuid().ToString();
-            var answers = await Task.WhenAll(Enumerable.Range(0, Twins).Select(async i =>
+            var answers = await Task.WhenAll(Enumerable.Range(0, Duplicates).Select(async i =>
             {
                 // One after another, so that some come while the first is about to commit.
                 await Task.Delay(i * round / 2, Cancelled);
@@ -83,14 +83,14 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(HttpStatusCode.Created, again.StatusCode);
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task A_refusal_that_is_nobodys_doing_but_others_stays_a_refusal_for_every_twin()
     {
         var product = await Stack.ProductAsync(stock: 1);
-        var users = await Stack.UsersAsync("sold-out-twins", 2);
+        var users = await Stack.UsersAsync("sold-out-inFlight", 2);
         await users[0].PlaceAsync(product.Id);
         var key = Guid.NewGuid().ToString();
 
@@ -196,13 +196,13 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
     public async Task A_claim_is_taken_over_after_its_lease_and_the_late_answer_of_the_first_is_not_kept()
     {
         var store = Stack.Services.GetRequiredService<IdempotencyStore>();
-        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var database = Stack.Services.GetRequiredService<MySqlDatabase>();
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()));
         var body = SHA256.HashData("body"u8);
         Assert.True(await ClaimAsync("first"));
         Assert.False(await ClaimAsync("second"));
 
-        await ledger.ExecuteAsync("UPDATE idempotency_key SET lease_until = UTC_TIMESTAMP(6) WHERE scope = @scope", new { scope }, Cancelled);
+        await database.ExecuteAsync("UPDATE idempotency_key SET lease_until = UTC_TIMESTAMP(6) WHERE scope = @scope", new { scope }, Cancelled);
         body = SHA256.HashData("other"u8);
         Assert.False(await ClaimAsync("second"));
         body = SHA256.HashData("body"u8);
@@ -218,7 +218,7 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         {
             try
             {
-                await ledger.TransactAsync(async transaction =>
+                await database.ExecuteInTransactionAsync(async transaction =>
                 {
                     await IdempotencyStore.ClaimAsync(transaction, scope, body, claim);
                     return true;
@@ -236,16 +236,16 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
     public async Task Keys_are_forgotten_after_two_days_and_not_before_one()
     {
         var store = Stack.Services.GetRequiredService<IdempotencyStore>();
-        var ledger = Stack.Services.GetRequiredService<Ledger>();
+        var database = Stack.Services.GetRequiredService<MySqlDatabase>();
         var scopes = Enumerable.Range(0, 2).Select(_ => SHA256.HashData(Encoding.UTF8.GetBytes(Guid.NewGuid().ToString()))).ToList();
         foreach (var (i, scope) in scopes.Index())
         {
-            await ledger.TransactAsync(async transaction =>
+            await database.ExecuteInTransactionAsync(async transaction =>
             {
                 await IdempotencyStore.ClaimAsync(transaction, scope, SHA256.HashData("body"u8), "worker");
                 return true;
             }, Cancelled);
-            await ledger.ExecuteAsync("UPDATE idempotency_key SET created_at = UTC_TIMESTAMP(6) - INTERVAL @hours HOUR WHERE scope = @scope",
+            await database.ExecuteAsync("UPDATE idempotency_key SET created_at = UTC_TIMESTAMP(6) - INTERVAL @hours HOUR WHERE scope = @scope",
                 new { scope, hours = i == 0 ? 25 : 49 }, Cancelled);
         }
 

@@ -12,18 +12,18 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     [Fact]
     public async Task Of_many_prepares_with_one_key_one_works()
     {
-        var purchase = await OrderAsync("twin-prepare");
+        var purchase = await OrderAsync("duplicate-prepare");
 
         await OneWorksAsync(() => purchase.PrepareAsync(key: "prepare"));
 
         Assert.Equal(PaymentState.Pending, await PaymentStatusAsync(purchase));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task Of_many_approvals_with_one_key_one_works()
     {
-        var purchase = await PrepareAsync("twin-approve");
+        var purchase = await PrepareAsync("duplicate-approve");
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
 
         await OneWorksAsync(() => purchase.SendApproveAsync(authorised, "approve"));
@@ -35,11 +35,11 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     [Fact]
     public async Task Of_many_refunds_with_one_key_one_works()
     {
-        var purchase = await PayAsync("twin-refund");
+        var purchase = await PayAsync("duplicate-refund");
 
         await OneWorksAsync(() => SendRefundAsync(purchase, 1_000, "refund"));
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
         Assert.Equal(1, (await purchase.DetailAsync()).GetProperty("refunds").GetArrayLength());
     }
@@ -57,7 +57,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
             [.. Spellings($"/api/payments/{id}/refund"), $"/api/payments/{upper}/refund", $"/api/payments/%30{id[1..]}/refund", $"/api/payments/{upper}/Refund/"],
             new { amount = 1_000, reason = "scratched" });
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(1, (await purchase.Sandbox.LedgerAsync(id))[0].ApplyCalls);
         Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
         Assert.Equal(1, (await purchase.DetailAsync()).GetProperty("refunds").GetArrayLength());
@@ -105,7 +105,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
 
         await otherAmount.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
         await otherRefund.ShouldBeProblemAsync(HttpStatusCode.UnprocessableEntity, "idempotency-key-reused");
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
     }
 

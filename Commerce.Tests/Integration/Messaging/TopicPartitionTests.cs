@@ -10,7 +10,7 @@ namespace Commerce.Tests.Integration.Messaging;
 /// <summary>How many partitions there are is asked of the brokers.</summary>
 public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
 {
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     TopicPartitions Partitions => Stack.Services.GetRequiredService<TopicPartitions>();
 
@@ -56,12 +56,12 @@ public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
 
         await Stack.RedisAsync("DEL", (string)new CouponKeys(coupon.Id).Gate!);
 
-        await Eventually.EqualAsync(string.Join(' ', Enumerable.Range(0, count)), () => Ledger.SingleAsync<string>(
+        await Eventually.EqualAsync(string.Join(' ', Enumerable.Range(0, count)), () => Database.SingleAsync<string>(
             "SELECT GROUP_CONCAT(`partition` ORDER BY `partition` SEPARATOR ' ') FROM coupon_fence WHERE coupon_id = @Id", coupon, Cancelled)!);
         var verdicts = await users.Skip(1).SellAsync(coupon.Id);
         Assert.Equal(19, verdicts.Values.Count(v => v == ""));
         Assert.Equal("coupon-already-issued", await users[0].PressAsync(coupon.Id));
-        await Eventually.EqualAsync(20, () => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
+        await Eventually.EqualAsync(20, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
     }
 
     /// <summary>False where these brokers cannot add any: the imitation in memory that stands in where no Kafka is installed.</summary>

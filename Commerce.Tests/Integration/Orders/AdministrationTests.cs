@@ -77,7 +77,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
         Assert.Equal(15_000, (await purchase.User.PlaceAsync(expected.Id)).TotalAmount);
         using var prepared = await purchase.PrepareAsync(amount: Price);
         Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]

@@ -23,7 +23,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         Assert.Equal((order.OrderId, true), await CouponAsync(coupon));
         using var again = await user.OrderAsync([new(product.Id, 1)], coupon.Id);
         await again.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-usable");
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Theory]
@@ -46,7 +46,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         }
 
         await user.PlaceAsync(product.Id, couponId: coupon.Id);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -62,8 +62,8 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
 
         Assert.Single(slugs, slug => slug == "");
         Assert.All(slugs, slug => Assert.Contains(slug, new[] { "", "coupon-not-usable" }));
-        await AuditAsync();
-        Assert.Equal(1, await Ledger.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", product, Cancelled));
+        await CheckConsistencyAsync();
+        Assert.Equal(1, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", product, Cancelled));
         Assert.Equal(9, await Stack.AvailableAsync(product.Id));
     }
 
@@ -82,7 +82,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
             Assert.Equal(coupon.Id, (await own.Content.ReadFromJsonAsync<List<OwnCoupon>>(Cancelled))!.Single().CouponId);
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -112,7 +112,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
 
         using var placed = await Eventually.GetAsync(() => users[0].OrderAsync([new(product.Id, 1)], coupon.Id, "coupon"), a => a.Headers.RetryAfter is null);
         Assert.Equal(HttpStatusCode.Created, placed.StatusCode);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     /// <summary>A user with a coupon, and what they may order with it.</summary>
@@ -121,14 +121,14 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         var coupon = await Stack.CouponAsync(total: 1);
         var user = (await Stack.UsersAsync($"coupon-{name}", 1))[0];
         Assert.Equal("", await user.TakeAsync(coupon.Id));
-        await Eventually.EqualAsync(1, () => Ledger.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
+        await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
         return (user, coupon, await Stack.ProductAsync(stock: 10, Price));
     }
 
     /// <summary>Which order has the coupon, and whether it is used.</summary>
     async Task<(string? OrderId, bool Used)> CouponAsync(Coupon coupon)
     {
-        var (orderId, used) = await Ledger.SingleAsync<(string?, long)>(
+        var (orderId, used) = await Database.SingleAsync<(string?, long)>(
             "SELECT order_id, CAST(used_at IS NOT NULL AS SIGNED) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled);
         return (orderId, used == 1);
     }

@@ -27,7 +27,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         var orders = answers.Count(a => a.Length == 0);
         foreach (var user in users.Zip(answers).Where(a => a.Second.Length > 0).Select(a => a.First).Take(60 - orders))
             await Eventually.EqualAsync("", async () => await (await user.OrderAsync([new(product.Id, 1)])).SlugAsync());
-        Assert.Equal(60, await Stack.Services.GetRequiredService<Ledger>().SingleAsync<int>(
+        Assert.Equal(60, await Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>(
             "SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
         await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
     }
@@ -44,7 +44,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
         // At once: what was held would be found by the reconciler later, and given back.
         Assert.Equal([10, 1], await InGateAsync(plenty.Id, few.Id));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal([10], await InGateAsync(product.Id));
         }
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -171,7 +171,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     [InlineData("recipient", 100)]
     [InlineData("address1", 200)]
     [InlineData("address2", 200)]
-    public async Task What_fits_the_ledger_is_taken_and_what_does_not_is_told(string field, int longest)
+    public async Task What_fits_the_database_is_taken_and_what_does_not_is_told(string field, int longest)
     {
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("longest", 1))[0];
@@ -272,17 +272,17 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         for (var i = 0; i < Rounds; i++)
         {
             var placed = await user.PlaceAsync(product.Id, 10);
-            await Ledger.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", placed, Cancelled);
+            await Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", placed, Cancelled);
             await Eventually.EqualAsync(10L, async () => (await InGateAsync(product.Id))[0]);
             late.Add(await Stack.EndedAfterHoldAsync(placed.OrderId));
         }
 
         // By MySQL's clock. The reaper looks four times a second; the reconciler every 10 s, so that three of five would hardly be in time.
         Assert.InRange(late.Order().ElementAt(Rounds / 2), TimeSpan.Zero, TimeSpan.FromSeconds(1));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>What the gate itself has available.</summary>
     Task<IReadOnlyList<long?>> InGateAsync(params IReadOnlyList<long> productIds) =>

@@ -59,9 +59,9 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         await Eventually.EqualAsync(45L, () => Stack.AvailableAsync(product.Id));
         await Eventually.EqualAsync(0, async () => (await Stack.Services.GetRequiredService<InventoryReconciler>().CompareAsync(Cancelled)).Count);
-        Assert.Equal((50, 5, 52), await Ledger.SingleAsync<(int Stock, long Held, long Available)>(
+        Assert.Equal((50, 5, 52), await Database.SingleAsync<(int Stock, long Held, long Available)>(
             "SELECT stock, held, available FROM inventory_drift WHERE product_id = @Id ORDER BY id LIMIT 1", product, Cancelled));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Theory]
@@ -72,10 +72,10 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 50);
         var user = (await Stack.UsersAsync($"moving-{Guid.NewGuid():N}", 1))[0];
         var placed = await user.PlaceAsync(product.Id, 5);
-        await AuditAsync();
+        await CheckConsistencyAsync();
         var available = await MoreAsync(product.Id, 7);
 
-        var repaired = await LookTwiceAsync(async () =>
+        var repaired = await CompareTwiceAsync(async () =>
         {
             // One order in the place of another leaves the numbers as they were.
             if (sameNumbers) using (await user.PostAsync($"/api/orders/{placed.OrderId}/cancel", null)) { }
@@ -84,11 +84,11 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         available -= sameNumbers ? 0 : 5;
         Assert.Equal((0, available), (repaired, await Stack.AvailableAsync(product.Id)));
-        Assert.Equal((1, available - 7), (await LookTwiceAsync(() => Task.CompletedTask), await Stack.AvailableAsync(product.Id)));
-        await AuditAsync();
+        Assert.Equal((1, available - 7), (await CompareTwiceAsync(() => Task.CompletedTask), await Stack.AvailableAsync(product.Id)));
+        await CheckConsistencyAsync();
     }
 
-    Task<int> LookTwiceAsync(Func<Task> between) =>
+    Task<int> CompareTwiceAsync(Func<Task> between) =>
         ActivatorUtilities.CreateInstance<InventoryReconciler>(Stack.Services, new MomentBetween(between)).RunAsync(Cancelled);
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 50);
         var user = (await Stack.UsersAsync("unheard", 1))[0];
         var placed = await user.PlaceAsync(product.Id, 5);
-        await Ledger.ExecuteAsync("UPDATE orders SET status = 'CANCELLED', holding = FALSE WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
+        await Database.ExecuteAsync("UPDATE orders SET status = 'CANCELLED', holding = FALSE WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
 
         await Eventually.EqualAsync(50L, async () =>
         {
@@ -107,7 +107,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
         });
     }
 
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>Somebody gives the gate more of a product than there is; returns what it has then.</summary>
     async Task<long> MoreAsync(long productId, int pieces) => (long)await Stack.RedisAsync("HINCRBY", "{inventory}:available", productId, pieces);

@@ -42,7 +42,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
     {
         using var topic = Listen();
         var key = Key("rolled-back");
-        await Assert.ThrowsAsync<InvalidOperationException>(() => Ledger.TransactAsync<int>(async transaction =>
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Database.ExecuteInTransactionAsync<int>(async transaction =>
         {
             await OutboxWriter.AddAsync(transaction, new(Topic, key, key + "-lost", "{}"u8.ToArray()));
             throw new InvalidOperationException();
@@ -56,7 +56,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
     public async Task What_is_measured_is_how_much_waits_since_when_and_how_much_is_dead()
     {
         var outbox = Stack.Services.GetRequiredService<OutboxStore>();
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(new OutboxBacklog(0, 0, 0), await outbox.MeasureAsync(Cancelled));
         var (key, deadKey) = (Key("measured"), Key("measured-dead"));
         var ((refused, _), (dead, _)) = (await WriteAsync(key), await WriteAsync(deadKey));
@@ -90,24 +90,24 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         await RefuseAsync(refused);
         var (waiting, _) = await WriteAsync(key);
         // What was written before is at least as old. Other tests' rows are to stay.
-        await Ledger.ExecuteAsync("UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY", null, Cancelled);
-        await Ledger.ExecuteAsync("""
+        await Database.ExecuteAsync("UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY", null, Cancelled);
+        await Database.ExecuteAsync("""
             INSERT INTO outbox_refused (id, shard, attempts, last_error) SELECT id, shard, 1, 'kept' FROM outbox WHERE message_id NOT IN @ours
             """, new { ours = new[] { old, dead, refused, waiting } }, Cancelled);
         var (young, _) = await WriteAsync(Key("young"));
         await SentAsync(young);
-        await Ledger.ExecuteAsync("""
+        await Database.ExecuteAsync("""
             INSERT INTO inbox (consumer, message_id, handled_at) VALUES ('purge', @old, UTC_TIMESTAMP(6) - INTERVAL 10 DAY), ('purge', @young, UTC_TIMESTAMP(6))
             """, new { old, young }, Cancelled);
 
         Assert.Equal(2, await Stack.Services.GetRequiredService<OutboxStore>().PurgeAsync(TimeSpan.FromDays(7), Cancelled));
 
-        Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Ledger.QueryAsync<string>(
+        Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Database.QueryAsync<string>(
             "SELECT message_id FROM outbox WHERE message_id IN @ids", new { ids = new[] { old, dead, refused, waiting, young } }, Cancelled)).Order());
-        Assert.Equal([young], await Ledger.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
+        Assert.Equal([young], await Database.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
         // Young again, before they are nobody's: the Workers purge, too.
-        await Ledger.ExecuteAsync("UPDATE outbox SET created_at = created_at + INTERVAL 10 DAY WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY", null, Cancelled);
-        await Ledger.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
+        await Database.ExecuteAsync("UPDATE outbox SET created_at = created_at + INTERVAL 10 DAY WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY", null, Cancelled);
+        await Database.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
         await ChangeRefusedAsync(dead, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         await ChangeRefusedAsync(refused, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         await SentAsync(dead, refused, waiting);

@@ -1,4 +1,4 @@
-using Commerce.Core.Auditing;
+using Commerce.Core.Consistency;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
 using Microsoft.Extensions.DependencyInjection;
@@ -23,11 +23,11 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         Assert.Equal(Price - atGateway - ours, await purchase.CapturedAsync());
         Assert.Equal([("EXTERNAL", atGateway), ("DONE", ours)], await RefundsAsync(purchase));
         Assert.Equal(atGateway + ours, (await purchase.DetailAsync()).GetProperty("refundedAmount").GetInt64());
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - atGateway - ours));
         Assert.Equal(OrderState.Refunded, await OrderStatusAsync(purchase));
         Assert.Equal(10, await StockAsync(purchase));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         Assert.Equal(Price - 4_200, await purchase.CapturedAsync());
         Assert.Equal(4_200, (await RefundsAsync(purchase)).Where(r => r.Status != "REFUSED").Sum(r => r.Amount));
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - 4_200));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -59,14 +59,14 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         await Stack.Sandbox.GiveBackAsync(purchase.OrderId, 4_000);
 
         await Eventually.EqualAsync(PaymentState.PartiallyRefunded, () => PaymentStatusAsync(purchase));
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.NotEqual(before, await ShownAsync());
         var refund = (await purchase.DetailAsync()).GetProperty("refunds")[0];
         Assert.Equal(("EXTERNAL", 4_000, "Given back at the gateway"),
             (refund.GetProperty("status").GetString(), refund.GetProperty("amount").GetInt64(), refund.GetProperty("reason").GetString()));
         Assert.Equal(9, await StockAsync(purchase));
 
-        async Task<string> ShownAsync() => (await Stack.Admin.GetFromJsonAsync<AuditReport>("/api/admin/audit", Cancelled))!
+        async Task<string> ShownAsync() => (await Stack.Admin.GetFromJsonAsync<ConsistencyReport>("/api/admin/audit", Cancelled))!
             .Findings.Single(f => f.Promise.StartsWith("given back at the gateway", StringComparison.Ordinal)).Promise;
     }
 
@@ -86,7 +86,7 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         Assert.Equal(10, await StockAsync(purchase));
         Assert.Contains(("EXTERNAL", Price), await RefundsAsync(purchase));
         Assert.Equal("not-refundable", await purchase.RefundAsync(1));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -103,15 +103,15 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
 
         Assert.Equal([("DONE", 1_000), ("EXTERNAL", 2_000)], (await RefundsAsync(purchase)).Order());
         Assert.Equal(Price - 3_000, await purchase.CapturedAsync());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
     public async Task A_refund_for_want_of_stock_gives_back_what_the_gateway_has_left()
     {
         var purchase = await PrepareAsync("external-shortfall");
-        await Ledger.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
-        await Ledger.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
+        await Database.ExecuteAsync("UPDATE product SET stock = 0 WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
+        await Database.ExecuteAsync("INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @test, -10, 'test')",
             new { purchase.Product.Id, test = $"test:{purchase.OrderId}" }, Cancelled);
         await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "cancel", Code: "MaintenanceOngoing")))
         {
@@ -123,7 +123,7 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         await Eventually.EqualAsync(OrderState.Refunded, () => OrderStatusAsync(purchase));
         Assert.Equal(0, await purchase.CapturedAsync());
         Assert.Equal(Price, (await RefundsAsync(purchase)).Where(r => r.Status != "REFUSED").Sum(r => r.Amount));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     static async Task<IReadOnlyList<(string Status, long Amount)>> RefundsAsync(Purchase purchase) =>

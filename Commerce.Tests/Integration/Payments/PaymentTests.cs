@@ -44,7 +44,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         Assert.Equal(await first.Content.ReadAsStringAsync(Cancelled), await second.Content.ReadAsStringAsync(Cancelled));
         Assert.True(await HoldAsync() < TimeSpan.FromMinutes(2));
 
-        async Task<TimeSpan> HoldAsync() => TimeSpan.FromSeconds(await Ledger.SingleAsync<long>(
+        async Task<TimeSpan> HoldAsync() => TimeSpan.FromSeconds(await Database.SingleAsync<long>(
             "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), hold_expires_at) FROM orders WHERE id = @OrderId", new { purchase.OrderId }, Cancelled));
     }
 
@@ -132,7 +132,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 
         Assert.Equal("order-not-payable", await purchase.ApproveAsync(await purchase.AuthorizeAsync()));
         Assert.Equal(Price - 1_000, await purchase.CapturedAsync());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -175,7 +175,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 
         Assert.Equal(Price - 2_000, await purchase.CapturedAsync());
         Assert.Equal(9, await StockAsync(purchase));
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal("not-refundable", await purchase.RefundAsync(Price));
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - 2_000));
         Assert.Equal("not-refundable", await purchase.RefundAsync(1));
@@ -185,7 +185,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
         var detail = await purchase.DetailAsync();
         Assert.Equal(2, detail.GetProperty("refunds").GetArrayLength());
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -211,7 +211,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         await Eventually.EqualAsync((6_000, Price - 6_000), ShownAsync);
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price - 6_000));
         Assert.Equal((Price, 0), await ShownAsync());
-        await AuditAsync();
+        await CheckConsistencyAsync();
 
         async Task<(long Refunded, long Refundable)> ShownAsync()
         {
@@ -246,7 +246,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 
         await ShouldBePaidAsync(purchase);
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price, "early"));
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]
@@ -256,7 +256,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 
         Assert.Equal("REFUNDED", await purchase.RefundedAsync(Price));
 
-        await AuditAsync();
+        await CheckConsistencyAsync();
         Assert.Equal(10, await StockAsync(purchase));
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(purchase.Product.Id));
     }
@@ -283,19 +283,19 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
     }
 
     [Fact]
-    public async Task The_audit_sees_a_capture_that_the_ledger_does_not_know()
+    public async Task The_audit_sees_a_capture_that_the_database_does_not_know()
     {
         var purchase = await PrepareAsync("unknown-capture");
-        var audit = Stack.Services.GetRequiredService<PaymentAudit>();
+        var check = Stack.Services.GetRequiredService<PaymentConsistencyCheck>();
         var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
-        await AuditAsync();
+        await CheckConsistencyAsync();
         var authorised = await purchase.AuthorizeAsync();
 
         await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled);
 
-        Assert.Equal(1, (await audit.CompareAsync(Cancelled)).Differences);
+        Assert.Equal(1, (await check.CompareAsync(Cancelled)).Differences);
         await gateway.CancelAsync(authorised, Price, 0, "test", Guid.NewGuid().ToString(), Cancelled);
-        await AuditAsync();
+        await CheckConsistencyAsync();
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
 {
     static readonly TimeSpan Age = TimeSpan.FromDays(300);
 
-    Ledger Ledger => Stack.Services.GetRequiredService<Ledger>();
+    MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
     RetentionStore Store => Stack.Services.GetRequiredService<RetentionStore>();
 
@@ -26,11 +26,11 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
         async Task<string> OrderAsync(int days, string status)
         {
             var id = Id(days);
-            await Ledger.ExecuteAsync("""
+            await Database.ExecuteAsync("""
                 INSERT INTO orders (id, user_id, status, total_amount, hold_expires_at, holding)
                 VALUES (@id, 'retention', @status, 1, UTC_TIMESTAMP(6), FALSE)
                 """, new { id, status }, Cancelled);
-            await Ledger.ExecuteAsync("INSERT INTO shipping_info VALUES (@id, 'Kim', '010-1234-5678', '04524', '110 Sejong-daero', '')", new { id }, Cancelled);
+            await Database.ExecuteAsync("INSERT INTO shipping_info VALUES (@id, 'Kim', '010-1234-5678', '04524', '110 Sejong-daero', '')", new { id }, Cancelled);
             return id;
         }
     }
@@ -43,12 +43,12 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
         Assert.True(await Store.DeletePaymentAttemptsAsync(Age, Cancelled) >= 1);
 
         Assert.Equal([waiting, young], await LeftAsync("SELECT payment_id FROM payment_attempt WHERE payment_id IN @ids ORDER BY payment_id", old, waiting, young));
-        await Ledger.ExecuteAsync("DELETE FROM payment_attempt WHERE payment_id IN @ids", new { ids = new[] { waiting, young } }, Cancelled);
+        await Database.ExecuteAsync("DELETE FROM payment_attempt WHERE payment_id IN @ids", new { ids = new[] { waiting, young } }, Cancelled);
 
         async Task<string> AttemptAsync(int days, bool checks)
         {
             var id = Id(days);
-            await Ledger.ExecuteAsync("""
+            await Database.ExecuteAsync("""
                 INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
                 VALUES (@id, 1, @id, 'ABANDONED', IF(@checks, UTC_TIMESTAMP(6) + INTERVAL 1 DAY, NULL))
                 """, new { id, checks }, Cancelled);
@@ -57,21 +57,21 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
-    public async Task Fences_of_coupons_that_ended_long_ago_are_deleted()
+    public async Task Rebuild_barriers_of_coupons_that_ended_long_ago_are_deleted()
     {
         var (old, young) = (await CouponAsync(days: 301), await CouponAsync(days: 299));
 
-        Assert.True(await Store.DeleteCouponFencesAsync(Age, Cancelled) >= 1);
+        Assert.True(await Store.DeleteRebuildBarriersAsync(Age, Cancelled) >= 1);
 
-        Assert.Equal([young], await Ledger.QueryAsync<long>("SELECT coupon_id FROM coupon_fence WHERE coupon_id IN @ids", new { ids = new[] { old, young } }, Cancelled));
+        Assert.Equal([young], await Database.QueryAsync<long>("SELECT coupon_id FROM coupon_fence WHERE coupon_id IN @ids", new { ids = new[] { old, young } }, Cancelled));
 
         async Task<long> CouponAsync(int days)
         {
             var coupon = await Stack.CouponAsync(total: 1);
-            await Ledger.ExecuteAsync("""
+            await Database.ExecuteAsync("""
                 UPDATE coupon SET starts_at = UTC_TIMESTAMP(6) - INTERVAL @days DAY - INTERVAL 1 HOUR, ends_at = UTC_TIMESTAMP(6) - INTERVAL @days DAY WHERE id = @Id
                 """, new { coupon.Id, days }, Cancelled);
-            await Ledger.ExecuteAsync("INSERT INTO coupon_fence (coupon_id, epoch, `partition`) VALUES (@Id, 9, 0)", new { coupon.Id }, Cancelled);
+            await Database.ExecuteAsync("INSERT INTO coupon_fence (coupon_id, epoch, `partition`) VALUES (@Id, 9, 0)", new { coupon.Id }, Cancelled);
             return coupon.Id;
         }
     }
@@ -79,22 +79,22 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Old_differences_of_the_inventory_are_deleted()
     {
-        await Ledger.ExecuteAsync("""
+        await Database.ExecuteAsync("""
             INSERT INTO inventory_drift (product_id, epoch, stock, held, available, found_at)
             VALUES (-1, 301, 0, 0, 0, UTC_TIMESTAMP(6) - INTERVAL 301 DAY), (-1, 299, 0, 0, 0, UTC_TIMESTAMP(6) - INTERVAL 299 DAY)
             """, null, Cancelled);
 
         Assert.True(await Store.DeleteInventoryDriftAsync(Age, Cancelled) >= 1);
 
-        Assert.Equal([299], await Ledger.QueryAsync<int>("SELECT epoch FROM inventory_drift WHERE product_id = -1", null, Cancelled));
-        await Ledger.ExecuteAsync("DELETE FROM inventory_drift WHERE product_id = -1", null, Cancelled);
+        Assert.Equal([299], await Database.QueryAsync<int>("SELECT epoch FROM inventory_drift WHERE product_id = -1", null, Cancelled));
+        await Database.ExecuteAsync("DELETE FROM inventory_drift WHERE product_id = -1", null, Cancelled);
     }
 
     static string Id(int days) => Guid.CreateVersion7(TimeProvider.System.GetUtcNow().AddDays(-days)).ToString();
 
-    Task<IReadOnlyList<string>> LeftAsync(string sql, params string[] ids) => Ledger.QueryAsync<string>(sql, new { ids }, Cancelled);
+    Task<IReadOnlyList<string>> LeftAsync(string sql, params string[] ids) => Database.QueryAsync<string>(sql, new { ids }, Cancelled);
 
-    Task<int> DeleteOrdersAsync(params string[] ids) => Ledger.TransactAsync(async transaction =>
+    Task<int> DeleteOrdersAsync(params string[] ids) => Database.ExecuteInTransactionAsync(async transaction =>
     {
         await transaction.ExecuteAsync("DELETE FROM shipping_info WHERE order_id IN @ids", new { ids });
         return await transaction.ExecuteAsync("DELETE FROM orders WHERE id IN @ids", new { ids });

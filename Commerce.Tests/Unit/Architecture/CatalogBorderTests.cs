@@ -16,7 +16,7 @@ public sealed class CatalogBorderTests
     const string Catalog = "Commerce.Core.Catalog";
     const string EntityFramework = "Microsoft.EntityFrameworkCore";
 
-    static readonly ILookup<string, string> Core = Dependencies.Of(typeof(Ledger).Assembly);
+    static readonly ILookup<string, string> Core = Dependencies.Of(typeof(MySqlDatabase).Assembly);
 
     [Fact]
     public void Nothing_but_the_catalogue_uses_EF_Core()
@@ -46,8 +46,8 @@ public sealed class CatalogBorderTests
         string[] sale =
         [
             "Commerce.Core.Idempotency", "Commerce.Core.Messaging", "Commerce.Core.Orders", "Commerce.Core.Outbox", "Commerce.Core.Payments",
-            "Commerce.Core.Redis", "Confluent.Kafka", "Dapper", "StackExchange.Redis", typeof(CouponGate).FullName!, typeof(CouponLedger).FullName!,
-            typeof(EventLedger).FullName!, typeof(EventOpener).FullName!, typeof(InventoryGate).FullName!, typeof(InventoryLedger).FullName!,
+            "Commerce.Core.Redis", "Confluent.Kafka", "Dapper", "StackExchange.Redis", typeof(CouponGate).FullName!, typeof(CouponRepository).FullName!,
+            typeof(EventRepository).FullName!, typeof(EventOpener).FullName!, typeof(InventoryGate).FullName!, typeof(InventoryRepository).FullName!,
         ];
 
         Assert.Empty(Uses(type => IsIn(type, Catalog), sale));

@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Primitives;
+
+namespace Commerce.Api;
+
+/// <summary>What may stand in the path and in the query of a request.</summary>
+static class UrlValidation
+{
+    static readonly ConcurrentDictionary<Endpoint, IReadOnlyList<ParameterInfo>> Known = new();
+
+    /// <summary>
+    /// Ids and filters are visible ASCII. MySQL cannot compare other text with an ASCII column, and ignores a space at the end. So in a path other text
+    /// is not found (404), and in a query parameter of the endpoint it is not valid (400). A number in a query must be within the
+    /// <see cref="RangeAttribute"/> of its parameter; without one it is an id. Unknown query parameters are ignored.
+    /// </summary>
+    public static void UseUrlValidation(this WebApplication app) => app.Use((context, next) =>
+    {
+        foreach (var (name, value) in context.Request.RouteValues)
+        {
+            if (!IsVisible(value as string)) return CommonProblems.NotFound.ToResult().ExecuteAsync(context);
+            if (value is string id) context.Request.RouteValues[name] = CanonicalId(id);
+        }
+        if (!context.Request.QueryString.HasValue || context.GetEndpoint() is not { } endpoint) return next(context);
+        var errors = new Dictionary<string, string[]>();
+        foreach (var parameter in Known.GetOrAdd(endpoint, FindParameters))
+            if (FindMistake(parameter, context.Request.Query[parameter.Name!]) is { } mistake) errors[parameter.Name!] = [mistake];
+        return errors.Count == 0 ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
+    });
+
+    /// <summary>The parameters of the endpoint's method that come from the query.</summary>
+    static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
+        endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
+            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
+            : [];
+
+    static bool IsNumber(ParameterInfo parameter) =>
+        (Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) is var type && (type == typeof(int) || type == typeof(long));
+
+    static string? FindMistake(ParameterInfo parameter, StringValues given)
+    {
+        if (given.Count == 0) return null;
+        if (given.Count > 1) return "Given more than once.";
+        if (IsNumber(parameter))
+        {
+            var known = long.TryParse(given[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number);
+            if (parameter.GetCustomAttribute<RangeAttribute>() is { } range) return known && range.IsValid(number) ? null : $"A whole number from {range.Minimum} to {range.Maximum}.";
+            return known && number > 0 ? null : "A whole number above 0.";
+        }
+
+        if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
+        // A user is named by the subject of the token, which has any character.
+        if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "One character at least.";
+        return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
+    }
+
+    /// <summary>The id as it is stored. A UUID is accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>
+    public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
+
+    static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+}
+
+/// <summary>A paging cursor: the id of the last order or payment of the previous page; empty for the first page.</summary>
+[AttributeUsage(AttributeTargets.Parameter)]
+sealed partial class IdAttribute : Attribute
+{
+    /// <summary>Whether it is a UUID as we write them.</summary>
+    public static bool IsId(string text) => Id().IsMatch(text);
+
+    [GeneratedRegex(@"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z")]
+    private static partial Regex Id();
+}

@@ -1,0 +1,130 @@
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
+using Commerce.Core.Payments;
+
+namespace Commerce.Core.Consistency;
+
+/// <summary>
+/// Counts whether the promises were kept, once the system has come to rest: no request running, nothing on its way to the database. While
+/// something is on its way, the finding REST says so and the others may be early.
+/// </summary>
+public sealed class ConsistencyCheck(
+    MySqlDatabase database, CouponRepository coupons, CouponGate gate, InventoryRepository inventoryRepository, InventoryGate inventoryGate, InventoryReconciler inventory,
+    PaymentConsistencyCheck payments)
+{
+    /// <summary>The findings that say nothing of promises, but whether the system is at rest.</summary>
+    public const string AtRest = "REST";
+
+    /// <summary>Looks at everything.</summary>
+    /// <exception cref="StackExchange.Redis.RedisException">Redis is out of reach.</exception>
+    /// <exception cref="System.Data.Common.DbException">MySQL is out of reach.</exception>
+    public async Task<ConsistencyReport> RunAsync(CancellationToken cancellationToken)
+    {
+        var findings = new List<ConsistencyFinding>
+        {
+            await CountAsync("I1", "issued rows ≤ the coupon's total", """
+                SELECT COUNT(*) FROM coupon c JOIN (SELECT coupon_id, COUNT(*) AS issued FROM coupon_issue GROUP BY coupon_id) i ON i.coupon_id = c.id
+                WHERE i.issued > c.total_quantity OR i.issued <> c.issued_quantity
+                """, cancellationToken),
+            await CountAsync("I2", "one row per coupon and user", """
+                SELECT COUNT(*) FROM (SELECT 1 FROM coupon_issue GROUP BY coupon_id, user_id HAVING COUNT(*) > 1) twice
+                """, cancellationToken),
+            await CountAsync("I3", "every acceptance is honoured", "SELECT COUNT(*) FROM coupon_issue_failure", cancellationToken),
+            await CountAsync("I5", "stock = initial − paid + refunded, never below 0", """
+                SELECT (SELECT COUNT(*) FROM product p LEFT JOIN (SELECT product_id, SUM(delta) AS pieces FROM product_stock_audit GROUP BY product_id) a ON a.product_id = p.id
+                        WHERE p.stock < 0 OR p.stock <> COALESCE(a.pieces, 0))
+                     + (SELECT COUNT(*) FROM orders o JOIN order_item i ON i.order_id = o.id
+                        LEFT JOIN product_stock_audit t ON t.event_id = CONCAT('placed:', o.id) AND t.product_id = i.product_id
+                        LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
+                        WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
+                """, cancellationToken),
+            await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentConsistencyCheck.Disagreeing, cancellationToken),
+            await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
+            await CountAsync("I8", "no paid order's message is a dead letter", OrderReconciler.CountDead, cancellationToken),
+            // Sent messages are purged later, so the newest openings are looked at.
+            await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
+                SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
+                          OR (status = 'OPEN' AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL)
+                          OR (status = 'CLOSED' AND opened_at IS NULL AND (closes_at IS NULL OR closed_at < closes_at)))
+                     + (SELECT COUNT(*) FROM event e WHERE opened_at > UTC_TIMESTAMP(6) - INTERVAL 10 MINUTE
+                        AND (SELECT COUNT(*) FROM outbox o WHERE o.message_key = 'events' AND o.message_id = CONCAT('event-open:', e.id)) <> 1)
+                     + (SELECT ABS(last - (SELECT COUNT(opening_seq) FROM event)) FROM event_opening)
+                """, cancellationToken),
+            await CountAsync("I10", "a coupon is with the one order that was made with it, and used exactly when that was paid", """
+                SELECT (SELECT COUNT(*) FROM coupon_issue i LEFT JOIN orders o ON o.id = i.order_id
+                        WHERE (i.order_id IS NOT NULL OR i.used_at IS NOT NULL)
+                          AND (o.id IS NULL OR o.user_id <> i.user_id OR NOT o.coupon_id <=> i.coupon_id OR o.status IN ('CANCELLED', 'EXPIRED')
+                            OR (i.used_at IS NOT NULL) <> (o.status IN ('PAID', 'REFUNDING', 'REFUNDED'))))
+                     + (SELECT COUNT(*) FROM orders o LEFT JOIN coupon_issue i ON i.coupon_id = o.coupon_id AND i.user_id = o.user_id
+                        WHERE o.coupon_id IS NOT NULL AND o.status NOT IN ('CANCELLED', 'EXPIRED') AND NOT i.order_id <=> o.id)
+                """, cancellationToken),
+        };
+        if (await inventoryRepository.FindEpochAsync(cancellationToken) is > 0 and var epoch)
+        {
+            var drift = (await inventory.CompareAsync(cancellationToken)).Count;
+            findings.Add(new("I6", "what the gate has available and holds agrees with the database", drift == 0, drift));
+            var open = await inventoryGate.InspectAsync() is { Current: true } state && state.Epoch == epoch;
+            var unsettled = await database.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'REFUNDING' OR (status = 'PAID' AND holding)", null, cancellationToken);
+            findings.Add(new(AtRest, "the inventory is open, and every paid order is off the stock", open && unsettled == 0, unsettled + (open ? 0 : 1)));
+        }
+
+        var (differences, notComparable) = await payments.CompareAsync(cancellationToken);
+        findings.Add(new("I7", "at most one net capture per order, and it is what the database says is paid", differences == 0, differences, notComparable));
+        var (refunds, won) = await payments.CountExternalAsync(cancellationToken);
+        findings.Add(new("I7", $"given back at the gateway itself, and on record: {refunds} refunds, {won} won", true, 0));
+        findings.Add(await CountAsync(AtRest, "no payment and no refund waits for the gateway", PaymentConsistencyCheck.Waiting, cancellationToken));
+
+        var (pending, closed, unknown) = await InspectGatesAsync(cancellationToken);
+        var waiting = await database.SingleAsync<long>(OutboxStore.CountPending, null, cancellationToken);
+        findings.Add(new("I4", "no row that the gate does not know of", unknown == 0, unknown));
+        findings.Add(new(AtRest, "nothing is pending, no gate is closed, no message waits", pending + closed + waiting == 0, pending + closed + waiting));
+        return new(findings);
+    }
+
+    async Task<ConsistencyFinding> CountAsync(string invariant, string promise, string sql, CancellationToken cancellationToken)
+    {
+        var broken = await database.SingleAsync<long>(sql, null, cancellationToken);
+        return new(invariant, promise, broken == 0, broken);
+    }
+
+    async Task<(long Pending, long Closed, long Unknown)> InspectGatesAsync(CancellationToken cancellationToken)
+    {
+        var gated = (await coupons.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0).ToList();
+        var (pending, closed, unknown) = (0L, 0L, 0L);
+        foreach (var (coupon, state) in gated.Zip(await gate.InspectAsync(gated.ConvertAll(c => c.Id))))
+        {
+            if (state is not { Current: true })
+            {
+                closed++;
+                continue;
+            }
+
+            var counts = await gate.CountAsync(coupon.Id);
+            pending += counts.Pending;
+            unknown += Math.Max(0, coupon.IssuedQuantity - counts.Users);
+        }
+
+        return (pending, closed, unknown);
+    }
+}
+
+/// <summary>What an audit found.</summary>
+public sealed record ConsistencyReport(IReadOnlyList<ConsistencyFinding> Findings)
+{
+    /// <summary>Whether all of it holds.</summary>
+    public bool Holds => Findings.All(f => f.Holds);
+
+    /// <summary>What does not hold.</summary>
+    public override string ToString() => Holds ? "all holds" : string.Join("; ", Findings.Where(f => !f.Holds).Select(f => $"{f.Invariant} {f.Promise}: {f.Broken}"));
+}
+
+/// <summary>One promise, and whether it was kept.</summary>
+/// <param name="Invariant">Its number in <c>docs/promises.md</c>.</param>
+/// <param name="Broken">How often it was not; 0 where it holds.</param>
+/// <param name="NotComparable">
+/// For how much nobody can tell: the gateway's ledger does not know the time, as after a restart of a sandbox that keeps nothing, or the gateway does not tell.
+/// </param>
+public sealed record ConsistencyFinding(string Invariant, string Promise, bool Holds, long Broken, long NotComparable = 0);

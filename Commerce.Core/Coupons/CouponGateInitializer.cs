@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// Opens the gate of a coupon that was never open before: whoever comes first, exactly once, on however many replicas. A gate that was
+/// lost is not opened here: something may be in flight, so it is rebuilt by the keeper (in Commerce.Workers).
+/// </summary>
+public sealed class CouponGateInitializer(CouponRepository repository, CouponGate gate, TimeProvider clock)
+{
+    /// <summary>How long the others wait for the one who opens.</summary>
+    static readonly TimeSpan OpeningTimeout = TimeSpan.FromSeconds(1);
+
+    readonly ConcurrentDictionary<long, Lazy<Task<bool>>> _opening = new();
+
+    /// <summary>True when the gate may be asked again.</summary>
+    public async Task<bool> TryOpenFirstAsync(long couponId, CancellationToken cancellationToken)
+    {
+        var opening = _opening.GetOrAdd(couponId, id => new(() => OpenAsync(id)));
+        try
+        {
+            return await opening.Value.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            _opening.TryRemove(new(couponId, opening));
+        }
+    }
+
+    async Task<bool> OpenAsync(long couponId)
+    {
+        var coupon = await repository.FindAsync(couponId, CancellationToken.None);
+        // A claim for a gate that cannot be opened would close it for all others.
+        if (coupon is null || !gate.KnowsServerOf(couponId)) return false;
+        if (coupon.GateEpoch == 0 && await repository.ClaimGateAsync(couponId, 0, OpeningTimeout, CancellationToken.None))
+            return await gate.OpenAsync(coupon, 1, coupon.TotalQuantity - coupon.IssuedQuantity, users: 0);
+
+        // Epoch 1: another replica may be opening it this moment. Higher: it is being rebuilt, which takes longer than a request waits.
+        var start = clock.GetTimestamp();
+        while (coupon.GateEpoch <= 1 && clock.GetElapsedTime(start) < OpeningTimeout)
+        {
+            if ((await gate.InspectAsync([couponId]))[0] is { Current: true }) return true;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock);
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using Commerce.Core.Background;
+using Commerce.ServiceDefaults;
+using Microsoft.Extensions.Logging;
+
+namespace Commerce.Core.Coupons;
+
+/// <summary>
+/// Coupons of which nobody gets one any more, as the gate said a moment ago. Most of a crowd comes after the last coupon is gone; this
+/// process answers them itself. It asks the gate ten times a second whether that still holds, and where it does not hear so, it forgets.
+/// </summary>
+public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<SoldOutCache> logger) : PeriodicWorker(clock, logger)
+{
+    /// <summary>What was confirmed longer ago is not believed: added stock is given out within a second.</summary>
+    static readonly TimeSpan ConfirmationMaxAge = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>A sale that nobody asked for in this time is forgotten.</summary>
+    static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>Users of all these coupons together; about 100 bytes each. Beyond it the gate is asked as for any other coupon.</summary>
+    const int MaxUsers = 500_000;
+    const int MaxCoupons = 100;
+
+    readonly ConcurrentDictionary<long, Entry> _entries = new();
+
+    /// <summary>The gate's answer to this user, where it is known.</summary>
+    public GateVerdict? Find(long couponId, string userId)
+    {
+        if (!_entries.TryGetValue(couponId, out var entry)) return null;
+        var now = Clock.GetTimestamp();
+        entry.RequestedAt = now;
+        if (entry.Known is not { } known || Clock.GetElapsedTime(known.ConfirmedAt, now) > ConfirmationMaxAge) return null;
+        return known.Users.Contains(userId) ? GateVerdict.AlreadyIssued : known.Refusal.Verdict;
+    }
+
+    /// <summary>Told what the gate said: a sale that may be over is looked at.</summary>
+    public void Observe(long couponId, GateVerdict verdict)
+    {
+        if (verdict is GateVerdict.SoldOut or GateVerdict.Ended && !_entries.ContainsKey(couponId) && _entries.Count < MaxCoupons)
+            _entries.TryAdd(couponId, new Entry { RequestedAt = Clock.GetTimestamp() });
+    }
+
+    /// <inheritdoc/>
+    protected override TimeSpan Interval => TimeSpan.FromMilliseconds(100);
+
+    /// <inheritdoc/>
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) =>
+        _entries.IsEmpty ? Task.CompletedTask : Task.WhenAll(_entries.Select(s => RefreshAsync(s.Key, s.Value)));
+
+    async Task RefreshAsync(long couponId, Entry entry)
+    {
+        var asked = Clock.GetTimestamp();
+        try
+        {
+            if (Clock.GetElapsedTime(entry.RequestedAt, asked) > IdleTimeout || await gate.FindRefusalAsync(couponId) is not { } refusal)
+            {
+                _entries.TryRemove(couponId, out _);
+                return;
+            }
+
+            if (entry.Known is { } known && refusal == known.Refusal)
+            {
+                entry.Known = known with { ConfirmedAt = asked };
+                return;
+            }
+
+            entry.Known = null;
+            if (refusal.Users + _entries.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MaxUsers) return;
+            var users = await gate.ListUsersAsync(couponId);
+            // The same before and after: nobody was added in between.
+            asked = Clock.GetTimestamp();
+            if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) entry.Known = new(users, refusal, asked);
+        }
+        catch (Exception e) when (TransientFaults.IsTransient(e))
+        {
+            // Not confirmed, so it is not believed for long.
+        }
+    }
+
+    sealed class Entry
+    {
+        long _requestedAt;
+
+        public long RequestedAt { get => Volatile.Read(ref _requestedAt); set => Volatile.Write(ref _requestedAt, value); }
+
+        public volatile Snapshot? Known;
+    }
+
+    /// <summary>What the gate said at one moment.</summary>
+    sealed record Snapshot(FrozenSet<string> Users, GateRefusal Refusal, long ConfirmedAt);
+}
+
+/// <summary>The gate refuses everybody new.</summary>
+/// <param name="Verdict"><see cref="GateVerdict.SoldOut"/> or <see cref="GateVerdict.Ended"/>.</param>
+/// <param name="Users">How many have the coupon.</param>
+public sealed record GateRefusal(GateVerdict Verdict, int Epoch, int Version, long Users);

@@ -1,0 +1,238 @@
+using System.Globalization;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.Core.Outbox;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Events;
+
+/// <summary>
+/// The rows of events. Every change of state is a conditional update, and what hangs on it (coupons, the message) commits with it. MySQL's
+/// clock decides what is due.
+/// </summary>
+public sealed class EventRepository(MySqlDatabase database)
+{
+    // GROUP_CONCAT ends after 1024 characters; 50 ids of 19 digits have 999.
+    const string Select = """
+        SELECT id AS Id, name AS Name, opens_at AS OpensAt, closes_at AS ClosesAt, status AS Status, opened_at AS OpenedAt, closed_at AS ClosedAt, version AS Version,
+               (SELECT GROUP_CONCAT(coupon_id ORDER BY coupon_id) FROM event_coupon c WHERE c.event_id = e.id) AS CouponIds,
+               (SELECT GROUP_CONCAT(product_id ORDER BY product_id) FROM event_product p WHERE p.event_id = e.id) AS ProductIds
+        FROM event e
+        """;
+
+    /// <summary>Whether an event's next moment is its opening: one that nobody opened in all its time only closes.</summary>
+    const string Opens = "(status = 'PENDING' AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6)))";
+
+    const string SelectTransition = $"""
+        SELECT id AS Id, {Opens} AS Opens, version AS Version,
+               TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), IF({Opens}, opens_at, closes_at)) AS Micros
+        FROM event
+        """;
+
+    const string SelectOpened = """
+        SELECT id AS EventId, name AS Name, opened_at AS OpenedAt, opening_seq AS Seq, TIMESTAMPDIFF(MICROSECOND, opens_at, opened_at) AS LateMicros
+        FROM event
+        """;
+
+    const string Planned = "(status = 'PENDING' OR (status = 'OPEN' AND closes_at IS NOT NULL))";
+
+    /// <summary>One event, or null.</summary>
+    public async Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) =>
+        (await database.SingleAsync<Row>($"{Select} WHERE id = @id", new { id }, cancellationToken))?.ToEvent();
+
+    /// <summary>
+    /// Makes the plan of an event whose definition was just written: pending where it has a time, else a draft; with the coupons and products that are
+    /// given. The definition raised its version.
+    /// </summary>
+    /// <param name="links">Null: its coupons and products stay.</param>
+    /// <exception cref="ProblemException">It is not a draft or pending any more; or a coupon or product is not there, or belongs to another event that is not over.</exception>
+    public static async Task PlanAsync(DbSession transaction, long id, EventDefinition? links)
+    {
+        if (await transaction.ExecuteAsync(
+                "UPDATE event SET status = IF(opens_at IS NULL, 'DRAFT', 'PENDING') WHERE id = @id AND status IN ('DRAFT', 'PENDING')", new { id }) == 0)
+            throw new ProblemException(EventProblems.NotSchedulable);
+        if (links is not null) await LinkAsync(transaction, id, links);
+    }
+
+    /// <summary>Cancels an event that is not over; its coupons cannot be had any more, unless another event takes them over. False where there is nothing to cancel.</summary>
+    public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => database.TryExecuteInTransactionAsync(async transaction =>
+    {
+        if (await transaction.ExecuteAsync(
+            "UPDATE event SET status = 'CANCELLED', version = version + 1 WHERE id = @id AND status IN ('DRAFT', 'PENDING', 'OPEN')", new { id }) == 0)
+            return false;
+        await CloseCouponsAsync(transaction, [id]);
+        return true;
+    }, cancellationToken);
+
+    /// <summary>
+    /// Opens those of these events that are due, with their coupons and the messages that tell of it; with <see cref="OpenedBy.Forced"/> those that
+    /// wait, due or not. All in one transaction, because openings are numbered one after the other.
+    /// </summary>
+    /// <returns>The openings, and how long after its time each was.</returns>
+    public async Task<IReadOnlyList<(EventOpened Opened, TimeSpan Late)>> OpenAsync(IReadOnlyList<long> ids, string by, CancellationToken cancellationToken)
+    {
+        if (ids.Count == 0) return [];
+        var rows = await database.ExecuteInTransactionAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<long>(by == OpenedBy.Forced
+                ? """
+                  SELECT id FROM event WHERE id IN @ids AND status IN ('DRAFT', 'PENDING') AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6))
+                  ORDER BY id FOR UPDATE
+                  """
+                : $"SELECT id FROM event WHERE id IN @ids AND {Opens} AND opens_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+            if (due.Count == 0) return [];
+            await transaction.ExecuteAsync("""
+                UPDATE event SET opens_at = IF(@forced, UTC_TIMESTAMP(6), opens_at), opened_at = UTC_TIMESTAMP(6), opened_by = @by, status = 'OPEN',
+                                 version = version + 1
+                WHERE id IN @due AND status IN ('DRAFT', 'PENDING')
+                """, new { due, by, forced = by == OpenedBy.Forced });
+            // A minute before: a Redis whose clock is behind the database's is not to say that the coupon has not started.
+            await transaction.ExecuteAsync("""
+                UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id JOIN event e ON e.id = l.event_id
+                SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at - INTERVAL 1 MINUTE), c.version = c.version + 1
+                WHERE l.event_id IN @due AND c.status = 'WAITING'
+                """, new { due });
+            // Late, because whoever opens other events waits here until the commit.
+            await transaction.ExecuteAsync("UPDATE event_opening SET last = last + @Count", new { due.Count });
+            await transaction.ExecuteAsync("""
+                UPDATE event e JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY opens_at, id) AS place FROM event WHERE id IN @due) o ON o.id = e.id
+                SET e.opening_seq = (SELECT last FROM event_opening) - @Count + o.place
+                """, new { due, due.Count });
+            var opened = await transaction.QueryAsync<OpenedRow>($"{SelectOpened} WHERE id IN @due ORDER BY opening_seq", new { due });
+            foreach (var row in opened) await OutboxWriter.AddAsync(transaction, row.ToOpened().ToMessage());
+            Checkpoints.Reach(Checkpoints.BeforeOpening);
+            return opened;
+        }, cancellationToken);
+        if (rows.Count > 0) Checkpoints.Reach(Checkpoints.AfterOpening);
+        return [.. rows.Select(row => (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros)))];
+    }
+
+    /// <summary>Closes those of these events whose time is over, opened or not, with their coupons, and returns which they were.</summary>
+    public async Task<IReadOnlyList<long>> CloseAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
+    {
+        if (ids.Count == 0) return [];
+        return await database.ExecuteInTransactionAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<long>(
+                "SELECT id FROM event WHERE id IN @ids AND status IN ('OPEN', 'PENDING') AND closes_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE", new { ids });
+            if (due.Count == 0) return due;
+            await transaction.ExecuteAsync(
+                "UPDATE event SET status = 'CLOSED', closed_at = UTC_TIMESTAMP(6), version = version + 1 WHERE id IN @due", new { due });
+            await CloseCouponsAsync(transaction, due);
+            return due;
+        }, cancellationToken);
+    }
+
+    /// <summary>What is to happen to these events next; those to which nothing is are missing.</summary>
+    public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
+        [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE id IN @ids AND {Planned}", new { ids }, cancellationToken)).Select(row => row.ToTransition())];
+
+    /// <summary>What is to happen to all events next, the soonest first.</summary>
+    public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(CancellationToken cancellationToken) =>
+        [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE {Planned} ORDER BY Micros", null, cancellationToken)).Select(row => row.ToTransition())];
+
+    /// <summary>What is due now, the longest due first.</summary>
+    public async Task<IReadOnlyList<ScheduledTransition>> ListDueAsync(CancellationToken cancellationToken) =>
+        [.. (await database.QueryAsync<TransitionRow>($"""
+            {SelectTransition} WHERE {Planned} AND IF({Opens}, opens_at, closes_at) <= UTC_TIMESTAMP(6) ORDER BY Micros
+            """, null, cancellationToken)).Select(row => row.ToTransition())];
+
+    /// <summary>The versions of these events.</summary>
+    public Task<IReadOnlyList<(long Id, int Version)>> ListVersionsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
+        database.QueryAsync<(long Id, int Version)>("SELECT id, version FROM event WHERE id IN @ids", new { ids }, cancellationToken);
+
+    /// <summary>The coupons of these events.</summary>
+    public Task<IReadOnlyList<Coupon>> ListCouponsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
+        database.QueryAsync<Coupon>(
+            $"SELECT {Coupon.Columns} FROM coupon WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id IN @ids)", new { ids }, cancellationToken);
+
+    /// <summary>The openings after the one with the number <paramref name="after"/>, in their order.</summary>
+    public async Task<IReadOnlyList<EventOpened>> ListOpenedAsync(long after, int limit, CancellationToken cancellationToken) =>
+        [.. (await database.QueryAsync<OpenedRow>(
+            $"{SelectOpened} WHERE opening_seq > @after ORDER BY opening_seq LIMIT @limit", new { after, limit }, cancellationToken)).Select(row => row.ToOpened())];
+
+    /// <summary>The number of the last opening, 0 before the first.</summary>
+    public Task<long> LastOpeningAsync(CancellationToken cancellationToken) =>
+        database.SingleAsync<long>("SELECT COALESCE(MAX(opening_seq), 0) FROM event", null, cancellationToken);
+
+    static async Task LinkAsync(DbSession transaction, long id, EventDefinition definition)
+    {
+        // Id 0 is nobody's; an empty list is no SQL.
+        long[] coupons = [0, .. definition.CouponIds ?? []];
+        long[] products = [0, .. definition.ProductIds ?? []];
+        await transaction.ExecuteAsync("""
+            UPDATE coupon SET status = 'ACTIVE', version = version + 1
+            WHERE status = 'WAITING' AND id NOT IN @coupons AND id IN (SELECT coupon_id FROM event_coupon WHERE event_id = @id)
+            """, new { id, coupons });
+        await transaction.ExecuteAsync("DELETE FROM event_coupon WHERE event_id = @id AND coupon_id NOT IN @coupons", new { id, coupons });
+        await transaction.ExecuteAsync("DELETE FROM event_product WHERE event_id = @id", new { id });
+
+        // An event that is over keeps its coupons only until another wants them.
+        await transaction.ExecuteAsync("""
+            UPDATE event_coupon l JOIN event e ON e.id = l.event_id JOIN coupon c ON c.id = l.coupon_id SET l.event_id = @id
+            WHERE l.coupon_id IN @coupons AND e.status IN ('CLOSED', 'CANCELLED') AND c.status = 'CLOSED'
+            """, new { id, coupons });
+        await transaction.ExecuteAsync(
+            "INSERT IGNORE INTO event_coupon (coupon_id, event_id) SELECT id, @id FROM coupon WHERE id IN @coupons AND status = 'ACTIVE'", new { id, coupons });
+        await transaction.ExecuteAsync("""
+            UPDATE coupon SET status = 'WAITING', version = version + 1
+            WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id = @id) AND status IN ('ACTIVE', 'CLOSED')
+            """, new { id });
+        await transaction.ExecuteAsync("INSERT INTO event_product (event_id, product_id) SELECT @id, id FROM product WHERE id IN @products", new { id, products });
+
+        var linked = await transaction.QueryAsync<long>("SELECT coupon_id FROM event_coupon WHERE event_id = @id", new { id });
+        if (coupons.Skip(1).Except(linked).ToList() is { Count: > 0 } missing)
+        {
+            var elsewhere = await transaction.QueryAsync<long>("""
+                SELECT l.coupon_id FROM event_coupon l JOIN event e ON e.id = l.event_id WHERE l.coupon_id IN @missing AND e.status NOT IN ('CLOSED', 'CANCELLED')
+                """, new { missing });
+            throw elsewhere.Count > 0
+                ? new ProblemException(EventProblems.CouponLinked, $"Coupon {elsewhere[0]}.")
+                : new ProblemException(CouponProblems.NotFound, $"Coupon {missing[0]} does not exist, or is cancelled.");
+        }
+
+        var offered = await transaction.QueryAsync<long>("SELECT product_id FROM event_product WHERE event_id = @id", new { id });
+        if (products.Skip(1).Except(offered).ToList() is { Count: > 0 } unknown)
+            throw new ProblemException(OrderProblems.ProductNotFound, $"Product {unknown[0]} does not exist.");
+    }
+
+    static Task<int> CloseCouponsAsync(DbSession transaction, IReadOnlyList<long> ids) =>
+        transaction.ExecuteAsync("""
+            UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id SET c.status = 'CLOSED', c.version = c.version + 1
+            WHERE l.event_id IN @ids AND c.status IN ('ACTIVE', 'WAITING')
+            """, new { ids });
+
+    sealed class Row
+    {
+        public long Id { get; init; }
+        public string Name { get; init; } = "";
+        public DateTime? OpensAt { get; init; }
+        public DateTime? ClosesAt { get; init; }
+        public string Status { get; init; } = "";
+        public DateTime? OpenedAt { get; init; }
+        public DateTime? ClosedAt { get; init; }
+        public int Version { get; init; }
+        public string? CouponIds { get; init; }
+        public string? ProductIds { get; init; }
+
+        public SaleEvent ToEvent() => new(Id, Name, OpensAt, ClosesAt, Status, Ids(CouponIds), Ids(ProductIds), OpenedAt, ClosedAt, Version);
+
+        static long[] Ids(string? list) => list is null ? [] : [.. list.Split(',').Select(id => long.Parse(id, CultureInfo.InvariantCulture))];
+    }
+
+    sealed record OpenedRow(long EventId, string Name, DateTime OpenedAt, long Seq, long LateMicros)
+    {
+        public EventOpened ToOpened() => new(EventId, Name, OpenedAt, Seq);
+    }
+
+    sealed class TransitionRow
+    {
+        public long Id { get; init; }
+        public bool Opens { get; init; }
+        public int Version { get; init; }
+        public long Micros { get; init; }
+
+        public ScheduledTransition ToTransition() => new(new(Opens, Id), Version, TimeSpan.FromMicroseconds(Micros));
+    }
+}

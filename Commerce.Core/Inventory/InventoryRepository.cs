@@ -1,0 +1,201 @@
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Inventory;
+
+/// <summary>The stock of products in the database, and every change of it with its row in the audit. Never below 0.</summary>
+public sealed class InventoryRepository(MySqlDatabase database)
+{
+    /// <summary>The consumer's name in the inbox.</summary>
+    public const string Consumer = "inventory";
+
+    /// <summary>Reads the epoch of the gate, which cannot be raised before the transaction has ended.</summary>
+    public const string LockEpoch = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE";
+
+    /// <inheritdoc cref="LockEpoch"/>
+    public static Task<int> LockEpochAsync(DbSession transaction) => transaction.SingleAsync<int>(LockEpoch);
+
+    /// <summary>One product, on sale or not; null where there is none.</summary>
+    public Task<Product?> FindAsync(long productId, CancellationToken cancellationToken) =>
+        database.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @productId", new { productId }, cancellationToken);
+
+    /// <summary>Gives a new product its first stock. Returns the epoch under which the gate may load it.</summary>
+    public static async Task<int> OpenStockAsync(DbSession transaction, long productId, int stock)
+    {
+        await transaction.ExecuteAsync("""
+            UPDATE product SET stock = @stock WHERE id = @productId;
+            INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, 'opening', @stock, 'OPENING')
+            """, new { stock, productId });
+        return await LockEpochAsync(transaction);
+    }
+
+    /// <summary>The epoch of the gate now. 0: it was never open.</summary>
+    public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
+        database.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
+
+    /// <summary>Makes a product known to a gate that was opened without it. Nothing is held of it, so its stock is what can be ordered.</summary>
+    public async Task LoadAsync(InventoryGate gate, long productId, CancellationToken cancellationToken)
+    {
+        var (epoch, stock) = await database.SingleAsync<(int Epoch, int Stock)>(
+            "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
+        await gate.LoadAsync(epoch, productId, stock);
+    }
+
+    /// <summary>
+    /// Raises the epoch for one caller and reads what the gate is to hold. All that relied on the older epoch is either in what is read, or will be
+    /// refused. Null where somebody else raised it, or is opening.
+    /// </summary>
+    public Task<InventoryContent?> ClaimGateAsync(int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
+        database.ExecuteInTransactionAsync(async transaction =>
+        {
+            if (await transaction.ExecuteAsync("""
+                    UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
+                    WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
+                    """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
+            // One statement, so one moment: pieces that leave the stock in between would be neither in it nor held.
+            var rows = await transaction.QueryAsync<StockRow>("""
+                SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS Deadline FROM product
+                UNION ALL
+                SELECT i.product_id, i.quantity, o.id, o.hold_expires_at FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding = TRUE
+                """);
+            var held = rows.Where(r => r.OrderId is not null).ToLookup(r => r.ProductId, r => r.Pieces);
+            return new InventoryContent(seenEpoch + 1,
+                [.. rows.Where(r => r.OrderId is null).Select(r => new AvailablePieces(r.ProductId, r.Pieces - held[r.ProductId].Sum()))],
+                [.. rows.Where(r => r.OrderId is not null).GroupBy(r => (r.OrderId, r.Deadline)).Select(o =>
+                    new Hold(o.Key.OrderId!, new(o.Key.Deadline!.Value, TimeSpan.Zero), [.. o.Select(r => new OrderLine(r.ProductId, (int)r.Pieces))]))]);
+        }, cancellationToken);
+
+    /// <summary>The claim of this epoch is over: the gate is open, so a next loss needs not wait for the lease.</summary>
+    public Task EndGateClaimAsync(int epoch, CancellationToken cancellationToken) =>
+        database.ExecuteAsync("UPDATE inventory_gate SET lease_until = NULL WHERE id = 1 AND epoch = @epoch", new { epoch }, cancellationToken);
+
+    /// <summary>
+    /// Takes the pieces of paid orders off the stock, in one transaction with the inbox and the audit. Orders that were handled already, or refunded
+    /// before, change nothing.
+    /// </summary>
+    public async Task<StockDeduction> DeductStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
+    {
+        if (await TryDeductAsync(orderIds, cancellationToken) is { } all) return new(all, []);
+        // Not enough for all together. One after another, in the order in which they came, those that can be served are.
+        var (deducted, unserved) = (new List<string>(), new List<string>());
+        foreach (var orderId in orderIds)
+        {
+            if (await TryDeductAsync([orderId], cancellationToken) is { } one) deducted.AddRange(one);
+            else if (await AcceptShortfallAsync(orderId, cancellationToken)) unserved.Add(orderId);
+        }
+
+        return new(deducted, unserved);
+    }
+
+    /// <summary>Those of the orders that are paid and off the stock now; null where there is not enough for all of them, and nothing was done.</summary>
+    async Task<IReadOnlyList<string>?> TryDeductAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> paid = [];
+        return await database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            // Locked: a refund of the same order comes before or after this.
+            var orders = await transaction.QueryAsync<(string Id, bool Holding)>(
+                "SELECT id, holding FROM orders WHERE id IN @orderIds AND status = 'PAID' ORDER BY id FOR UPDATE", new { orderIds });
+            paid = [.. orders.Select(o => o.Id)];
+            await RecordInboxAsync(transaction, orderIds);
+            var taking = orders.Where(o => o.Holding).Select(o => o.Id).ToList();
+            if (taking.Count == 0) return true;
+            var wanted = await transaction.QueryAsync<AvailablePieces>("""
+                SELECT product_id AS ProductId, CAST(SUM(quantity) AS SIGNED) AS Pieces FROM order_item WHERE order_id IN @taking
+                GROUP BY product_id ORDER BY product_id
+                """, new { taking });
+            foreach (var (productId, pieces) in wanted)
+                if (await transaction.ExecuteAsync(
+                        "UPDATE product SET stock = stock - @pieces WHERE id = @productId AND stock >= @pieces", new { pieces, productId }) == 0) return false;
+            await transaction.ExecuteAsync("""
+                INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
+                SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @taking;
+                UPDATE orders SET holding = FALSE WHERE id IN @taking;
+                DELETE FROM order_announcement WHERE order_id IN @taking
+                """, new { taking });
+            return true;
+        }, cancellationToken) ? paid : null;
+    }
+
+    /// <summary>A paid order that cannot be served is <c>REFUNDING</c>. False where it is not waiting for its pieces any more.</summary>
+    Task<bool> AcceptShortfallAsync(string orderId, CancellationToken cancellationToken) =>
+        database.ExecuteInTransactionAsync(async transaction =>
+        {
+            var accepted = await transaction.ExecuteAsync(
+                "UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'", new { orderId }) == 1;
+            await transaction.ExecuteAsync("DELETE FROM order_announcement WHERE order_id = @orderId", new { orderId });
+            await RecordInboxAsync(transaction, [orderId]);
+            return accepted;
+        }, cancellationToken);
+
+    static Task<int> RecordInboxAsync(DbSession transaction, IReadOnlyList<string> orderIds) =>
+        transaction.ExecuteAsync(
+            "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds",
+            new { Consumer, orderIds });
+
+    /// <summary>
+    /// An order was refunded in full: it is <c>REFUNDED</c>, and what was taken off the stock for it returns, with its row in the audit. After the
+    /// commit give the result to <see cref="ReturnAsync"/>.
+    /// </summary>
+    public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
+    {
+        var order = await transaction.SingleAsync<RefundedOrder>(
+            "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
+        if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
+        await transaction.ExecuteAsync("""
+            UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
+            DELETE FROM order_announcement WHERE order_id = @orderId
+            """, new { orderId });
+        // Held: never taken off the stock. Refunding: there was nothing to take.
+        if (order.Holding || order.Status == OrderState.Refunding) return new(orderId, 0, []);
+
+        var lines = await transaction.QueryAsync<OrderLine>(
+            "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
+        var epoch = await LockEpochAsync(transaction);
+        foreach (var (productId, quantity) in lines)
+            await transaction.ExecuteAsync("UPDATE product SET stock = stock + @quantity WHERE id = @productId", new { quantity, productId });
+        await transaction.ExecuteAsync("""
+            INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
+            SELECT product_id, CONCAT('refunded:', order_id), quantity, 'REFUNDED' FROM order_item WHERE order_id = @orderId
+            """, new { orderId });
+        return new(orderId, epoch, lines);
+    }
+
+    /// <summary>Tells the gate of a refund, after its commit. Where Redis is away the reaper and the reconciler make up for it.</summary>
+    public static async Task ReturnAsync(InventoryGate gate, StockReturn returned)
+    {
+        try
+        {
+            if (returned.Lines.Count == 0) await gate.ReleaseAsync([returned.OrderId]);
+            else await gate.RestockAsync(returned.Epoch, returned.OrderId, returned.Lines);
+        }
+        catch (Exception e) when (TransientFaults.IsTransient(e))
+        {
+            // The gate has less than there is until the reconciler finds it, never more.
+        }
+    }
+
+    /// <summary>Pieces of a product: its stock, or what an order holds of it.</summary>
+    sealed class StockRow
+    {
+        public required long ProductId { get; init; }
+
+        public required long Pieces { get; init; }
+
+        public string? OrderId { get; init; }
+
+        public DateTime? Deadline { get; init; }
+    }
+
+    sealed record RefundedOrder(string Status, bool Holding);
+}
+
+/// <summary>What returns to the stock with a refund.</summary>
+/// <param name="Epoch">The gate's epoch in the transaction; 0 where nothing was taken off the stock.</param>
+public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderLine> Lines);
+
+/// <summary>What became of paid orders that were to leave the stock.</summary>
+/// <param name="Deducted">They are off the stock, now or already before: their holds can be confirmed.</param>
+/// <param name="Unserved">There was not enough: nothing was taken for them, and they are <c>REFUNDING</c>.</param>
+public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);

@@ -1,0 +1,459 @@
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Payments;
+
+/// <summary>
+/// The states of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two that want to end the same attempt
+/// one does. The order's row is locked first.
+/// </summary>
+public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock)
+{
+    const string LockOrder = "SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE";
+
+    const int BatchSize = 1000;
+
+    /// <summary>By how much the gateway's clock may differ from ours.</summary>
+    static readonly TimeSpan MaxClockSkew = TimeSpan.FromMinutes(1);
+
+    const string OpenColumns = """
+        a.payment_id AS PaymentId, a.number AS Number, a.pg_payment_id AS PgPaymentId, a.status AS Status, p.order_id AS OrderId, p.amount AS Amount,
+        a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS AgeSeconds
+        """;
+
+    /// <summary>The payment of an order, or null.</summary>
+    public Task<Payment?> FindAsync(string orderId, CancellationToken cancellationToken) =>
+        database.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId", new { orderId }, cancellationToken);
+
+    /// <summary>The attempts of a payment, oldest first.</summary>
+    public Task<IReadOnlyList<PaymentAttempt>> ListAttemptsAsync(string paymentId, CancellationToken cancellationToken) =>
+        database.QueryAsync<PaymentAttempt>("""
+            SELECT number AS Number, pg_payment_id AS PgPaymentId, status AS Status, code AS Code, message AS Message, started_at AS StartedAt,
+                   ended_at AS EndedAt
+            FROM payment_attempt WHERE payment_id = @paymentId ORDER BY number
+            """, new { paymentId }, cancellationToken);
+
+    /// <summary>The refunds of a payment, oldest first.</summary>
+    public Task<IReadOnlyList<Refund>> ListRefundsAsync(string paymentId, CancellationToken cancellationToken) =>
+        database.QueryAsync<Refund>("""
+            SELECT id AS RefundId, amount AS Amount, reason AS Reason, status AS Status, code AS Code, created_at AS CreatedAt, ended_at AS EndedAt
+            FROM refund WHERE payment_id = @paymentId ORDER BY created_at, id
+            """, new { paymentId }, cancellationToken);
+
+    /// <summary>Payments, newest first, older than <paramref name="before"/> (a payment's id); null asks for any.</summary>
+    public Task<IReadOnlyList<Payment>> ListAsync(
+        string? status, string? orderId, string? userId, string? before, int limit, CancellationToken cancellationToken) =>
+        // Without conditions that may be empty: MySQL would use no index for them.
+        database.QueryAsync<Payment>($"""
+            SELECT {Payment.Columns} FROM payment
+            WHERE TRUE {(status is null ? "" : "AND status = @status")} {(orderId is null ? "" : "AND order_id = @orderId")}
+              {(userId is null ? "" : "AND user_id = @userId")} {(before is not { Length: > 0 } ? "" : "AND id < @before")}
+            ORDER BY id DESC LIMIT @limit
+            """, new { status, orderId, userId, before, limit }, cancellationToken);
+
+    /// <summary>How many payments and refunds wait for the gateway.</summary>
+    public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
+        database.SingleAsync<long>(PaymentConsistencyCheck.Waiting, null, cancellationToken);
+
+    /// <summary>What the gateway has left open for longer than <paramref name="limit"/>: how much it is, and the oldest of it. Null where there is nothing.</summary>
+    public Task<OverduePayments?> FindOverdueAsync(TimeSpan limit, CancellationToken cancellationToken) =>
+        database.SingleAsync<OverduePayments>("""
+            SELECT COUNT(*) OVER () AS Count, order_id AS OrderId, TIMESTAMPDIFF(SECOND, since, UTC_TIMESTAMP(6)) AS Seconds FROM (
+              SELECT p.order_id, a.started_at AS since FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
+              WHERE a.check_at IS NOT NULL AND a.status IN ('INFLIGHT', 'CANCELLING')
+              UNION ALL SELECT p.order_id, r.created_at FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.open_payment IS NOT NULL
+            ) waiting
+            WHERE since < UTC_TIMESTAMP(6) - INTERVAL @microseconds MICROSECOND ORDER BY since LIMIT 1
+            """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
+
+    /// <summary>
+    /// The payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>: a new one, or the one that there is. The order's
+    /// hold is made to last <paramref name="extension"/> from now, once. Null, and nothing changed, where it cannot be paid so.
+    /// </summary>
+    /// <param name="withinTransaction">What is to be committed together with it.</param>
+    public Task<PayablePayment?> PrepareAsync(
+        string userId, string orderId, long amount, TimeSpan extension, Func<DbSession, PayablePayment, Task> withinTransaction,
+        CancellationToken cancellationToken) =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            var payment = await transaction.SingleAsync<PayablePayment>($"""
+                {OrderRepository.Prepare};
+                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, id, user_id, total_amount, 'PENDING' FROM orders WHERE {OrderRepository.Payable}
+                ON DUPLICATE KEY UPDATE payment.id = payment.id;
+                SELECT p.id AS PaymentId, p.order_id AS OrderId, p.user_id AS UserId, p.amount AS Amount, p.status AS Status,
+                       (SELECT g.name FROM order_item i JOIN product g ON g.id = i.product_id WHERE i.order_id = @orderId ORDER BY g.id LIMIT 1) AS ProductName,
+                       (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`
+                FROM payment p WHERE p.order_id = (SELECT id FROM orders WHERE {OrderRepository.Payable})
+                """, new { userId, orderId, amount, paymentId = NewId(), extension = (long)extension.TotalMicroseconds });
+            if (payment is not null) await withinTransaction(transaction, payment);
+            return payment;
+        }, cancellationToken);
+
+    /// <summary>
+    /// <c>PENDING → APPROVING</c>, with the order pinned and a new attempt on record, before the gateway is asked. Null, and nothing changed, where the
+    /// user has no such order, or it cannot be paid, or somebody else is paying it. Goes to its end though the caller goes away: a commit broken off
+    /// might leave the order pinned, and nobody paying it.
+    /// </summary>
+    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
+    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
+    /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
+    public Task<OpenAttempt?> BeginAsync(string userId, string orderId, string pgPaymentId, TimeSpan lease, Func<DbSession, Task> withinTransaction) =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            await withinTransaction(transaction);
+            // An order that is not pinned has a payment that is pending, or none. Both rows, or nothing.
+            if (await transaction.ExecuteAsync($"""
+                    {OrderRepository.Pin};
+                    UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
+                    WHERE order_id = @OrderId AND user_id = @userId AND status = 'PENDING'
+                    """, new { OrderId = orderId, userId, pgPaymentId }) < 2) return null;
+            return await transaction.SingleAsync<OpenAttempt>($"""
+                INSERT IGNORE INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment WHERE order_id = @orderId;
+                INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
+                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment WHERE order_id = @orderId;
+                SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt
+                JOIN pg_payment g ON g.pg_payment_id = p.pg_payment_id AND g.payment_id = p.id
+                WHERE p.order_id = @orderId AND NOT EXISTS (
+                  SELECT 1 FROM payment_attempt b WHERE b.payment_id = p.id AND b.pg_payment_id = p.pg_payment_id AND b.status IN ('CANCELLING', 'CANCELLED'))
+                """, new { orderId, microseconds = (long)lease.TotalMicroseconds }) ?? throw new ProblemException(PaymentProblems.Mismatch);
+        }, CancellationToken.None);
+
+    /// <summary>
+    /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
+    /// still can be paid. False where somebody else ended the attempt, or the order cannot be paid.
+    /// </summary>
+    /// <param name="withinTransaction">What is to be committed together with it; comes last.</param>
+    public Task<bool> PayAsync(OpenAttempt attempt, Func<DbSession, Task>? withinTransaction) =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            // As if it had not been abandoned.
+            if (attempt.Status == AttemptState.Abandoned && await transaction.ExecuteAsync($"""
+                    {OrderRepository.Pin};
+                    UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
+                    """, attempt) < 2) return false;
+            // All three rows, or nothing.
+            if (await transaction.ExecuteAsync($"""
+                    {OrderRepository.Pay};
+                    UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status;
+                    UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
+                    WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING')
+                    """, attempt) < 3) return false;
+            await OrderRepository.AnnounceAsync(transaction, attempt.OrderId);
+            if (withinTransaction is not null) await withinTransaction(transaction);
+            return true;
+        }, CancellationToken.None);
+
+    /// <summary>
+    /// The capture must go back: says so before the gateway is asked to cancel it, so that nobody takes it for a payment. False where somebody else
+    /// ended the attempt, or a later attempt is made with the same payment at the gateway.
+    /// </summary>
+    public Task<bool> BeginCancelAsync(OpenAttempt attempt, string code, TimeSpan lease) =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            if (attempt.Status == AttemptState.Abandoned && await transaction.SingleAsync<int?>(
+                    "SELECT 1 FROM payment WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId", attempt) is not null) return false;
+            if (await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt SET status = 'CANCELLING', code = @code, check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
+                    """, new { attempt.PaymentId, attempt.Number, attempt.Status, code, microseconds = (long)lease.TotalMicroseconds }) == 0) return false;
+            await transaction.ExecuteAsync(
+                "UPDATE payment SET status = 'CANCELLING' WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING')", attempt);
+            return true;
+        }, CancellationToken.None);
+
+    /// <summary>Ends an attempt by which nothing stays captured; the order can be paid again. False where somebody else ended it.</summary>
+    /// <param name="status"><see cref="AttemptState.Refused"/>, <see cref="AttemptState.Cancelled"/> or <see cref="AttemptState.Abandoned"/>.</param>
+    /// <param name="code">Why; null keeps what is known.</param>
+    /// <param name="recheckAfter">When an abandoned one is asked about again.</param>
+    public Task<bool> EndAsync(OpenAttempt attempt, string status, string? code = null, string? message = null, TimeSpan? recheckAfter = null) =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            if (await transaction.ExecuteAsync($"""
+                    {LockOrder};
+                    UPDATE payment_attempt
+                    SET status = @status, code = COALESCE(@code, code), message = LEFT(@message, 500), ended_at = UTC_TIMESTAMP(6), checks = 0,
+                        check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                    WHERE payment_id = @PaymentId AND number = @Number AND status = @before
+                    """, new
+                {
+                    attempt.OrderId, attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
+                    microseconds = (long?)recheckAfter?.TotalMicroseconds,
+                }) == 0) return false;
+            // Unpinned with the payment that is pending (again), unless a later attempt runs. What was refused may be tried for another order, unless
+            // an attempt of this one may still capture it.
+            await transaction.ExecuteAsync($"""
+                UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
+                WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING');
+                {OrderRepository.Unpin} AND (SELECT status FROM payment WHERE id = @PaymentId) = 'PENDING';
+                DELETE FROM pg_payment WHERE @refused AND pg_payment_id = @PgPaymentId AND payment_id = @PaymentId AND NOT EXISTS (
+                  SELECT 1 FROM payment_attempt a WHERE a.payment_id = @PaymentId AND a.pg_payment_id = @PgPaymentId AND a.status <> 'REFUSED')
+                """, new { attempt.OrderId, attempt.PaymentId, attempt.Number, attempt.PgPaymentId, refused = status == AttemptState.Refused });
+            return true;
+        }, CancellationToken.None);
+
+    /// <summary>The end of an attempt is not known yet: it is looked at again after a while.</summary>
+    public Task<bool> WaitAsync(OpenAttempt attempt, TimeSpan delay) =>
+        database.ExecuteInTransactionAsync(async transaction =>
+        {
+            await LockOrderAsync(transaction, attempt);
+            await transaction.ExecuteAsync(
+                "UPDATE payment SET status = 'SETTLING' WHERE id = @PaymentId AND attempt = @Number AND status = 'APPROVING'", attempt);
+            return await transaction.ExecuteAsync("""
+                UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+                WHERE payment_id = @PaymentId AND number = @Number AND status = @Status
+                """, new { attempt.PaymentId, attempt.Number, attempt.Status, microseconds = (long)delay.TotalMicroseconds }) == 1;
+        }, CancellationToken.None);
+
+    /// <summary>The gateway said something new about an attempt that was abandoned: it is looked at at once.</summary>
+    public Task WatchAsync(OpenAttempt attempt) =>
+        database.ExecuteAsync("""
+            UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6), checks = 0 WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'
+            """, attempt, CancellationToken.None);
+
+    /// <summary>An abandoned attempt was not captured and will not be.</summary>
+    public Task ForgetAsync(OpenAttempt attempt) =>
+        database.ExecuteAsync(
+            "UPDATE payment_attempt SET check_at = NULL WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'", attempt, CancellationToken.None);
+
+    /// <summary>Attempts that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    public async Task<IReadOnlyList<OpenAttempt>> TakeDueAttemptsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        const string Due = "check_at <= UTC_TIMESTAMP(6)";
+        if (await database.SingleAsync<int?>($"SELECT 1 FROM payment_attempt WHERE {Due} LIMIT 1", null, cancellationToken) is null) return [];
+        return await database.ExecuteInTransactionAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<OpenAttempt>($"""
+                SELECT {OpenColumns} FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE a.{Due} ORDER BY a.check_at LIMIT @limit
+                FOR UPDATE OF a SKIP LOCKED
+                """, new { limit });
+            foreach (var attempt in due)
+                await transaction.ExecuteAsync("""
+                    UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1
+                    WHERE payment_id = @PaymentId AND number = @Number
+                    """, new { attempt.PaymentId, attempt.Number, microseconds = (long)lease.TotalMicroseconds });
+            return due;
+        }, cancellationToken);
+    }
+
+    /// <summary>
+    /// Puts a refund on record, before the gateway is asked. A repetition of the same <paramref name="request"/> gets the refund that there is.
+    /// </summary>
+    /// <param name="amount">Whole KRW; null is all that is left.</param>
+    /// <param name="request">The scope of the idempotent request; null for the system's own.</param>
+    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
+    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
+    /// <returns>The refund, and whether it is new.</returns>
+    /// <exception cref="ProblemException">There is nothing to refund, not so much, or another refund is running.</exception>
+    public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
+        string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, Func<DbSession, Task>? withinTransaction,
+        CancellationToken cancellationToken) =>
+        database.ExecuteInTransactionAsync(async transaction =>
+        {
+            if (withinTransaction is not null) await withinTransaction(transaction);
+            var payment = await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId FOR UPDATE", new { orderId })
+                ?? throw new ProblemException(PaymentProblems.NotFound);
+            if (request is not null && await transaction.SingleAsync<OpenRefund>(
+                    $"SELECT {OpenRefund.Columns} FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.request = @request", new { request }) is { } known)
+                return (known, false);
+            var rest = payment.Amount - payment.RefundedAmount;
+            if (payment.Status is PaymentState.Approving or PaymentState.Settling)
+                throw new ProblemException(PaymentProblems.InProgress, "It is not known yet whether it was paid.", PaymentProblems.RetryAfter);
+            if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded))
+                throw new ProblemException(PaymentProblems.NotRefundable, "The payment is not paid, or all of it went back.");
+            if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
+                throw new ProblemException(PaymentProblems.InProgress, "Another refund is running.", PaymentProblems.RetryAfter);
+            if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won are left.");
+            var back = amount ?? rest;
+            var id = NewId();
+            await transaction.ExecuteAsync("""
+                INSERT INTO refund (id, payment_id, request, amount, expected_rest, reason, requested_by, status, check_at)
+                VALUES (@id, @PaymentId, @request, @back, @expectedRest, @reason, @requestedBy, 'REQUESTED', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)
+                """, new
+            {
+                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, microseconds = (long)lease.TotalMicroseconds,
+            });
+            return (new OpenRefund(
+                id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, 0, 0, clock.GetUtcNow().UtcDateTime), true);
+        }, cancellationToken);
+
+    /// <summary>
+    /// The money went back. Where that was all of it, the order is refunded and what it took returns to the stock; after the commit give the result
+    /// to <see cref="InventoryRepository.ReturnAsync"/>.
+    /// </summary>
+    /// <param name="historyId">Of the cancel in the gateway's history.</param>
+    public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId) =>
+        database.ExecuteInTransactionAsync(async transaction =>
+        {
+            await transaction.SingleAsync<int>(LockOrder, refund);
+            return await CompleteRefundAsync(transaction, refund, historyId);
+        }, CancellationToken.None);
+
+    static async Task<StockReturn?> CompleteRefundAsync(DbSession transaction, OpenRefund refund, string? historyId)
+    {
+        if (await transaction.ExecuteAsync("""
+                UPDATE refund SET status = 'DONE', code = NULL, history_id = @historyId, expected_rest = @ExpectedRest, ended_at = UTC_TIMESTAMP(6), check_at = NULL
+                WHERE id = @Id AND status = 'REQUESTED'
+                """, new { refund.Id, refund.ExpectedRest, historyId }) == 0) return null;
+        return await SetRemainingAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
+    }
+
+    /// <summary>So much of a payment is left.</summary>
+    static async Task<StockReturn?> SetRemainingAsync(DbSession transaction, string paymentId, string orderId, long rest)
+    {
+        await transaction.ExecuteAsync("""
+            UPDATE payment SET status = IF(@rest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @rest WHERE id = @paymentId
+            """, new { paymentId, rest });
+        return rest == 0 ? await InventoryRepository.RefundAsync(transaction, orderId) : null;
+    }
+
+    /// <summary>
+    /// Compares the gateway's history of a paid payment with the refunds on record. What went back without us is put on record as
+    /// <see cref="RefundState.External"/>. Null, and nothing changed, where the payment is not paid, or a refund other than <paramref name="refund"/> runs:
+    /// its cancel would be taken for somebody else's.
+    /// </summary>
+    /// <param name="refund">A refund that the gateway refused; its state afterwards is in the result.</param>
+    /// <param name="mayBeDone">Whether an earlier call, whose answer was lost, may have made it.</param>
+    /// <param name="code">Why the gateway refused it.</param>
+    public Task<HistoryComparison?> CompareAsync(
+        string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "") =>
+        database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            if (await transaction.SingleAsync<PaidPayment>("""
+                    SELECT p.id AS PaymentId, p.order_id AS OrderId FROM pg_payment g JOIN payment p ON p.id = g.payment_id AND p.pg_payment_id = g.pg_payment_id
+                    WHERE g.pg_payment_id = @pgPaymentId
+                    """, new { pgPaymentId }) is not { } paid) return null;
+            await transaction.SingleAsync<int>(LockOrder, paid);
+            var payment = (await transaction.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE id = @PaymentId FOR UPDATE", paid))!;
+            if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded) || payment.PgPaymentId != pgPaymentId) return null;
+            var refunds = await transaction.QueryAsync<KnownRefund>(
+                "SELECT id AS Id, amount AS Amount, status AS Status, history_id AS HistoryId FROM refund WHERE payment_id = @PaymentId ORDER BY id FOR UPDATE", paid);
+            if (refunds.FirstOrDefault(r => r.Status == RefundState.Requested)?.Id != refund?.Id) return null;
+
+            var unknown = history.Cancels.Where(c => refunds.All(r => r.HistoryId is null || r.HistoryId != c.HistoryId)).ToList();
+            // Of a refund that an earlier version made, only the amount tells which line of the history it is.
+            foreach (var old in refunds.Where(r => r is { Status: RefundState.Done or RefundState.External, HistoryId: null }))
+                if (unknown.FindIndex(c => c.Amount == old.Amount) is >= 0 and var known) unknown.RemoveAt(known);
+            // Rather ours than a second time: its answer was lost, and the gateway has forgotten the key.
+            var mine = mayBeDone && refund is not null
+                ? unknown.Find(c => c.Amount == refund.Amount && (c.At is null || c.At > refund.CreatedAt - MaxClockSkew)) : null;
+            if (mine is not null) unknown.Remove(mine);
+
+            var rest = payment.Amount - payment.RefundedAmount;
+            foreach (var cancel in unknown)
+            {
+                rest -= cancel.Amount;
+                await transaction.ExecuteAsync("""
+                    INSERT INTO refund (id, payment_id, amount, expected_rest, reason, requested_by, status, history_id, created_at, ended_at)
+                    VALUES (@id, @PaymentId, @Amount, @rest, 'Given back at the gateway', 'gateway', 'EXTERNAL', @HistoryId, COALESCE(@At, UTC_TIMESTAMP(6)),
+                      UTC_TIMESTAMP(6))
+                    """, new { id = NewId(), paid.PaymentId, cancel.Amount, rest, cancel.HistoryId, cancel.At });
+            }
+
+            var returned = unknown.Count > 0 ? await SetRemainingAsync(transaction, paid.PaymentId, paid.OrderId, rest) : null;
+            if (refund is null) return new HistoryComparison(unknown, returned);
+            if (mine is not null)
+            {
+                refund = refund with { Status = RefundState.Done, ExpectedRest = rest - mine.Amount };
+                return new HistoryComparison(unknown, await CompleteRefundAsync(transaction, refund, mine.HistoryId)) { Refund = refund };
+            }
+
+            refund = unknown.Count > 0 && refund.Amount <= rest
+                ? refund with { ExpectedRest = rest - refund.Amount, Rebased = refund.Rebased + 1 }
+                : refund with { Status = RefundState.Refused, Code = code };
+            await transaction.ExecuteAsync("""
+                UPDATE refund
+                SET expected_rest = @ExpectedRest, rebased = @Rebased, status = @Status, code = @Code, check_at = IF(@Status = 'REQUESTED', check_at, NULL),
+                    ended_at = IF(@Status = 'REQUESTED', NULL, UTC_TIMESTAMP(6))
+                WHERE id = @Id AND status = 'REQUESTED'
+                """, refund);
+            return new HistoryComparison(unknown, returned) { Refund = refund };
+        }, CancellationToken.None);
+
+    /// <summary>
+    /// From when on the gateway's history of cancels is to be read, where it is time; null where it is not, or somebody else reads it.
+    /// </summary>
+    /// <param name="every">Nobody else reads it for so long.</param>
+    public Task<DateTime?> ClaimHistoryAsync(TimeSpan every, CancellationToken cancellationToken) =>
+        database.ExecuteInTransactionAsync(async transaction => await transaction.ExecuteAsync("""
+            UPDATE gateway_history SET next_read_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = 1 AND next_read_at <= UTC_TIMESTAMP(6)
+            """, new { microseconds = (long)every.TotalMicroseconds }) == 0
+            ? null
+            : await transaction.SingleAsync<DateTime?>("SELECT read_until FROM gateway_history WHERE id = 1"), cancellationToken);
+
+    /// <summary>All that went back before <paramref name="until"/> is on record.</summary>
+    public Task AdvanceHistoryAsync(DateTime until, CancellationToken cancellationToken) =>
+        database.ExecuteAsync("UPDATE gateway_history SET read_until = GREATEST(read_until, @until) WHERE id = 1", new { until }, cancellationToken);
+
+    /// <summary>The paid payments among these of which a cancel is not on record.</summary>
+    public async Task<IReadOnlyList<string>> ListUnrecordedAsync(IReadOnlyList<GatewayCancel> cancels, CancellationToken cancellationToken)
+    {
+        var unrecorded = new List<string>();
+        foreach (var chunk in cancels.Chunk(BatchSize))
+        {
+            var recorded = (await database.QueryAsync<string>(
+                "SELECT history_id FROM refund WHERE history_id IN @ids", new { ids = chunk.Select(c => c.HistoryId) }, cancellationToken)).ToHashSet(StringComparer.Ordinal);
+            var ids = chunk.Where(c => c.HistoryId is null || !recorded.Contains(c.HistoryId)).Select(c => c.PgPaymentId).Distinct().ToArray();
+            if (ids.Length == 0) continue;
+            unrecorded.AddRange(await database.QueryAsync<string>("""
+                SELECT g.pg_payment_id FROM pg_payment g JOIN payment p ON p.id = g.payment_id AND p.pg_payment_id = g.pg_payment_id
+                WHERE g.pg_payment_id IN @ids AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')
+                """, new { ids }, cancellationToken));
+        }
+
+        return unrecorded;
+    }
+
+    /// <summary>The gateway has not confirmed the refund: it is asked again after a while.</summary>
+    public Task WaitAsync(OpenRefund refund, TimeSpan delay) =>
+        database.ExecuteAsync("""
+            UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @Id AND status = 'REQUESTED'
+            """, new { refund.Id, microseconds = (long)delay.TotalMicroseconds }, CancellationToken.None);
+
+    /// <summary>Refunds that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    public async Task<IReadOnlyList<OpenRefund>> TakeDueRefundsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        const string Due = "check_at <= UTC_TIMESTAMP(6)";
+        if (await database.SingleAsync<int?>($"SELECT 1 FROM refund WHERE {Due} LIMIT 1", null, cancellationToken) is null) return [];
+        return await database.ExecuteInTransactionAsync(async transaction =>
+        {
+            var due = await transaction.QueryAsync<OpenRefund>($"""
+                SELECT {OpenRefund.Columns} FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.{Due} ORDER BY r.check_at LIMIT @limit
+                FOR UPDATE OF r SKIP LOCKED
+                """, new { limit });
+            if (due.Count > 0)
+                await transaction.ExecuteAsync(
+                    "UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND, checks = checks + 1 WHERE id IN @ids",
+                    new { ids = due.Select(r => r.Id), microseconds = (long)lease.TotalMicroseconds });
+            return due;
+        }, cancellationToken);
+    }
+
+    /// <summary>
+    /// Paid orders without stock whose money is not on its way back: at once, and where the gateway refused, <paramref name="again"/> after the first
+    /// time and twice as long after each further one, up to 6 h.
+    /// </summary>
+    public Task<IReadOnlyList<string>> ListShortfallsAsync(int limit, TimeSpan again, CancellationToken cancellationToken) =>
+        // The doubling ends where the number would be too large, long after the 6 h.
+        database.QueryAsync<string>("""
+            SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
+            WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')
+              AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REQUESTED')
+              AND NOT EXISTS (
+                SELECT 1 FROM refund r WHERE r.payment_id = p.id AND r.status = 'REFUSED' AND r.requested_by = 'system'
+                HAVING MAX(r.ended_at) > UTC_TIMESTAMP(6) - INTERVAL LEAST(@seconds * POW(2, LEAST(COUNT(*) - 1, 20)), 6 * 3600) SECOND)
+            LIMIT @limit
+            """, new { limit, seconds = again.TotalSeconds }, cancellationToken);
+
+    static Task<int> LockOrderAsync(DbSession transaction, OpenAttempt attempt) =>
+        transaction.SingleAsync<int>(LockOrder, new { attempt.OrderId });
+
+    sealed record PaidPayment(string PaymentId, string OrderId);
+
+    sealed record KnownRefund(string Id, long Amount, string Status, string? HistoryId);
+
+    string NewId() => Guid.CreateVersion7(clock.GetUtcNow()).ToString();
+}

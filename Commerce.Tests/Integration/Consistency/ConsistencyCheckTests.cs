@@ -1,0 +1,86 @@
+using Commerce.Core.Consistency;
+using Commerce.Core.Payments;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Integration.Consistency;
+
+/// <summary>The audit sees what it is there for: an audit that finds nothing proves nothing, unless it would have.</summary>
+public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTests(stack)
+{
+    [Theory]
+    [InlineData("UPDATE orders SET status = 'PENDING_PAYMENT' WHERE id = @OrderId", "UPDATE orders SET status = 'PAID' WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET status = 'REFUNDED' WHERE id = @OrderId", "UPDATE orders SET status = 'PAID' WHERE id = @OrderId")]
+    [InlineData("UPDATE payment SET status = 'PENDING' WHERE order_id = @OrderId", "UPDATE payment SET status = 'PAID' WHERE order_id = @OrderId")]
+    [InlineData("UPDATE payment SET order_id = UUID() WHERE order_id = @OrderId", "UPDATE payment SET order_id = @OrderId WHERE pg_payment_id = @pgPaymentId")]
+    public async Task An_order_and_its_payment_that_disagree_are_found(string damage, string repair)
+    {
+        var purchase = await PayAsync("disagree");
+        await CheckConsistencyAsync();
+        var pgPaymentId = (await Stack.Sandbox.LedgerAsync(purchase.OrderId))[0].PaymentId;
+
+        Assert.True(await BrokenAsync("I7", damage, repair, new { purchase.OrderId, pgPaymentId }) > 0);
+        await CheckConsistencyAsync();
+    }
+
+    [Theory]
+    [InlineData("UPDATE coupon_issue SET used_at = UTC_TIMESTAMP(6) WHERE order_id = @OrderId", "UPDATE coupon_issue SET used_at = NULL WHERE order_id = @OrderId")]
+    [InlineData("UPDATE coupon_issue SET order_id = NULL WHERE order_id = @OrderId", "UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId")]
+    [InlineData("UPDATE coupon_issue SET order_id = UUID() WHERE order_id = @OrderId", "UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId")]
+    [InlineData("UPDATE orders SET status = 'CANCELLED' WHERE id = @OrderId", "UPDATE orders SET status = 'CREATED' WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET coupon_id = NULL WHERE id = @OrderId", "UPDATE orders SET coupon_id = @couponId WHERE id = @OrderId")]
+    public async Task A_coupon_and_its_order_that_disagree_are_found(string damage, string repair)
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+        var user = (await Stack.UsersAsync("coupon-disagrees", 1))[0];
+        Assert.Equal("", await user.TakeAsync(coupon.Id));
+        await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
+        var order = await user.PlaceAsync((await Stack.ProductAsync(stock: 10, price: 5_000)).Id, couponId: coupon.Id);
+        await CheckConsistencyAsync();
+
+        Assert.True(await BrokenAsync("I10", damage, repair, new { order.OrderId, couponId = coupon.Id }) > 0);
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task What_the_gateways_ledger_is_too_young_to_know_is_not_comparable_and_not_broken()
+    {
+        var purchase = await PayAsync("older");
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        var others = (await Stack.Sandbox.SummaryAsync()).Where(o => o.MerchantPayKey != purchase.OrderId)
+            .Select(o => new GatewayOrder(o.MerchantPayKey, o.NetCaptures, o.Captured, o.Cancelled)).ToList();
+
+        // A sandbox that lost its ledger, or a part of it.
+        Assert.Equal((0, 1), await CompareAsync(now.AddMinutes(1), others));
+        Assert.True((await CompareAsync(now.AddMinutes(1), [])) is (0, >= 1));
+        // One that was there all the time, and has nothing of it.
+        Assert.Equal((1, 0), await CompareAsync(now.AddDays(-1), others));
+        Assert.Equal((1, 0), await CompareAsync(null, others));
+        // A gateway that does not tell.
+        var (differences, notComparable) = await new PaymentConsistencyCheck(Database, new Told(null)).CompareAsync(Cancelled);
+        Assert.Equal(0, differences);
+        Assert.True(notComparable >= 1);
+
+        Task<(long, long)> CompareAsync(DateTime? since, IReadOnlyList<GatewayOrder> orders) =>
+            new PaymentConsistencyCheck(Database, new Told(new(since, orders))).CompareAsync(Cancelled);
+    }
+
+    /// <summary>How often an invariant is broken once the database is damaged.</summary>
+    async Task<long> BrokenAsync(string invariant, string damage, string repair, object parameters)
+    {
+        Assert.Equal(1, await Database.ExecuteAsync(damage, parameters, Cancelled));
+        try
+        {
+            var report = await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled));
+            return report.Findings.Where(f => f.Invariant == invariant).Sum(f => f.Broken);
+        }
+        finally
+        {
+            await Database.ExecuteAsync(repair, parameters, CancellationToken.None);
+        }
+    }
+
+    sealed class Told(GatewaySummary? summary) : IGatewayLedger
+    {
+        public Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken) => Task.FromResult(summary);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Commerce.Core;
+using Commerce.Core.Consistency;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Workers.Consistency;
+
+/// <summary>
+/// <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the audit as a table. It asks the Api at the URL, with the token in
+/// <c>COMMERCE_TOKEN</c> (in Development it is fetched); or, without a URL, MySQL and Redis themselves where their connection strings are configured, as
+/// in the container of the Workers.
+/// <para>
+/// With <c>--within</c> it looks again until the time is over, and each finding has to hold once: while the shop is in use something is always on its way,
+/// but what is broken stays broken. Findings that only say whether the shop is at rest are then left out.
+/// </para>
+/// Exit code 0 where everything holds, 1 where something does not, 2 where nobody can be asked.
+/// </summary>
+static class ConsistencyCommand
+{
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var (url, within) = (args.ElementAtOrDefault(1) is { } first && !first.StartsWith('-') ? first : null, Within(args));
+        try
+        {
+            var builder = Host.CreateApplicationBuilder(args);
+            builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("StackExchange.Redis", LogLevel.None);
+            builder.AddServiceDefaults();
+            if (url is not null || builder.Configuration.GetConnectionString("commerce") is not { Length: > 0 })
+            {
+                using var http = new HttpClient { BaseAddress = new Uri(url ?? "http://localhost:8080"), Timeout = Deadline };
+                http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("COMMERCE_TOKEN") ?? await DevelopmentTokenAsync(http));
+                return await CheckAsync(async () => (await http.GetFromJsonAsync("/api/admin/audit", ConsistencyJson.Default.ConsistencyReport))!, within);
+            }
+
+            builder.AddCommerceCore(commandTimeout: Deadline);
+            using var host = builder.Build();
+            await host.StartAsync();
+            var check = host.Services.GetRequiredService<ConsistencyCheck>();
+            var code = await CheckAsync(() => check.RunAsync(CancellationToken.None), within);
+            await host.StopAsync();
+            return code;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException || TransientFaults.IsTransient(e))
+        {
+            await Console.Error.WriteLineAsync($"audit: {url ?? "the shop"} cannot be asked: {e.Message}");
+            return 2;
+        }
+    }
+
+    static async Task<int> CheckAsync(Func<Task<ConsistencyReport>> ask, TimeSpan? within)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        var report = await ask();
+        if (within is { } limit)
+        {
+            report = new([.. report.Findings.Where(f => f.Invariant != ConsistencyCheck.AtRest)]);
+            while (!report.Holds && TimeProvider.System.GetElapsedTime(start) < limit)
+            {
+                await Task.Delay(Pause);
+                var held = (await ask()).Findings.Where(f => f.Holds).ToDictionary(f => (f.Invariant, f.Promise));
+                report = new([.. report.Findings.Select(f => held.GetValueOrDefault((f.Invariant, f.Promise), f))]);
+            }
+        }
+
+        foreach (var finding in report.Findings)
+            Console.WriteLine($"{finding.Invariant,-5} {(finding.Holds ? "holds" : $"BROKEN {finding.Broken}"),-12} {finding.Promise}{NoteOf(finding)}");
+        return report.Holds ? 0 : 1;
+    }
+
+    static TimeSpan? Within(string[] args) =>
+        Array.IndexOf(args, "--within") is > 0 and var at && int.TryParse(args.ElementAtOrDefault(at + 1), out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
+
+    static string NoteOf(ConsistencyFinding finding) =>
+        finding.NotComparable == 0 ? "" : $" (not comparable: {finding.NotComparable}, the gateway's ledger does not know them)";
+
+    static async Task<string> DevelopmentTokenAsync(HttpClient http)
+    {
+        using var answer = await http.PostAsync("/api/auth/token", new StringContent("""{"user":"audit","role":"ADMIN"}""", new MediaTypeHeaderValue("application/json")));
+        var token = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync(ConsistencyJson.Default.JsonElement);
+        return token.GetProperty("accessToken").GetString()!;
+    }
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(ConsistencyReport))]
+[JsonSerializable(typeof(JsonElement))]
+sealed partial class ConsistencyJson : JsonSerializerContext;

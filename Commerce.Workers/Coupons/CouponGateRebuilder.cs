@@ -1,0 +1,165 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Commerce.Core.Background;
+using Commerce.Core.Coupons;
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Workers.Coupons;
+
+/// <summary>
+/// Keeps every gate in step with its coupon, and rebuilds the gates that Redis lost: closes what is stale, lets what is in flight reach the
+/// ledger, counts there, and opens again. Several keepers may run; the claim in the database lets one of them rebuild.
+/// </summary>
+sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate gate, CouponPublisher publisher, TopicPartitions partitions, TimeProvider clock,
+    ILogger<CouponGateRebuilder> logger) : PeriodicWorker(clock, logger)
+{
+    static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>How long a claim lasts without being renewed, which happens several times in it.</summary>
+    static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
+
+    /// <summary>Who was accepted by a lost gate is told so within this time or never: by a replica that knew the older epoch for a moment longer.</summary>
+    static readonly TimeSpan PromiseTimeout = CouponIssuer.PromiseDeadline + CouponCatalog.MaxAge;
+
+    /// <summary>Markers that are not met in this time may be lost: the next try sends others.</summary>
+    static readonly TimeSpan BarrierTimeout = TimeSpan.FromMinutes(1);
+
+    const int PageSize = 1000;
+    const int MaxEndedGates = 10_000;
+
+    /// <summary>The coupons whose gate is being rebuilt here.</summary>
+    readonly ConcurrentDictionary<long, byte> _rebuilding = new();
+
+    /// <summary>The gates of which Redis was told that they are over. To tell it again does no harm.</summary>
+    readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
+
+    readonly Quarantine<long> _quarantine = new("gate of coupon", clock, logger);
+
+    protected override TimeSpan Interval => PollInterval;
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => InspectAsync(stoppingToken);
+
+    async Task InspectAsync(CancellationToken cancellationToken)
+    {
+        if (_over.Count > MaxEndedGates) _over.Clear();
+        // A server that has not said who it is yet may be the right one.
+        var coupons = (await repository.ListGatedAsync(cancellationToken))
+            .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id) && !_quarantine.Contains(c.Id)).ToList();
+        if (coupons.Count == 0) return;
+        foreach (var (coupon, state) in coupons.Zip(await gate.InspectAsync(coupons.ConvertAll(c => c.Id))))
+        {
+            switch (state)
+            {
+                case { Current: null }:
+                    break;
+                case { Current: true } when state.Epoch == coupon.GateEpoch:
+                    if (state.Version < coupon.Version) await _quarantine.TryAsync(coupon.Id, () => gate.SyncAsync(coupon), cancellationToken);
+                    else if (coupon.EndsAt < Clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await _quarantine.TryAsync(coupon.Id, () => gate.ForgetLaterAsync(coupon.Id), cancellationToken);
+                    break;
+                default:
+                    // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.
+                    // Noted before it begins: one that is not ours to rebuild ends at once, and would be taken for being rebuilt for ever.
+                    if (_rebuilding.TryAdd(coupon.Id, 0)) _ = Task.Run(() => RebuildAsync(coupon, cancellationToken), CancellationToken.None);
+                    break;
+            }
+        }
+    }
+
+    async Task RebuildAsync(Coupon coupon, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _quarantine.TryAsync(coupon.Id, () => ClaimAndRebuildAsync(coupon, cancellationToken), cancellationToken);
+        }
+        catch (Exception e) when (TransientFaults.IsTransient(e))
+        {
+            LogWaiting(Logger, e.Message);
+        }
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            // Another keeper goes on.
+        }
+        finally
+        {
+            _rebuilding.TryRemove(coupon.Id, out _);
+        }
+    }
+
+    async Task ClaimAndRebuildAsync(Coupon coupon, CancellationToken cancellationToken)
+    {
+        // The claim comes first: from now on the database takes nothing directly from the Api under an older epoch.
+        if (!await repository.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
+        try
+        {
+            await RebuildAsync(coupon.Id, coupon.GateEpoch + 1, cancellationToken);
+        }
+        finally
+        {
+            // Opened or not: a next loss, or a next try, needs not wait for the lease.
+            await repository.EndGateClaimAsync(coupon.Id, coupon.GateEpoch + 1, CancellationToken.None);
+        }
+    }
+
+    async Task RebuildAsync(long couponId, int epoch, CancellationToken cancellationToken)
+    {
+        var start = Clock.GetTimestamp();
+        LogRebuilding(Logger, couponId, epoch);
+        if (!await gate.CloseStaleAsync(couponId, epoch)) return;
+        await Task.Delay(PromiseTimeout, Clock, cancellationToken);
+
+        // Now the markers come behind all messages of what was promised.
+        foreach (var pending in (await gate.ListPendingAsync(couponId)).Chunk(PageSize))
+        {
+            if (!await repository.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
+            var published = await Task.WhenAll(pending.Select(p => publisher.TryPublishAsync(new(couponId, epoch, p.UserId, p.AcceptedAt))));
+            if (published.Contains(false)) return;
+        }
+
+        // What was promised may lie in any partition that there is now: their number is asked of the brokers, and asked again in the end, as more may have
+        // been added meanwhile.
+        for (int fenced = 0, count; fenced < (count = await partitions.CountAsync(Topics.CouponIssued, cancellationToken)); fenced = count)
+        {
+            await publisher.PublishBarriersAsync(couponId, epoch, Enumerable.Range(fenced, count - fenced));
+            for (var sent = Clock.GetTimestamp(); await repository.CountBarriersAsync(couponId, epoch, cancellationToken) < count;)
+            {
+                if (Clock.GetElapsedTime(sent) > BarrierTimeout || !await repository.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
+                await Task.Delay(PollInterval, Clock, cancellationToken);
+            }
+        }
+
+        // All that was promised is in the database now. Once more: an opener that was late may have opened the gate between two losses of Redis.
+        if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberAsync(couponId, epoch, cancellationToken) is not { } promised) return;
+        if (await repository.FindAsync(couponId, cancellationToken) is not { } now) return;
+        if (!await gate.OpenAsync(now, epoch, now.TotalQuantity - promised, promised)) return;
+        var took = Clock.GetElapsedTime(start);
+        Rebuilt.Record(took.TotalSeconds);
+        LogRebuilt(Logger, couponId, epoch, promised, now.TotalQuantity, took.TotalSeconds);
+    }
+
+    /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are, null where the claim was lost.</summary>
+    async Task<int?> RememberAsync(long couponId, int epoch, CancellationToken cancellationToken)
+    {
+        await gate.ForgetUsersAsync(couponId);
+        var count = 0;
+        for (var last = ""; ;)
+        {
+            if (!await repository.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return null;
+            var users = await repository.ListPromisedAsync(couponId, last, PageSize, cancellationToken);
+            if (users.Count == 0) return count;
+            await gate.RememberUsersAsync(couponId, users);
+            count += users.Count;
+            last = users[^1].UserId;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: Redis lost the gate; rebuilding it as epoch {Epoch}")]
+    static partial void LogRebuilding(ILogger logger, long couponId, int epoch);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Promised} of {Total} promised) after {Seconds:F1} s")]
+    static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int promised, int total, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A gate cannot be rebuilt yet: {Reason}")]
+    static partial void LogWaiting(ILogger logger, string reason);
+}

@@ -1,0 +1,14 @@
+using Commerce.Core.Background;
+using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+
+namespace Commerce.Workers.Inventory;
+
+/// <summary>Looks now and then whether ledger, gate and messages of orders agree, and mends what does not. Payments have a rhythm of their own.</summary>
+sealed class InventoryReconciliationService(InventoryReconciler inventory, OrderReconciler orders, TimeProvider clock, ILogger<InventoryReconciliationService> logger)
+    : PeriodicWorker(clock, logger)
+{
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(10);
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(() => orders.RunAsync(stoppingToken), () => inventory.RunAsync(stoppingToken));
+}

@@ -1,0 +1,84 @@
+using System.Threading.Channels;
+using Commerce.Core.Background;
+using Commerce.Core.Outbox;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace Commerce.Workers.Outbox;
+
+/// <summary>Runs one relay: it looks when it is woken through Redis, and every few seconds in any case.</summary>
+sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
+    : PeriodicWorker(clock, logger)
+{
+    readonly ChannelReader<bool> _wakeups = wakeups.Add();
+
+    protected override TimeSpan Interval => options.Value.Poll;
+
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => relay.DrainAsync(stoppingToken);
+
+    protected override async Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken)
+    {
+        using var poll = new CancellationTokenSource(options.Value.Poll, Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stoppingToken);
+        try
+        {
+            await _wakeups.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        {
+            // Nobody called: it looks nevertheless.
+        }
+    }
+
+    public override void Dispose()
+    {
+        relay.Dispose();
+        base.Dispose();
+    }
+}
+
+/// <summary>Hears the calls that wake the relays of this process.</summary>
+sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxWakeups> logger)
+    : PeriodicWorker(clock, logger)
+{
+    // One call is as good as many: who is woken looks for everything.
+    readonly List<Channel<bool>> _relays = [];
+
+    /// <summary>The calls for one more relay, before this service starts.</summary>
+    public ChannelReader<bool> Add()
+    {
+        var calls = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        _relays.Add(calls);
+        return calls.Reader;
+    }
+
+    protected override TimeSpan Interval => options.Value.Poll;
+
+    /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => Call());
+
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
+
+    void Call()
+    {
+        foreach (var calls in _relays) calls.Writer.TryWrite(true);
+    }
+}
+
+/// <summary>Adds what sends the outbox.</summary>
+static class OutboxExtensions
+{
+    public static WebApplicationBuilder AddOutboxRelay(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<OutboxOptions>().BindConfiguration(OutboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        var relays = (builder.Configuration.GetSection(OutboxOptions.Section).Get<OutboxOptions>() ?? new()).Relays;
+        builder.Services.AddSingleton<OutboxWakeups>();
+        // Not AddHostedService, which leaves out a second one of the same type.
+        for (var i = 0; i < relays; i++)
+            builder.Services.AddSingleton<IHostedService>(services =>
+                ActivatorUtilities.CreateInstance<OutboxRelayService>(services, ActivatorUtilities.CreateInstance<OutboxRelay>(services)));
+        builder.Services.AddHostedService(services => services.GetRequiredService<OutboxWakeups>());
+        builder.Services.AddHostedService<OutboxMaintenanceService>();
+        return builder;
+    }
+}
