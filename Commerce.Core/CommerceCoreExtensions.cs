@@ -36,6 +36,7 @@ public static class CommerceCoreExtensions
     /// </param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
+        builder.AcceptRenamedSettings();
         commandTimeout = builder.Configuration.GetValue("Database:CommandTimeout", commandTimeout);
         builder.AddCommerceConnections(commandTimeout);
         var services = builder.Services;
