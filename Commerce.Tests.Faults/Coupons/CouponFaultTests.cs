@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json.Nodes;
+using Commerce.Core;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
