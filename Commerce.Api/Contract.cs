@@ -45,7 +45,7 @@ static class Contract
                 Name = IdempotentRequest.Header,
                 In = ParameterLocation.Header,
                 Required = true,
-                Description = "Of your choice, another for each intention: the same key has one effect and gets one answer, for 24 hours at least.",
+                Description = "Client-generated, unique per operation. Repeating a request with the same key returns the first result, for at least 24 hours.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.MaxKeyLength },
             });
         if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IfMatch))))
@@ -53,12 +53,12 @@ static class Contract
             {
                 Name = "If-Match",
                 In = ParameterLocation.Header,
-                Description = "The ETag of what was read, so that nobody's change in between is lost: then it is refused with 412. Without it the change is made in any case.",
+                Description = "The ETag of the version that was read. The change is refused with 412 if there is a newer version. Without this header the last write wins.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             });
         (operation.Responses ??= []).TryAdd("default", new OpenApiResponse
         {
-            Description = "Why not. The type (urn:commerce:…) is stable; with Retry-After (in seconds) the same request may succeed later.",
+            Description = "Error response. `type` (urn:commerce:…) is stable; with `Retry-After` (in seconds) the request can be repeated.",
             Content = new Dictionary<string, OpenApiMediaType>
             {
                 ["application/problem+json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(ProblemDetails), null, cancellationToken) },

@@ -16,7 +16,7 @@ sealed record IfMatch(IReadOnlyCollection<int>? Versions)
         var header = context.Request.Headers.IfMatch;
         if (header.Count == 0) return new(new IfMatch((int[]?)null));
         if (!EntityTagHeaderValue.TryParseStrictList(header, out var tags))
-            throw new ProblemException(CommonProblems.Validation, "If-Match: the ETag of an earlier answer, with its quotes, or *.");
+            throw new ProblemException(CommonProblems.Validation, "If-Match must be the ETag of an earlier response, with its quotes, or *.");
         return new(new IfMatch(tags.Contains(EntityTagHeaderValue.Any)
             ? null
             : [.. tags.Where(tag => !tag.IsWeak).Select(tag => int.TryParse(tag.Tag.AsSpan().Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0)]));

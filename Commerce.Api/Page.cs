@@ -52,7 +52,7 @@ static class Page
     }
 
     public static void MapPage(this IEndpointRouteBuilder app) => app.MapGet("/api/configuration", ReadAsync).AllowAnonymous().WithTags("Page")
-        .WithSummary("What the page must know of this shop before anybody is signed in.");
+        .WithSummary("Returns the public configuration of the shop for its page.");
 
     static async Task<Ok<ShopConfiguration>> ReadAsync(PageConfiguration configuration, CancellationToken cancellationToken) =>
         TypedResults.Ok(await configuration.ReadAsync(cancellationToken));

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Api;
 
-/// <summary>What the page must know of this shop before anybody is signed in.</summary>
+/// <summary>Returns the public configuration of the shop for its page.</summary>
 sealed class PageConfiguration(
     IOptionsMonitor<JwtBearerOptions> bearer, IOptions<SignInOptions> signIn, IOptions<PaymentGatewayOptions> gateway, IConfiguration configuration,
     IHostEnvironment environment, ILogger<PageConfiguration> logger)
@@ -50,13 +50,13 @@ sealed record ShopConfiguration(SignInProvider? SignIn, bool SignInByName, bool 
 /// <summary>An OIDC provider: authorization code with PKCE, as a public client.</summary>
 sealed record SignInProvider(
     string AuthorizationEndpoint, string TokenEndpoint, string? EndSessionEndpoint, string ClientId, string Scope,
-    [property: Description("More parameters of the authorization request, as a query.")] string Parameters);
+    [property: Description("Extra parameters of the authorization request, as a query string.")] string Parameters);
 
 /// <summary>What NaverPay's window is opened with.</summary>
 sealed record PayWindow(string ClientId, string ChainId, string Mode);
 
 static partial class PageLog
 {
-    [LoggerMessage(Level = LogLevel.Error, Message = "The sign-in provider {Authority} does not tell its addresses, so nobody can sign in: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The sign-in provider {Authority} does not answer, nobody can sign in: {Reason}")]
     public static partial void NoProvider(ILogger logger, string? authority, string reason);
 }

@@ -54,7 +54,7 @@ static class PublicAddressExtensions
     const string AllowedHosts = "AllowedHosts";
     const string AnyHost = "*";
 
-    static readonly ProblemType InvalidHost = new(400, "invalid-host", "The Host of the request is missing, malformed, or not one of this server.");
+    static readonly ProblemType InvalidHost = new(400, "invalid-host", "The Host header is missing, malformed, or not a host of this server.");
 
     public static WebApplicationBuilder AddPublicAddress(this WebApplicationBuilder builder)
     {

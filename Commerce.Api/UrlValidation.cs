@@ -48,14 +48,14 @@ static class UrlValidation
         if (IsNumber(parameter))
         {
             var known = long.TryParse(given[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number);
-            if (parameter.GetCustomAttribute<RangeAttribute>() is { } range) return known && range.IsValid(number) ? null : $"A whole number from {range.Minimum} to {range.Maximum}.";
-            return known && number > 0 ? null : "A whole number above 0.";
+            if (parameter.GetCustomAttribute<RangeAttribute>() is { } range) return known && range.IsValid(number) ? null : $"Must be a whole number from {range.Minimum} to {range.Maximum}.";
+            return known && number > 0 ? null : "Must be a whole number above 0.";
         }
 
-        if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "The id with which the page before ended.";
+        if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
         // A user is named by the subject of the token, which has any character.
-        if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "One character at least.";
-        return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Visible ASCII characters, one at least.";
+        if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
+        return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Must have one or more visible ASCII characters.";
     }
 
     /// <summary>The id as it is stored. A UUID is accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>

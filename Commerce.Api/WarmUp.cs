@@ -59,9 +59,9 @@ sealed partial class WarmUp(
         await connection.ExecuteScalarAsync<int>(new CommandDefinition("SELECT 1", cancellationToken: cancellationToken));
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Warm after {Seconds:F1} s")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Warm-up finished after {Seconds:F1} s")]
     static partial void LogWarm(ILogger logger, double seconds);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Starting without {What}: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Warm-up skipped {What}: {Reason}")]
     static partial void LogAway(ILogger logger, string what, string reason);
 }

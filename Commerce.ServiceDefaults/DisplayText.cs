@@ -14,14 +14,14 @@ public static class DisplayText
     public static void Check(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
         if (text is not { Length: > 0 } || text.Length > maxLength || !IsReadable(text))
-            errors[field] = [$"1 to {maxLength} characters in one line, one of them visible at least."];
+            errors[field] = [$"Must be one line of 1 to {maxLength} characters, at least one of them visible."];
     }
 
     /// <summary>The same for a text that may be empty or null.</summary>
     public static void CheckOptional(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
         if (text is { Length: > 0 } && (text.Length > maxLength || !IsReadable(text)))
-            errors[field] = [$"Nothing, or up to {maxLength} characters in one line, one of them visible at least."];
+            errors[field] = [$"Must be empty, or one line of up to {maxLength} characters, at least one of them visible."];
     }
 
     /// <summary>Whether it is one line, has no control characters, and shows something.</summary>

@@ -47,7 +47,7 @@ static class CouponAdministrationEndpoints
         long id, StockAddition addition, CouponAdministration administration, CancellationToken cancellationToken)
     {
         if (addition.Delta is < 1 or > 1_000_000)
-            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["delta"] = ["1 to 1,000,000."] });
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["delta"] = ["Must be 1 to 1,000,000."] });
         return TypedResults.Ok(await administration.AddStockAsync(id, addition.Delta, cancellationToken));
     }
 }

@@ -39,8 +39,8 @@ static class EventAdministrationEndpoints
     {
         var errors = definition.Validate();
         // Null could mean "as they were" as well as "none".
-        if (definition.CouponIds is null) errors["couponIds"] = ["A list; [] for none."];
-        if (definition.ProductIds is null) errors["productIds"] = ["A list; [] for none."];
+        if (definition.CouponIds is null) errors["couponIds"] = ["Required: a list, [] for none."];
+        if (definition.ProductIds is null) errors["productIds"] = ["Required: a list, [] for none."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await administration.ChangeAsync(id, definition, ifMatch.Versions, cancellationToken));
     }

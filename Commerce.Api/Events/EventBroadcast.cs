@@ -165,12 +165,12 @@ sealed partial class EventBroadcast(
         _wake.Dispose();
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The database does not have opening {Seq} any more, which was told: it was restored from a copy. Beginning anew")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Opening {Seq} was announced but is not in the database: it was restored from a backup. Restarting the streams")]
     static partial void LogReplaced(ILogger logger, long seq);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; it goes on")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Following the openings failed; retrying")]
     static partial void LogFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Following the openings waits: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Following the openings paused, dependency unavailable: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);
 }

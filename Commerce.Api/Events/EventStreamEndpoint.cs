@@ -38,13 +38,13 @@ static class EventStreamEndpoint
                 new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
             .AddOpenApiOperationTransformer((operation, _, _) =>
             {
-                operation.Summary = "Openings as they happen; the first frame (READY) says where the stream begins.";
+                operation.Summary = "Streams the openings of events (server-sent events). The first event (READY) has the start position.";
                 operation.Parameters =
                 [
-                    Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "From POST /api/events/ticket, in place of a bearer token."),
-                    Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only of this event; up to {MaxFilters} times."),
-                    Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream begins after the opening with this id; at the end where there is no such opening (yet), or this is not a number."),
-                    Parameter("Last-Event-ID", ParameterLocation.Header, JsonSchemaType.Integer, "The same, as browsers send it by themselves."),
+                    Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "A ticket from POST /api/events/ticket, instead of a bearer token."),
+                    Parameter("eventId", ParameterLocation.Query, JsonSchemaType.Integer, $"Only openings of this event; may be repeated up to {MaxFilters} times."),
+                    Parameter("lastEventId", ParameterLocation.Query, JsonSchemaType.Integer, "The stream starts after the opening with this id. An unknown id starts at the end."),
+                    Parameter("Last-Event-ID", ParameterLocation.Header, JsonSchemaType.Integer, "The same as lastEventId; browsers send it when they reconnect."),
                 ];
                 return Task.CompletedTask;
             });
@@ -92,7 +92,7 @@ static class EventStreamEndpoint
 
         if (!TryReadFilter(context, out var eventIds))
         {
-            await CommonProblems.Validation.ToResult($"eventId is a number, {MaxFilters} of them at most.").ExecuteAsync(context);
+            await CommonProblems.Validation.ToResult($"eventId must be a number, given at most {MaxFilters} times.").ExecuteAsync(context);
             return;
         }
 

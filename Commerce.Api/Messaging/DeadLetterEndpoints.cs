@@ -8,7 +8,7 @@ namespace Commerce.Api.Messaging;
 /// <summary>Messages that could not be handled, for administrators.</summary>
 static class DeadLetterEndpoints
 {
-    static readonly ProblemType NotFound = new(404, "dead-letter-not-found", "There is no such dead letter.");
+    static readonly ProblemType NotFound = new(404, "dead-letter-not-found", "This dead letter does not exist.");
 
     public static void MapDeadLetters(this IEndpointRouteBuilder app)
     {

@@ -20,7 +20,7 @@ static class OrderAdministrationEndpoints
         [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !OrderState.All.Contains(status))
-            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", OrderState.All)}."] });
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"Must be one of {string.Join(", ", OrderState.All)}."] });
         return TypedResults.Ok(await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
     }
 

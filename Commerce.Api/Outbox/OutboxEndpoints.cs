@@ -8,8 +8,8 @@ namespace Commerce.Api.Outbox;
 /// <summary>The outbox, for administrators.</summary>
 static class OutboxEndpoints
 {
-    static readonly ProblemType NotFound = new(404, "outbox-message-not-found", "There is no such message.");
-    static readonly ProblemType Pending = new(409, "outbox-message-pending", "The message waits to be sent already.");
+    static readonly ProblemType NotFound = new(404, "outbox-message-not-found", "This outbox message does not exist.");
+    static readonly ProblemType Pending = new(409, "outbox-message-pending", "The message is already waiting to be sent.");
 
     public static void MapOutbox(this IEndpointRouteBuilder app)
     {
@@ -22,7 +22,7 @@ static class OutboxEndpoints
         OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not (null or "PENDING" or "SENT" or "DEAD"))
-            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["PENDING, SENT or DEAD."] });
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["Must be PENDING, SENT or DEAD."] });
         return TypedResults.Ok(await outbox.ListAsync(status, before, limit, cancellationToken));
     }
 

@@ -16,7 +16,7 @@ static class PaymentAdministrationEndpoints
         [Id] string? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !PaymentState.All.Contains(status))
-            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"One of {string.Join(", ", PaymentState.All)}."] });
+            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"Must be one of {string.Join(", ", PaymentState.All)}."] });
         return TypedResults.Ok(await repository.ListAsync(status, orderId, userId is null ? null : UserId.OfText(userId), before, limit, cancellationToken));
     }
 }

@@ -96,7 +96,7 @@ sealed record RefundRequest(long Amount, string Reason)
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
-        if (Amount < 1) errors["amount"] = ["At least 1."];
+        if (Amount < 1) errors["amount"] = ["Must be at least 1."];
         DisplayText.Check(errors, "reason", Reason, 200);
         return errors;
     }
@@ -110,7 +110,7 @@ static class PaymentFields
     /// <summary>What is wrong, by field: each must be so many visible ASCII characters at most, and one at least.</summary>
     public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int MaxLength)> fields) => fields
         .Where(f => f.Value.Length < 1 || f.Value.Length > f.MaxLength || f.Value.Any(c => c is < '!' or > '~'))
-        .ToDictionary(f => f.Name, f => new[] { $"1 to {f.MaxLength} visible ASCII characters." });
+        .ToDictionary(f => f.Name, f => new[] { $"Must have 1 to {f.MaxLength} visible ASCII characters." });
 }
 
 /// <summary>All about a payment.</summary>

@@ -46,7 +46,7 @@ static class ProductAdministrationEndpoints
         long id, StockAdjustment adjustment, CurrentUser user, ProductAdministration products, CancellationToken cancellationToken)
     {
         var errors = new Dictionary<string, string[]>();
-        if (adjustment.Delta is 0 or < -1_000_000 or > 1_000_000) errors["delta"] = ["-1,000,000 to 1,000,000, not 0."];
+        if (adjustment.Delta is 0 or < -1_000_000 or > 1_000_000) errors["delta"] = ["Must be -1,000,000 to 1,000,000 and not 0."];
         DisplayText.Check(errors, "reason", adjustment.Reason, 100);
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
         return TypedResults.Ok(await products.AdjustAsync(id, adjustment.Delta, adjustment.Reason, user.Id, cancellationToken));

@@ -97,12 +97,12 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
         await Task.Delay(delay, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Worker} cannot work (failure {Count} in a row, the next try in {Seconds:F1} s): {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Worker} skipped, dependency unavailable (failure {Count} in a row, next attempt in {Seconds:F1} s): {Reason}")]
     static partial void LogWaiting(ILogger logger, string worker, int count, double seconds, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Worker} failed unexpectedly (failure {Count} in a row, the next try in {Seconds:F1} s)")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Worker} failed unexpectedly (failure {Count} in a row, next attempt in {Seconds:F1} s)")]
     static partial void LogFailed(ILogger logger, string worker, int count, double seconds, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Worker} works again after {Count} failures")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Worker} recovered after {Count} failures")]
     static partial void LogRecovered(ILogger logger, string worker, int count);
 }

@@ -64,7 +64,7 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
         Row New(int failures) => new(failures, clock.GetTimestamp(), Again.Delay(failures));
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The {What} {Key} cannot be handled (failure {Count}): it is set aside for {Seconds:F0} s, the others go on")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The {What} {Key} cannot be handled (failure {Count}) and is quarantined for {Seconds:F0} s")]
     static partial void LogQuarantined(ILogger logger, string what, string? key, int count, double seconds, Exception exception);
 
     sealed record Row(int Failures, long Since, TimeSpan For);

@@ -14,13 +14,13 @@ public static class Versions
 {
     /// <summary>The definition was changed since it was read.</summary>
     public static readonly ProblemType Stale = new(
-        412, "stale-version", "It was changed since you read it. Read it again and decide anew.");
+        412, "stale-version", "It was changed since you read it. Read it again and repeat your change.");
 
     /// <summary>Refuses a change that is meant for other versions than this one; null: it is meant for any.</summary>
     /// <exception cref="ProblemException">It is.</exception>
     public static void Check(IVersioned found, IReadOnlyCollection<int>? wanted)
     {
-        if (wanted?.Contains(found.Version) == false) throw new ProblemException(Stale, $"The version is {found.Version} now.");
+        if (wanted?.Contains(found.Version) == false) throw new ProblemException(Stale, $"The current version is {found.Version}.");
     }
 
     /// <summary>The row, where it has one of these versions; null: whichever it has.</summary>

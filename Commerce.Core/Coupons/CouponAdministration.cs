@@ -19,11 +19,11 @@ public sealed record CouponDefinition(string Name, long Discount, int TotalQuant
     {
         var errors = new Dictionary<string, string[]>();
         DisplayText.Check(errors, "name", Name, 200);
-        if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["1 to 1,000,000,000 won."];
-        if (TotalQuantity is < 1 or > MaxQuantity) errors["totalQuantity"] = ["1 to 100,000,000."];
-        if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["A time between the years 2000 and 2999."];
+        if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["Must be 1 to 1,000,000,000 won."];
+        if (TotalQuantity is < 1 or > MaxQuantity) errors["totalQuantity"] = ["Must be 1 to 100,000,000."];
+        if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["Must be between the years 2000 and 2999."];
         // In the microseconds of the database, which would refuse a window of none.
-        if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["After startsAt, and before the year 3000."];
+        if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["Must be after startsAt and before the year 3000."];
         return errors;
     }
 }
@@ -35,7 +35,7 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponRe
     public static readonly ProblemType CannotShrink = new(409, "coupon-cannot-shrink", "The total quantity of a coupon can only grow. Cancel it instead.");
 
     /// <summary>More than a coupon can have.</summary>
-    public static readonly ProblemType TooMany = new(409, "coupon-too-large", "A coupon has 100,000,000 pieces at most.");
+    public static readonly ProblemType TooMany = new(409, "coupon-too-large", "The total quantity of a coupon is limited to 100,000,000.");
 
     /// <summary>Creates a coupon; its gate opens with the first request.</summary>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) => definitions.CreateAsync(definition, cancellationToken);
@@ -51,7 +51,7 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponRe
         await SyncAsync(await definitions.AddQuantityAsync(id, delta, cancellationToken), TooMany);
 
     /// <summary>From now on nobody gets it; who has it keeps it.</summary>
-    /// <exception cref="ProblemException">There is no such coupon.</exception>
+    /// <exception cref="ProblemException">This coupon does not exist.</exception>
     public async Task<Coupon> CancelAsync(long id, CancellationToken cancellationToken)
     {
         var cancelled = await coupons.CancelAsync(id, cancellationToken);

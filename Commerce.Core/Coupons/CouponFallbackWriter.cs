@@ -81,7 +81,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     [LoggerMessage(Level = LogLevel.Error, Message = "{Count} acceptances cannot be saved")]
     static partial void LogFailed(ILogger logger, int count, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The gate cannot be told that acceptances are saved")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Saved acceptances cannot be acknowledged at the gate")]
     static partial void LogNotAcknowledged(ILogger logger, Exception exception);
 
     sealed record PendingWrite(CouponIssued Issue)

@@ -64,6 +64,6 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
                 && Interlocked.CompareExchange(ref _failedAt, clock.GetTimestamp(), failedAt) == failedAt);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "COUPON_ISSUED is not acknowledged: {Reason}. Acceptances go to the database directly")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "COUPON_ISSUED is not acknowledged, acceptances are saved to MySQL directly: {Reason}")]
     static partial void LogAway(ILogger logger, string reason);
 }

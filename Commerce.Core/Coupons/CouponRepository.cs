@@ -215,10 +215,10 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
         return json.Append(']').ToString();
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: an acceptance under epoch {Epoch} came after the gate was rebuilt; it was promised to nobody")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: dropped an acceptance of epoch {Epoch} that arrived after the rebuild of its gate; it was promised to nobody")]
     static partial void LogTooLate(ILogger logger, long couponId, int epoch);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "An acceptance of coupon {CouponId} cannot be honoured: {Reason}. The table coupon_issue_failure says whose it is")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "An acceptance of coupon {CouponId} cannot be honoured: {Reason}. See the table coupon_issue_failure")]
     static partial void LogUnhonoured(ILogger logger, long couponId, string reason);
 
     sealed record LockedCoupon(long Id, long Room, int GateEpoch, long Failures);

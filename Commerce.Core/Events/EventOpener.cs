@@ -172,9 +172,9 @@ public sealed partial class EventOpener(
     [LoggerMessage(Level = LogLevel.Information, Message = "Event {EventId} is closed")]
     static partial void LogClosed(ILogger logger, long eventId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not have the schedule of the events; restoring it from the database")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis lost the schedule of the events; restoring it from the database")]
     static partial void LogRestoring(ILogger logger);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The times of events do not reach Redis: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The schedule of the events is not updated, Redis is unavailable: {Reason}")]
     static partial void LogAway(ILogger logger, string reason);
 }

@@ -5,12 +5,12 @@ namespace Commerce.Core.Events;
 /// <summary>Why something is not done to an event, or a stream is not given.</summary>
 public static class EventProblems
 {
-    public static readonly ProblemType NotFound = new(404, "event-not-found", "There is no such event.");
-    public static readonly ProblemType NotSchedulable = new(409, "event-not-schedulable", "The event is open or over, so it cannot be changed any more.");
-    public static readonly ProblemType ClosesTooEarly = new(409, "event-closes-too-early", "The event would close before it opens. Give it a later closesAt, too.");
+    public static readonly ProblemType NotFound = new(404, "event-not-found", "This event does not exist.");
+    public static readonly ProblemType NotSchedulable = new(409, "event-not-schedulable", "The event is open or over and can no longer be changed.");
+    public static readonly ProblemType ClosesTooEarly = new(409, "event-closes-too-early", "The event would close before it opens. Set a later closesAt as well.");
     public static readonly ProblemType NotOpenable = new(409, "event-not-openable", "The event is over or cancelled.");
     public static readonly ProblemType NotCancellable = new(409, "event-not-cancellable", "The event is over.");
-    public static readonly ProblemType CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event that is not over.");
-    public static readonly ProblemType TooManyStreams = new(429, "too-many-streams", "You are opening as many live streams as you may. Try again.");
-    public static readonly ProblemType StreamsFull = new(503, "streams-full", "No more live streams here at this moment. Try again.");
+    public static readonly ProblemType CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event that is not over yet.");
+    public static readonly ProblemType TooManyStreams = new(429, "too-many-streams", "You have reached the limit of open live streams. Try again.");
+    public static readonly ProblemType StreamsFull = new(503, "streams-full", "The server has reached its limit of live streams. Try again.");
 }

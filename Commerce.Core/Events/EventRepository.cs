@@ -188,8 +188,8 @@ public sealed class EventRepository(MySqlDatabase database)
                 SELECT l.coupon_id FROM event_coupon l JOIN event e ON e.id = l.event_id WHERE l.coupon_id IN @missing AND e.status NOT IN ('CLOSED', 'CANCELLED')
                 """, new { missing });
             throw elsewhere.Count > 0
-                ? new ProblemException(EventProblems.CouponLinked, $"Coupon {elsewhere[0]}.")
-                : new ProblemException(CouponProblems.NotFound, $"Coupon {missing[0]} does not exist, or is cancelled.");
+                ? new ProblemException(EventProblems.CouponLinked, $"Coupon {elsewhere[0]} belongs to another event.")
+                : new ProblemException(CouponProblems.NotFound, $"Coupon {missing[0]} does not exist or is cancelled.");
         }
 
         var offered = await transaction.QueryAsync<long>("SELECT product_id FROM event_product WHERE event_id = @id", new { id });

@@ -54,8 +54,8 @@ public sealed record EventDefinition(
     {
         var errors = new EventTimes(OpensAt, ClosesAt).Validate();
         DisplayText.Check(errors, "name", Name, 200);
-        if (!AreIds(CouponIds)) errors["couponIds"] = [$"At most {MaxLinks} different ids."];
-        if (!AreIds(ProductIds)) errors["productIds"] = [$"At most {MaxLinks} different ids."];
+        if (!AreIds(CouponIds)) errors["couponIds"] = [$"Must be at most {MaxLinks} different ids."];
+        if (!AreIds(ProductIds)) errors["productIds"] = [$"Must be at most {MaxLinks} different ids."];
         return errors;
     }
 
@@ -70,8 +70,8 @@ public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesA
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
-        if (OpensAt is { Year: < 2000 or > 2999 }) errors["opensAt"] = ["A time between the years 2000 and 2999."];
-        if (ClosesAt is { Year: < 2000 or > 2999 } || ClosesAt <= OpensAt) errors["closesAt"] = ["After opensAt, and before the year 3000."];
+        if (OpensAt is { Year: < 2000 or > 2999 }) errors["opensAt"] = ["Must be between the years 2000 and 2999."];
+        if (ClosesAt is { Year: < 2000 or > 2999 } || ClosesAt <= OpensAt) errors["closesAt"] = ["Must be after opensAt and before the year 3000."];
         return errors;
     }
 

@@ -32,6 +32,6 @@ public sealed partial class InventoryGateRebuilder(InventoryRepository repositor
         return true;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The inventory is open (epoch {Epoch}): {Products} products, {Holds} holds, after {Seconds:F2} s")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Inventory gate open (epoch {Epoch}) with {Products} products and {Holds} holds after {Seconds:F2} s")]
     static partial void LogOpen(ILogger logger, int epoch, int products, int holds, double seconds);
 }

@@ -110,13 +110,13 @@ public sealed partial class InventoryReconciler(
             string.Join(' ', held.Holds.Where(h => h.Value.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Holds that had ended in the database: {Released} released, {Confirmed} confirmed")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stale holds ended: {Released} released, {Confirmed} confirmed")]
     static partial void LogHealed(ILogger logger, int released, int confirmed);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The gate holds something for an order whose id, of {Length} characters, is none; it is released")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Released a hold with an invalid order id of {Length} characters")]
     static partial void LogInvalidId(ILogger logger, int length);
 
-    [LoggerMessage(Message = "Product {ProductId}: {Available} are available in the gate instead of {Expected}: stock {Stock}, held {Held}")]
+    [LoggerMessage(Message = "Product {ProductId}: {Available} available in the gate, expected {Expected} (stock {Stock}, held {Held})")]
     static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long expected, int stock, long held);
 }
 

@@ -24,7 +24,7 @@ public sealed record ProductDefinition(string Name, long Price, int Stock = 0, b
     public Dictionary<string, string[]> Validate()
     {
         var errors = new ProductChange(Name, Price, OnSale).Validate();
-        if (Stock is < 0 or > 10_000_000) errors["stock"] = ["0 to 10,000,000."];
+        if (Stock is < 0 or > 10_000_000) errors["stock"] = ["Must be 0 to 10,000,000."];
         return errors;
     }
 }
@@ -40,7 +40,7 @@ public sealed record ProductChange(string Name, long Price, bool OnSale)
     {
         var errors = new Dictionary<string, string[]>();
         DisplayText.Check(errors, "name", Name, 200);
-        if (Price is < 1 or > 1_000_000_000) errors["price"] = ["1 to 1,000,000,000 won."];
+        if (Price is < 1 or > 1_000_000_000) errors["price"] = ["Must be 1 to 1,000,000,000 won."];
         return errors;
     }
 }

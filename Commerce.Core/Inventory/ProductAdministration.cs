@@ -13,10 +13,10 @@ public sealed class ProductAdministration(
     ProductDefinitions definitions, MySqlDatabase database, InventoryRepository inventory, InventoryGate gate, TimeProvider clock)
 {
     /// <summary>More is to be taken away than is free.</summary>
-    public static readonly ProblemType StockHeld = new(409, "stock-held", "So many are not free: they are sold, or held for orders.");
+    public static readonly ProblemType StockHeld = new(409, "stock-held", "Not enough unreserved stock.");
 
     /// <summary>More than a stock can hold.</summary>
-    public static readonly ProblemType StockFull = new(409, "stock-too-large", "A product has 1,000,000,000 pieces at most.");
+    public static readonly ProblemType StockFull = new(409, "stock-too-large", "The stock of a product is limited to 1,000,000,000.");
 
     /// <summary>Less than half of what the column holds, so that pieces of refunded orders find room in a stock that was filled up meanwhile.</summary>
     const int MaxStock = 1_000_000_000;

@@ -227,10 +227,10 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} failed, attempt {Attempt}")]
     static partial void LogRetry(ILogger logger, string topic, int attempt, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} waits for what it depends on (attempt {Attempt}): {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} paused, dependency unavailable (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, string topic, int attempt, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; it is subscribed anew in {Seconds:F1} s")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]

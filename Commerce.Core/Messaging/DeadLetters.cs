@@ -87,6 +87,6 @@ public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> produ
     [LoggerMessage(Level = LogLevel.Error, Message = "Dead letter {Topic} [{Partition}] @{Offset}: {Reason}, {Detail}")]
     static partial void LogDead(ILogger logger, string topic, int partition, long offset, string reason, string detail);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The dead letter of {Topic} is not taken (attempt {Attempt}): {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter of {Topic} cannot be published (attempt {Attempt}): {Reason}")]
     static partial void LogRetry(ILogger logger, string topic, int attempt, string reason);
 }

@@ -64,6 +64,6 @@ public sealed partial class TopicCheck(TopicPartitions partitions, IHostApplicat
     [LoggerMessage(Level = LogLevel.Critical, Message = "{Shortage} This process ends")]
     static partial void LogRefused(ILogger logger, string shortage);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The brokers do not say yet how many partitions there are: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The number of partitions is not known yet: {Reason}")]
     static partial void LogUnknown(ILogger logger, string reason);
 }

@@ -100,9 +100,9 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
             """, new { order, seconds = (int)OverdueAfter.TotalSeconds, longest = (int)MaxInterval.TotalSeconds });
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders were not off the stock in time and are announced again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} paid orders are announced again: their stock was not deducted in time")]
     static partial void LogAnnounced(ILogger logger, int count);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} paid orders hold their pieces because their ORDER_PLACED is a dead letter; the oldest is {OrderId}. Send the dead letter back, or announce the order")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} paid orders wait because their ORDER_PLACED is a dead letter; the oldest is {OrderId}. Replay the dead letter or announce the order")]
     static partial void LogDead(ILogger logger, long count, string orderId);
 }

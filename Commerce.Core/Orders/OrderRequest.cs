@@ -14,16 +14,16 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, Shippi
     public Dictionary<string, string[]> Validate(OrderOptions options)
     {
         var errors = new Dictionary<string, string[]>();
-        if (Items.Count == 0) errors["items"] = ["At least one."];
-        else if (Items.Any(i => i.Quantity < 1)) errors["items"] = ["A quantity of at least 1 for each."];
-        else if (Items.Count > options.MaxLines) errors["items"] = [$"At most {options.MaxLines} lines."];
-        else if (Lines().Any(l => l.Quantity > options.MaxQuantityPerProduct || l.Quantity < 1)) errors["items"] = [$"At most {options.MaxQuantityPerProduct} of one product."];
+        if (Items.Count == 0) errors["items"] = ["Must have at least one item."];
+        else if (Items.Any(i => i.Quantity < 1)) errors["items"] = ["Each quantity must be at least 1."];
+        else if (Items.Count > options.MaxLines) errors["items"] = [$"Must have at most {options.MaxLines} lines."];
+        else if (Lines().Any(l => l.Quantity > options.MaxQuantityPerProduct || l.Quantity < 1)) errors["items"] = [$"Must have at most {options.MaxQuantityPerProduct} of one product."];
         DisplayText.Check(errors, "shipping.recipient", Shipping.Recipient, 100);
         DisplayText.Check(errors, "shipping.address1", Shipping.Address1, 200);
         DisplayText.CheckOptional(errors, "shipping.address2", Shipping.Address2, 200);
         if (Shipping.Phone.Length > MaxPhoneLength || !Phone().IsMatch(Shipping.Phone))
-            errors["shipping.phone"] = [$"Digits and hyphens, 9 to 15 digits, with + before a country code; at most {MaxPhoneLength} characters."];
-        if (!Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["5 digits."];
+            errors["shipping.phone"] = [$"Must have 9 to 15 digits, optionally with hyphens and a + before the country code; at most {MaxPhoneLength} characters."];
+        if (!Zipcode().IsMatch(Shipping.Zipcode)) errors["shipping.zipcode"] = ["Must have 5 digits."];
         return errors;
     }
 

@@ -87,7 +87,7 @@ public sealed partial class OrderService(
                 "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
             // Where the payment fails it can be cancelled after all.
-            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "It is being paid.", RetryAfter);
+            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", RetryAfter);
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
@@ -103,7 +103,7 @@ public sealed partial class OrderService(
             coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
             {
                 CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: RetryAfter),
-                CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "It could not be saved. The shop has been told."),
+                CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "The coupon could not be saved. The shop has been notified."),
                 CouponIssueStatus.Issued => await FindCouponAsync(),
                 _ => null,
             };
@@ -111,9 +111,9 @@ public sealed partial class OrderService(
 
         return coupon switch
         {
-            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have it."),
-            { OrderId: not null } => throw new ProblemException(OrderProblems.CouponNotUsable, "An order of yours has it."),
-            { Discount: var d } when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order must cost more than the coupon takes off."),
+            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have this coupon."),
+            { OrderId: not null } => throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon."),
+            { Discount: var d } when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order total must exceed the discount."),
             { Discount: var d } => d,
         };
 
@@ -149,7 +149,7 @@ public sealed partial class OrderService(
                     break;
                 case ReserveVerdict.OutOfStock:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "out-of-stock"));
-                    throw new ProblemException(OrderProblems.OutOfStock, $"Of product {answer.Value} there are not so many left.");
+                    throw new ProblemException(OrderProblems.OutOfStock, $"Product {answer.Value} does not have enough stock left.");
                 default:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
                     throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
@@ -164,7 +164,7 @@ public sealed partial class OrderService(
         if (request.CouponId is { } couponId && await transaction.ExecuteAsync("""
                 UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId AND user_id = @userId AND order_id IS NULL
                 """, new { placed.OrderId, couponId, userId }) == 0)
-            throw new ProblemException(OrderProblems.CouponNotUsable, "An order of yours has it.");
+            throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");
         var shipping = request.Shipping!;
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
         // One round trip for all of it: the way to MySQL and back costs more than the rows.
@@ -216,7 +216,7 @@ public sealed partial class OrderService(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The hold of order {OrderId} is left to the reaper: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The reaper will release the hold of order {OrderId}: {Reason}")]
     static partial void LogUnknownOutcome(ILogger logger, string orderId, string reason);
 
     sealed record IssuedCoupon(long Discount, string? OrderId);

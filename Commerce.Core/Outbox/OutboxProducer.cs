@@ -89,6 +89,6 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Facility}: {Text}")]
     static partial void LogClient(ILogger logger, string facility, string text);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The producer of the outbox is replaced")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox producer is replaced")]
     static partial void LogRenewed(ILogger logger);
 }

@@ -148,13 +148,13 @@ public sealed partial class OutboxRelay(
         or ErrorCode.UnknownTopicOrPart or ErrorCode.TopicAuthorizationFailed or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition
         or ErrorCode.Local_InvalidArg or ErrorCode.Local_BadMsg;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Sending the outbox waits (attempt {Attempt}): {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Outbox relay paused, dependency unavailable (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, int attempt, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Came too late with {Shards} shards of the outbox: {Rows} rows that were sent are not marked and may be sent again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The lease of {Shards} outbox shards expired: {Rows} sent rows are not marked and may be sent again")]
     static partial void LogStale(ILogger logger, int shards, int rows);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Outbox message {Id} ({Topic}, {MessageId}) is refused, attempt {Attempt}, the next in {Seconds:F1} s: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Outbox message {Id} ({Topic}, {MessageId}) was rejected (attempt {Attempt}, next in {Seconds:F1} s): {Reason}")]
     static partial void LogRefused(ILogger logger, long id, string topic, string messageId, int attempt, double seconds, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Outbox message {Id} ({Topic}, {MessageId}) is DEAD after {Attempt} attempts: {Reason}")]

@@ -278,7 +278,7 @@ public sealed partial class PaymentGateway(
         return text[..length];
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway's {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
     partial void LogUnknown(string operation, string pgPaymentId, string outcome);
 
     /// <summary>One of three: an answer, the reason why the call provably was not processed, or why nothing is known.</summary>

@@ -127,6 +127,6 @@ public sealed partial class PaymentReconciler(
         return recorded;
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but has no stock: {Amount} won go back")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but has no stock: refunding {Amount} won")]
     static partial void LogShortfall(ILogger logger, string orderId, long amount);
 }

@@ -261,12 +261,12 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 return (known, false);
             var rest = payment.Amount - payment.RefundedAmount;
             if (payment.Status is PaymentState.Approving or PaymentState.Settling)
-                throw new ProblemException(PaymentProblems.InProgress, "It is not known yet whether it was paid.", PaymentProblems.RetryAfter);
+                throw new ProblemException(PaymentProblems.InProgress, "The outcome of the payment is not known yet.", PaymentProblems.RetryAfter);
             if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded))
-                throw new ProblemException(PaymentProblems.NotRefundable, "The payment is not paid, or all of it went back.");
+                throw new ProblemException(PaymentProblems.NotRefundable, "The order is not paid, or fully refunded.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
-                throw new ProblemException(PaymentProblems.InProgress, "Another refund is running.", PaymentProblems.RetryAfter);
-            if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won are left.");
+                throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.", PaymentProblems.RetryAfter);
+            if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won can be refunded.");
             var back = amount ?? rest;
             var id = NewId();
             await transaction.ExecuteAsync("""
@@ -348,7 +348,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 rest -= cancel.Amount;
                 await transaction.ExecuteAsync("""
                     INSERT INTO refund (id, payment_id, amount, expected_rest, reason, requested_by, status, history_id, created_at, ended_at)
-                    VALUES (@id, @PaymentId, @Amount, @rest, 'Given back at the gateway', 'gateway', 'EXTERNAL', @HistoryId, COALESCE(@At, UTC_TIMESTAMP(6)),
+                    VALUES (@id, @PaymentId, @Amount, @rest, 'Refunded at the gateway', 'gateway', 'EXTERNAL', @HistoryId, COALESCE(@At, UTC_TIMESTAMP(6)),
                       UTC_TIMESTAMP(6))
                     """, new { id = NewId(), paid.PaymentId, cancel.Amount, rest, cancel.HistoryId, cancel.At });
             }

@@ -40,7 +40,7 @@ public sealed class PaymentService(
         if (payment is not null) return;
         var state = await GetStateAsync(userId, orderId, cancellationToken);
         if (state.Status is OrderState.Created or OrderState.PendingPayment && amount != state.TotalAmount)
-            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order costs {state.TotalAmount} won.");
+            throw new ProblemException(PaymentProblems.AmountMismatch, $"The order total is {state.TotalAmount} won.");
         throw Explain(state);
     }
 
@@ -103,7 +103,7 @@ public sealed class PaymentService(
         var payment = (await payments.FindAsync(orderId, CancellationToken.None))!;
         var rest = payment.Amount - payment.RefundedAmount;
         if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded);
-        throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "All of it went back." : amount > rest ? $"At most {rest} won are left." : "The gateway refuses it.");
+        throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "The order is fully refunded." : amount > rest ? $"At most {rest} won can be refunded." : "The payment gateway rejected the refund.");
     }
 
     /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>
@@ -135,7 +135,7 @@ public sealed class PaymentService(
         { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
         // It can be paid again since a moment ago.
         { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
-        { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "Its payment was not prepared."),
+        { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "The payment was not prepared."),
         _ => new(PaymentProblems.OrderNotPayable),
     };
 

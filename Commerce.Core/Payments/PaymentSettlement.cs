@@ -218,24 +218,24 @@ public sealed partial class PaymentSettlement(
         return outcome;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Payment {PgPaymentId} for order {OrderId} was captured long after it was given up; the order is paid")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Payment {PgPaymentId} for order {OrderId} was captured after the attempt was abandoned; the order is paid")]
     static partial void LogLate(ILogger logger, string pgPaymentId, string orderId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Payment {PgPaymentId} captured {Captured} won for order {CapturedOrderId} instead of {Amount} for {OrderId}, or too late: it goes back")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Payment {PgPaymentId} captured {Captured} won for order {CapturedOrderId} instead of {Amount} for {OrderId}, or too late: cancelling it")]
     static partial void LogGivingBack(ILogger logger, string pgPaymentId, long captured, string capturedOrderId, long amount, string orderId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway refuses to cancel payment {PgPaymentId} ({Amount} won, order {OrderId}): {Code}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway rejected the cancel of payment {PgPaymentId} ({Amount} won, order {OrderId}): {Code}")]
     static partial void LogNotGivenBack(ILogger logger, string pgPaymentId, long amount, string orderId, string code);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway has nothing of payment {PgPaymentId}; order {OrderId} can be paid again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway has no capture of payment {PgPaymentId}; order {OrderId} is payable again")]
     static partial void LogAbandoned(ILogger logger, string pgPaymentId, string orderId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway refuses refund {RefundId} of {Amount} won for order {OrderId}: {Code}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway rejected refund {RefundId} of {Amount} won for order {OrderId}: {Code}")]
     static partial void LogRefundRefused(ILogger logger, string refundId, long amount, string orderId, string code);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Amount} won went back for order {OrderId} at the gateway itself ({HistoryId})")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Amount} won of order {OrderId} were refunded at the gateway itself ({HistoryId})")]
     static partial void LogExternal(ILogger logger, long amount, string orderId, string? historyId);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Amount} won went back for order {OrderId}: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Refunded {Amount} won of order {OrderId}: {Reason}")]
     static partial void LogRefunded(ILogger logger, long amount, string orderId, string reason);
 }

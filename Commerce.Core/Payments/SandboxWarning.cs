@@ -15,6 +15,6 @@ sealed partial class SandboxWarning(IOptions<PaymentGatewayOptions> options, IHo
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "NO MONEY MOVES HERE: payments go to the sandbox at {Gateway}. Set Payments:Gateway:Sandbox to false to sell")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "NO MONEY MOVES HERE: payments go to the sandbox at {Gateway}. Set Payments:Gateway:Sandbox to false for real payments")]
     static partial void LogSandbox(ILogger logger, Uri? gateway);
 }

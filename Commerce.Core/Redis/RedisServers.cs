@@ -113,7 +113,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} is asked for its run id until it answers: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The run id of Redis at {EndPoint} is not known yet: {Reason}")]
     static partial void LogUnknown(ILogger logger, string endPoint, string reason);
 
     /// <summary>One connection to a server, and who the server is once it has said so.</summary>

@@ -84,7 +84,7 @@ sealed partial class LedgerFile : IDisposable
         return writer;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A line of {File} cannot be read; it is left out")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Skipped an unreadable line of {File}")]
     static partial void LogUnreadable(ILogger logger, string file);
 }
 

@@ -51,7 +51,7 @@ static class PayWindowEndpoints
     static Results<Ok<Authorization>, ProblemResult> Authorize(PayOrder order, PaymentLedger ledger, IOptions<SandboxOptions> options)
     {
         var mistakes = order.Mistakes();
-        if (!options.Value.Switches && order is not { Fault: null, LifetimeMs: null }) mistakes["fault"] = ["There are no switches here."];
+        if (!options.Value.Switches && order is not { Fault: null, LifetimeMs: null }) mistakes["fault"] = ["Fault switches are disabled."];
         if (mistakes.Count > 0) return CommonProblems.Validation.ToResult(errors: mistakes);
         return TypedResults.Ok(new Authorization(ledger.Authorize(order).Id));
     }
@@ -63,7 +63,7 @@ static class PayWindowEndpoints
         if (!Uri.TryCreate(order.ReturnUrl, UriKind.Absolute, out target) || target.Scheme is not ("http" or "https") || target.UserInfo.Length > 0
             || !(options.ReturnOrigins.Contains(target.GetLeftPart(UriPartial.Authority)) || (environment.IsDevelopment() && target.IsLoopback)))
         {
-            mistakes["returnUrl"] = ["Not an address of a shop that is known here."];
+            mistakes["returnUrl"] = ["The return address is not allowed."];
         }
         target ??= new Uri("about:blank");
         return mistakes.Count > 0 ? CommonProblems.Validation.ToResult(errors: mistakes) : null;

@@ -54,9 +54,9 @@ public static class DevelopmentTokens
     {
         var errors = new Dictionary<string, string[]>();
         if (UserId.OfSubject(request.User) is null)
-            errors["user"] = [$"1 to {UserId.MaxSubjectLength} characters."];
+            errors["user"] = [$"Must have 1 to {UserId.MaxSubjectLength} characters."];
         if (request.Role is not (Roles.Member or Roles.Admin))
-            errors["role"] = [$"{Roles.Member} or {Roles.Admin}"];
+            errors["role"] = [$"Must be {Roles.Member} or {Roles.Admin}."];
         return errors;
     }
 }

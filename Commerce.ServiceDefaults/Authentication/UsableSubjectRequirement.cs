@@ -9,7 +9,7 @@ sealed class UsableSubjectRequirement : AuthorizationHandler<UsableSubjectRequir
 {
     /// <summary>The answer to a valid token without a usable subject. Another role would not help, so it is told apart from <c>forbidden</c>.</summary>
     public static ProblemResult Refusal { get; } = CommonProblems.SubjectNotUsable.ToResult(
-        $"The claim sub must be one text of 1 to {UserId.MaxSubjectLength} characters. Ask the identity provider for another subject.");
+        $"The claim sub must be a single string of 1 to {UserId.MaxSubjectLength} characters. Ask the identity provider for another subject.");
 
     protected override Task HandleRequirementAsync(AuthorizationHandlerContext context, UsableSubjectRequirement requirement)
     {

@@ -8,7 +8,7 @@ namespace Commerce.ServiceDefaults;
 /// <summary>Compares a JSON value with the type that it is to become, and collects what is wrong with which member.</summary>
 sealed partial class JsonBodyCheck
 {
-    const string TimeRule = "A time with its offset from UTC, as 2027-01-01T10:00:00+09:00 or 2027-01-01T01:00:00Z: without the offset it could mean any of them.";
+    const string TimeRule = "Must be a time with its UTC offset, such as 2027-01-01T10:00:00+09:00 or 2027-01-01T01:00:00Z.";
 
     readonly BodyRule _rule;
     readonly Dictionary<string, string[]> _errors = [];
@@ -31,10 +31,10 @@ sealed partial class JsonBodyCheck
                 CheckMembers(value, type, path);
                 break;
             case JsonTypeInfoKind.Object:
-                Add(path, "An object in JSON: {…}.");
+                Add(path, "Must be a JSON object: {…}.");
                 break;
             case JsonTypeInfoKind.Enumerable when value.ValueKind != JsonValueKind.Array:
-                Add(path, "A list in JSON: […].");
+                Add(path, "Must be a JSON array: […].");
                 break;
             case JsonTypeInfoKind.Enumerable when type.ElementType is { } element:
                 CheckElements(value, type.Options.GetTypeInfo(element), path);
@@ -51,7 +51,7 @@ sealed partial class JsonBodyCheck
         foreach (var element in value.EnumerateArray())
         {
             var place = string.Create(CultureInfo.InvariantCulture, $"{path}[{index++}]");
-            if (element.ValueKind == JsonValueKind.Null) Add(place, "Not null.");
+            if (element.ValueKind == JsonValueKind.Null) Add(place, "Must not be null.");
             else Check(element, type, place);
         }
     }
@@ -65,7 +65,7 @@ sealed partial class JsonBodyCheck
             var place = IndexOf(type, member.Name);
             if (place < 0)
             {
-                if (_rule.RefusesUnknown) Add(prefix + member.Name, "There is no such member.");
+                if (_rule.RefusesUnknown) Add(prefix + member.Name, "This member does not exist.");
                 continue;
             }
 
@@ -74,7 +74,7 @@ sealed partial class JsonBodyCheck
             if (seen[place]) Add(name, "Given more than once.");
             seen[place] = true;
             if (member.Value.ValueKind != JsonValueKind.Null) Check(member.Value, type.Options.GetTypeInfo(property.PropertyType), name);
-            else if (!IsNullable(property)) Add(name, "Required, so not null.");
+            else if (!IsNullable(property)) Add(name, "Required; must not be null.");
         }
 
         for (var i = 0; i < seen.Length; i++)
@@ -82,7 +82,7 @@ sealed partial class JsonBodyCheck
             var property = type.Properties[i];
             if (seen[i] || !IsWritable(property)) continue;
             if (IsRequired(property)) Add(prefix + property.Name, "Required.");
-            else if (_rule.NeedsAll) Add(prefix + property.Name, IsNullable(property) ? "Required; null where there is none." : "Required.");
+            else if (_rule.NeedsAll) Add(prefix + property.Name, IsNullable(property) ? "Required; may be null." : "Required.");
         }
     }
 
@@ -120,11 +120,11 @@ sealed partial class JsonBodyCheck
         {
             return target switch
             {
-                _ when target == typeof(string) => "Text in JSON: \"…\".",
-                _ when target == typeof(bool) => "true or false.",
-                _ when target == typeof(int) => string.Create(CultureInfo.InvariantCulture, $"A whole number from {int.MinValue:N0} to {int.MaxValue:N0}."),
-                _ when target == typeof(long) => string.Create(CultureInfo.InvariantCulture, $"A whole number from {long.MinValue:N0} to {long.MaxValue:N0}."),
-                _ => "Not of the expected form.",
+                _ when target == typeof(string) => "Must be a JSON string: \"…\".",
+                _ when target == typeof(bool) => "Must be true or false.",
+                _ when target == typeof(int) => string.Create(CultureInfo.InvariantCulture, $"Must be a whole number from {int.MinValue:N0} to {int.MaxValue:N0}."),
+                _ when target == typeof(long) => string.Create(CultureInfo.InvariantCulture, $"Must be a whole number from {long.MinValue:N0} to {long.MaxValue:N0}."),
+                _ => "The format is not valid.",
             };
         }
     }

@@ -42,13 +42,13 @@ sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json
         if (request.Headers.ContentEncoding.Any(IsEncoded))
         {
             context.Response.Headers.AcceptEncoding = Identity;
-            return CommonProblems.UnsupportedMediaType.ToResult("Send the body as it is: no Content-Encoding is decoded here.");
+            return CommonProblems.UnsupportedMediaType.ToResult("Content-Encoding is not supported. Send the body unencoded.");
         }
 
         if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false }) return Empty();
         if (!request.HasJsonContentType()) return CommonProblems.UnsupportedMediaType.ToResult($"Send JSON, with Content-Type: {Json}.");
         if (FindEncoding(request.ContentType) is not { } encoding)
-            return CommonProblems.UnsupportedMediaType.ToResult("The charset of the Content-Type is not known here. Send JSON in UTF-8.");
+            return CommonProblems.UnsupportedMediaType.ToResult("The charset of the Content-Type is not supported. Send JSON in UTF-8.");
 
         var read = new MemoryStream((int)Math.Min(request.ContentLength ?? 0, FirstBuffer));
         await request.Body.CopyToAsync(read, context.RequestAborted);
@@ -63,13 +63,13 @@ sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json
         {
             using var document = JsonDocument.Parse(
                 body, new() { AllowTrailingCommas = options.AllowTrailingCommas, CommentHandling = options.ReadCommentHandling, MaxDepth = options.MaxDepth });
-            if (document.RootElement.ValueKind == JsonValueKind.Null) return CommonProblems.Validation.ToResult("The request needs a body; this one is null.");
+            if (document.RootElement.ValueKind == JsonValueKind.Null) return CommonProblems.Validation.ToResult("The request needs a body; it is null.");
             if (JsonBodyCheck.Run(document.RootElement, options.GetTypeInfo(type), rule) is { Count: > 0 } errors)
                 return CommonProblems.Validation.ToResult(errors: errors);
         }
         catch (JsonException e)
         {
-            return CommonProblems.Validation.ToResult($"The body is not valid JSON: look at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.");
+            return CommonProblems.Validation.ToResult($"The body is not valid JSON: error at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.");
         }
 
         request.ContentType = Json;
@@ -79,7 +79,7 @@ sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json
         return null;
     }
 
-    static ProblemResult Empty() => CommonProblems.Validation.ToResult("The request needs a body in JSON; this one is empty.");
+    static ProblemResult Empty() => CommonProblems.Validation.ToResult("The request needs a JSON body; it is empty.");
 
     static bool IsEncoded(string? header) =>
         header is not null && header.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)

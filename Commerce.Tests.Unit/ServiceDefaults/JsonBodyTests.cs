@@ -115,8 +115,8 @@ public sealed class JsonBodyTests
     [InlineData("/tolerant", """{"name":"\ud800","amount":1,"lines":[]}""", "name: Text in JSON: \"…\".")]
     [InlineData("/tolerant", "[]", "body: An object in JSON: {…}.")]
     [InlineData("/tolerant", "7", "body: An object in JSON: {…}.")]
-    [InlineData("/strict", """{"name":"x","amount":1,"lines":[{"id":1,"quantity":1,"price":1}],"stock":5}""", "lines[0].price: There is no such member.", "stock: There is no such member.")]
-    [InlineData("/complete", """{"name":"x","amount":1,"lines":[],"kind":5}""", "kind: There is no such member.", "note: Required; null where there is none.", "at: Required; null where there is none.", "open: Required.")]
+    [InlineData("/strict", """{"name":"x","amount":1,"lines":[{"id":1,"quantity":1,"price":1}],"stock":5}""", "lines[0].price: This member does not exist.", "stock: This member does not exist.")]
+    [InlineData("/complete", """{"name":"x","amount":1,"lines":[],"kind":5}""", "kind: This member does not exist.", "note: Required; null where there is none.", "at: Required; null where there is none.", "open: Required.")]
     public async Task Every_mistake_is_told_with_the_name_of_its_member(string path, string text, params string[] mistakes)
     {
         await using var api = await StartAsync();

@@ -54,7 +54,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
             var errors = await ErrorsAsync(answer);
             Assert.Equal(members.Append("idOfIt").Order(), errors.Keys.Order());
             Assert.All(members, m => Assert.StartsWith("Required", errors[m], StringComparison.Ordinal));
-            Assert.Equal("There is no such member.", errors["idOfIt"]);
+            Assert.Equal("This member does not exist.", errors["idOfIt"]);
         }
     }
 

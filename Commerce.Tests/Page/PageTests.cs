@@ -133,7 +133,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(page.Locator($"#own-{coupon.Id}")).ToBeVisibleAsync();
         await page.Locator($"#buy-{product.Id}").ClickAsync();
         await page.GetByLabel("Coupon", new() { Exact = true }).SelectOptionAsync($"{coupon.Id}");
-        await page.GetByLabel("Pieces").FillAsync("2");
+        await page.GetByLabel("Quantity").FillAsync("2");
         await Expect(page.Locator("#total")).ToHaveTextAsync("₩89,000");
 
         await OrderAsync(page);
@@ -189,7 +189,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await Expect(page.Locator("#confirm")).ToContainTextAsync("You get ₩10,000 back. ₩2,000 came back before.");
         await page.Locator("#confirm-yes").ClickAsync();
-        await HearsAsync(page, "At most 9000 won are left.");
+        await HearsAsync(page, "At most 9000 won can be refunded.");
         await Expect(order).ToContainTextAsync("₩3,000 given back");
 
         await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
@@ -228,13 +228,13 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         var product = await Stack.ProductAsync(stock: 3);
         var page = await browser.ShopAsync(Shop, $"hasty-{product.Id}");
         await page.Locator($"#buy-{product.Id}").ClickAsync();
-        await page.GetByLabel("Pieces").FillAsync("4");
+        await page.GetByLabel("Quantity").FillAsync("4");
         await page.GetByLabel("Postcode").FillAsync("1");
         await page.GetByLabel("Postcode").PressAsync("Enter");
         await Expect(page.Locator("#quantity-wrong")).ToHaveTextAsync("Pieces must be 1 to 3.");
         await Expect(page.Locator("#phone-wrong")).ToHaveTextAsync("Phone is missing.");
         await Expect(page.GetByLabel("Postcode")).ToHaveAccessibleDescriptionAsync("Postcode must be 5 digits.");
-        await Expect(page.GetByLabel("Pieces")).ToBeFocusedAsync();
+        await Expect(page.GetByLabel("Quantity")).ToBeFocusedAsync();
     });
 
     [Fact]
@@ -345,7 +345,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await page.Context.SetOfflineAsync(true);
         await HearsAsync(page, "The shop does not answer. Is there a connection?");
         await page.Context.SetOfflineAsync(false);
-        await HearsAsync(page, "The shop answers again.");
+        await HearsAsync(page, "The connection is back.");
     });
 
     [Fact]

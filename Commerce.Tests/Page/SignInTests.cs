@@ -45,7 +45,7 @@ public sealed class SignInTests(CommerceStack stack, Chromium chromium) : StackT
 
         var victim = await browser.OpenAsync(new Uri(replica.Url, "/?code=stolen&state=of-somebody-else"));
 
-        await Expect(victim.Locator("#notices")).ToContainTextAsync("That sign-in was not begun here.");
+        await Expect(victim.Locator("#notices")).ToContainTextAsync("This sign-in was not started in this browser.");
         await Expect(victim).ToHaveURLAsync(replica.Url.ToString());
         foreach (var nobody in new[] { page, victim }) await Expect(nobody.Locator("#signed-in")).ToBeHiddenAsync();
     }

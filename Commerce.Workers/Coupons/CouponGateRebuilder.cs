@@ -154,12 +154,12 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: Redis lost the gate; rebuilding it as epoch {Epoch}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Coupon {CouponId}: the gate is lost; rebuilding it as epoch {Epoch}")]
     static partial void LogRebuilding(ILogger logger, long couponId, int epoch);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Coupon {CouponId}: gate open again (epoch {Epoch}, {Promised} of {Total} promised) after {Seconds:F1} s")]
     static partial void LogRebuilt(ILogger logger, long couponId, int epoch, int promised, int total, double seconds);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A gate cannot be rebuilt yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Rebuild of a gate paused, dependency unavailable: {Reason}")]
     static partial void LogWaiting(ILogger logger, string reason);
 }

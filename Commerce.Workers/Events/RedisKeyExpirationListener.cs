@@ -84,6 +84,6 @@ sealed partial class RedisKeyExpirationListener(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Key-expiry notifications of Redis at {EndPoint} may be off: {Reason}")]
     static partial void LogNotificationsUnavailable(ILogger logger, string endPoint, string reason);
 }

@@ -16,6 +16,6 @@ sealed partial class IdempotencyPurger(IdempotencyStore store, TimeProvider cloc
         if (await store.PurgeAsync(Retention, stoppingToken) is > 0 and var rows) LogPurged(Logger, rows);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Forgot {Rows} old idempotency keys")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Deleted {Rows} old idempotency keys")]
     static partial void LogPurged(ILogger logger, int rows);
 }

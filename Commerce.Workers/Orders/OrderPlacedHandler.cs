@@ -45,7 +45,7 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
 
     public Task OnDeadLetterAsync(OrderPlaced message, CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid, but there is not enough in stock: the money goes back")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but short of stock: it will be refunded")]
     static partial void LogShortfall(ILogger logger, string orderId);
 }
 

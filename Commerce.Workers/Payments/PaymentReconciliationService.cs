@@ -44,6 +44,6 @@ sealed partial class PaymentReconciliationService : PeriodicWorker
         LogOverdue(Logger, overdue.Count, overdue.OrderId, overdue.Seconds);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The gateway leaves {Count} payments or refunds open; the oldest, of order {OrderId}, for {Seconds} s")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Count} payments or refunds are open for too long; the oldest, of order {OrderId}, for {Seconds} s")]
     static partial void LogOverdue(ILogger logger, long count, string orderId, long seconds);
 }

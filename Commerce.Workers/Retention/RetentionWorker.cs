@@ -20,10 +20,10 @@ sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOpt
     protected override TimeSpan Interval => TimeSpan.FromHours(1);
 
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => RunAllAsync(
-        () => DeleteAsync("addresses of closed orders", store.DeleteShippingAsync(options.Value.Shipping, stoppingToken)),
-        () => DeleteAsync("settled attempts to pay", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
-        () => DeleteAsync("rebuild barriers of coupons that ended", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
-        () => DeleteAsync("repaired differences of the inventory", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)));
+        () => DeleteAsync("shipping addresses of closed orders", store.DeleteShippingAsync(options.Value.Shipping, stoppingToken)),
+        () => DeleteAsync("settled payment attempts", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
+        () => DeleteAsync("rebuild barriers of ended coupons", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
+        () => DeleteAsync("repaired inventory drift", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)));
 
     async Task DeleteAsync(string what, Task<int> deleting)
     {

@@ -79,6 +79,6 @@ sealed partial class EventBridge(
     [LoggerMessage(Level = LogLevel.Critical, Message = "The states of the servers are not passed on any more")]
     static partial void LogFollowingEnded(ILogger logger, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "A handler that waits for the server failed")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "A ResourceReadyEvent handler failed")]
     static partial void LogReadyHandlerFailed(ILogger logger, Exception exception);
 }

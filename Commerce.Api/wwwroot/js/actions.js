@@ -54,7 +54,7 @@ async function arrival(couponId) {
 }
 
 export const cancel = (order, what) => act(`order ${order.orderId}`, async () => {
-  if (!await confirm('Cancel this order?', `${what}, ${money(order.totalAmount)}. Its pieces go back to the shop.`, 'Cancel the order')) return;
+  if (!await confirm('Cancel this order?', `${what}, ${money(order.totalAmount)}. Its items return to the shop.`, 'Cancel the order')) return;
   await post(`/api/orders/${order.orderId}/cancel`);
   notice('The order is cancelled.', true);
 });
@@ -62,7 +62,7 @@ export const cancel = (order, what) => act(`order ${order.orderId}`, async () =>
 export const refund = (order, what) => act(`order ${order.orderId}`, async () => {
   const amount = order.refundable;
   const before = order.refundedAmount ? ` ${money(order.refundedAmount)} came back before.` : '';
-  if (!await confirm('Give it back?', `${what}. You get ${money(amount)} back.${before}`, `Refund ${money(amount)}`)) return;
+  if (!await confirm('Request a refund?', `${what}. You get ${money(amount)} back.${before}`, `Refund ${money(amount)}`)) return;
   const { status } = await insist(`/api/payments/${order.orderId}/refund`, { amount, reason: 'Changed my mind' }, newKey());
   notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
 });
@@ -82,7 +82,7 @@ export async function finishPayment() {
   const query = new URLSearchParams(location.search);
   const [orderId, result, pgPaymentId] = ['orderId', 'resultCode', 'paymentId'].map(name => query.get(name));
   if (!orderId || !result) return;
-  if (result !== 'Success') return conclude('You have not paid yet. The order waits for you below, for as long as it says.');
+  if (result !== 'Success') return conclude('You have not paid yet. The order is reserved below until its deadline.');
   waiting('Paying …');
   try {
     // The key belongs to this payment: asked again, also after a reload, it is the same answer.
@@ -92,9 +92,9 @@ export async function finishPayment() {
       await pause(settling.every);
       ({ status } = await approve());
     }
-    await conclude(status === 'PAID' ? 'Paid. Thank you!' : 'The payment takes longer than usual. Your order will show how it ends.', true);
+    await conclude(status === 'PAID' ? 'Paid. Thank you!' : 'The payment takes longer than usual. Your order will show the result.', true);
   } catch (error) {
-    if (isUndecided(error) || error.status === 401) waiting('There is no answer yet. Ask again: you pay once, however often.', true);
+    if (isUndecided(error) || error.status === 401) waiting('No answer yet. Try again: you are charged only once.', true);
     else await conclude(error.message);
   }
 }

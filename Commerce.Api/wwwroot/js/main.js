@@ -20,7 +20,7 @@ async function report(reading) {
     if (!trouble) return;
     trouble.remove();
     trouble = undefined;
-    notice('The shop answers again.', true);
+    notice('The connection is back.', true);
   } catch (error) {
     if (error.status !== 401) trouble ??= notice(error.message);
   }
@@ -67,7 +67,7 @@ async function configure() {
 async function signIn() {
   const { signIn: provider, signInByName } = await configure();
   if (provider) return goToSignIn(provider);
-  if (!signInByName) throw new Error('Nobody can sign in to this shop: it has no sign-in provider.');
+  if (!signInByName) throw new Error('Sign-in is not available: the shop has no sign-in provider.');
   await signInAs(find('name').value.trim());
   await arrive();
 }

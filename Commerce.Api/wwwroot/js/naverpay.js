@@ -7,10 +7,10 @@ try {
   const answer = await fetch('/api/configuration', { cache: 'no-store', signal: AbortSignal.timeout(10_000) });
   const { payWindow } = await answer.json();
   const back = new URL(query.get('returnUrl'));
-  if (!payWindow) say('Payments are not made with NaverPay here.');
+  if (!payWindow) say('This shop does not use NaverPay.');
   // Else anybody could send shoppers anywhere through this page.
   else if (back.origin !== location.origin) say('This is not an address of this shop.');
-  else if (!globalThis.Naver) say('NaverPay cannot be reached. Go back to the shop and pay again: the order waits for you there.');
+  else if (!globalThis.Naver) say('NaverPay cannot be reached. Go back to the shop and pay again: your order is still reserved.');
   else {
     const amount = query.get('totalPayAmount');
     globalThis.Naver.Pay.create({ mode: payWindow.mode, clientId: payWindow.clientId, chainId: payWindow.chainId }).open({

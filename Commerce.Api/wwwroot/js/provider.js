@@ -34,14 +34,14 @@ export async function finishSignIn(provider) {
   storage.removeItem(begun);
   // The code is used up: a reload must not send it again.
   history.replaceState(null, '', `/${search}`);
-  if (!state || query.get('state') !== state) throw new Error('That sign-in was not begun here. Please sign in again.');
-  if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? 'You have not signed in.' : 'The sign-in did not work. Please try again.');
+  if (!state || query.get('state') !== state) throw new Error('This sign-in was not started in this browser. Please sign in again.');
+  if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? 'You have not signed in.' : 'Sign-in failed. Please try again.');
   const answer = await fetch(provider.tokenEndpoint, {
     method: 'POST',
     body: new URLSearchParams({ grant_type: 'authorization_code', code: query.get('code'), redirect_uri: home(), client_id: provider.clientId, code_verifier: verifier }),
     signal: AbortSignal.timeout(patience),
   }).catch(() => undefined);
-  if (!answer?.ok) throw new Error('The sign-in did not work. Please try again.');
+  if (!answer?.ok) throw new Error('Sign-in failed. Please try again.');
   const { access_token: token, id_token: identity } = await answer.json();
   return { token, name: nameIn(identity) };
 }

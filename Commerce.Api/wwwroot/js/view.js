@@ -19,9 +19,9 @@ export function show() {
   const events = shop.events.filter(e => !ended.includes(e))
     .sort((a, b) => order[a.status] - order[b.status] || (a.status === 'PENDING' ? Date.parse(a.opensAt) - Date.parse(b.opensAt) : 0));
   const linked = new Set(shop.events.flatMap(e => e.couponIds));
-  fill(find('events'), events.map(eventCard), 'Nothing is planned at this time.');
+  fill(find('events'), events.map(eventCard), 'No sales are planned.');
   const coupons = shop.coupons.filter(c => !linked.has(c.id) && (owns(c) || Date.parse(c.endsAt) > serverNow()));
-  fill(find('coupons'), coupons.map(c => ticket(c)), 'No coupons at this time.');
+  fill(find('coupons'), coupons.map(c => ticket(c)), 'No coupons right now.');
   fill(find('products'), shop.products.map(productCard), 'Nothing is on sale.');
   fill(find('orders'), shop.orders.map(orderRow), 'You have not ordered yet.');
   fill(find('own-coupons'), shop.own.map(ownRow), 'You have no coupons yet.');
@@ -103,7 +103,7 @@ function orderRow(o) {
     element('span', { class: 'pill', 'data-state': o.status }, o.status === 'PAID' && o.refundedAmount ? 'partly refunded' : words(o.status)),
     payable ? element('span', { class: 'soft' }, 'pay within ', countdown('left', o.holdExpiresAt, 'no time left')) : null,
     element('span', { class: 'price' }, money(o.totalAmount)),
-    o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, `${money(o.refundedAmount)} given back`) : null,
+    o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, `${money(o.refundedAmount)} refunded`) : null,
     element('span', { class: 'actions' },
       payable ? button(`cancel-${o.orderId}`, 'Cancel', `the order of ${what}`, () => cancel(o, what), 'quiet') : null,
       payable ? button(`pay-${o.orderId}`, 'Pay', `for ${what}`, () => pay(o)) : null,

@@ -62,7 +62,7 @@ public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests
         await CheckConsistencyAsync();
         Assert.NotEqual(before, await ShownAsync());
         var refund = (await purchase.DetailAsync()).GetProperty("refunds")[0];
-        Assert.Equal(("EXTERNAL", 4_000, "Given back at the gateway"),
+        Assert.Equal(("EXTERNAL", 4_000, "Refunded at the gateway"),
             (refund.GetProperty("status").GetString(), refund.GetProperty("amount").GetInt64(), refund.GetProperty("reason").GetString()));
         Assert.Equal(9, await StockAsync(purchase));
 
