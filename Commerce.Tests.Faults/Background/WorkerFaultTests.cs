@@ -1,4 +1,3 @@
-using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Microsoft.Extensions.DependencyInjection;
