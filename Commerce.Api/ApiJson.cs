@@ -17,7 +17,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Api;
 
-/// <summary>The JSON of the HTTP contract: camelCase, source generated.</summary>
+/// <summary>The source-generated JSON of the HTTP contract, in camelCase.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(ShopConfiguration))]
 [JsonSerializable(typeof(IReadOnlyList<CouponSummary>))]

@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http.Metadata;
 namespace Commerce.Api;
 
 /// <summary>
-/// An answer that is the same for everybody, made at most once a second on this replica however many ask: a crowd that looks at a list costs MySQL and Redis
-/// no more than one visitor. Unlike the framework's output cache it knows nothing of the request, so that no parameter, header or token makes another copy, and
-/// a caller who goes away in the middle takes it from nobody.
+/// A response that is the same for every caller, created at most once a second on this replica. A crowd that reads a list costs MySQL and Redis as
+/// much as one reader. The framework's output cache varies by request; this cache does not, so no parameter, header or token creates another copy.
+/// Cancelling one caller does not cancel the shared work.
 /// </summary>
 sealed class CachedResponse<T>
 {
@@ -22,16 +22,16 @@ sealed class CachedResponse<T>
     public CachedResponse(EventFeed feed, TimeProvider clock)
     {
         _body = new(MaxAge, clock);
-        // Who was just told that an event is open looks at the lists at once, and must not see how they were before.
+        // A client that receives an opening reads the lists at once. It must not see their previous state.
         feed.Adding += _body.Forget;
     }
 
-    /// <summary>The answer as it was at most a second ago.</summary>
+    /// <summary>The response, at most one second old.</summary>
     public async Task<CachedResult<T>> GetAsync(Func<Task<T>> load, CancellationToken cancellationToken) =>
         new(await _body.GetAsync(async () => JsonSerializer.SerializeToUtf8Bytes(await load(), Json)).WaitAsync(cancellationToken));
 }
 
-/// <summary>200 with JSON that is written already.</summary>
+/// <summary>200 with a serialised JSON body.</summary>
 sealed class CachedResult<T>(byte[] body) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)

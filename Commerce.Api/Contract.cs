@@ -7,7 +7,7 @@ using Microsoft.OpenApi;
 
 namespace Commerce.Api;
 
-/// <summary>The contract at <c>/openapi/v1.json</c>: what the framework cannot see in the endpoints by itself.</summary>
+/// <summary>The OpenAPI document at <c>/openapi/v1.json</c>: adds what the framework cannot derive from the endpoints.</summary>
 static class Contract
 {
     const string Bearer = nameof(Bearer);

@@ -5,12 +5,12 @@ using Microsoft.Net.Http.Headers;
 
 namespace Commerce.Api;
 
-/// <summary>Which versions a change is meant for, as the header If-Match says.</summary>
-/// <param name="Versions">Null: the change is meant for any.</param>
+/// <summary>The versions in the header If-Match that a change accepts.</summary>
+/// <param name="Versions">Null: the change accepts any version.</param>
 sealed record IfMatch(IReadOnlyCollection<int>? Versions)
 {
-    /// <summary>Reads the header. A weak tag, or one that is not ours, is no version that anything has.</summary>
-    /// <exception cref="ProblemException">There is something else in it.</exception>
+    /// <summary>Reads the header. A weak or foreign tag matches no version.</summary>
+    /// <exception cref="ProblemException">The header is malformed.</exception>
     public static ValueTask<IfMatch> BindAsync(HttpContext context)
     {
         var header = context.Request.Headers.IfMatch;
@@ -25,7 +25,7 @@ sealed record IfMatch(IReadOnlyCollection<int>? Versions)
 
 static class ETags
 {
-    /// <summary>Answers with one thing carry its version as their ETag.</summary>
+    /// <summary>Adds the version of a single item to the response as its ETag.</summary>
     public static RouteGroupBuilder WithETags(this RouteGroupBuilder group) => group.AddEndpointFilter(async (invocation, next) =>
     {
         var result = await next(invocation);

@@ -6,45 +6,45 @@ using Microsoft.AspNetCore.RateLimiting;
 
 namespace Commerce.Api;
 
-/// <summary>How much one caller may ask for. Configuration section <c>Limits</c>.</summary>
+/// <summary>The request limits per caller. Configuration section <c>Limits</c>.</summary>
 sealed class LimitsOptions
 {
     public const string Section = "Limits";
 
-    /// <summary>Coupons, orders, preparations and tickets that one user may ask for in each second on each replica: 1 to 10,000.</summary>
+    /// <summary>Requests for coupons, orders, prepare and tickets per user, second and replica: 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int UserPerSecond { get; set; } = 10;
 
     /// <summary>
-    /// Approvals, refunds and cancellations that one user may ask for in each second on each replica: 1 to 10,000. More than of the others: who presses
-    /// again and again is told what became of the first.
+    /// Approvals, refunds and cancellations per user, second and replica: 1 to 10,000. Higher than the other limits, so that repeated clicks get the
+    /// result of the first.
     /// </summary>
     [Range(1, 10_000)]
     public int UserPaymentsPerSecond { get; set; } = 50;
 
-    /// <summary>What one user may read in each second on each replica: 1 to 10,000.</summary>
+    /// <summary>Reads per user, second and replica: 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int UserReadsPerSecond { get; set; } = 50;
 
     /// <summary>
-    /// What may be read without a token from one address in each second on each replica: 1 to 100,000. Of IPv6 the first 64 bits count, which is what one
-    /// subscriber has. Many subscribers of a mobile network share an address, and what they read is mostly answered from memory.
+    /// Anonymous reads per address, second and replica: 1 to 100,000. For IPv6 the first 64 bits count, which one subscriber has. Subscribers of a
+    /// mobile network share addresses, and most of their reads are answered from memory.
     /// </summary>
     [Range(1, 100_000)]
     public int AddressReadsPerSecond { get; set; } = 200;
 
-    /// <summary>Requests to issue coupons under way on each replica; the next is refused rather than queued: 1 to 100,000.</summary>
+    /// <summary>Concurrent issue requests per replica: 1 to 100,000. The excess is rejected, not queued.</summary>
     [Range(1, 100_000)]
     public int MaxConcurrentIssues { get; set; } = 4096;
 
-    /// <summary>The largest request body in bytes: 1 KiB to 1 MiB.</summary>
+    /// <summary>The maximum request body in bytes: 1 KiB to 1 MiB.</summary>
     [Range(1024, 1024 * 1024)]
     public long RequestBytes { get; set; } = 32 * 1024;
 }
 
 /// <summary>
-/// Counts the requests of each caller in windows of a second. The framework's limiter keeps an object for every user and walks over all of them
-/// ten times a second, which a crowd of 100,000 makes the most expensive part of a request; here a window is a dictionary that is thrown away.
+/// Counts requests per caller in windows of one second. The framework's limiter keeps an object per user and visits all of them ten times a second.
+/// With 100,000 users that is the most expensive part of a request. Here a window is a dictionary that is discarded.
 /// </summary>
 sealed class RateLimiter(int permits, TimeProvider clock)
 {
@@ -52,13 +52,13 @@ sealed class RateLimiter(int permits, TimeProvider clock)
 
     volatile Window _window = new(clock.GetTimestamp());
 
-    /// <summary>False where the caller has had their requests of this window.</summary>
+    /// <summary>False if the caller has used up this window.</summary>
     public bool TryAcquire(string caller)
     {
         var window = _window;
         if (clock.GetElapsedTime(window.Start) >= Period)
         {
-            // Whoever comes second uses the window of whoever came first.
+            // The second caller uses the window of the first.
             var next = new Window(clock.GetTimestamp());
             var seen = Interlocked.CompareExchange(ref _window, next, window);
             window = seen == window ? next : seen;
@@ -75,14 +75,14 @@ sealed class RateLimiter(int permits, TimeProvider clock)
     }
 }
 
-/// <summary>Counts the requests under way: where Redis or Kafka answer slowly, more of them would only wait for each other.</summary>
+/// <summary>Limits concurrent requests. While Redis or Kafka responds slowly, more requests would only wait for each other.</summary>
 sealed class ConcurrencyLimiter(int limit)
 {
     public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     int _underWay;
 
-    /// <summary>False where there are enough; after true, <see cref="Leave"/> is called once.</summary>
+    /// <summary>False if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
     public bool TryEnter()
     {
         if (Interlocked.Increment(ref _underWay) <= limit) return true;
@@ -93,7 +93,7 @@ sealed class ConcurrencyLimiter(int limit)
     public void Leave() => Interlocked.Decrement(ref _underWay);
 }
 
-/// <summary>Bounds on what callers may ask for.</summary>
+/// <summary>The limits for callers.</summary>
 static class Limits
 {
     static readonly ProblemResult TooMany = CommonProblems.RateLimited.ToResult(retryAfter: RateLimiter.Period);
@@ -115,8 +115,8 @@ static class Limits
     }
 
     /// <summary>
-    /// Limits every read that an endpoint answers: per user, and without a token per address. Administrators are not counted, nor is what says so itself:
-    /// health probes, and the live stream, which has limits of its own.
+    /// Limits all reads: per user, or per address without a token. Administrators are exempt, and so are endpoints that disable rate limiting: health
+    /// probes, and the live stream, which has limits of its own.
     /// </summary>
     public static void UseReadLimits(this WebApplication app)
     {
@@ -142,7 +142,7 @@ static class Limits
         return Convert.ToHexString(bytes[..8]);
     }
 
-    /// <summary>Refuses what comes while too much is under way with 503 and Retry-After.</summary>
+    /// <summary>Rejects requests beyond the concurrency limit with 503 and Retry-After.</summary>
     public static RouteHandlerBuilder LimitConcurrency(this RouteHandlerBuilder route) => route.AddEndpointFilterFactory((factory, next) =>
     {
         var bound = factory.ApplicationServices.GetRequiredService<ConcurrencyLimiter>();
@@ -163,7 +163,7 @@ static class Limits
         }
     }
 
-    /// <summary>Refuses a user who asks too often with 429 and Retry-After.</summary>
+    /// <summary>Rejects requests beyond the user's limit with 429 and Retry-After.</summary>
     public static RouteHandlerBuilder LimitPerUser(this RouteHandlerBuilder route, Budget budget = Budget.Requests) => route.AddEndpointFilterFactory((factory, next) =>
     {
         var limiter = factory.ApplicationServices.GetRequiredKeyedService<RateLimiter>(budget);
@@ -171,7 +171,7 @@ static class Limits
     });
 }
 
-/// <summary>What is counted together.</summary>
+/// <summary>Requests that share a limit.</summary>
 enum Budget
 {
     /// <summary><see cref="LimitsOptions.UserPerSecond"/>.</summary>

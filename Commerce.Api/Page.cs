@@ -6,11 +6,11 @@ namespace Commerce.Api;
 /// <summary>The shopper's page in <c>wwwroot</c>.</summary>
 static class Page
 {
-    /// <summary>Nothing from elsewhere, nothing inline, in nobody's frame.</summary>
+    /// <summary>Allows no foreign content, no inline content and no framing.</summary>
     const string Strict =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    /// <summary>The page that opens NaverPay's window: its script comes from NaverPay and goes there.</summary>
+    /// <summary>The policy of the page that opens NaverPay's window, whose script is NaverPay's.</summary>
     const string NaverPay =
         "default-src 'none'; script-src 'self' https://nsp.pay.naver.com https://*.pay.naver.com; style-src 'self' 'unsafe-inline'; img-src 'self' https://*.naver.com; "
         + "connect-src 'self' https://*.naver.com; frame-src https://*.naver.com; form-action https://*.naver.com; base-uri 'none'; frame-ancestors 'none'";
@@ -23,7 +23,7 @@ static class Page
         return builder;
     }
 
-    /// <summary>Serves <c>/</c> and what belongs to it; the files are asked for again each time, and sent again only when they changed.</summary>
+    /// <summary>Serves <c>/</c> and its files. Browsers revalidate the files each time and download them only after a change.</summary>
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
@@ -57,7 +57,7 @@ static class Page
     static async Task<Ok<ShopConfiguration>> ReadAsync(PageConfiguration configuration, CancellationToken cancellationToken) =>
         TypedResults.Ok(await configuration.ReadAsync(cancellationToken));
 
-    /// <summary>The page exchanges the provider's code for a token by itself, so it may talk to that address besides.</summary>
+    /// <summary>The page exchanges the provider's code for a token, so it may also connect to the provider.</summary>
     static async Task<string> PolicyAsync(PageConfiguration configuration, CancellationToken cancellationToken)
     {
         try
@@ -67,7 +67,7 @@ static class Page
         }
         catch (ProblemException)
         {
-            // Nobody can sign in now; the shop can be looked at.
+            // Nobody can sign in now, but the shop can be viewed.
             return Strict;
         }
     }

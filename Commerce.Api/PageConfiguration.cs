@@ -6,12 +6,12 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Api;
 
-/// <summary>Returns the public configuration of the shop for its page.</summary>
+/// <summary>The public configuration of the shop for its page.</summary>
 sealed class PageConfiguration(
     IOptionsMonitor<JwtBearerOptions> bearer, IOptions<SignInOptions> signIn, IOptions<PaymentGatewayOptions> gateway, IConfiguration configuration,
     IHostEnvironment environment, ILogger<PageConfiguration> logger)
 {
-    /// <summary>An OIDC provider is asked for its addresses; a shop without one has sign-in by name, in Development only.</summary>
+    /// <summary>The addresses come from the OIDC provider. A shop without a provider has sign-in by name, in Development only.</summary>
     /// <exception cref="ProblemException">The provider does not answer.</exception>
     public async Task<ShopConfiguration> ReadAsync(CancellationToken cancellationToken)
     {
@@ -28,7 +28,7 @@ sealed class PageConfiguration(
         if (configuration["Authentication:Schemes:Bearer:Authority"] is not { Length: > 0 } || signIn.Value.ClientId is not { Length: > 0 } clientId) return null;
         try
         {
-            // Kept by the handler, which needs it for the keys.
+            // Cached by the handler, which needs it for the keys.
             var known = await options.ConfigurationManager!.GetConfigurationAsync(cancellationToken);
             return new(known.AuthorizationEndpoint, known.TokenEndpoint, known.EndSessionEndpoint, clientId, signIn.Value.Scope, signIn.Value.Parameters);
         }
@@ -40,11 +40,11 @@ sealed class PageConfiguration(
     }
 }
 
-/// <summary>The shop's configuration, as far as it is public.</summary>
-/// <param name="SignIn">Where shoppers sign in; null where there is no provider.</param>
-/// <param name="SignInByName">Whether any name will do: in Development without a provider.</param>
-/// <param name="Sandbox">Whether no money moves here, although this is not Development.</param>
-/// <param name="PayWindow">What NaverPay's window needs; null where payments are not NaverPay's.</param>
+/// <summary>The public part of the shop's configuration.</summary>
+/// <param name="SignIn">The sign-in provider, or null.</param>
+/// <param name="SignInByName">Whether any name is accepted: in Development without a provider.</param>
+/// <param name="Sandbox">Whether no money moves although the environment is not Development.</param>
+/// <param name="PayWindow">The parameters of NaverPay's window; null if payments do not use NaverPay.</param>
 sealed record ShopConfiguration(SignInProvider? SignIn, bool SignInByName, bool Sandbox, PayWindow? PayWindow);
 
 /// <summary>An OIDC provider: authorization code with PKCE, as a public client.</summary>
@@ -52,7 +52,7 @@ sealed record SignInProvider(
     string AuthorizationEndpoint, string TokenEndpoint, string? EndSessionEndpoint, string ClientId, string Scope,
     [property: Description("Extra parameters of the authorization request, as a query string.")] string Parameters);
 
-/// <summary>What NaverPay's window is opened with.</summary>
+/// <summary>The parameters of NaverPay's window.</summary>
 sealed record PayWindow(string ClientId, string ChainId, string Mode);
 
 static partial class PageLog

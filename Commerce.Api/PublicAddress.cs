@@ -9,24 +9,24 @@ using IPNetwork = System.Net.IPNetwork;
 
 namespace Commerce.Api;
 
-/// <summary>Where the Api is found from outside. Configuration section <c>Http</c>; which hosts are answered says <c>AllowedHosts</c>.</summary>
+/// <summary>The public address of the Api. Configuration section <c>Http</c>; <c>AllowedHosts</c> limits the accepted hosts.</summary>
 sealed class HttpOptions : IValidatableObject
 {
     public const string Section = "Http";
 
     /// <summary>
-    /// Where browsers find the shop, for example <c>https://shop.example/</c>: the pay window sends them back to it. Required outside of Development, where
-    /// the host of the request takes its place.
+    /// The public address of the shop, for example <c>https://shop.example/</c>. The payment window returns to it. Required outside Development; in
+    /// Development the host of the request is used.
     /// </summary>
     public Uri? PublicUrl { get; set; }
 
     /// <summary>
-    /// Proxies in front of the Api, by address (<c>10.0.0.5</c>) or network (<c>10.0.0.0/8</c>). What others say in <c>X-Forwarded-For</c>,
-    /// <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> is not believed.
+    /// Trusted proxies, by address (<c>10.0.0.5</c>) or network (<c>10.0.0.0/8</c>). <c>X-Forwarded-For</c>, <c>X-Forwarded-Proto</c> and
+    /// <c>X-Forwarded-Host</c> from other senders are ignored.
     /// </summary>
     public IList<string> KnownProxies { get; } = [];
 
-    /// <summary>Through how many of these proxies a request comes: 1 to 10.</summary>
+    /// <summary>The number of trusted proxies that a request passes: 1 to 10.</summary>
     [Range(1, 10)]
     public int ProxiesInLine { get; set; } = 1;
 
@@ -39,16 +39,16 @@ sealed class HttpOptions : IValidatableObject
     }
 }
 
-/// <summary>The address under which the shop is known.</summary>
+/// <summary>The public address of the shop.</summary>
 sealed class PublicAddress(IOptions<HttpOptions> options)
 {
     readonly Uri? _configured = options.Value.PublicUrl is { } url ? new(url.AbsoluteUri.TrimEnd('/') + "/") : null;
 
-    /// <summary>The configured address, or, in Development, the one of this request.</summary>
+    /// <summary>The configured address, or in Development the address of this request.</summary>
     public Uri For(HttpRequest request) => _configured ?? new Uri($"{request.Scheme}://{request.Host}/");
 }
 
-/// <summary>For which hosts the Api answers, and which proxies it believes.</summary>
+/// <summary>Accepted hosts and trusted proxies.</summary>
 static class PublicAddressExtensions
 {
     const string AllowedHosts = "AllowedHosts";
@@ -64,9 +64,10 @@ static class PublicAddressExtensions
                 $"Give {HttpOptions.Section}:{nameof(HttpOptions.PublicUrl)}, the address under which browsers find the shop. (Environment: {builder.Environment.EnvironmentName}.)")
             .ValidateOnStart();
         builder.Services.AddSingleton<PublicAddress>();
-        // Ours below decides: this one answers without problem details, and before it is known for which host a proxy asks.
+        // The framework's filter is disabled: it responds without problem details, and before the proxy's host is known. The filter below replaces
+        // it.
         builder.Services.PostConfigure<HostFilteringOptions>(filter => filter.AllowedHosts = [AnyHost]);
-        // After whatever else configures it: ASPNETCORE_FORWARDEDHEADERS_ENABLED would believe everybody.
+        // Runs after other configuration: ASPNETCORE_FORWARDEDHEADERS_ENABLED would trust every sender.
         builder.Services.AddOptions<ForwardedHeadersOptions>().PostConfigure<IOptions<HttpOptions>>((forwarded, http) =>
         {
             forwarded.KnownProxies.Clear();
@@ -77,7 +78,7 @@ static class PublicAddressExtensions
                 else forwarded.KnownIPNetworks.Add(IPNetwork.Parse(proxy));
             }
 
-            // Without a known proxy the framework would believe everybody as well.
+            // Without a known proxy the framework would trust every sender.
             forwarded.ForwardedHeaders = http.Value.KnownProxies.Count > 0
                 ? ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost
                 : ForwardedHeaders.None;
@@ -87,15 +88,15 @@ static class PublicAddressExtensions
     }
 
     /// <summary>
-    /// Believes known proxies, then refuses a host that is none, or not one of <c>AllowedHosts</c>, with 400. First of all, because addresses are made of
-    /// the host.
+    /// Applies forwarded headers of trusted proxies, then rejects a missing, malformed or unknown host with 400. Must be first, because links are
+    /// built from the host.
     /// </summary>
     public static void UsePublicAddress(this WebApplication app)
     {
         app.UseForwardedHeaders();
         var hosts = (app.Configuration[AllowedHosts] ?? AnyHost).Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         IList<StringSegment>? allowed = hosts.Contains(AnyHost) ? null : [.. hosts.Select(h => new StringSegment(h))];
-        // Nearly every request names the same host as the one before.
+        // Nearly all requests have the same host as the previous one.
         string? good = null;
         app.Use((context, next) =>
         {

@@ -2,12 +2,12 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Api;
 
-/// <summary>What holds for all routes of the Api.</summary>
+/// <summary>Rules for all routes of the Api.</summary>
 static class Routes
 {
     /// <summary>
-    /// The place where features map their endpoints. HEAD is answered wherever GET is; a PUT needs all that it replaces; what administrators send has no
-    /// members that mean nothing here. What shoppers send may have some: their pages may be newer than this server.
+    /// The group in which features map their endpoints. HEAD is answered wherever GET is. A PUT must contain all members. Requests of administrators
+    /// must not contain unknown members. Requests of shoppers may, because their page may be newer than this server.
     /// </summary>
     public static IEndpointRouteBuilder MapRoutes(this WebApplication app)
     {

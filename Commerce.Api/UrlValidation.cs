@@ -8,15 +8,15 @@ using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;
 
-/// <summary>What may stand in the path and in the query of a request.</summary>
+/// <summary>Validates path and query of a request.</summary>
 static class UrlValidation
 {
     static readonly ConcurrentDictionary<Endpoint, IReadOnlyList<ParameterInfo>> Known = new();
 
     /// <summary>
-    /// Ids and filters are visible ASCII. MySQL cannot compare other text with an ASCII column, and ignores a space at the end. So in a path other text
-    /// is not found (404), and in a query parameter of the endpoint it is not valid (400). A number in a query must be within the
-    /// <see cref="RangeAttribute"/> of its parameter; without one it is an id. Unknown query parameters are ignored.
+    /// Ids and filters are visible ASCII, because MySQL cannot compare other text with an ASCII column and ignores trailing spaces. Other text is 404
+    /// in a path and 400 in a query parameter. A number must be within the <see cref="RangeAttribute"/> of its parameter; without the attribute it is
+    /// an id. Unknown query parameters are ignored.
     /// </summary>
     public static void UseUrlValidation(this WebApplication app) => app.Use((context, next) =>
     {
@@ -32,7 +32,7 @@ static class UrlValidation
         return errors.Count == 0 ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
     });
 
-    /// <summary>The parameters of the endpoint's method that come from the query.</summary>
+    /// <summary>The query parameters of the endpoint's method.</summary>
     static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
         endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
             ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
@@ -53,12 +53,12 @@ static class UrlValidation
         }
 
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
-        // A user is named by the subject of the token, which has any character.
+        // A user is identified by the token's subject, which may contain any character.
         if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Must have one or more visible ASCII characters.";
     }
 
-    /// <summary>The id as it is stored. A UUID is accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>
+    /// <summary>The id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>
     public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
@@ -68,7 +68,7 @@ static class UrlValidation
 [AttributeUsage(AttributeTargets.Parameter)]
 sealed partial class IdAttribute : Attribute
 {
-    /// <summary>Whether it is a UUID as we write them.</summary>
+    /// <summary>Whether the text is a UUID in our format.</summary>
     public static bool IsId(string text) => Id().IsMatch(text);
 
     [GeneratedRegex(@"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z")]

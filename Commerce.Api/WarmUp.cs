@@ -9,8 +9,8 @@ using StackExchange.Redis;
 namespace Commerce.Api;
 
 /// <summary>
-/// Connects to everything and compiles what a shopper meets first, before the server listens: a proxy sends work to a new replica as soon as it accepts
-/// connections, and the first shoppers would pay for all that. What is away is not waited for: then the replica starts as it always did.
+/// Connects to all dependencies and compiles the hot paths before the server listens. Proxies use a new replica as soon as it accepts connections,
+/// and the first shoppers would wait for the compiler. A dependency that is away is skipped.
 /// </summary>
 sealed partial class WarmUp(
     DbDataSource source, IConnectionMultiplexer redis, ProductDefinitions products, CouponDefinitions coupons, IOptionsMonitor<JwtBearerOptions> bearer,

@@ -4,22 +4,22 @@ using Microsoft.Extensions.Configuration;
 var builder = DistributedApplication.CreateBuilder(args);
 builder.UseNativeServersWithoutContainers().RunProjectsAsPrograms();
 
-// Between runs the database and the sandbox's ledger stay; tests start from nothing.
+// The database and the sandbox's ledger survive between runs. Tests start empty.
 var keep = builder.Configuration.GetValue("Data:Keep", true);
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
 
-// A connection string of the same name (ConnectionStrings:commerce, redis, kafka) is an external server in the container's place.
+// A connection string of the same name (ConnectionStrings:commerce, redis, kafka) replaces the container by an external server.
 var commerce = builder.AddExternal("commerce") ?? AddLedger(keep);
 var redis = builder.AddExternal("redis") ?? builder.AddRedis("redis");
 var kafka = builder.AddExternal("kafka") ?? builder.AddKafka("kafka");
 
-// The schema and the topics, before anybody needs them; with something to try things on, unless it is deployed.
+// Creates schema and topics before other resources start. Seeds sample data unless the model is published.
 var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
     .WithArgs(builder.ExecutionContext.IsRunMode ? ["migrate", "--seed"] : ["migrate"])
     .WithReference(commerce).WaitFor(commerce)
     .WithReference(kafka).WaitFor(kafka);
 
-// Takes the place of NaverPay.
+// Replaces NaverPay.
 var sandbox = builder.AddPaymentSandbox(sandboxLedger);
 
 var api = builder.AddProject<Projects.Commerce_Api>("api")
@@ -50,7 +50,7 @@ if (builder.ExecutionContext.IsRunMode)
     api.WithEnvironment("Authentication__Schemes__Bearer__SigningKeys__0__Value", builder.AddParameter(
         "development-signing-key", new GenerateParameterDefault { MinLength = 64, Special = false }, secret: true, persist: true));
 
-// Buttons on the Api in the dashboard: run the audit, play a demo sale, reset the data.
+// Commands on the Api in the dashboard: audit, demo sale, reset.
 if (builder.ExecutionContext.IsRunMode)
 {
     var reset = builder.AddProject<Projects.Commerce_Workers>("reset").WithArgs("reset").WithExplicitStart()
@@ -58,14 +58,14 @@ if (builder.ExecutionContext.IsRunMode)
     api.WithDeveloperCommands(reset, sandboxLedger, workers.Resource, sandbox.Resource);
 }
 
-// ./commerce publish writes all this, behind a proxy, as a compose file for a machine at EC2.
+// ./commerce publish writes this model, behind a proxy, as a compose file for one EC2 machine.
 builder.AddComposeMachine("ec2");
 
 builder.Build().Run();
 
 IResourceBuilder<IResourceWithConnectionString> AddLedger(bool keep)
 {
-    // A process that freezes inside a transaction, or whose machine is lost, keeps its locks for so many seconds, not for 8 hours.
+    // Limits how long a frozen or lost process keeps its locks inside a transaction. The default is 8 hours.
     var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
     if (keep) mysql.WithDataVolume("commerce-mysql");
     return mysql.AddDatabase("commerce");

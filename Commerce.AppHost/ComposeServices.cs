@@ -7,13 +7,13 @@ using Microsoft.Extensions.Configuration;
 namespace Commerce.AppHost;
 
 /// <summary>
-/// What the published compose file says beyond the topology: health, limits, networks, users, files. Made for one machine with 2 CPUs and 4 GiB
-/// (t3.medium): the limits add up to 2,944 MiB, and to 3,200 MiB while a deploy migrates or has one more replica of the Api. The sandbox adds 128 MiB; the
-/// profiles <c>keycloak</c> (768 MiB) and <c>observability</c> (704 MiB) want a t3.large.
+/// Adds to the published compose file what the topology does not say: health checks, limits, networks, users, files. The limits fit one machine with
+/// 2 CPUs and 4 GiB (t3.medium): 2,944 MiB, and 3,200 MiB while a deploy migrates or runs an extra replica of the Api. The sandbox adds 128 MiB. The
+/// profiles <c>keycloak</c> (768 MiB) and <c>observability</c> (704 MiB) need a t3.large.
 /// </summary>
 static class ComposeServices
 {
-    // One address range of the proxy's network, so that the Api knows whose X-Forwarded-For to believe. Not within a default VPC (172.31.0.0/16).
+    // The address range of the proxy's network, so that the Api knows which X-Forwarded-For to trust. Outside of a default VPC (172.31.0.0/16).
     const string FrontSubnet = "10.213.0.0/24";
     const string Front = "front";
     const string Back = "back";
@@ -23,11 +23,13 @@ static class ComposeServices
 
     static readonly string[] InternalVariables = ["ConnectionStrings__", "COMMERCE_", "MYSQL_", "REDIS_", "KAFKA_", "services__", "PAYMENT_SANDBOX_", "HTTP_PORTS", "OTEL_", "ASPNETCORE_"];
 
-    /// <summary>An external server where its connection string is configured (RDS, ElastiCache, MSK), which the published file then has no container for.</summary>
+    /// <summary>
+    /// An external server (RDS, ElastiCache, MSK) if its connection string is configured. The published file has no container for it.
+    /// </summary>
     public static IResourceBuilder<IResourceWithConnectionString>? AddExternal(this IDistributedApplicationBuilder builder, string name) =>
         builder.Configuration.GetConnectionString(name) is { Length: > 0 } ? builder.AddConnectionString(name) : null;
 
-    /// <summary>Publishes the resources so far, with a proxy in front of them, as a compose file for one machine.</summary>
+    /// <summary>Publishes the resources, behind a proxy, as a compose file for one machine.</summary>
     public static void AddComposeMachine(this IDistributedApplicationBuilder builder, string name)
     {
         var machine = builder.AddDockerComposeEnvironment(name).WithDashboard(false).WithProperties(e => e.DefaultNetworkName = Back)
@@ -80,7 +82,7 @@ static class ComposeServices
         service.Image = "mysql:9.7";
         service.User = "mysql";
         service.Environment = new() { ["MYSQL_ROOT_PASSWORD_FILE"] = "/run/secrets/root-password", ["MYSQL_DATABASE"] = "commerce" };
-        // Pools: 120 connections for each process, of which there are four while the Api is replaced.
+        // Up to 120 pooled connections per process. There are four processes while the Api is replaced.
         service.Command.AddRange(["--innodb-buffer-pool-size=384M", "--max-connections=500", "--binlog-expire-logs-seconds=259200"]);
         service.Volumes = [Data("mysql", "/var/lib/mysql"), Bind("./secrets/mysql", "/run/secrets"), Bind("./mysql-users.sh", "/docker-entrypoint-initdb.d/users.sh")];
         service.Healthcheck = Check(["CMD", "mysqladmin", "ping", "-h", "127.0.0.1", "--silent"], startPeriod: "120s");
@@ -97,7 +99,7 @@ static class ComposeServices
         service.Entrypoint = [];
         service.Command = ["redis-server", "--appendonly", "yes", "--save", "", "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
             "--notify-keyspace-events", "Ex", "--aclfile", "/run/secrets/users.acl",
-            // The default user needs no password but may do nothing but PING; without this line that would close the server to other containers.
+            // The default user needs no password and may only PING. Without this line the server would reject other containers.
             "--protected-mode", "no"];
         service.Volumes = [Data("redis", "/data"), Bind("./secrets/redis", "/run/secrets")];
         service.Healthcheck = Check(["CMD-SHELL", "redis-cli ping | grep -q PONG"], startPeriod: "60s");
@@ -126,9 +128,9 @@ static class ComposeServices
             ["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] = "1",
             ["KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS"] = "0",
             ["KAFKA_LOG_RETENTION_HOURS"] = "168",
-            // The only copy: on the disk before it is acknowledged, or a power cut takes what was acknowledged.
+            // The only copy: flushed to disk before the acknowledgement, because a power loss would take acknowledged messages.
             ["KAFKA_LOG_FLUSH_INTERVAL_MESSAGES"] = "1",
-            // Or a broker that was killed is waited for 9 s by itself.
+            // Otherwise a restarted broker waits 9 s for its killed predecessor.
             ["KAFKA_BROKER_SESSION_TIMEOUT_MS"] = "3000",
             ["KAFKA_BROKER_HEARTBEAT_INTERVAL_MS"] = "500",
             ["KAFKA_HEAP_OPTS"] = "-Xms256m -Xmx320m",
@@ -156,7 +158,7 @@ static class ComposeServices
         Payments(service);
         service.Environment["Http__PublicUrl"] = "https://${DOMAIN:?}/";
         service.Environment["Http__KnownProxies__0"] = FrontSubnet;
-        // localhost: the health check.
+        // localhost serves the health check.
         service.Environment["AllowedHosts"] = "${DOMAIN:?};localhost";
         service.Environment["Authentication__Schemes__Bearer__Authority"] = "${OIDC_AUTHORITY:-}";
         service.Environment["Authentication__Schemes__Bearer__ValidAudiences__0"] = "${OIDC_AUDIENCE:-commerce}";
@@ -166,7 +168,7 @@ static class ComposeServices
         service.Environment["Authentication__Roles__Claim"] = "${OIDC_ROLE_CLAIM:-role}";
         service.Environment["Authentication__Roles__Admin__0"] = "${OIDC_ADMIN_ROLE:-ADMIN}";
         service.Environment["Authentication__Roles__Member__0"] = "${OIDC_MEMBER_ROLE:-*}";
-        // Longer than the proxy keeps a connection that it does not use, and than it takes to see that a name has another address.
+        // Longer than the proxy's idle timeout and its DNS refresh.
         service.Environment["Shutdown__DrainDelay"] = "00:00:05";
         service.StopGracePeriod = "45s";
         service.Healthcheck = Ready();
@@ -182,7 +184,7 @@ static class ComposeServices
         service.StopGracePeriod = "45s";
         service.Healthcheck = Ready();
         Limit(service, "320M", "1.5");
-        // The front has the way to the payment gateway.
+        // The front network leads to the payment gateway.
         On(service, Front, Back);
     }
 
@@ -201,12 +203,12 @@ static class ComposeServices
     static void Proxy(Service service)
     {
         service.User = "1000:1000";
-        // Not over IPv6: the engine would hide the address of the caller.
+        // IPv4 only: over IPv6 the engine would hide the caller's address.
         service.Ports = ["0.0.0.0:80:80", "0.0.0.0:443:443"];
         service.Environment = new() { ["DOMAIN"] = "${DOMAIN:?}", ["ADMIN_RANGES"] = "${ADMIN_RANGES:-127.0.0.1/32}", ["ACME_OPTIONS"] = "${ACME_EMAIL:+email ${ACME_EMAIL:-}}" };
         service.Volumes = [Data("proxy", "/data"), Data("proxy-config", "/config"), Bind("./proxy", "/etc/caddy")];
         service.DependsOn = new() { ["proxy-volumes"] = new() { Condition = "service_completed_successfully" }, ["api"] = new() { Condition = "service_healthy" } };
-        // The admin interface of Caddy, within the container only.
+        // Caddy's admin interface, inside the container only.
         service.Healthcheck = Check(["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:2019/config/ || curl -sf -o /dev/null http://127.0.0.1:2019/config/"], startPeriod: "10s");
         service.ReadOnly = true;
         service.StopGracePeriod = "30s";
@@ -214,7 +216,7 @@ static class ComposeServices
         On(service, Front);
     }
 
-    // The image's folders belong to root, and the proxy is not.
+    // The image's folders belong to root; the proxy runs as another user.
     static void ProxyVolumes(Service service)
     {
         service.User = "0:0";
@@ -227,7 +229,7 @@ static class ComposeServices
         On(service, Back);
     }
 
-    // For a shop that has no provider. Its pages are at https://$DOMAIN/auth, its data in its own volume.
+    // For a shop without a provider. Its pages are at https://$DOMAIN/auth, its data is in its own volume.
     static void Keycloak(Service service)
     {
         service.Profiles = ["keycloak"];
@@ -255,7 +257,7 @@ static class ComposeServices
                 Limit(service, "320M", "0.5");
                 break;
             case "grafana":
-                // Reached by an ssh tunnel only: ssh -L 3000:127.0.0.1:3000.
+                // Reachable by an ssh tunnel only: ssh -L 3000:127.0.0.1:3000.
                 service.Ports = ["127.0.0.1:3000:3000"];
                 service.Environment = new() { ["GF_SECURITY_ADMIN_PASSWORD__FILE"] = "/run/secrets/admin-password", ["GF_ANALYTICS_REPORTING_ENABLED"] = "false" };
                 service.Volumes = [Bind("./observability/grafana", "/etc/grafana/provisioning"), Bind("./secrets/grafana", "/run/secrets"), Data("grafana", "/var/lib/grafana")];
@@ -272,12 +274,12 @@ static class ComposeServices
         file.Networks = new()
         {
             [Front] = new() { Name = Front, Driver = "bridge", Ipam = new() { Config = [new() { ["subnet"] = FrontSubnet }] } },
-            // No way out, and none in.
+            // An internal network: no way in or out.
             [Back] = new() { Name = Back, Driver = "bridge", Internal = true },
         };
         file.Volumes = file.Services.Values.SelectMany(s => s.Volumes).Where(v => v.Type == "volume").Select(v => v.Name).Distinct().Order(StringComparer.Ordinal)
             .ToDictionary(name => name, name => new Volume { Name = name, Driver = "local" });
-        // Aspire says of everything that it has started; what has a health check is waited for until it is well.
+        // Aspire writes service_started for every dependency. Dependencies with a health check must be healthy instead.
         foreach (var service in file.Services.Values)
         {
             service.Environment = service.Environment.OrderBy(v => v.Key, StringComparer.Ordinal).ToDictionary();
@@ -293,7 +295,7 @@ static class ComposeServices
         service.User = App;
         service.Environment["ASPNETCORE_HTTP_PORTS"] = "8080";
         service.Environment["Secrets__Directory"] = "/run/secrets";
-        // Set by deploy: another value is another container, for a changed secret, too.
+        // Set by deploy. A new value creates a new container, also after a secret changed.
         service.Environment["CONFIGURATION"] = "${CONFIGURATION:-}";
         service.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "${OTEL_EXPORTER_OTLP_ENDPOINT:-}";
         service.Environment["OTEL_SERVICE_NAME"] = service.Name;

@@ -1,6 +1,6 @@
 namespace Commerce.AppHost;
 
-/// <summary>The variables of the published compose file; each is explained in <c>.env.example</c>.</summary>
+/// <summary>The variables of the published compose file, each with its comment in <c>.env.example</c>.</summary>
 static class ComposeVariables
 {
     public static readonly IReadOnlyDictionary<string, string> All = new Dictionary<string, string>

@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.AppHost;
 
-/// <summary>What a developer wants to press in the dashboard. Each command is on the Api's menu.</summary>
+/// <summary>Commands for developers on the Api in the dashboard.</summary>
 static class DeveloperCommands
 {
     const int DemoCoupons = 50, DemoShoppers = 150;
@@ -68,7 +68,7 @@ static class DeveloperCommands
 
         var shoppers = await Task.WhenAll(Enumerable.Range(1, DemoShoppers).Select(
             i => ClientAsync(api, string.Create(CultureInfo.InvariantCulture, $"demo-{now:HHmmss}-{i}"), "MEMBER", cancellationToken)));
-        // Until nobody is told to come again: the gate of a new coupon opens a moment after it was made.
+        // Repeats while the response asks for a retry: the gate of a new coupon opens shortly after its creation.
         var issued = await Task.WhenAll(shoppers.Select(shopper => PressAsync(shopper, coupon, cancellationToken)));
         foreach (var shopper in shoppers) shopper.Dispose();
         return CommandResults.Success($"{issued.Count(i => i)} of {DemoShoppers} shoppers have one of {DemoCoupons} coupons; the others were told that it is sold out.");
@@ -84,7 +84,7 @@ static class DeveloperCommands
         }
     }
 
-    /// <summary>Stops what writes, runs the resource that empties everything, and starts what was stopped.</summary>
+    /// <summary>Stops the writers, runs the resource that resets all data, and starts the writers again.</summary>
     static async Task<ExecuteCommandResult> ResetAsync(
         ExecuteCommandContext context, ProjectResource reset, string sandboxLedger, IReadOnlyList<IResource> stopped)
     {

@@ -2,14 +2,14 @@ using Microsoft.Extensions.Configuration;
 
 namespace Commerce.AppHost;
 
-/// <summary>The sandbox that takes the place of NaverPay, and what Api and Workers are told about it.</summary>
+/// <summary>The payment sandbox, which replaces NaverPay, and its configuration for Api and Workers.</summary>
 static class PaymentGateway
 {
     const string ClientId = "commerce", ChainId = "commerce-chain";
 
-    /// <summary>Adds the sandbox. In run mode faults can be switched on and its ledger be read.</summary>
+    /// <summary>Adds the sandbox. In run mode its faults can be switched and its ledger can be read.</summary>
     /// <param name="builder">The application.</param>
-    /// <param name="ledgerFile">Where its ledger is kept; empty for nowhere.</param>
+    /// <param name="ledgerFile">The file of its ledger; empty: in memory only.</param>
     public static IResourceBuilder<ProjectResource> AddPaymentSandbox(this IDistributedApplicationBuilder builder, string ledgerFile) =>
         builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sandbox")
             .WithEnvironment("Sandbox__ClientId", ClientId)
@@ -17,13 +17,13 @@ static class PaymentGateway
             .WithEnvironment("Sandbox__ChainId", ChainId)
             .WithEnvironment("Sandbox__LedgerFile", ledgerFile)
             .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
-            // Chosen when it is not given, so that two copies run on one machine.
+            // Generated unless it is given, so that two copies can run on one machine.
             .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Sandbox:Port"))
             .WithUrlForEndpoint("http", url => url.DisplayText = "Payment sandbox")
             .WithExternalHttpEndpoints()
             .WithHttpHealthCheck("/health");
 
-    /// <summary>Tells a service where the gateway is, where its pay window is, and who we are there.</summary>
+    /// <summary>Gives a service the address of the gateway, of its payment window, and its credentials.</summary>
     public static IResourceBuilder<ProjectResource> WithPaymentGateway(
         this IResourceBuilder<ProjectResource> service, IResourceBuilder<ProjectResource> sandbox) => service
         .WithReference(sandbox)

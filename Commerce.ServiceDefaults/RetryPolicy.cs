@@ -5,12 +5,12 @@ using Polly.Retry;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// How something is tried again: the one rule of the whole application. Delays double from <see cref="BaseDelay"/> up to
-/// <see cref="MaxDelay"/>, and a random share of each is taken away so that callers do not return all at once.
+/// The retry rule of the whole application. Delays double from <see cref="BaseDelay"/> to <see cref="MaxDelay"/>. A random share of each delay is
+/// subtracted, so that callers do not retry at the same time.
 /// </summary>
 public sealed record RetryPolicy
 {
-    /// <summary>Tries in all, the first included: 1 to 100.</summary>
+    /// <summary>Maximum number of attempts, the first included: 1 to 100.</summary>
     [Range(1, 100)]
     public int Attempts { get; init; } = 4;
 
@@ -18,15 +18,15 @@ public sealed record RetryPolicy
     [Range(typeof(TimeSpan), "00:00:00.001", "00:01:00")]
     public TimeSpan BaseDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The longest wait: 1 ms to 1 h.</summary>
+    /// <summary>The maximum wait: 1 ms to 1 h.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The share of each delay that is left to chance: 0 (none) to 1 (all).</summary>
+    /// <summary>The random share of each delay: 0 (none) to 1 (all).</summary>
     [Range(0.0, 1.0)]
     public double Jitter { get; init; } = 0.5;
 
-    /// <summary>The wait after the failure of try number <paramref name="attempt"/>, which counts from 1.</summary>
+    /// <summary>The wait after the failure of attempt number <paramref name="attempt"/>, counted from 1.</summary>
     public TimeSpan Delay(int attempt)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(attempt, 1);
@@ -35,10 +35,10 @@ public sealed record RetryPolicy
         return TimeSpan.FromTicks((long)(longest * (1 - (Jitter * Random.Shared.NextDouble()))));
     }
 
-    /// <summary>A pipeline that repeats what fails with an exception that <paramref name="isTransient"/> accepts.</summary>
-    /// <param name="isTransient">Whether another try may succeed.</param>
+    /// <summary>A pipeline that retries after exceptions that <paramref name="isTransient"/> accepts.</summary>
+    /// <param name="isTransient">Whether another attempt may succeed.</param>
     /// <param name="time">The clock of the delays.</param>
-    /// <param name="onRetry">Told of every failure that is followed by another try: its number from 1, the exception, the wait.</param>
+    /// <param name="onRetry">Called before each retry with the number of the failed attempt (from 1), the exception and the wait.</param>
     public ResiliencePipeline ToPipeline(Func<Exception, bool> isTransient, TimeProvider time, Action<int, Exception, TimeSpan>? onRetry = null)
     {
         if (Attempts == 1)

@@ -7,18 +7,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>What every service of Commerce has in common.</summary>
+/// <summary>The defaults of every service.</summary>
 public static class ServiceDefaultsExtensions
 {
     /// <summary>
-    /// Adds secrets from files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, the graceful end and
-    /// <see cref="TimeProvider.System"/>. Call it first: what comes after it sees the secrets.
+    /// Adds secret files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, graceful shutdown and <see
+    /// cref="TimeProvider.System"/>. Call it first, so that later code sees the secrets.
     /// </summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.AddSecretFiles();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        // Six lines for each call that went well, and the traces show it too.
+        // The clients log six lines per successful call; traces show the same.
         builder.Logging.AddFilter("System.Net.Http.HttpClient", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
         builder.AddTelemetry();
         builder.AddHealth();
@@ -28,8 +28,8 @@ public static class ServiceDefaultsExtensions
     }
 
     /// <summary>
-    /// Puts what every request passes first into the pipeline: its trace, the answer to errors, authentication and authorization, and the check
-    /// of its body. Call it before any other middleware, because what comes before it answers errors without problem details.
+    /// Adds the middleware that every request passes first: tracing, error responses, authentication, authorization and body validation. Call it
+    /// before other middleware, whose errors would otherwise have no problem details.
     /// </summary>
     public static WebApplication UseServiceDefaults(this WebApplication app)
     {
@@ -38,7 +38,7 @@ public static class ServiceDefaultsExtensions
             app.UseMiddleware<UntracedMiddleware>();
         app.UseExceptionHandler();
         app.UseStatusCodePages(context => CommonProblems.ForStatus(context.HttpContext.Response.StatusCode).ToResult().ExecuteAsync(context.HttpContext));
-        // Otherwise the framework puts both in front of the middleware above, and their refusals have no body.
+        // Otherwise the framework adds both before the middleware above, and their refusals have no body.
         if (app.Services.GetService<IAuthenticationSchemeProvider>() is not null)
         {
             app.UseAuthentication();
@@ -50,8 +50,8 @@ public static class ServiceDefaultsExtensions
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (may this process be given work?), <c>/alive</c> (should it be left running?) and <c>/health/dependencies</c> (what does not
-    /// answer?). The last is for everybody in Development, elsewhere for administrators, and not there where a service has no authentication.
+    /// Maps <c>/health</c> (may the process receive work?), <c>/alive</c> (must it be restarted?) and <c>/health/dependencies</c> (which dependency
+    /// is away?). The last one is public in Development, for administrators otherwise, and missing in services without authentication.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Consistency;
 
-/// <summary>The audit, for administrators and <c>./commerce audit</c>.</summary>
+/// <summary>The consistency check, for administrators and <c>./commerce audit</c>.</summary>
 static class ConsistencyEndpoints
 {
     public static void MapConsistencyCheck(this IEndpointRouteBuilder app) =>

@@ -52,5 +52,5 @@ static class CouponAdministrationEndpoints
     }
 }
 
-/// <summary>More of a coupon.</summary>
+/// <summary>Increases the total quantity of a coupon.</summary>
 sealed record StockAddition(int Delta);

@@ -63,7 +63,7 @@ static class CouponEndpoints
             c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
     }
 
-    /// <summary>The gate knows best what is left; without it the database does, a little later.</summary>
+    /// <summary>The gate has the current stock. Without the gate, the database has it, slightly delayed.</summary>
     static async Task<IEnumerable<int?>> StockAsync(IReadOnlyList<Coupon> coupons, CouponGate gate)
     {
         try
@@ -81,7 +81,7 @@ static class CouponEndpoints
 /// <param name="Discount">Whole KRW.</param>
 sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
 
-/// <summary>202: the coupon is the user's; its row is on the way. Written by hand, because it is what a sale consists of.</summary>
+/// <summary>202: the coupon is the user's, and its row is on its way. Written by hand, because most responses of a sale are this one.</summary>
 sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)
@@ -101,5 +101,5 @@ sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvi
         builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status202Accepted, typeof(PendingIssue), ["application/json"]));
 }
 
-/// <summary>The body of that answer, for those who read the contract.</summary>
+/// <summary>The body of <see cref="PendingIssueResult"/>, for the OpenAPI document.</summary>
 sealed record PendingIssue(long CouponId, string Status);

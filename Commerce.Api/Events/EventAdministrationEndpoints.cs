@@ -38,7 +38,7 @@ static class EventAdministrationEndpoints
         long id, IfMatch ifMatch, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
         var errors = definition.Validate();
-        // Null could mean "as they were" as well as "none".
+        // Null would be ambiguous: "unchanged" or "none".
         if (definition.CouponIds is null) errors["couponIds"] = ["Required: a list, [] for none."];
         if (definition.ProductIds is null) errors["productIds"] = ["Required: a list, [] for none."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);

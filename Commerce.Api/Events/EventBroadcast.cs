@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// Follows the announced openings and hands them to this replica's clients. Redis says that there is something and what; where a number is missing,
-/// and every few seconds whatever Redis says, the database is asked, so nothing that Redis loses is lost to a client.
+/// Follows the announced openings and passes them to this replica's clients. Redis announces openings. The database is read when a number is missing,
+/// and every few seconds in any case. So nothing that Redis loses is lost for a client.
 /// </summary>
 sealed partial class EventBroadcast(
     EventFeed feed, EventClients clients, EventAnnouncements announcements, EventRepository repository, IConnectionMultiplexer redis,
@@ -23,7 +23,7 @@ sealed partial class EventBroadcast(
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // At the first sign of the end, long before this service is asked to stop: the server waits for its requests.
+        // Streams close when the application starts to stop, before this service is stopped: the server waits for its open requests.
         lifetime.ApplicationStopping.Register(clients.Close);
         return Task.WhenAll(TailAsync(stoppingToken), SendHeartbeatsAsync(stoppingToken));
     }
@@ -34,7 +34,7 @@ sealed partial class EventBroadcast(
         var subscribed = false;
         while (!stoppingToken.IsCancellationRequested)
         {
-            // Each on its own: a database that is away keeps nobody from what Redis has, nor the other way round.
+            // Each step fails on its own: an outage of MySQL does not delay what Redis has, and vice versa.
             if (feed.Last < 0 || askedAt is not { } at || clock.GetElapsedTime(at) >= DatabaseInterval)
             {
                 askedAt = clock.GetTimestamp();
@@ -49,7 +49,7 @@ sealed partial class EventBroadcast(
         }
     }
 
-    /// <summary>Whatever it is, the next time may fare better; a replica that hears of nothing any more would look healthy.</summary>
+    /// <summary>Runs a step and survives any exception. A replica that no longer follows the openings would look healthy.</summary>
     async Task<bool> TryAsync(Func<Task> work, CancellationToken stoppingToken)
     {
         try
@@ -85,7 +85,7 @@ sealed partial class EventBroadcast(
         }
     }
 
-    /// <summary>Adds what the database has after the last opening, up to the one with the number <paramref name="until"/>.</summary>
+    /// <summary>Adds the openings of the database after the last one, up to the number <paramref name="until"/>.</summary>
     async Task ReadDatabaseAsync(long until, CancellationToken stoppingToken)
     {
         if (feed.Last < 0)
@@ -106,21 +106,21 @@ sealed partial class EventBroadcast(
         {
             LogReplaced(logger, feed.Last);
             await BeginAsync(stoppingToken);
-            // They come back with numbers that were never given, and are started where the database ends.
+            // Clients return with numbers that no longer exist and start at the end of the database.
             clients.Disconnect();
         }
     }
 
-    /// <summary>Whether the database does not have the opening that was told last: it was restored from a copy.</summary>
+    /// <summary>Whether the last announced opening is missing in the database: it was restored from a backup.</summary>
     async Task<bool> WasReplacedAsync(CancellationToken stoppingToken) =>
         feed.Find(feed.Last) is { } told && (await repository.ListOpenedAsync(told.Seq - 1, 1, stoppingToken) is not [var found] || (found.Seq, found.EventId) != (told.Seq, told.EventId));
 
-    /// <summary>Begins where the database ends.</summary>
+    /// <summary>Starts at the last opening in the database.</summary>
     async Task BeginAsync(CancellationToken stoppingToken)
     {
         long announced = 0;
         await TryAsync(async () => announced = await announcements.LastAsync(), stoppingToken);
-        // After it: what is announced is in the database, unless that was restored from a copy.
+        // Read after the stream: every announced opening is in the database, unless it was restored from a backup.
         var last = await repository.LastOpeningAsync(stoppingToken);
         if (announced > last) await TryAsync(announcements.ForgetAsync, stoppingToken);
         var before = new List<EventFrame>();
@@ -135,7 +135,7 @@ sealed partial class EventBroadcast(
         feed.Begin(last, before);
     }
 
-    /// <summary>One timer for all clients. Each second has its share of them, so that they are never all written to at once for nothing.</summary>
+    /// <summary>One timer for all clients. Each second serves a share of them, so that heartbeats are spread over time.</summary>
     async Task SendHeartbeatsAsync(CancellationToken stoppingToken)
     {
         var shares = (int)options.Value.Heartbeat.TotalSeconds;
@@ -149,7 +149,7 @@ sealed partial class EventBroadcast(
 
     void Wake()
     {
-        // Two who wake at once may both come through; the second finds it full.
+        // Two concurrent callers may both pass the check. The second finds the semaphore full.
         try
         {
             if (_wake.CurrentCount == 0) _wake.Release();

@@ -4,12 +4,12 @@ using System.IO.Pipelines;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// One open stream. It writes when it is told to, on the thread of whoever tells it; where the client is slow to take it, the next time goes on from
-/// where it stopped. It has no timer, queue or buffer of its own.
+/// One open stream: a position in the feed and a connection. It writes on the caller's thread. While the client reads slowly, nothing more is
+/// written; the next write continues at its position. It has no timer, queue or buffer of its own.
 /// </summary>
 sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
 {
-    /// <summary>Written at once at most, so that what waits in the server for one client is bounded.</summary>
+    /// <summary>The maximum number of events per write. It bounds the data that waits in the server for one client.</summary>
     const int BatchSize = 64;
 
     static ReadOnlySpan<byte> HeartbeatLine => ":\n\n"u8;
@@ -17,45 +17,45 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     readonly PipeWriter _writer = context.Response.BodyWriter;
     readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // 0: nobody writes; 1: somebody does.
+    // 0: idle; 1: a write is running.
     int _writing;
     long _after = after;
     long _pendingSince;
     volatile bool _pending;
     volatile byte[]? _finalFrame;
 
-    /// <summary>Whose stream it is.</summary>
+    /// <summary>The user of the stream.</summary>
     public string UserId => userId;
 
-    /// <summary>Completes when the client is gone or is to go.</summary>
+    /// <summary>Completes when the client is gone or must leave.</summary>
     public Task Ended => _ended.Task;
 
-    /// <summary>Lets the request end.</summary>
+    /// <summary>Ends the request.</summary>
     public void End() => _ended.TrySetResult();
 
-    /// <summary>Writes what the client does not have yet, unless it is being written to: then that goes on until nothing is left.</summary>
+    /// <summary>Writes everything that the client does not have yet. A running write continues until nothing is left.</summary>
     public void Flush()
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0) _ = WriteAsync(heartbeat: false);
     }
 
-    /// <summary>Writes a sign of life, where nothing else is being written.</summary>
+    /// <summary>Writes a heartbeat unless a write is running.</summary>
     public void SendHeartbeat()
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0) _ = WriteAsync(heartbeat: true);
     }
 
-    /// <summary>Writes the last lines and ends the stream.</summary>
+    /// <summary>Writes the final frame and ends the stream.</summary>
     public void Disconnect(byte[] finalFrame)
     {
         _finalFrame = finalFrame;
         Flush();
     }
 
-    /// <summary>Whether the client has taken nothing for longer than this.</summary>
+    /// <summary>Whether the client has read nothing for longer than <paramref name="timeout"/>.</summary>
     public bool IsStalled(TimeSpan timeout) => _pending && clock.GetElapsedTime(Volatile.Read(ref _pendingSince)) > timeout;
 
-    /// <summary>Cuts the connection.</summary>
+    /// <summary>Aborts the connection.</summary>
     public void Drop()
     {
         try
@@ -64,7 +64,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
         }
         catch (ObjectDisposedException)
         {
-            // It ended in this moment.
+            // The request has just ended.
         }
     }
 
@@ -94,7 +94,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
 
                 if (any) continue;
                 Volatile.Write(ref _writing, 0);
-                // Something may have come between the last look and now; whoever brought it found us writing.
+                // An opening may have arrived after the last check. Its writer saw a running write and left it to this one.
                 Interlocked.MemoryBarrier();
                 if ((feed.Last <= _after && _finalFrame is null) || Interlocked.CompareExchange(ref _writing, 1, 0) != 0) return;
             }
@@ -111,7 +111,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
         var any = false;
         for (var count = 0; count < BatchSize && _after < feed.Last; count++)
         {
-            // Further behind than the feed remembers: it comes back and reads the database.
+            // The feed no longer has the next opening. The client reconnects and is served from the database.
             if (feed.Find(_after + 1) is not { } frame) throw new IOException("The client is too far behind.");
             _after++;
             if (eventIds is not null && !eventIds.Contains(frame.EventId)) continue;
@@ -122,7 +122,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
         return any;
     }
 
-    /// <summary>True when there is nobody any more to write to.</summary>
+    /// <summary>True when the client is gone.</summary>
     async ValueTask<bool> FlushAsync()
     {
         var flush = _writer.FlushAsync();

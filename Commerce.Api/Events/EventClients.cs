@@ -14,13 +14,13 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     static readonly UpDownCounter<long> Open = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.events.streams");
     static readonly Counter<long> Dropped = CommerceTelemetry.Meter.CreateCounter<long>("commerce.events.streams.dropped");
 
-    /// <summary>When those who are turned or sent away may come again.</summary>
+    /// <summary>Clients that are rejected or disconnected may retry after this time.</summary>
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
-    /// <summary>Clients come back spread over this time, in ms.</summary>
+    /// <summary>The range, in ms, over which reconnects are spread.</summary>
     const int EarliestReturn = 1000, LatestReturn = 4000;
 
-    /// <summary>Those that were replaced come back later: with more open pages than streams allowed, each return replaces another.</summary>
+    /// <summary>Replaced streams reconnect later: with more open pages than allowed streams, each reconnect replaces another stream.</summary>
     const int EarliestReturnOfReplaced = 30_000, LatestReturnOfReplaced = 60_000;
 
     readonly ConcurrentDictionary<EventClient, int> _clients = new();
@@ -30,15 +30,15 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     int _next;
     volatile bool _closed;
 
-    /// <summary>The line that tells a client after how many ms to come back when its stream ends.</summary>
+    /// <summary>The line that tells a client after how many ms to reconnect.</summary>
     public static byte[] RetryLine() => RetryLine(EarliestReturn, LatestReturn);
 
     static byte[] RetryLine(int earliest, int latest) =>
         Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {Random.Shared.Next(earliest, latest)}\n\n"));
 
     /// <summary>
-    /// Takes a place for a stream of this user; null where there is one, else why not. <see cref="Add"/> it, or give the place back by
-    /// <see cref="Leave"/>.
+    /// Reserves a place for a stream of this user. Null on success, otherwise the refusal. The place is used by <see cref="Add"/> or returned by <see
+    /// cref="Leave"/>.
     /// </summary>
     public ProblemResult? TryEnter(string userId)
     {
@@ -51,7 +51,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         lock (_perUserLock)
         {
             if (!_perUser.TryGetValue(userId, out var streams)) _perUser[userId] = streams = new();
-            // Those that are open give way to new ones; only so many at once may be about to open.
+            // New streams replace open ones. Only the number of streams that are about to open is limited.
             if (streams.Entering < options.Value.MaxStreamsPerUser)
             {
                 streams.Entering++;
@@ -63,7 +63,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         return EventProblems.TooManyStreams.ToResult(retryAfter: RetryAfter);
     }
 
-    /// <summary>Gives back the place of a stream that was not added.</summary>
+    /// <summary>Returns the place of a stream that was not added.</summary>
     public void Leave(string userId)
     {
         Interlocked.Decrement(ref _reserved);
@@ -76,8 +76,8 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     }
 
     /// <summary>
-    /// From now on the client is told of openings, first of those that it does not have yet. Where its user has too many streams the oldest is sent away: its
-    /// other end may have been gone for minutes without anybody noticing, and whoever comes now is there.
+    /// Adds the client: it receives openings from now on, first those that it does not have yet. If its user has too many streams, the oldest is
+    /// disconnected: its connection may have been dead for minutes, and the new one is alive.
     /// </summary>
     public void Add(EventClient client)
     {
@@ -101,7 +101,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         if (_closed) client.Disconnect(RetryLine());
     }
 
-    /// <summary>The client is gone; its place is free.</summary>
+    /// <summary>Removes a client that is gone and frees its place.</summary>
     public void Remove(EventClient client)
     {
         if (!_clients.TryRemove(client, out _))
@@ -114,7 +114,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         Interlocked.Decrement(ref _reserved);
         lock (_perUserLock)
         {
-            // Missing where it was replaced.
+            // Missing if the stream was replaced.
             if (!_perUser.TryGetValue(client.UserId, out var streams)) return;
             streams.Open.Remove(client);
             Forget(client.UserId, streams);
@@ -126,13 +126,13 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         if (streams is { Entering: 0, Open.Count: 0 }) _perUser.Remove(userId);
     }
 
-    /// <summary>Lets every client write what it does not have yet.</summary>
+    /// <summary>Writes new openings to every client.</summary>
     public void Flush()
     {
         foreach (var (client, _) in _clients) client.Flush();
     }
 
-    /// <summary>Gives a sign of life to one share of the clients, and drops those of all who do not read.</summary>
+    /// <summary>Sends a heartbeat to one share of the clients and aborts all stalled clients.</summary>
     public void SendHeartbeats(int share, int shares)
     {
         foreach (var (client, number) in _clients)
@@ -149,14 +149,14 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         }
     }
 
-    /// <summary>Nobody enters any more, and everybody is asked to come back elsewhere.</summary>
+    /// <summary>Rejects new clients and asks all others to reconnect elsewhere.</summary>
     public void Close()
     {
         _closed = true;
         Disconnect();
     }
 
-    /// <summary>Everybody is asked to come back.</summary>
+    /// <summary>Asks all clients to reconnect.</summary>
     public void Disconnect()
     {
         foreach (var (client, _) in _clients) client.Disconnect(RetryLine());
@@ -165,7 +165,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     /// <summary>The streams of one user, the oldest first.</summary>
     sealed class UserStreams
     {
-        /// <summary>How many have a place and are not open yet.</summary>
+        /// <summary>The number of streams that have a place and are not open yet.</summary>
         public int Entering { get; set; }
 
         public List<EventClient> Open { get; } = new(1);

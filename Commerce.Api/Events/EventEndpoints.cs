@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Events;
 
-/// <summary>Events for everyone, and the live stream for members.</summary>
+/// <summary>Public events, and the live stream for members.</summary>
 static class EventEndpoints
 {
     public static WebApplicationBuilder AddEvents(this WebApplicationBuilder builder)
@@ -38,6 +38,6 @@ static class EventEndpoints
         TypedResults.Ok(new TicketResponse(await tickets.IssueAsync(user.Id), (int)EventTickets.Lifetime.TotalSeconds));
 }
 
-/// <summary>Opens one live stream, once.</summary>
+/// <summary>A ticket that opens one live stream, once.</summary>
 /// <param name="ExpiresIn">Its lifetime in seconds.</param>
 sealed record TicketResponse(string Ticket, int ExpiresIn);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Api.Events;
 
-/// <summary>One opening as it goes to every client: serialised once.</summary>
+/// <summary>One opening, serialised once for all clients.</summary>
 sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
 {
     public static EventFrame Of(EventOpened opened)
@@ -17,7 +17,7 @@ sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
     }
 
     /// <summary>
-    /// The first of every stream: from which number it goes on. A client that hears of nothing else before it is cut comes back with this one.
+    /// The first event of every stream: its start position. A client that is disconnected before the first opening resumes from it.
     /// </summary>
     public static byte[] Ready(long position) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {position}\nevent: READY\ndata: {{}}\n\n"));
 }
@@ -26,23 +26,23 @@ sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
 sealed record OpenedData(long EventId, string Name, DateTime OpenedAt);
 
 /// <summary>
-/// The last openings of this replica, in their order and without a gap. One writes, all clients read: each only remembers how far it has come, so a
-/// client that waits holds no queue.
+/// The last openings of this replica, in order and without gaps. One thread writes, all clients read. A client only remembers its position, so
+/// waiting clients need no queue.
 /// </summary>
 sealed class EventFeed(IOptions<EventStreamOptions> options)
 {
     readonly EventFrame?[] _frames = new EventFrame?[options.Value.BufferedOpenings];
     long _last = -1;
 
-    /// <summary>How many are remembered. Who is further behind reads the database.</summary>
+    /// <summary>The number of openings in memory. Clients that are further behind are served from the database.</summary>
     public int Capacity => _frames.Length;
 
     /// <summary>The number of the last opening; below 0 until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
 
     /// <summary>
-    /// Says where to begin, with the openings before: at the start, and where the database was restored from a copy. Clients that come with no number begin
-    /// here, so nothing old is to follow.
+    /// Sets the start position and the openings before it: at startup, and after the database was restored from a backup. Clients without a number
+    /// start here and receive nothing older.
     /// </summary>
     public void Begin(long last, IEnumerable<EventFrame> before)
     {
@@ -50,10 +50,10 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
         Volatile.Write(ref _last, last);
     }
 
-    /// <summary>Raised before any client can hear of one more opening.</summary>
+    /// <summary>Raised before any client can see the next opening.</summary>
     public event Action? Adding;
 
-    /// <summary>Adds the opening that follows the last.</summary>
+    /// <summary>Adds the next opening.</summary>
     public void Add(EventFrame frame)
     {
         Adding?.Invoke();
@@ -61,6 +61,6 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
         Volatile.Write(ref _last, frame.Seq);
     }
 
-    /// <summary>The opening with this number; null where it is not remembered.</summary>
+    /// <summary>The opening with this number, or null if it is no longer in memory.</summary>
     public EventFrame? Find(long seq) => Volatile.Read(ref _frames[seq % _frames.Length]) is { } frame && frame.Seq == seq ? frame : null;
 }

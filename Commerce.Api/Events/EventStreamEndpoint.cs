@@ -13,10 +13,10 @@ using Microsoft.OpenApi;
 
 namespace Commerce.Api.Events;
 
-/// <summary><c>GET /api/events/stream</c>: openings as they happen, as server-sent events.</summary>
+/// <summary><c>GET /api/events/stream</c>: openings as server-sent events.</summary>
 static class EventStreamEndpoint
 {
-    /// <summary>Bounds what the kernel holds for a client that does not read.</summary>
+    /// <summary>Limits the kernel's buffer for a client that does not read.</summary>
     const int SendBuffer = 16 * 1024;
 
     const int PageSize = 500;
@@ -25,14 +25,16 @@ static class EventStreamEndpoint
     static readonly ClaimsPrincipal Nobody = new();
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a client may take for a page of what it missed.</summary>
+    /// <summary>The time in which a client must read one page of missed openings.</summary>
     static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(10);
 
-    /// <summary>Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable: only these), <c>lastEventId</c> (or the header
-    /// <c>Last-Event-ID</c>): the stream begins after it. Its requests last for hours, so they are in no trace and no histogram.</summary>
+    /// <summary>
+    /// Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable filter), <c>lastEventId</c> (or the header <c>Last-Event-ID</c>): the
+    /// start position. Requests last for hours, so traces and histograms exclude them.
+    /// </summary>
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
         events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableRateLimiting().DisableHttpMetrics().WithoutTraces()
-            // Without its method a bare delegate is left out of the OpenAPI document.
+            // Without the method, a bare delegate is missing in the OpenAPI document.
             .WithMetadata(
                 new StaysOpen(), ((Delegate)StreamAsync).Method,
                 new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
@@ -53,8 +55,8 @@ static class EventStreamEndpoint
         new() { Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = type } };
 
     /// <summary>
-    /// Keeps live streams open from outside of everything else: an endpoint that waited for the end of its stream would keep whatever the authentication,
-    /// the other middlewares and the request's services remember, for hours and for each of ten thousand. The endpoint lets the client in and returns.
+    /// Keeps live streams open outside of all other middleware. An endpoint that awaited the end of its stream would keep the memory of
+    /// authentication, middleware and request services for hours, for each of ten thousand streams. So the endpoint admits the client and returns.
     /// </summary>
     public static void UseEventStream(this WebApplication app)
     {
@@ -85,7 +87,7 @@ static class EventStreamEndpoint
         if (await FindUserAsync(context) is not { } userId)
         {
             if (context.User.Identity?.IsAuthenticated is true) await CurrentUser.RefusalOf(context.User).ExecuteAsync(context);
-            // The body is added to this as to every refusal without one.
+            // UseStatusCodePages adds the body.
             else await context.ChallengeAsync();
             return;
         }
@@ -136,7 +138,7 @@ static class EventStreamEndpoint
         }
     }
 
-    /// <summary>By the token, which can be used again; else by the ticket, which a HEAD leaves unused.</summary>
+    /// <summary>The user of the token, which stays valid, or else of the ticket. HEAD does not use the ticket up.</summary>
     static async Task<string?> FindUserAsync(HttpContext context)
     {
         var authorization = context.RequestServices.GetRequiredService<IAuthorizationService>();
@@ -159,12 +161,12 @@ static class EventStreamEndpoint
     }
 
     /// <summary>
-    /// After which opening the stream begins. Where the client does not say, or says what is no number of an opening, that is the last one: nobody is ahead
-    /// of the database, though another replica may be ahead of this one.
+    /// The start position of the stream. Without a valid number it is the last opening. A number beyond the last opening of the database is reduced
+    /// to it. Another replica may be ahead of this one.
     /// </summary>
     static async ValueTask<long> FindStartAsync(HttpContext context, EventFeed feed, EventRepository repository)
     {
-        // EventSource sends the header when it comes back by itself; who opens a new one with a new ticket can only say it in the query.
+        // EventSource sends the header when it reconnects. A new EventSource with a new ticket can only use the query.
         var text = context.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header] ? header : (string?)context.Request.Query["lastEventId"];
         if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) return feed.Last;
         return id <= feed.Last ? id : Math.Min(id, await repository.LastOpeningAsync(context.RequestAborted));
@@ -176,14 +178,14 @@ static class EventStreamEndpoint
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-store";
         response.Headers["X-Accel-Buffering"] = "no";
-        // The feed drops who does not read.
+        // The feed disconnects clients that do not read.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;
     }
 
     /// <summary>
-    /// Lets go of what was needed to let the client in and would be kept for as long as it stays: the request's headers (a browser sends one to two KB of
-    /// them), its query, the token's claims, what the middlewares left behind, and the request's services, among them the handler that remembers both.
+    /// Releases memory that only admission needed and that would live as long as the stream: the request's headers (1 to 2 KB in a browser), the
+    /// query, the token's claims, middleware features, and the request services.
     /// </summary>
     static async ValueTask ForgetAsync(HttpContext context)
     {
@@ -196,7 +198,7 @@ static class EventStreamEndpoint
         if (context.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope) await scope.DisposeAsync();
     }
 
-    /// <summary>Writes the head and what the client missed and the feed has forgotten; returns where the feed goes on.</summary>
+    /// <summary>Writes the headers and the missed openings that are no longer in memory. Returns the position at which the feed continues.</summary>
     static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventRepository repository)
     {
         var writer = context.Response.BodyWriter;

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Messaging;
 
-/// <summary>Messages that could not be handled, for administrators.</summary>
+/// <summary>Dead letters, for administrators.</summary>
 static class DeadLetterEndpoints
 {
     static readonly ProblemType NotFound = new(404, "dead-letter-not-found", "This dead letter does not exist.");

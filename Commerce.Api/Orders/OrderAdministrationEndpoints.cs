@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Orders;
 
-/// <summary>Orders of everybody, for administrators.</summary>
+/// <summary>Orders of all users, for administrators.</summary>
 static class OrderAdministrationEndpoints
 {
     public static void MapOrderAdministration(this IEndpointRouteBuilder app)
@@ -24,7 +24,7 @@ static class OrderAdministrationEndpoints
         return TypedResults.Ok(await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
     }
 
-    /// <summary>Sends <c>ORDER_PLACED</c> of a paid order anew, where the message that there was is dead.</summary>
+    /// <summary>Publishes <c>ORDER_PLACED</c> of a paid order again if its message is dead.</summary>
     static async Task<Results<Accepted, ProblemResult>> AnnounceAsync(
         string id, OrderRepository repository, OrderReconciler reconciler, CancellationToken cancellationToken)
     {

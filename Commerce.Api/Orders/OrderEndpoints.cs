@@ -55,25 +55,25 @@ static class OrderEndpoints
     }
 }
 
-/// <summary>Some of a user's orders, newest first.</summary>
-/// <param name="NextCursor">For the next page; null where there is none.</param>
+/// <summary>A page of the user's orders, newest first.</summary>
+/// <param name="NextCursor">The cursor of the next page; null on the last page.</param>
 sealed record OrderPage(IReadOnlyList<OrderSummary> Items, string? NextCursor);
 
 /// <summary>An order in a list.</summary>
 /// <param name="TotalAmount">Whole KRW.</param>
-/// <param name="RefundedAmount">Whole KRW, what was given back, here or at the gateway.</param>
-/// <param name="Refundable">Whole KRW, what can be given back now; 0 where nothing can.</param>
+/// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
+/// <param name="Refundable">Whole KRW that can be refunded now.</param>
 sealed record OrderSummary(
     string OrderId, string Status, long TotalAmount, long RefundedAmount, long Refundable, DateTime HoldExpiresAt, DateTime CreatedAt);
 
-/// <summary>All about an order.</summary>
-/// <param name="TotalAmount">Whole KRW, what is to be paid: the discount is taken off.</param>
-/// <param name="RefundedAmount">Whole KRW, what was given back, here or at the gateway.</param>
-/// <param name="Refundable">Whole KRW, what can be given back now; 0 where nothing can.</param>
-/// <param name="Shipping">Null once the address was deleted (<c>Retention:Shipping</c>).</param>
+/// <summary>All details of an order.</summary>
+/// <param name="TotalAmount">Whole KRW to pay, after the discount.</param>
+/// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
+/// <param name="Refundable">Whole KRW that can be refunded now.</param>
+/// <param name="Shipping">Null after the address was deleted (<c>Retention:Shipping</c>).</param>
 sealed record OrderDetail(
     string OrderId, string Status, long TotalAmount, long Discount, long RefundedAmount, long Refundable, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
     IReadOnlyList<OrderItem> Items, Shipping? Shipping);
 
-/// <summary>What an order is now.</summary>
+/// <summary>The current status of an order.</summary>
 sealed record OrderStatus(string OrderId, string Status);

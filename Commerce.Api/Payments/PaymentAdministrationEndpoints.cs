@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Payments;
 
-/// <summary>Payments of everybody, for administrators.</summary>
+/// <summary>Payments of all users, for administrators.</summary>
 static class PaymentAdministrationEndpoints
 {
     public static void MapPaymentAdministration(this IEndpointRouteBuilder app) =>

@@ -65,12 +65,12 @@ static class PaymentEndpoints
         });
     }
 
-    // An answer with Retry-After is not kept: the same request finds out more later.
+    // A response with Retry-After is not stored, so that the same request gets the later result.
     static void SetRetryAfter(this HttpResponse response) => response.Headers.RetryAfter = "1";
 }
 
-/// <summary>Which order is to be paid.</summary>
-/// <param name="Amount">What the user believes it costs, in whole KRW.</param>
+/// <summary>The order to pay.</summary>
+/// <param name="Amount">The amount that the user expects, in whole KRW.</param>
 sealed record PrepareRequest(string OrderId, long Amount)
 {
     public string OrderId { get; } = UrlValidation.CanonicalId(OrderId);
@@ -78,8 +78,8 @@ sealed record PrepareRequest(string OrderId, long Amount)
     public Dictionary<string, string[]> Validate() => PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength));
 }
 
-/// <summary>What the user authorised in the pay window.</summary>
-/// <param name="PgPaymentId">The pay window's <c>paymentId</c>.</param>
+/// <summary>The payment that the user authorised in the payment window.</summary>
+/// <param name="PgPaymentId">The <c>paymentId</c> from the payment window.</param>
 sealed record ApproveRequest(string OrderId, string PgPaymentId)
 {
     public string OrderId { get; } = UrlValidation.CanonicalId(OrderId);
@@ -88,8 +88,8 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
         PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength), ("pgPaymentId", PgPaymentId, PaymentFields.MaxIdLength));
 }
 
-/// <summary>What is to go back.</summary>
-/// <param name="Amount">Whole KRW, 1 at least.</param>
+/// <summary>The amount to refund.</summary>
+/// <param name="Amount">Whole KRW, at least 1.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
 sealed record RefundRequest(long Amount, string Reason)
 {
@@ -102,18 +102,18 @@ sealed record RefundRequest(long Amount, string Reason)
     }
 }
 
-/// <summary>What several requests check.</summary>
+/// <summary>Checks that several requests share.</summary>
 static class PaymentFields
 {
     public const int MaxIdLength = 64;
 
-    /// <summary>What is wrong, by field: each must be so many visible ASCII characters at most, and one at least.</summary>
+    /// <summary>Returns errors by field. Each value must have 1 to MaxLength visible ASCII characters.</summary>
     public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int MaxLength)> fields) => fields
         .Where(f => f.Value.Length < 1 || f.Value.Length > f.MaxLength || f.Value.Any(c => c is < '!' or > '~'))
         .ToDictionary(f => f.Name, f => new[] { $"Must have 1 to {f.MaxLength} visible ASCII characters." });
 }
 
-/// <summary>All about a payment.</summary>
+/// <summary>All details of a payment.</summary>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="RefundedAmount">Whole KRW.</param>
 sealed record PaymentDetail(

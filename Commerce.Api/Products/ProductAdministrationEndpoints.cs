@@ -56,11 +56,11 @@ static class ProductAdministrationEndpoints
         long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
     {
         var changes = await products.ListChangesAsync(id, before, limit, cancellationToken);
-        // Every product has the change with which it began.
+        // Every product has its opening stock as a first change.
         if (changes.Count == 0 && await products.FindAsync(id, cancellationToken) is null) return OrderProblems.ProductNotFound.ToResult();
         return TypedResults.Ok(changes);
     }
 }
 
-/// <summary>More pieces of a product, or fewer.</summary>
+/// <summary>A change of a product's stock.</summary>
 sealed record StockAdjustment(int Delta, string Reason);

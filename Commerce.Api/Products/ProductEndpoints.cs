@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Products;
 
-/// <summary>What is on sale.</summary>
+/// <summary>The public list of products.</summary>
 static class ProductEndpoints
 {
     public static void MapProducts(this IEndpointRouteBuilder app)
@@ -25,7 +25,7 @@ static class ProductEndpoints
             ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
             : OrderProblems.ProductNotFound.ToResult();
 
-    /// <summary>The gate knows best what can be ordered; without it the stock is shown, which held pieces are a part of.</summary>
+    /// <summary>The gate has the available stock. Without the gate, the total stock is shown, reservations included.</summary>
     static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)
     {
         IReadOnlyList<long?> available;
@@ -44,5 +44,5 @@ static class ProductEndpoints
 
 /// <summary>A product in the public list.</summary>
 /// <param name="Price">Whole KRW.</param>
-/// <param name="Available">Pieces that can be ordered.</param>
+/// <param name="Available">Units that can be ordered.</param>
 sealed record ProductSummary(long Id, string Name, long Price, long Available);

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Reconciliation;
 
-/// <summary>Reconciles at once what is due, for administrators who do not want to wait for the Workers.</summary>
+/// <summary>Runs all reconcilers at once, for administrators who do not want to wait for the Workers.</summary>
 static class ReconciliationEndpoints
 {
     public static void MapReconciliation(this IEndpointRouteBuilder app) =>
@@ -18,5 +18,5 @@ static class ReconciliationEndpoints
     }
 }
 
-/// <summary>How much a reconciler brought to its end.</summary>
+/// <summary>The number of items that a reconciler settled.</summary>
 sealed record Reconciled(string Name, int Settled);

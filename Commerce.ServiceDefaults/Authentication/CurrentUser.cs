@@ -3,16 +3,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Who makes the request. A parameter of this type in an endpoint is bound by itself.</summary>
-/// <param name="Id">Stands for the token's subject, see <see cref="UserId"/>.</param>
+/// <summary>The caller. Endpoints bind a parameter of this type automatically.</summary>
+/// <param name="Id">The id of the token's subject, see <see cref="UserId"/>.</param>
 /// <param name="IsAdmin">Whether the token has the role ADMIN.</param>
 public sealed record CurrentUser(string Id, bool IsAdmin)
 {
-    /// <summary>The user of a token; null without one, or where its subject cannot be used.</summary>
+    /// <summary>The user of a token. Null without a token, or if its subject is unusable.</summary>
     public static CurrentUser? Of(ClaimsPrincipal principal) =>
         principal.Identity is { IsAuthenticated: true, Name: var subject } && UserId.OfSubject(subject) is { } id ? new(id, principal.IsInRole(Roles.Admin)) : null;
 
-    /// <summary>Why a caller who may not do something may not: no token, a subject that cannot be used, or the wrong role.</summary>
+    /// <summary>The refusal for a caller without permission: no token, an unusable subject, or the wrong role.</summary>
     public static ProblemResult RefusalOf(ClaimsPrincipal principal)
     {
         if (principal.Identity is not { IsAuthenticated: true }) return CommonProblems.Unauthorized.ToResult();

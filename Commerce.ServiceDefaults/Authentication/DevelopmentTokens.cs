@@ -8,7 +8,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Tokens for anyone who asks, where nothing is at stake.</summary>
+/// <summary>Issues tokens to anyone, in Development only.</summary>
 public static class DevelopmentTokens
 {
     public const string Issuer = "commerce-development";
@@ -17,8 +17,8 @@ public static class DevelopmentTokens
     static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
 
     /// <summary>
-    /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> → <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>.
-    /// Only in Development, and only where no OIDC provider is configured; elsewhere the address does not exist.
+    /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> → <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>. Only in
+    /// Development without an OIDC provider; otherwise the route does not exist.
     /// </summary>
     public static WebApplication MapDevelopmentTokens(this WebApplication app)
     {

@@ -5,17 +5,17 @@ using Microsoft.Extensions.Configuration;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Which claim of a token holds the roles, and which of its values stand for ours. Identity providers differ: <c>roles</c>,
-/// <c>realm_access.roles</c> (Keycloak), <c>cognito:groups</c>, <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
+/// Maps a claim of the token to our roles. Providers use different claims: <c>roles</c>, <c>realm_access.roles</c> (Keycloak), <c>cognito:groups</c>,
+/// <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
 /// </summary>
 sealed class RoleClaims
 {
     public const string Section = "Authentication:Roles";
 
-    /// <summary>The claim that our own roles are put into. A token cannot bring it along.</summary>
+    /// <summary>The claim for our own roles. A claim of this type in the token is removed.</summary>
     public const string Type = "urn:commerce:role";
 
-    /// <summary>In place of the values for MEMBER: whoever has a valid token is a member.</summary>
+    /// <summary>As a value for MEMBER: every user with a valid token is a member.</summary>
     const string Anybody = "*";
 
     readonly string _claim;
@@ -23,7 +23,7 @@ sealed class RoleClaims
     readonly HashSet<string> _member, _admin;
 
     /// <summary>Reads the section.</summary>
-    /// <exception cref="InvalidOperationException">Nobody could be an administrator, or everybody would be one.</exception>
+    /// <exception cref="InvalidOperationException">The section would make nobody an administrator, or everybody.</exception>
     public RoleClaims(IConfiguration configuration)
     {
         var section = configuration.GetSection(Section);
@@ -32,11 +32,11 @@ sealed class RoleClaims
         _admin = Read(section.GetSection("Admin"), Roles.Admin);
         if (string.IsNullOrWhiteSpace(_claim)) throw new InvalidOperationException($"{Section}:Claim is empty. Name the claim that holds the roles.");
         if (_admin.Contains(Anybody)) throw new InvalidOperationException($"{Section}:Admin cannot be {Anybody}: everybody would be an administrator.");
-        // RFC 8693: scopes are one text, with spaces between them. Elsewhere a space is a part of the name.
+        // RFC 8693: scopes are one string, separated by spaces. In other claims a space is part of the name.
         _listInText = _claim is "scp" or "scope";
     }
 
-    /// <summary>A claim that stands for one of our roles, for tokens that we make ourselves.</summary>
+    /// <summary>A claim with one of our roles, for tokens that we sign.</summary>
     public Claim ToClaim(string role) => new(_claim, role == Roles.Admin ? _admin.First() : _member.FirstOrDefault(v => v != Anybody) ?? Roles.Member);
 
     /// <summary>Adds our roles to the identity of a token.</summary>
@@ -65,7 +65,7 @@ sealed class RoleClaims
         _ => [],
     };
 
-    /// <summary>What stands at the end of a path such as <c>my.client.roles</c>; the names in it may contain dots themselves.</summary>
+    /// <summary>The values at the end of a path such as <c>my.client.roles</c>. Names in the path may contain dots.</summary>
     IEnumerable<string> Find(JsonElement json, string path)
     {
         if (json.ValueKind != JsonValueKind.Object) yield break;
@@ -88,7 +88,7 @@ sealed class RoleClaims
         }
         catch (JsonException)
         {
-            // A text that looks like JSON and is none: it is no role of ours.
+            // Looks like JSON but is not: none of our roles.
             return [];
         }
     }

@@ -1,6 +1,6 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Our roles. Which claim and which values of a token stand for them is configured, see <c>Authentication:Roles</c>.</summary>
+/// <summary>Our roles. <c>Authentication:Roles</c> maps the claims of a token to them.</summary>
 public static class Roles
 {
     public const string Member = "MEMBER";

@@ -3,19 +3,23 @@ using System.ComponentModel.DataAnnotations;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// How shoppers sign in with the OIDC provider of <c>Authentication:Schemes:Bearer:Authority</c>. Configuration section <c>SignIn</c>.
+/// The sign-in of shoppers with the provider in <c>Authentication:Schemes:Bearer:Authority</c>. Configuration section <c>SignIn</c>.
 /// </summary>
 public sealed class SignInOptions
 {
     public const string Section = "SignIn";
 
-    /// <summary>The page's id at the provider: a public client (no secret) with authorization code and PKCE. The page cannot sign in without.</summary>
+    /// <summary>
+    /// The client id of the page at the provider: a public client (no secret) with authorization code and PKCE. Without it the page cannot sign in.
+    /// </summary>
     public string ClientId { get; set; } = "";
 
-    /// <summary>What the page asks for. Default <c>openid profile</c>; some providers want a scope of their own to give a token for this shop.</summary>
+    /// <summary>The requested scopes. Default <c>openid profile</c>. Some providers require a scope of the shop to issue its token.</summary>
     [Required]
     public string Scope { get; set; } = "openid profile";
 
-    /// <summary>More parameters of the authorization request, as a query, such as <c>audience=https://shop.example</c>. Default none.</summary>
+    /// <summary>
+    /// Extra parameters of the authorization request, as a query string, such as <c>audience=https://shop.example</c>. Default none.
+    /// </summary>
     public string Parameters { get; set; } = "";
 }

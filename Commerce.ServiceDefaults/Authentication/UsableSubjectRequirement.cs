@@ -4,10 +4,12 @@ using Microsoft.AspNetCore.Http;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The token says who the user is, in a way that can be remembered.</summary>
+/// <summary>Requires a subject that can be stored.</summary>
 sealed class UsableSubjectRequirement : AuthorizationHandler<UsableSubjectRequirement>, IAuthorizationRequirement
 {
-    /// <summary>The answer to a valid token without a usable subject. Another role would not help, so it is told apart from <c>forbidden</c>.</summary>
+    /// <summary>
+    /// The response to a valid token with an unusable subject. Distinct from <c>forbidden</c>, because another role would not help.
+    /// </summary>
     public static ProblemResult Refusal { get; } = CommonProblems.SubjectNotUsable.ToResult(
         $"The claim sub must be a single string of 1 to {UserId.MaxSubjectLength} characters. Ask the identity provider for another subject.");
 
@@ -19,7 +21,7 @@ sealed class UsableSubjectRequirement : AuthorizationHandler<UsableSubjectRequir
     }
 }
 
-/// <summary>Answers with <see cref="UsableSubjectRequirement.Refusal"/> where that is the reason, else as the framework does.</summary>
+/// <summary>Responds with <see cref="UsableSubjectRequirement.Refusal"/> if the subject is the reason, otherwise like the framework.</summary>
 sealed class SubjectAwareResultHandler : IAuthorizationMiddlewareResultHandler
 {
     readonly AuthorizationMiddlewareResultHandler _framework = new();

@@ -3,8 +3,8 @@ using Microsoft.AspNetCore.Http;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Asks clients to leave while the process drains. A client that keeps its connection may send its next request at the very moment when
-/// the server closes it.
+/// Asks clients to close their connections while the process drains. A kept-alive connection could carry its next request at the moment when the
+/// server closes it.
 /// </summary>
 sealed class DrainMiddleware(RequestDelegate next, ShutdownDrain drain)
 {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Liveness, readiness, the state of the dependencies, and the graceful end.</summary>
+/// <summary>Liveness, readiness, dependency health and graceful shutdown.</summary>
 static class HealthExtensions
 {
     public static void AddHealth(this IHostApplicationBuilder builder)
@@ -32,7 +32,7 @@ static class HealthExtensions
         Map("/health", HealthTags.Ready).AllowAnonymous();
         Map("/alive", HealthTags.Live).AllowAnonymous();
 
-        // Who depends on what, and what is down, is not for strangers.
+        // Names and states of dependencies are not public.
         var services = endpoints.ServiceProvider;
         if (services.GetRequiredService<IHostEnvironment>().IsDevelopment()) Map("/health/dependencies", HealthTags.Dependency).AllowAnonymous();
         else if (services.GetService<IAuthenticationSchemeProvider>() is not null) Map("/health/dependencies", HealthTags.Dependency).RequireAuthorization(Policies.Admin);

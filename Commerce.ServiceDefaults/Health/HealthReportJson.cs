@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The answer of the health endpoints: which check says what and how long it took; never a message, which may tell a secret.</summary>
+/// <summary>The response of the health endpoints: name, status and duration of each check. It omits messages, which may contain secrets.</summary>
 static class HealthReportJson
 {
     public static async Task WriteAsync(HttpContext context, HealthReport report)

@@ -1,14 +1,14 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Which endpoint a check belongs to.</summary>
+/// <summary>The endpoint of a health check.</summary>
 static class HealthTags
 {
-    /// <summary>Where it fails the process is to be restarted: <c>/alive</c>.</summary>
+    /// <summary><c>/alive</c>: a failure means that the process must be restarted.</summary>
     public const string Live = "live";
 
-    /// <summary>Where it fails the process is to be given no work: <c>/health</c>.</summary>
+    /// <summary><c>/health</c>: a failure means that the process must not receive work.</summary>
     public const string Ready = "ready";
 
-    /// <summary>What the process needs from elsewhere: <c>/health/dependencies</c>.</summary>
+    /// <summary><c>/health/dependencies</c>: the state of a dependency.</summary>
     public const string Dependency = "dependency";
 }

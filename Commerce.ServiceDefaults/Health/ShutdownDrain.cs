@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Takes the process out of service before it stops: readiness goes off, and everything goes on as before for a while. The host calls
-/// StoppingAsync of all services before it stops the first of them, the server included.
+/// Drains the process before it stops: readiness fails while everything else keeps working for a while. The host calls StoppingAsync of all services
+/// before it stops the first one, the server included.
 /// </summary>
 sealed class ShutdownDrain(IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, TimeProvider time)
     : IHostedLifecycleService, IHealthCheck

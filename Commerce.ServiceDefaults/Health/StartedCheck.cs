@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The server listens before the last service of the process has started.</summary>
+/// <summary>Fails until all services have started. The server listens earlier.</summary>
 sealed class StartedCheck(IHostApplicationLifetime lifetime) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

@@ -20,7 +20,7 @@ static class HttpResilienceExtensions
         builder.Services.AddServiceDiscovery();
         builder.Services.ConfigureHttpClientDefaults(http =>
         {
-            // One circuit breaker for each host. In this order every try looks the service up again, and may find another replica.
+            // One circuit breaker per host. In this order every attempt resolves the service again and may reach another replica.
             http.AddResilienceHandler("commerce", Configure).SelectPipelineByAuthority();
             http.AddServiceDiscovery();
         });
@@ -49,18 +49,18 @@ static class HttpResilienceExtensions
             MinimumThroughput = settings.BreakerMinimumThroughput,
             SamplingDuration = settings.BreakerSampling,
             BreakDuration = settings.BreakDuration,
-            // A host that limits its callers is not at fault.
+            // Rate limiting is not a failure of the host.
             ShouldHandle = call => ValueTask.FromResult(
                 HttpClientResiliencePredicates.IsTransient(call.Outcome) && call.Outcome.Result?.StatusCode is not HttpStatusCode.TooManyRequests),
         });
-        // What is tried once may take as long as all tries together.
+        // A request with a single attempt may use the whole timeout.
         pipeline.AddTimeout(new TimeoutStrategyOptions
         {
             TimeoutGenerator = attempt => ValueTask.FromResult(IsRepeatable(attempt.Context) ? settings.AttemptTimeout : settings.TotalTimeout),
         });
     }
 
-    // Without a body: a stream may have been read already.
+    // Without a body, because a stream may have been consumed.
     static bool IsRepeatable(ResilienceContext context) => context.GetRequestMessage() is { Content: null } request
         && (request.Method == HttpMethod.Get || request.Method == HttpMethod.Head || request.Method == HttpMethod.Options);
 

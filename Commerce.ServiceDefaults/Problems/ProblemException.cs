@@ -1,10 +1,10 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Ends the work on a request with a problem. Where the refusal is expected and frequent, return <see cref="ProblemType.ToResult"/>.</summary>
-/// <param name="problem">What is answered.</param>
-/// <param name="detail">What happened this time; the caller reads it.</param>
-/// <param name="retryAfter">When it is worth trying again.</param>
-/// <param name="innerException">The cause; it is not shown to the caller.</param>
+/// <summary>Ends a request with a problem. For expected and frequent refusals return <see cref="ProblemType.ToResult"/> instead.</summary>
+/// <param name="problem">The problem of the response.</param>
+/// <param name="detail">Details of this occurrence, for the caller.</param>
+/// <param name="retryAfter">When a retry may succeed.</param>
+/// <param name="innerException">The cause. It is not shown to the caller.</param>
 public sealed class ProblemException(ProblemType problem, string? detail = null, TimeSpan? retryAfter = null, Exception? innerException = null)
     : Exception(detail ?? problem.Title, innerException)
 {

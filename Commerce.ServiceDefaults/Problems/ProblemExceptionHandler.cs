@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The one place where exceptions become answers. (A caller who went away is answered by the framework: 499, no log entry.)</summary>
+/// <summary>Maps exceptions to responses. (The framework handles disconnected callers: 499, no log entry.)</summary>
 sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogger<ProblemExceptionHandler> logger) : IExceptionHandler
 {
     static readonly TimeSpan DependencyRetryAfter = TimeSpan.FromSeconds(2);
@@ -30,13 +30,13 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
         {
             case ProblemException e:
                 return e.ProblemType.ToResult(e.Detail, e.RetryAfter);
-            // Bodies and queries are checked before; what is left are requests that are broken in themselves, such as one that ends too early.
+            // Bodies and queries are validated before. What remains are broken requests, such as a body that ends early.
             case BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest }:
                 return CommonProblems.Validation.ToResult("The request cannot be read.");
             case BadHttpRequestException e:
                 return CommonProblems.ForStatus(e.StatusCode).ToResult();
             case var e when TransientFaults.IsTransient(e):
-                // Without the stack: while a dependency is away every request comes here.
+                // Without the stack trace: during an outage every request comes here.
                 LogDependencyFault(e.GetType().Name, e.Message);
                 return CommonProblems.DependencyUnavailable.ToResult(retryAfter: DependencyRetryAfter);
             default:

@@ -5,15 +5,15 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Problem details for whatever goes wrong.</summary>
+/// <summary>Problem details for every error response.</summary>
 static class ProblemExtensions
 {
     public static void AddProblems(this IHostApplicationBuilder builder)
     {
-        // Requests that cannot be read are answered in the same words in every environment, by the exception handler.
+        // The exception handler answers unreadable requests, with the same text in every environment.
         builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.AddExceptionHandler<ProblemExceptionHandler>();
-        // What the framework writes itself, such as the result of validation, gets our names.
+        // Applies our types to problem details of the framework, such as validation errors.
         builder.Services.AddProblemDetails(details => details.CustomizeProblemDetails = context =>
         {
             var problem = CommonProblems.ForStatus(context.ProblemDetails.Status ?? context.HttpContext.Response.StatusCode);

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>An answer in <c>application/problem+json</c>. Made by <see cref="ProblemType.ToResult"/>.</summary>
+/// <summary>A response in <c>application/problem+json</c>. Created by <see cref="ProblemType.ToResult"/>.</summary>
 public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentTypeHttpResult
 {
     readonly string? _detail;
@@ -31,7 +31,7 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        // The failures of the server can be found in its traces; refusals are the same every time.
+        // Server failures carry their trace id. Refusals are always the same and can be cached.
         var bytes = ProblemType.Status >= StatusCodes.Status500InternalServerError
             ? Serialize(Activity.Current?.TraceId.ToHexString() ?? httpContext.TraceIdentifier)
             : _body ??= Serialize(traceId: null);

@@ -1,11 +1,9 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>
-/// A kind of refusal or failure that callers can tell by its name (RFC 9457). One instance for each kind, in a static readonly field.
-/// </summary>
+/// <summary>A type of error that callers can identify by its slug (RFC 9457). Each type is one instance in a static readonly field.</summary>
 /// <param name="status">The HTTP status: 400 to 599.</param>
 /// <param name="slug">The stable name, in kebab case.</param>
-/// <param name="title">What the kind means, the same for all its occurrences.</param>
+/// <param name="title">The meaning of the type, the same for all occurrences.</param>
 public sealed class ProblemType(int status, string slug, string title)
 {
     ProblemResult? _plain;
@@ -16,15 +14,13 @@ public sealed class ProblemType(int status, string slug, string title)
 
     public string Title { get; } = title;
 
-    /// <summary>The <c>type</c> of the answer: <c>urn:commerce:</c> and the slug.</summary>
+    /// <summary>The <c>type</c> of the response: <c>urn:commerce:</c> and the slug.</summary>
     public string Type { get; } = "urn:commerce:" + slug;
 
-    /// <summary>
-    /// The answer to a request, for refusals that are expected: cheaper than a <see cref="ProblemException"/>, and free without arguments.
-    /// </summary>
-    /// <param name="detail">What happened this time.</param>
-    /// <param name="retryAfter">When it is worth trying again; told in whole seconds.</param>
-    /// <param name="errors">What is wrong with which field of the request.</param>
+    /// <summary>The response for an expected refusal. Cheaper than a <see cref="ProblemException"/>, and cached without arguments.</summary>
+    /// <param name="detail">Details of this occurrence.</param>
+    /// <param name="retryAfter">When a retry may succeed; sent in whole seconds.</param>
+    /// <param name="errors">Validation errors by field.</param>
     public ProblemResult ToResult(
         string? detail = null, TimeSpan? retryAfter = null, IReadOnlyDictionary<string, string[]>? errors = null) =>
         detail is null && retryAfter is null && errors is null

@@ -1,15 +1,15 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>How strictly the JSON body of an endpoint is read. Added to the endpoint as metadata; without it <see cref="Tolerant"/> holds.</summary>
+/// <summary>How strictly the JSON body of an endpoint is validated. Metadata of the endpoint; the default is <see cref="Tolerant"/>.</summary>
 public sealed class BodyRule
 {
-    /// <summary>Members that the endpoint does not know are ignored; those with a default may be left out.</summary>
+    /// <summary>Unknown members are ignored. Members with a default may be missing.</summary>
     public static readonly BodyRule Tolerant = new();
 
-    /// <summary>A member that the endpoint does not know is refused: it is a misspelt one, or asks for something that would not happen.</summary>
+    /// <summary>Unknown members are rejected: they are misspelt, or request something that would not happen.</summary>
     public static readonly BodyRule Strict = new() { RefusesUnknown = true };
 
-    /// <summary>For a PUT, which replaces everything: every member must be there, and no other.</summary>
+    /// <summary>For a PUT, which replaces everything: all members are required, and no others are allowed.</summary>
     public static readonly BodyRule Complete = new() { RefusesUnknown = true, NeedsAll = true };
 
     BodyRule()

@@ -4,10 +4,10 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>HEAD, the request for an answer without its body.</summary>
+/// <summary>Support for HEAD.</summary>
 public static class HeadExtensions
 {
-    /// <summary>Answers HEAD wherever these routes answer GET, in the same way; the server leaves the body out.</summary>
+    /// <summary>Answers HEAD on every GET route of the group. The server omits the body.</summary>
     public static RouteGroupBuilder MapHead(this RouteGroupBuilder routes)
     {
         ((IEndpointConventionBuilder)routes).Finally(endpoint =>

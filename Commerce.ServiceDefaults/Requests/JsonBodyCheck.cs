@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Compares a JSON value with the type that it is to become, and collects what is wrong with which member.</summary>
+/// <summary>Validates a JSON value against its target type and collects the errors by member.</summary>
 sealed partial class JsonBodyCheck
 {
     const string TimeRule = "Must be a time with its UTC offset, such as 2027-01-01T10:00:00+09:00 or 2027-01-01T01:00:00Z.";
@@ -15,7 +15,7 @@ sealed partial class JsonBodyCheck
 
     JsonBodyCheck(BodyRule rule) => _rule = rule;
 
-    /// <summary>What is wrong, by member; empty where nothing is.</summary>
+    /// <summary>The errors by member; empty if the value is valid.</summary>
     public static Dictionary<string, string[]> Run(JsonElement value, JsonTypeInfo type, BodyRule rule)
     {
         var check = new JsonBodyCheck(rule);
@@ -105,7 +105,7 @@ sealed partial class JsonBodyCheck
 
     void Add(string path, string mistake) => _errors.TryAdd(path.Length > 0 ? path : "body", [mistake]);
 
-    /// <summary>What a value that is no object and no list should have been; null where it is right.</summary>
+    /// <summary>The error for a scalar value, or null if it is valid.</summary>
     static string? Expected(JsonElement value, JsonTypeInfo type)
     {
         var target = Nullable.GetUnderlyingType(type.Type) ?? type.Type;
@@ -129,7 +129,7 @@ sealed partial class JsonBodyCheck
         }
     }
 
-    // The reader takes a time without an offset for one in the zone of the server.
+    // The deserializer would interpret a time without an offset in the server's time zone.
     [GeneratedRegex(@"T.*(?:Z|[+-][0-9]{2}:?[0-9]{2})\z")]
     private static partial Regex Offset();
 }

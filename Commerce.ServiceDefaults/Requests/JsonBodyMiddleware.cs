@@ -11,15 +11,15 @@ using Microsoft.Net.Http.Headers;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Checks the JSON body of a request before its endpoint reads it. What the framework says about a body it cannot read is written for the
-/// programmers of the endpoint, covers one mistake at a time, and is a 500 where the charset is unusual; this names every mistake, by its member.
+/// Validates the JSON body of a request before its endpoint reads it. The framework's messages are meant for developers, report one error at a time,
+/// and an unusual charset is a 500. This middleware names every error by its member.
 /// </summary>
 sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json)
 {
     const string Json = "application/json";
     const string Identity = "identity";
 
-    /// <summary>Larger bodies make the buffer grow, so that a caller who only announces one gets none.</summary>
+    /// <summary>Larger buffers grow while the body arrives, so that a caller cannot allocate memory by announcing a length.</summary>
     const int FirstBuffer = 64 * 1024;
 
     public Task InvokeAsync(HttpContext context)
@@ -85,7 +85,7 @@ sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json
         header is not null && header.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Any(encoding => !encoding.Equals(Identity, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Null where the charset is unknown.</summary>
+    /// <summary>Null if the charset is unknown.</summary>
     static Encoding? FindEncoding(string? contentType)
     {
         if (!MediaTypeHeaderValue.TryParse(contentType, out var type)) return null;

@@ -4,18 +4,18 @@ using System.Diagnostics;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The spans of SQL statements. They are the application's own, because those of MySql.Data lack the text, and listening to them makes it
-/// add a query attribute to every statement, on which prepared ones fail with a NullReferenceException.
+/// Spans of SQL statements. The spans of the client library lack the statement, and listening to them adds a query attribute to every statement, on
+/// which prepared statements fail.
 /// </summary>
 public static class SqlSpan
 {
     static readonly SearchValues<char> Separators = SearchValues.Create(" \t\r\n(),;");
 
     /// <summary>
-    /// Starts the span of a statement as a part of the trace that is under way; dispose of it when the rows are there. Null, and free,
-    /// where nobody listens, and outside of a trace: what polls would fill the list of traces with nothing.
+    /// Starts a span inside the current trace; dispose it when the rows are read. Null, at no cost, without a listener and outside of a trace:
+    /// polling would fill the list of traces.
     /// </summary>
-    /// <param name="sql">The text, with parameters in place of values.</param>
+    /// <param name="sql">The statement with parameters instead of values.</param>
     public static Activity? Start(string sql)
     {
         if (Activity.Current is null) return null;
@@ -29,12 +29,12 @@ public static class SqlSpan
         return span;
     }
 
-    /// <summary>The verb and the first table: <c>SELECT orders</c>, <c>INSERT outbox</c>; the verb alone where no table follows.</summary>
+    /// <summary>The verb and the first table, such as <c>SELECT orders</c> or <c>INSERT outbox</c>; only the verb if no table follows.</summary>
     internal static string Summary(string statement)
     {
         var text = statement.AsSpan();
         var verb = NextWord(ref text).ToString().ToUpperInvariant();
-        // The word in front of the table's name; UPDATE itself stands in front of it.
+        // The word before the table's name. For UPDATE it is the verb itself.
         var marker = verb switch
         {
             "SELECT" or "DELETE" => "FROM",
@@ -48,7 +48,7 @@ public static class SqlSpan
             word = NextWord(ref text);
         if (marker is not null)
             word = NextWord(ref text);
-        // A subquery in place of the table: its own is meant.
+        // A subquery instead of a table: use its own table.
         if (word.Equals("SELECT", StringComparison.OrdinalIgnoreCase))
             return Summary($"SELECT {text}");
         return word.IsEmpty ? verb : $"{verb} {word.Trim('`')}";

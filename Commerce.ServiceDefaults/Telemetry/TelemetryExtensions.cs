@@ -11,22 +11,22 @@ using OpenTelemetry.Trace;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>OpenTelemetry over OTLP. The variables <c>OTEL_*</c> name the collector, the service and its instance.</summary>
+/// <summary>OpenTelemetry over OTLP. The variables <c>OTEL_*</c> set the collector, the service and its instance.</summary>
 public static class TelemetryExtensions
 {
     static readonly TimeSpan ExportTimeout = TimeSpan.FromSeconds(3);
 
-    /// <summary>Keeps the requests to these endpoints out of the traces, with everything that they cause.</summary>
+    /// <summary>Excludes requests to these endpoints, and everything that they cause, from traces.</summary>
     public static TBuilder WithoutTraces<TBuilder>(this TBuilder endpoints) where TBuilder : IEndpointConventionBuilder =>
         endpoints.WithMetadata(UntracedMetadata.Instance);
 
     internal static bool HasOtlpEndpoint(IConfiguration configuration) =>
         !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
 
-    // The factory's clients are gone when the last batch is sent at the end, and would repeat what a collector that is away does not take.
+    // The clients of the factory are disposed when the last batch is sent at shutdown, and would retry against a collector that is away.
     static void Export(OtlpExporterOptions exporter) => exporter.HttpClientFactory = () => new HttpClient { Timeout = ExportTimeout };
 
-    /// <summary>Does nothing where no OTLP endpoint is configured: then nobody listens, and no span is made.</summary>
+    /// <summary>Does nothing without an OTLP endpoint: there are no listeners and no spans.</summary>
     internal static void AddTelemetry(this IHostApplicationBuilder builder)
     {
         if (!HasOtlpEndpoint(builder.Configuration))
@@ -40,7 +40,7 @@ public static class TelemetryExtensions
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService(
                 builder.Configuration["OTEL_SERVICE_NAME"] ?? builder.Environment.ApplicationName,
-                // Aspire names the instance in the environment; elsewhere every process is an instance of its own.
+                // Aspire sets the instance in the environment. Elsewhere every process is an instance of its own.
                 autoGenerateServiceInstanceId: builder.Configuration["OTEL_RESOURCE_ATTRIBUTES"]?.Contains("service.instance.id", StringComparison.Ordinal) is not true))
             .WithTracing(traces => traces
                 .AddSource(CommerceTelemetry.Name)

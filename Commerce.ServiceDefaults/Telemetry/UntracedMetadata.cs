@@ -1,6 +1,6 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Marks endpoints whose requests would only flood the traces.</summary>
+/// <summary>Marks endpoints whose requests would flood the traces.</summary>
 sealed class UntracedMetadata
 {
     public static readonly UntracedMetadata Instance = new();

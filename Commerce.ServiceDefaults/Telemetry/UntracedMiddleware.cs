@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Keeps the requests to endpoints with <see cref="UntracedMetadata"/> out of the traces, with everything that they cause.</summary>
+/// <summary>Excludes requests to endpoints with <see cref="UntracedMetadata"/>, and everything that they cause, from traces.</summary>
 sealed class UntracedMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context)
