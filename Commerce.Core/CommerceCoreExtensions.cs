@@ -18,10 +18,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Core;
 
-/// <summary>What Api and Workers share.</summary>
+/// <summary>Services that Api and Workers share.</summary>
 public static class CommerceCoreExtensions
 {
-    /// <summary>Adds the check of <see cref="TopicCheck"/>, for services that are run by it.</summary>
+    /// <summary>Adds <see cref="TopicCheck"/>, for services that it runs.</summary>
     public static TBuilder AddTopicCheck<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddSingleton<TopicCheck>();
@@ -29,11 +29,10 @@ public static class CommerceCoreExtensions
         return builder;
     }
 
-    /// <summary>Adds the database, the gate and what stands around them.</summary>
+    /// <summary>Adds database, gates, repositories and the services around them.</summary>
     /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">
-    /// How long a statement, or a commit, may take: short where a user waits. The setting <c>Database:CommandTimeout</c> overrides it.
-    /// </param>
+    /// <param name="commandTimeout">The timeout of a statement or commit: short where a user waits. The setting <c>Database:CommandTimeout</c>
+    /// overrides it.</param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AcceptRenamedSettings();

@@ -8,14 +8,14 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Background;
 
 /// <summary>
-/// Work that is done again and again for as long as the process lives. No exception ends it: a failure is logged and counted, the next run comes after
-/// a back-off, and the process goes on. To end the process would only start the same failure again, and take all other work with it.
+/// Work that repeats for the lifetime of the process. No exception ends it: a failure is logged and counted, and the next run follows after a
+/// back-off. Ending the process would repeat the same failure after the restart and stop all other work.
 /// </summary>
 public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger) : BackgroundService
 {
     static readonly Counter<long> Failures = CommerceTelemetry.Meter.CreateCounter<long>("commerce.workers.failures");
 
-    /// <summary>Short: most failures are a dependency that is away, and much waits for these workers when it is back.</summary>
+    /// <summary>Short, because most failures are outages, and much depends on these workers afterwards.</summary>
     static readonly RetryPolicy Backoff = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(2) };
 
     int _failures;
@@ -23,19 +23,19 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
     /// <summary>The clock of all waits.</summary>
     protected TimeProvider Clock => clock;
 
-    /// <summary>The log of the worker.</summary>
+    /// <summary>The worker's logger.</summary>
     protected ILogger Logger => logger;
 
-    /// <summary>From the start of one run to the start of the next. Asked after each run.</summary>
+    /// <summary>From the start of one run to the start of the next. Read after each run.</summary>
     protected abstract TimeSpan Interval { get; }
 
-    /// <summary>What is to be done this time.</summary>
+    /// <summary>One run.</summary>
     protected abstract Task RunOnceAsync(CancellationToken stoppingToken);
 
-    /// <summary>Waits for the next run after one that succeeded. A worker that can be woken returns earlier.</summary>
+    /// <summary>Waits after a successful run. A worker that can be woken returns earlier.</summary>
     protected virtual Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => Task.Delay(wait, clock, stoppingToken);
 
-    /// <summary>Does all of the steps, also where one fails, so that none waits behind another's fault; then fails as the first did.</summary>
+    /// <summary>Runs all steps even if one fails, so that no step depends on another. Then throws the first failure.</summary>
     protected static async Task RunAllAsync(params Func<Task>[] steps)
     {
         List<Exception> failures = [];
@@ -51,7 +51,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
             }
         }
 
-        // One that is no dependency's fault tells more.
+        // A failure that is not transient is more informative.
         if (failures.Find(e => !TransientFaults.IsTransient(e)) is { } fault) throw new AggregateException(fault.Message, failures);
         if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
     }
@@ -87,7 +87,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
         var dependency = TransientFaults.IsTransient(fault) && fault is not AggregateException;
         Failures.Add(1, new("worker", GetType().Name), new KeyValuePair<string, object?>("cause", dependency ? "dependency" : "unexpected"));
         var delay = Backoff.Delay(_failures);
-        // An outage lasts for thousands of runs; the log gets the first of them, and then fewer and fewer.
+        // An outage lasts for thousands of runs. Only the first failures are logged, then fewer and fewer.
         if (BitOperations.IsPow2(_failures))
         {
             if (dependency) LogWaiting(logger, GetType().Name, _failures, delay.TotalSeconds, fault.Message);

@@ -6,25 +6,25 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Background;
 
 /// <summary>
-/// Rows that cannot be handled, so that one of them holds up none of the others: it is set aside with an error in the log and in a metric, and tried again
-/// at growing distances, up to ten minutes. Remembered in this process only: after a restart it is tried, and set aside, once more.
+/// Isolates rows that cannot be handled, so that they do not block others. A failing row is quarantined, logged as an error, counted, and retried at
+/// growing intervals up to ten minutes. The state is in memory only: after a restart the row is tried again.
 /// </summary>
-/// <param name="what">What the rows are, for log and metric.</param>
+/// <param name="what">The name of the rows in log and metric.</param>
 public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, ILogger logger) where TKey : notnull
 {
     static readonly UpDownCounter<long> Aside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
     static readonly RetryPolicy Again = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
 
-    /// <summary>More than any fault of single rows brings.</summary>
+    /// <summary>More rows than single faults can cause.</summary>
     const int MaxRows = 10_000;
 
     readonly ConcurrentDictionary<TKey, Row> _rows = new();
 
-    /// <summary>Whether the row is aside at this moment.</summary>
+    /// <summary>Whether the row is in quarantine.</summary>
     public bool Contains(TKey key) => _rows.TryGetValue(key, out var row) && clock.GetElapsedTime(row.Since) < row.For;
 
     /// <summary>
-    /// Handles a row, unless it is aside. False where it is, or is from now on. A fault of a dependency is none of the row's: it is thrown.
+    /// Handles a row unless it is in quarantine. False if it is, or enters it now. Transient faults are not the row's and are thrown.
     /// </summary>
     public async Task<bool> TryAsync(TKey key, Func<Task> handle, CancellationToken cancellationToken)
     {
@@ -43,7 +43,7 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
         return true;
     }
 
-    /// <summary>The same for many, one after the other.</summary>
+    /// <summary>The same for many rows, one after the other.</summary>
     public async Task TryEachAsync(IEnumerable<TKey> keys, Func<TKey, Task> handle, CancellationToken cancellationToken)
     {
         foreach (var key in keys) await TryAsync(key, () => handle(key), cancellationToken);

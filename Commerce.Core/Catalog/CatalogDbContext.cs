@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Commerce.Core.Catalog;
 
 /// <summary>
-/// Products, coupons and events for administrators and for lists. Definitions are written through the tables; all that is read comes from queries, into
-/// which EF Core can write nothing (into what is mapped as a view it would, with ExecuteUpdate). The tables themselves come from SQL migrations.
+/// Products, coupons and events for administration and lists. Definitions are written through the tables. Reads use queries, which EF Core cannot
+/// write. (It could write a mapped view, with ExecuteUpdate.) SQL migrations create the tables.
 /// </summary>
 sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbContext(options)
 {
@@ -27,7 +27,9 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
 
     public IQueryable<EventProductView> EventProducts => Set<EventProductView>();
 
-    /// <summary>The ids of all rows of a subquery, with commas between them; null where there are none. At most 1024 characters, which 50 ids of 19 digits fit in.</summary>
+    /// <summary>
+    /// The ids of a subquery, separated by commas; null if there are none. At most 1024 characters, enough for 50 ids of 19 digits.
+    /// </summary>
     public static string JoinIds(long id) => throw new NotSupportedException("MySQL does it.");
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>
@@ -55,6 +57,6 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
     static string SnakeCase(string name) =>
         string.Concat(name.Select((c, i) => char.IsUpper(c) ? $"{(i > 0 ? "_" : "")}{char.ToLowerInvariant(c)}" : c.ToString()));
 
-    /// <summary>DATETIME columns hold UTC; the driver hands them out without saying so.</summary>
+    /// <summary>DATETIME columns hold UTC; the driver returns them without a kind.</summary>
     sealed class Utc() : ValueConverter<DateTime, DateTime>(time => time.ToUniversalTime(), time => DateTime.SpecifyKind(time, DateTimeKind.Utc));
 }

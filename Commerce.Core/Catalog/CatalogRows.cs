@@ -1,8 +1,8 @@
 namespace Commerce.Core.Catalog;
 
 /// <summary>
-/// What the catalogue writes of a row: the definition, and its version. The same tables have columns of the sale (stock, what was issued, states, the
-/// gate's epoch); no row here has them, so EF Core cannot write them.
+/// The columns that the catalogue writes: the definition and its version. The tables have further columns of the sale (stock, issued quantity,
+/// status, gate epoch). No row type here has them, so EF Core cannot write them.
 /// </summary>
 abstract class DefinitionRow
 {
@@ -42,7 +42,7 @@ sealed class EventRow : DefinitionRow
     public required DateTime? ClosesAt { get; init; }
 }
 
-/// <summary>An event as it is read, with what the sale wrote.</summary>
+/// <summary>An event as it is read, including the columns of the sale.</summary>
 sealed class EventView
 {
     public long Id { get; init; }

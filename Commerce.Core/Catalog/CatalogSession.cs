@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>How the catalogue reaches MySQL. Each piece of work has a context of its own, from the pool.</summary>
+/// <summary>The catalogue's access to MySQL. Each unit of work has a pooled context of its own.</summary>
 public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase database, DatabaseOptions options)
 {
     /// <summary>Runs a query.</summary>
@@ -17,8 +17,8 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase da
     }
 
     /// <summary>
-    /// The same as <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, for changes of a definition and what the sale commits with them in SQL: both use one connection
-    /// and one transaction.
+    /// Like <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, for a change of a definition together with SQL of the sale. Both use one
+    /// connection and one transaction.
     /// </summary>
     internal Task<T> ExecuteInTransactionAsync<T>(Func<CatalogDbContext, DbSession, Task<T>> work, CancellationToken cancellationToken) =>
         database.RetryOnConflictAsync(token => ReadAsync(async context =>

@@ -4,18 +4,18 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>What coupons are: name, discount, how many there are, their window. Who has them, and whether they can be had, is the sale's.</summary>
+/// <summary>Definitions of coupons: name, discount, total quantity, window. Their issues and status belong to the sale.</summary>
 public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock)
 {
     /// <summary>One coupon, or null.</summary>
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(context => FindAsync(context, id, cancellationToken));
 
-    /// <summary>The newest coupons, at most 200, before the one with the id <paramref name="before"/>.</summary>
+    /// <summary>The newest coupons with an id below <paramref name="before"/>, at most 200.</summary>
     public Task<IReadOnlyList<Coupon>> ListAsync(long? before, CancellationToken cancellationToken) =>
         session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
             await (before is null ? context.Coupons : context.Coupons.Where(c => c.Id < before)).OrderByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken));
 
-    /// <summary>What there is to be had, now or later, and then what is over; the newest first, at most 200.</summary>
+    /// <summary>Current and future coupons, then past ones, newest first, at most 200.</summary>
     public Task<IReadOnlyList<Coupon>> ListPublicAsync(CancellationToken cancellationToken) =>
         session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
         {
@@ -39,8 +39,8 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>Replaces name, discount, quantity and window.</summary>
-    /// <returns>The coupon as it is now, null where there is none; and whether it was changed: it does not get smaller.</returns>
-    /// <exception cref="ProblemException">It has none of these versions.</exception>
+    /// <returns>The coupon after the change, or null if it does not exist; and whether it was changed. The total quantity does not shrink.</returns>
+    /// <exception cref="ProblemException">The version does not match.</exception>
     public Task<(Coupon? Coupon, bool Changed)> ChangeAsync(
         long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
@@ -58,7 +58,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>Adds to the total quantity, up to <see cref="CouponDefinition.MaxQuantity"/>.</summary>
-    /// <returns>The coupon as it is now, null where there is none; and whether it was changed.</returns>
+    /// <returns>The coupon after the change, or null if it does not exist; and whether it was changed.</returns>
     public Task<(Coupon? Coupon, bool Changed)> AddQuantityAsync(long id, int delta, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {

@@ -6,14 +6,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>What events are: name and times. Their states, their coupons and products, and the numbers of their openings are the sale's.</summary>
+/// <summary>Definitions of events: name and times. Status, coupons, products and numbers of openings belong to the sale.</summary>
 public sealed class EventDefinitions(CatalogSession session)
 {
     /// <summary>One event, or null.</summary>
     public Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(async context =>
         (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken))?.ToEvent());
 
-    /// <summary>The events that are not over, then those that are; the newest first, at most 200.</summary>
+    /// <summary>Current and future events, then past ones, newest first, at most 200.</summary>
     public Task<IReadOnlyList<SaleEvent>> ListAsync(bool drafts, CancellationToken cancellationToken) =>
         session.ReadAsync<IReadOnlyList<SaleEvent>>(async context =>
         {
@@ -24,9 +24,9 @@ public sealed class EventDefinitions(CatalogSession session)
             return [.. rows.Select(row => row.ToEvent())];
         });
 
-    /// <summary>Creates an event: a draft, until the sale makes a plan of it.</summary>
-    /// <param name="definition">What it is.</param>
-    /// <param name="withinTransaction">What the sale commits with it; gets its id.</param>
+    /// <summary>Creates an event. It is a draft until the sale schedules it.</summary>
+    /// <param name="definition">The definition.</param>
+    /// <param name="withinTransaction">The sale's part of the transaction; receives the id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<long> CreateAsync(EventDefinition definition, Func<DbSession, long, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
@@ -41,9 +41,9 @@ public sealed class EventDefinitions(CatalogSession session)
             return row.Id;
         }, cancellationToken);
 
-    /// <summary>Replaces name and times; false where there is no such event.</summary>
-    /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
-    /// <exception cref="ProblemException">It has none of these versions.</exception>
+    /// <summary>Replaces name and times. False if the event does not exist.</summary>
+    /// <param name="withinTransaction">The sale's part of the transaction. Throws if the event can no longer be changed.</param>
+    /// <exception cref="ProblemException">The version does not match.</exception>
     public Task<bool> ChangeAsync(
         long id, EventDefinition definition, IReadOnlyCollection<int>? versions, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
@@ -59,8 +59,8 @@ public sealed class EventDefinitions(CatalogSession session)
             return changed;
         }, cancellationToken);
 
-    /// <summary>Sets the opening, and the closing where one is given; false where there is no such event, or it would close before it opens.</summary>
-    /// <param name="withinTransaction">What the sale commits with it; it throws where the event cannot be changed any more.</param>
+    /// <summary>Sets the opening, and the closing if given. False if the event does not exist or would close before it opens.</summary>
+    /// <param name="withinTransaction">The sale's part of the transaction. Throws if the event can no longer be changed.</param>
     public Task<bool> ScheduleAsync(long id, EventTimes times, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
         {
@@ -74,7 +74,7 @@ public sealed class EventDefinitions(CatalogSession session)
             return changed;
         }, cancellationToken);
 
-    // One statement: a list of events costs one query, and no event is seen with the links of another version.
+    // One statement: a list of events costs one query, and an event is never read with the links of another version.
     static IQueryable<Found> Read(CatalogDbContext context, IQueryable<EventView> events) => events.Select(e => new Found(
         e,
         context.EventCoupons.Where(l => l.EventId == e.Id).Select(l => CatalogDbContext.JoinIds(l.CouponId)).FirstOrDefault(),

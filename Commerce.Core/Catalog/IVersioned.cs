@@ -2,28 +2,28 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>What administrators read, change and give back: with the version that they read, nobody's change is lost under another's.</summary>
+/// <summary>An item that administrators read, change and write back. Its version protects one change from another.</summary>
 public interface IVersioned
 {
-    /// <summary>Raised by every change.</summary>
+    /// <summary>Incremented by every change.</summary>
     int Version { get; }
 }
 
-/// <summary>Which versions a change is meant for.</summary>
+/// <summary>The versions that a change accepts.</summary>
 public static class Versions
 {
-    /// <summary>The definition was changed since it was read.</summary>
+    /// <summary>The item was changed after it was read.</summary>
     public static readonly ProblemType Stale = new(
         412, "stale-version", "It was changed since you read it. Read it again and repeat your change.");
 
-    /// <summary>Refuses a change that is meant for other versions than this one; null: it is meant for any.</summary>
-    /// <exception cref="ProblemException">It is.</exception>
+    /// <summary>Rejects a change that does not accept the current version. Null accepts any.</summary>
+    /// <exception cref="ProblemException">The version does not match.</exception>
     public static void Check(IVersioned found, IReadOnlyCollection<int>? wanted)
     {
         if (wanted?.Contains(found.Version) == false) throw new ProblemException(Stale, $"The current version is {found.Version}.");
     }
 
-    /// <summary>The row, where it has one of these versions; null: whichever it has.</summary>
+    /// <summary>The row, if it has one of the versions. Null accepts any.</summary>
     internal static IQueryable<T> At<T>(this IQueryable<T> rows, long id, IReadOnlyCollection<int>? wanted) where T : DefinitionRow =>
         wanted is null ? rows.Where(row => row.Id == id) : rows.Where(row => row.Id == id && wanted.Contains(row.Version));
 }

@@ -5,24 +5,24 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>What products are: name, price, whether they are on sale. Their stock is the inventory's.</summary>
+/// <summary>Definitions of products: name, price, on sale or not. The stock belongs to the inventory.</summary>
 public sealed class ProductDefinitions(CatalogSession session)
 {
-    /// <summary>One product, on sale or not; null where there is none.</summary>
+    /// <summary>One product, on sale or not; null if it does not exist.</summary>
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>
         session.ReadAsync(context => context.Products.SingleOrDefaultAsync(p => p.Id == id, cancellationToken));
 
-    /// <summary>The products that are on sale, the newest first, at most 200.</summary>
+    /// <summary>Products on sale, newest first, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) =>
         ListAsync(products => products.Where(p => p.OnSale), cancellationToken);
 
-    /// <summary>The newest products, on sale or not, at most 200, before the one with the id <paramref name="before"/>.</summary>
+    /// <summary>The newest products with an id below <paramref name="before"/>, on sale or not, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) =>
         ListAsync(products => before is null ? products : products.Where(p => p.Id < before), cancellationToken);
 
     /// <summary>Creates a product without stock.</summary>
-    /// <param name="definition">What it is.</param>
-    /// <param name="withinTransaction">What the sale commits with it; gets its id.</param>
+    /// <param name="definition">The definition.</param>
+    /// <param name="withinTransaction">The sale's part of the transaction; receives the id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<(long Id, T Result)> CreateAsync<T>(
         ProductDefinition definition, Func<DbSession, long, Task<T>> withinTransaction, CancellationToken cancellationToken) =>
@@ -34,8 +34,8 @@ public sealed class ProductDefinitions(CatalogSession session)
             return (row.Id, await withinTransaction(sale, row.Id));
         }, cancellationToken);
 
-    /// <summary>Replaces name, price and whether it is on sale; null where there is no such product.</summary>
-    /// <exception cref="ProblemException">It has none of these versions.</exception>
+    /// <summary>Replaces name, price and availability. Null if the product does not exist.</summary>
+    /// <exception cref="ProblemException">The version does not match.</exception>
     public Task<Product?> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {

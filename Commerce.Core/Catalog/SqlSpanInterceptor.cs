@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Gives the statements of EF Core the same spans as those of the database.</summary>
+/// <summary>Gives statements of EF Core the same spans as all others.</summary>
 sealed class SqlSpanInterceptor : DbCommandInterceptor
 {
     readonly ConcurrentDictionary<Guid, Activity> _spans = new();

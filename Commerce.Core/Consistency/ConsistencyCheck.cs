@@ -8,19 +8,19 @@ using Commerce.Core.Payments;
 namespace Commerce.Core.Consistency;
 
 /// <summary>
-/// Counts whether the promises were kept, once the system has come to rest: no request running, nothing on its way to the database. While
-/// something is on its way, the finding REST says so and the others may be early.
+/// Checks the invariants of docs/promises.md. They hold once the system is at rest: no request is running, and nothing is on its way to the database.
+/// Until then the finding REST says so, and the others may be early.
 /// </summary>
 public sealed class ConsistencyCheck(
     MySqlDatabase database, CouponRepository coupons, CouponGate gate, InventoryRepository inventoryRepository, InventoryGate inventoryGate, InventoryReconciler inventory,
     PaymentConsistencyCheck payments)
 {
-    /// <summary>The findings that say nothing of promises, but whether the system is at rest.</summary>
+    /// <summary>Findings that only say whether the system is at rest.</summary>
     public const string AtRest = "REST";
 
-    /// <summary>Looks at everything.</summary>
-    /// <exception cref="StackExchange.Redis.RedisException">Redis is out of reach.</exception>
-    /// <exception cref="System.Data.Common.DbException">MySQL is out of reach.</exception>
+    /// <summary>Checks all invariants.</summary>
+    /// <exception cref="StackExchange.Redis.RedisException">Redis is unavailable.</exception>
+    /// <exception cref="System.Data.Common.DbException">MySQL is unavailable.</exception>
     public async Task<ConsistencyReport> RunAsync(CancellationToken cancellationToken)
     {
         var findings = new List<ConsistencyFinding>
@@ -44,7 +44,7 @@ public sealed class ConsistencyCheck(
             await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentConsistencyCheck.Disagreeing, cancellationToken),
             await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
             await CountAsync("I8", "no paid order's message is a dead letter", OrderReconciler.CountDead, cancellationToken),
-            // Sent messages are purged later, so the newest openings are looked at.
+            // Only recent openings: older messages are purged.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
                           OR (status = 'OPEN' AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL)
@@ -111,20 +111,19 @@ public sealed class ConsistencyCheck(
     }
 }
 
-/// <summary>What an audit found.</summary>
+/// <summary>The result of a consistency check.</summary>
 public sealed record ConsistencyReport(IReadOnlyList<ConsistencyFinding> Findings)
 {
-    /// <summary>Whether all of it holds.</summary>
+    /// <summary>Whether all invariants hold.</summary>
     public bool Holds => Findings.All(f => f.Holds);
 
-    /// <summary>What does not hold.</summary>
+    /// <summary>The broken invariants.</summary>
     public override string ToString() => Holds ? "all holds" : string.Join("; ", Findings.Where(f => !f.Holds).Select(f => $"{f.Invariant} {f.Promise}: {f.Broken}"));
 }
 
-/// <summary>One promise, and whether it was kept.</summary>
+/// <summary>The result for one invariant.</summary>
 /// <param name="Invariant">Its number in <c>docs/promises.md</c>.</param>
-/// <param name="Broken">How often it was not; 0 where it holds.</param>
-/// <param name="NotComparable">
-/// For how much nobody can tell: the gateway's ledger does not know the time, as after a restart of a sandbox that keeps nothing, or the gateway does not tell.
-/// </param>
+/// <param name="Broken">The number of violations.</param>
+/// <param name="NotComparable">The number of items that cannot be decided: the gateway's ledger does not cover their time (a restarted sandbox), or
+/// the gateway has no ledger.</param>
 public sealed record ConsistencyFinding(string Invariant, string Promise, bool Holds, long Broken, long NotComparable = 0);

@@ -3,26 +3,25 @@ using System.Collections.Concurrent;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Which coupons exist, from the database, remembered for a second. Only existence is asked here: the window and the stock are the gate's.
-/// While the database is away, what was known goes on to be true.
+/// Caches for one second which coupons exist. Window and stock are checked by the gate. While the database is away, the last known state is used.
 /// </summary>
 public sealed class CouponCatalog(CouponRepository repository, TimeProvider clock)
 {
-    /// <summary>Unknown ids are remembered too, so the number is bounded against callers who make ids up.</summary>
+    /// <summary>Unknown ids are cached as well. The limit protects against invented ids.</summary>
     const int MaxEntries = 10_000;
 
     readonly ConcurrentDictionary<long, Entry> _entries = new();
     readonly ConcurrentDictionary<long, Lazy<Task<Coupon?>>> _loads = new();
 
-    /// <summary>How old the answer may be while the database is there.</summary>
+    /// <summary>The maximum age of an entry while the database is available.</summary>
     public static TimeSpan MaxAge { get; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The coupon as it was at most a second ago; null where there is none.</summary>
+    /// <summary>The coupon, at most one second old; null if it does not exist.</summary>
     public ValueTask<Coupon?> FindAsync(long id, CancellationToken cancellationToken)
     {
-        // One caller asks the database again; the others use what is known.
+        // One caller refreshes the entry. The others use the known value.
         if (_entries.TryGetValue(id, out var entry) && (clock.GetElapsedTime(entry.At) < MaxAge || !entry.TryRefresh())) return new(entry.Coupon);
-        // Where nothing is known they wait for the same answer, and nobody who goes away takes it from the others.
+        // Without a known value all callers share one lookup. Cancelling one caller does not cancel the shared lookup.
         return new(_loads.GetOrAdd(id, id => new(() => LoadAsync(id))).Value.WaitAsync(cancellationToken));
     }
 

@@ -7,8 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// The way to the database while the brokers are away: acceptances are saved by the Api itself, many in one transaction, before anybody is
-/// told that they have the coupon. So a promise never rests on Redis alone.
+/// Saves acceptances to MySQL while Kafka is away: many in one transaction, before the users get their answer. So no promise rests on Redis alone.
 /// </summary>
 public sealed partial class CouponFallbackWriter(CouponRepository repository, CouponGate gate, TimeProvider clock, ILogger<CouponFallbackWriter> logger) : BackgroundService
 {
@@ -18,8 +17,8 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     readonly Channel<PendingWrite> _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(MaxQueueLength) { SingleReader = true });
 
     /// <summary>
-    /// True when the database has the acceptance; false where it has not (the gate was rebuilt, the database is away or busy), or not in
-    /// <paramref name="time"/>.
+    /// True if the acceptance is in the database. False if it is not: the gate was rebuilt, the database is away or busy, or <paramref name="time"/>
+    /// has passed.
     /// </summary>
     public async Task<bool> TrySaveAsync(CouponIssued issue, TimeSpan time)
     {
@@ -39,7 +38,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var batch = new List<PendingWrite>(BatchSize);
-        // Nobody new comes once the server has drained; what waits is answered first.
+        // No new requests arrive after the drain. Waiting ones are completed first.
         using var closing = stoppingToken.Register(() => _waiting.Writer.TryComplete());
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
@@ -59,7 +58,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
         }
         catch (Exception e)
         {
-            // Whatever it is, whoever waits is told, and the next batch may fare better.
+            // Any failure: the waiting requests get their answer, and the next batch may succeed.
             if (!TransientFaults.IsTransient(e)) LogFailed(logger, batch.Count, e);
             foreach (var waiting in batch) waiting.Saved.SetResult(false);
             return;
@@ -73,7 +72,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
         }
         catch (Exception e)
         {
-            // The sweeper sends them again, which changes nothing.
+            // The sweeper publishes them again, which changes nothing.
             if (!TransientFaults.IsTransient(e)) LogNotAcknowledged(logger, e);
         }
     }

@@ -7,31 +7,31 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>What the gate said to one user.</summary>
+/// <summary>The gate's verdict for one user.</summary>
 public enum GateVerdict
 {
     /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
     Closed = -1,
-    /// <summary>The coupon is theirs.</summary>
+    /// <summary>The coupon is issued to this user.</summary>
     Accepted = 0,
-    /// <summary>Nothing left.</summary>
+    /// <summary>No stock is left.</summary>
     SoldOut = 1,
-    /// <summary>They have it already.</summary>
+    /// <summary>The user already has the coupon.</summary>
     AlreadyIssued = 2,
-    /// <summary>Before its window.</summary>
+    /// <summary>Before the coupon's window.</summary>
     NotStarted = 3,
-    /// <summary>After its window, or cancelled.</summary>
+    /// <summary>After the coupon's window, or cancelled.</summary>
     Ended = 4,
-    /// <summary>They have it already, but its row is not known to be saved yet.</summary>
+    /// <summary>The user already has the coupon, but its row may not be saved yet.</summary>
     AlreadyPending = 5,
 }
 
-/// <summary>The gate's answer; time (ms since 1970) and epoch are set where it was open.</summary>
+/// <summary>The gate's result. Time (ms since 1970) and epoch are set if the gate was open.</summary>
 public readonly record struct GateResult(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
 
 /// <summary>
-/// The gate of every coupon in Redis: who comes first is decided here and nowhere else. It may lose everything at any moment; then it is
-/// closed until the keeper has rebuilt it from the database.
+/// The gates of all coupons in Redis. Only the gate decides who comes first. Redis may lose everything at any time; then the gate is closed until the
+/// rebuilder has rebuilt it from the database.
 /// </summary>
 public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers servers, TimeProvider clock)
 {
@@ -42,7 +42,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     static readonly RedisScript Refuse = RedisScript.Load("Coupons/refuse.lua");
     static readonly RedisScript Sweep = RedisScript.Load("Coupons/sweep.lua");
 
-    /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
+    /// <summary>A response after this time counts as none; the caller gets 503.</summary>
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
     static readonly ConcurrentDictionary<long, RedisKey[]> Keys = new();
@@ -51,15 +51,15 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
 
     readonly ConcurrentDictionary<long, CouponIssueBatcher> _batchers = new();
 
-    /// <summary>How long Redis remembers who has a coupon that is over.</summary>
+    /// <summary>How long Redis keeps the users of an ended coupon.</summary>
     static readonly TimeSpan UserRetention = TimeSpan.FromDays(7);
 
-    /// <summary>A pending entry that is younger is left to the consumer.</summary>
+    /// <summary>Younger pending entries are left to the consumer.</summary>
     public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Asks for one coupon for one user, together with whoever asks for the same coupon in the same moment.</summary>
-    /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
-    /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
+    /// <summary>Requests one coupon for one user, batched with concurrent requests for the same coupon.</summary>
+    /// <exception cref="RedisException">Redis is unavailable; the script may have run.</exception>
+    /// <exception cref="TimeoutException">Redis did not respond; the script may have run.</exception>
     public Task<GateResult> AcceptAsync(long couponId, string userId)
     {
         var batcher = _batchers.GetOrAdd(couponId, static (id, gate) => new(users => gate.AcceptAsync(id, users)), this);
@@ -75,7 +75,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return answer;
     }
 
-    /// <summary>Asks for several users at once; each has an answer, in their order.</summary>
+    /// <summary>Requests a coupon for several users. The results are in the same order.</summary>
     async Task<IReadOnlyList<GateResult>> AcceptAsync(long couponId, IReadOnlyList<string> userIds)
     {
         var keys = KeysOf(couponId);
@@ -101,7 +101,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (RedisResult[])(await Issue.RunAsync(_redis, keys, arguments, Deadline))!;
     }
 
-    /// <summary>What the gate says to everybody new; null where that depends on who asks and when, or the gate is closed.</summary>
+    /// <summary>The verdict for every new user. Null if it depends on the user or the time, or if the gate is closed.</summary>
     public async Task<GateRefusal?> FindRefusalAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -111,7 +111,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
             : null;
     }
 
-    /// <summary>Who has the coupon, a thousand at a time so that nobody else waits for long.</summary>
+    /// <summary>The users of the coupon, read in pages of a thousand so that other commands do not wait.</summary>
     public async Task<FrozenSet<string>> ListUsersAsync(long couponId)
     {
         var users = new HashSet<string>(StringComparer.Ordinal);
@@ -128,11 +128,11 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Opens a closed gate. False where it is open already, where a newer epoch closed it, or where it remembers others than those
-    /// <paramref name="users"/> that the stock was counted without.
+    /// Opens a closed gate. False if it is already open, if a newer epoch closed it, or if it remembers other users than the <paramref name="users"/>
+    /// for which the stock was counted.
     /// </summary>
-    /// <param name="stock">How many are left.</param>
-    /// <param name="users">How many users the gate was told of by <see cref="RememberUsersAsync"/>.</param>
+    /// <param name="stock">The remaining stock.</param>
+    /// <param name="users">The number of users that were passed to <see cref="RememberUsersAsync"/>.</param>
     public async Task<bool> OpenAsync(Coupon coupon, int epoch, int stock, int users)
     {
         var keys = KeysOf(coupon.Id);
@@ -144,8 +144,8 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now, and keeps it from
-    /// being opened under an older epoch. False where it is not closed for this epoch: it is open under it or a newer one, or unknown.
+    /// Closes a gate of an epoch below <paramref name="epoch"/>, or of another server than the current one, and prevents its opening under an older
+    /// epoch. False if the gate is not closed for this epoch: it is open under it or a newer one, or the server is unknown.
     /// </summary>
     public async Task<bool> CloseStaleAsync(long couponId, int epoch)
     {
@@ -154,12 +154,12 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (int)await Close.RunAsync(_redis, keys, [epoch, server], Deadline) == 1;
     }
 
-    /// <summary>Tells an open gate what the coupon is now. Safe to repeat and to come late.</summary>
+    /// <summary>Updates an open gate from its coupon. Repeated and late calls are safe.</summary>
     public async Task<bool> SyncAsync(Coupon coupon) =>
         (int)await Sync.RunAsync(_redis, KeysOf(coupon.Id),
             [coupon.Version, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status], Deadline) == 1;
 
-    /// <summary>Acceptances whose row was not seen committed in time, at most <paramref name="limit"/>, and the gate's epoch (0: closed).</summary>
+    /// <summary>Acceptances whose row was not confirmed in time, at most <paramref name="limit"/>, and the gate's epoch (0: closed).</summary>
     public async Task<(int Epoch, IReadOnlyList<(string UserId, long AcceptedAt)> Due)> SweepAsync(long couponId, int limit)
     {
         var answer = (RedisResult[])(await Sweep.RunAsync(_redis, KeysOf(couponId), [limit, (long)SweepAfter.TotalMilliseconds], Deadline))!;
@@ -168,11 +168,11 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return ((int)answer[0], due);
     }
 
-    /// <summary>Forgets pending entries whose rows are committed.</summary>
+    /// <summary>Removes pending entries whose rows are committed.</summary>
     public Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) =>
         _redis.SortedSetRemoveAsync(KeysOf(couponId)[2], [.. userIds.Select(u => (RedisValue)u)]).WaitAsync(Deadline);
 
-    /// <summary>Whether the gate is open, and when it accepted this user (ms since 1970); null where it did not.</summary>
+    /// <summary>Whether the gate is open, and when it accepted this user (ms since 1970); null if it did not.</summary>
     public async Task<(bool Open, long? AcceptedAt)> FindAsync(long couponId, string userId)
     {
         var keys = KeysOf(couponId);
@@ -183,7 +183,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return ((await by) == server, (await at) is { IsNull: false } value ? (long)value : null);
     }
 
-    /// <summary>Of each coupon: when it was accepted for this user (ms since 1970), where its row is not known to be saved yet; else null.</summary>
+    /// <summary>For each coupon: when this user was accepted (ms since 1970) if the row is not confirmed yet; otherwise null.</summary>
     public async Task<IReadOnlyList<long?>> FindPendingAsync(IReadOnlyList<long> couponIds, string userId)
     {
         var pending = couponIds.Select(id => _redis.SortedSetScoreAsync(KeysOf(id)[2], userId)).ToArray();
@@ -199,11 +199,11 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Whether it is known which incarnation of Redis has this coupon's gate; without that everything is refused, and nothing can be opened.
+    /// Whether the incarnation of the Redis server that holds this gate is known. Otherwise every request is refused, and no gate can be opened.
     /// </summary>
     public bool KnowsServerOf(long couponId) => servers.IncarnationOf(KeysOf(couponId)[0]) is not null;
 
-    /// <summary>What the gate holds of each coupon: its epoch, version, server and stock; null where it is closed.</summary>
+    /// <summary>The state of each gate; null if it is closed.</summary>
     public async Task<IReadOnlyList<GateState?>> InspectAsync(IReadOnlyList<long> couponIds)
     {
         RedisValue[] fields = ["epoch", "version", "server", "stock"];
@@ -220,7 +220,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return states;
     }
 
-    /// <summary>How many users the gate remembers, and how many of them are pending.</summary>
+    /// <summary>The number of users that the gate remembers, and how many of them are pending.</summary>
     public async Task<(long Users, long Pending)> CountAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -230,7 +230,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (await users, await pending);
     }
 
-    /// <summary>All pending entries, due or not, and when they were accepted.</summary>
+    /// <summary>All pending entries, due or not, with their acceptance times.</summary>
     public async Task<IReadOnlyList<(string UserId, long AcceptedAt)>> ListPendingAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -241,14 +241,14 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return [.. users.Zip(times, (user, at) => ((string)user!, at.IsNull ? unknown : (long)at))];
     }
 
-    /// <summary>Lets Redis forget a coupon that is over, in a while. What is pending stays: it is owed.</summary>
+    /// <summary>Lets the gate of an ended coupon expire. Pending entries stay, because they are owed.</summary>
     public Task ForgetLaterAsync(long couponId) =>
         Task.WhenAll(KeysOf(couponId)[..2].Select(key => _redis.KeyExpireAsync(key, UserRetention))).WaitAsync(Deadline);
 
-    /// <summary>While the gate is closed: forgets who was accepted.</summary>
+    /// <summary>Removes all users of a closed gate.</summary>
     public Task ForgetUsersAsync(long couponId) => _redis.KeyDeleteAsync(KeysOf(couponId)[1]).WaitAsync(Deadline);
 
-    /// <summary>While the gate is closed: remembers who has the coupon, from the database.</summary>
+    /// <summary>Adds users from the database to a closed gate.</summary>
     public Task RememberUsersAsync(long couponId, IEnumerable<(string UserId, DateTime IssuedAt)> issues) =>
         _redis.HashSetAsync(KeysOf(couponId)[1], [.. issues.Select(i => new HashEntry(i.UserId, Milliseconds(i.IssuedAt)))]).WaitAsync(Deadline);
 
@@ -257,7 +257,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 }
 
-/// <summary>What the gate of a coupon holds.</summary>
-/// <param name="Current">Whether it was opened on the incarnation of Redis that answers now; null where that is not known.</param>
-/// <param name="Stock">How many are left.</param>
+/// <summary>The state of a gate.</summary>
+/// <param name="Current">Whether it was opened on the current incarnation of Redis; null if that is unknown.</param>
+/// <param name="Stock">The remaining stock.</param>
 public sealed record GateState(int Epoch, int Version, bool? Current, int Stock);

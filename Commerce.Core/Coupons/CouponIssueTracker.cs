@@ -2,32 +2,30 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>
-/// Follows the issue of a coupon to one user: the gate knows of it from the moment that it is accepted, the database a little later, when its row has come.
-/// </summary>
+/// <summary>Finds the issue of a coupon to a user. The gate has it from the acceptance on, the database once its row is saved.</summary>
 public sealed class CouponIssueTracker(CouponRepository repository, CouponGate gate, TimeProvider clock)
 {
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Between two looks for a row that is on its way.</summary>
+    /// <summary>The waits between two lookups of a row that is on its way.</summary>
     static readonly RetryPolicy PollDelays = new() { BaseDelay = TimeSpan.FromMilliseconds(20), MaxDelay = TimeSpan.FromMilliseconds(250) };
 
-    /// <summary>Where the issue of this user is; null where there is none.</summary>
-    /// <exception cref="ProblemException">The gate is closed, and the database does not know (yet).</exception>
+    /// <summary>The issue of this user; null if there is none.</summary>
+    /// <exception cref="ProblemException">The gate is closed and the database has no row (yet).</exception>
     public async Task<CouponIssueStatus?> FindAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         if (await repository.FindIssueAsync(couponId, userId, cancellationToken) is { } known) return known;
         var (open, acceptedAt) = await gate.FindAsync(couponId, userId);
         if (acceptedAt is { } at) return new(couponId, CouponIssueStatus.Pending, DateTimeOffset.FromUnixTimeMilliseconds(at).UtcDateTime);
-        // It may have reached the database between the two looks.
+        // The row may have arrived between the two lookups.
         if (await repository.FindIssueAsync(couponId, userId, cancellationToken) is { } now) return now;
         if (!open && await repository.FindAsync(couponId, cancellationToken) is { GateEpoch: > 0 } coupon && !coupon.IsLongOver(clock.GetUtcNow()))
             throw new ProblemException(CouponProblems.GateClosed, retryAfter: RetryAfter);
         return null;
     }
 
-    /// <summary>As <see cref="FindAsync"/>, but waits so long for a row that is on its way.</summary>
-    /// <exception cref="ProblemException">The gate is closed, and the database does not know (yet).</exception>
+    /// <summary>Like <see cref="FindAsync"/>, but waits up to <paramref name="timeout"/> for a row that is on its way.</summary>
+    /// <exception cref="ProblemException">The gate is closed and the database has no row (yet).</exception>
     public async Task<CouponIssueStatus?> WaitAsync(long couponId, string userId, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var start = clock.GetTimestamp();
@@ -39,10 +37,10 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
         }
     }
 
-    /// <summary>The coupons of one user, those included whose row is on its way; newest first, at most 200. Without Redis, what the database has.</summary>
+    /// <summary>The coupons of one user, pending ones included, newest first, at most 200. Without Redis, only saved ones.</summary>
     public async Task<IReadOnlyList<OwnCoupon>> ListAsync(string userId, CancellationToken cancellationToken)
     {
-        // The gate first: what leaves it before the second look is in the database by then.
+        // The gate is read first: an entry that leaves it before the second query is in the database by then.
         var pending = await ListPendingAsync(userId, cancellationToken);
         var own = await repository.ListOfUserAsync(userId, cancellationToken);
         return [.. pending.Where(p => own.All(o => o.CouponId != p.CouponId)).Concat(own).OrderByDescending(o => o.IssuedAt)];

@@ -3,24 +3,21 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>
-/// The message <c>COUPON_ISSUED</c>: either an acceptance (user and time set) or, with <see cref="IsBarrier"/>, the marker of a gate that is
-/// being rebuilt.
-/// </summary>
+/// <summary>The message <c>COUPON_ISSUED</c>: an acceptance (user and time set) or, with <see cref="IsBarrier"/>, the barrier of a rebuild.</summary>
 /// <param name="CouponId">The coupon.</param>
-/// <param name="Epoch">The gate's epoch under which it was accepted; of a barrier: the one that is being opened.</param>
-/// <param name="UserId">Who got it.</param>
-/// <param name="AcceptedAt">When, by Redis' clock, in ms since 1970.</param>
-/// <param name="IsBarrier">True: all that was produced to this partition before this message belongs to an older epoch.</param>
+/// <param name="Epoch">The gate's epoch at the acceptance. For a barrier, the epoch that is being opened.</param>
+/// <param name="UserId">The user who got the coupon.</param>
+/// <param name="AcceptedAt">The time of the acceptance by Redis' clock, in ms since 1970.</param>
+/// <param name="IsBarrier">True: everything produced to this partition before this message belongs to an older epoch.</param>
 public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, [property: JsonPropertyName("fence")] bool IsBarrier = false)
 {
-    /// <summary>The year 3000: no acceptance is later, and the database can keep no time much beyond.</summary>
+    /// <summary>The year 3000. No acceptance is later, and MySQL cannot store much later times.</summary>
     const long LatestMs = 32_503_680_000_000;
 
-    /// <summary>The message in JSON.</summary>
+    /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CouponJson.Default.CouponIssued);
 
-    /// <summary>Reads a message; false where it is not one.</summary>
+    /// <summary>Reads a message. False if it is malformed.</summary>
     public static bool TryRead(ReadOnlySpan<byte> bytes, out CouponIssued message)
     {
         try

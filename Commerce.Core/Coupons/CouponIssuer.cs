@@ -4,8 +4,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Issues coupons, first come first served: the gate decides, then the acceptance is brought to a place that outlives Redis (Kafka, or the
-/// ledger itself where Kafka is away) before the user is told.
+/// Issues coupons first come, first served. The gate decides. Then the acceptance is stored where it outlives Redis (in Kafka, or in MySQL while
+/// Kafka is away) before the user gets an answer.
 /// </summary>
 public sealed class CouponIssuer(
     CouponCatalog catalog, CouponGate gate, CouponGateInitializer initializer, CouponPublisher publisher, CouponFallbackWriter fallback,
@@ -13,18 +13,18 @@ public sealed class CouponIssuer(
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
 
-    /// <summary>In the order of the enumeration, boxed once.</summary>
+    /// <summary>In enum order, boxed once.</summary>
     static readonly object[] Verdicts = [.. Enum.GetValues<GateVerdict>().Order().Select(v => (object)v)];
 
-    /// <summary>A promise is given within this time after the gate's answer or not at all: a rebuilt gate counts on it.</summary>
+    /// <summary>A promise is made within this time after the gate's verdict or not at all. A rebuild relies on it.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Null when the coupon is the user's; otherwise why not.</summary>
+    /// <summary>Null if the coupon is issued, otherwise the refusal.</summary>
     public ValueTask<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        // After the last coupon is gone, nearly everybody comes this way.
+        // After the last coupon, nearly all requests end here.
         if (soldOut.Find(couponId, userId) is not { } verdict) return IssueAtGateAsync(couponId, userId, cancellationToken);
         Count(verdict);
         return new(RefusalOf(verdict));
@@ -35,11 +35,11 @@ public sealed class CouponIssuer(
         if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return CouponProblems.NotFound.ToResult();
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
-        // A gate that was lost after the end is not opened again.
+        // A gate that is lost after the end is not rebuilt.
         if (answer.Verdict == GateVerdict.Closed && coupon.IsLongOver(clock.GetUtcNow())) answer = new(GateVerdict.Ended);
         if (answer.Verdict == GateVerdict.Closed && await initializer.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
-        // The database has a newer epoch: this gate is about to be rebuilt, and what it accepts is not counted.
+        // The database has a newer epoch: this gate is about to be rebuilt, and its acceptances do not count.
         if (answer.Verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending && answer.Epoch < coupon.GateEpoch) answer = new(GateVerdict.Closed);
 
         Count(answer.Verdict);
@@ -48,9 +48,9 @@ public sealed class CouponIssuer(
         Checkpoints.Reach(Checkpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
         var safe = await publisher.TryPublishAsync(issue) || await fallback.TrySaveAsync(issue, PromiseDeadline - clock.GetElapsedTime(start));
-        // Not safe, or too late to be counted by a gate that is being rebuilt: no promise. The pending entry may bring the coupon later.
+        // Not stored, or too late for a running rebuild: no promise. The pending entry may still bring the coupon.
         if (!safe || clock.GetElapsedTime(start) >= PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
-        // "You have it already" is a promise as well: the answer to the first request may never have arrived, nor its message.
+        // "Already issued" is a promise, too: the first response, or its message, may have been lost.
         return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
 

@@ -2,7 +2,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>Why a coupon is not issued.</summary>
+/// <summary>Reasons for not issuing a coupon.</summary>
 public static class CouponProblems
 {
     public static readonly ProblemType NotFound = new(404, "coupon-not-found", "This coupon does not exist.");

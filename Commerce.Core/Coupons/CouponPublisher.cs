@@ -7,20 +7,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>Brings acceptances to <c>COUPON_ISSUED</c>. While the brokers do not answer it says so at once instead of after the deadline.</summary>
+/// <summary>Publishes acceptances to <c>COUPON_ISSUED</c>. After a failure it returns at once instead of waiting for each deadline.</summary>
 public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer, TimeProvider clock, ILogger<CouponPublisher> logger)
 {
     static readonly Counter<long> Failed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.publish.failed");
 
-    /// <summary>The brokers have this long to acknowledge: the producer's own time limit, which it keeps within a second.</summary>
+    /// <summary>The timeout of an acknowledgement. The producer enforces it within a second.</summary>
     public static TimeSpan Deadline { get; } = TimeSpan.FromMilliseconds(ConnectionExtensions.ProduceTimeoutMs);
 
-    /// <summary>After a failure nobody else waits for the deadline; one message in this time finds out whether the brokers are back.</summary>
+    /// <summary>After a failure, one message per interval probes the brokers. The others fail at once.</summary>
     static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
     long _failedAt = long.MinValue;
 
-    /// <summary>True when the brokers have the message.</summary>
+    /// <summary>True if the brokers have the message.</summary>
     public async Task<bool> TryPublishAsync(CouponIssued issue)
     {
         if (!MayTry()) return false;
@@ -29,8 +29,8 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
         {
             try
             {
-                // The order of a coupon's messages does not matter. Without a key the producer fills a batch for one partition, then one for
-                // the next: a quarter of the requests to the brokers that spreading every batch over all of them would make.
+                // The order of these messages does not matter. Without a key the producer fills a batch for one partition after the other: a quarter
+                // of the requests that spreading each batch would need.
                 await producer.ProduceAsync(Topics.CouponIssued, new Message<string?, byte[]?>
                 {
                     Value = issue.ToBytes(),
@@ -48,8 +48,8 @@ public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer
         }
     }
 
-    /// <summary>Publishes to every partition the marker that the gate of this epoch waits for.</summary>
-    /// <exception cref="KafkaException">The brokers do not have all of them.</exception>
+    /// <summary>Publishes the barrier of a rebuild to every partition.</summary>
+    /// <exception cref="KafkaException">The brokers do not have all barriers.</exception>
     public async Task PublishBarriersAsync(long couponId, int epoch, IEnumerable<int> partitions)
     {
         var message = new Message<string?, byte[]?> { Value = new CouponIssued(couponId, epoch, IsBarrier: true).ToBytes() };

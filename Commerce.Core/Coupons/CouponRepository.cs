@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>The rows of coupons and of who has them. Never more rows than the coupon's total, whatever the gate said.</summary>
+/// <summary>The rows of coupons and issues. Never more rows than the coupon's total, whatever the gate accepted.</summary>
 public sealed partial class CouponRepository(MySqlDatabase database, ILogger<CouponRepository> logger)
 {
     static readonly Counter<long> Issued = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.issued");
@@ -18,17 +18,17 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) =>
         database.SingleAsync<Coupon>($"SELECT {Coupon.Columns} FROM coupon WHERE id = @id", new { id }, cancellationToken);
 
-    /// <summary>Ends the giving out of a coupon; those who have one keep it. False where there is none.</summary>
+    /// <summary>Stops issuing; issued coupons stay valid. False if the coupon does not exist.</summary>
     public async Task<bool> CancelAsync(long id, CancellationToken cancellationToken) =>
         await database.ExecuteAsync("UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { id }, cancellationToken) == 1;
 
-    /// <summary>The coupons whose gate may be wanted: not over for longer than <see cref="Coupon.GateRetention"/>.</summary>
+    /// <summary>Coupons that need a gate: not ended for longer than <see cref="Coupon.GateRetention"/>.</summary>
     public Task<IReadOnlyList<Coupon>> ListGatedAsync(CancellationToken cancellationToken) =>
         database.QueryAsync<Coupon>(
             $"SELECT {Coupon.Columns} FROM coupon WHERE ends_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND",
             new { seconds = (int)Coupon.GateRetention.TotalSeconds }, cancellationToken);
 
-    /// <summary>What the database says about one user and one coupon; null where it knows nothing (yet).</summary>
+    /// <summary>The state of one user's issue in the database; null if it is unknown (yet).</summary>
     public async Task<CouponIssueStatus?> FindIssueAsync(long couponId, string userId, CancellationToken cancellationToken) =>
         await database.SingleAsync<CouponIssueStatus>("""
             SELECT coupon_id AS CouponId, 'ISSUED' AS Status, issued_at AS IssuedAt FROM coupon_issue WHERE coupon_id = @couponId AND user_id = @userId
@@ -46,18 +46,16 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             WHERE i.user_id = @userId ORDER BY i.issued_at DESC LIMIT 200
             """, new { userId }, cancellationToken);
 
-    /// <summary>The partition of an acceptance that did not come through Kafka.</summary>
+    /// <summary>The partition of an acceptance that did not come from Kafka.</summary>
     public const int NoPartition = -1;
 
-    /// <summary>
-    /// Saves acceptances, and the barriers among them, in one transaction. Those that are saved already change nothing.
-    /// </summary>
-    /// <returns>The acceptances that are not in the database after this, and why.</returns>
+    /// <summary>Saves acceptances and barriers in one transaction. Saving an acceptance twice changes nothing.</summary>
+    /// <returns>The acceptances that are not in the database afterwards, with the reason.</returns>
     public async Task<IReadOnlyList<(CouponIssued Issue, string Reason)>> SaveAsync(
         IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
         var byCoupon = batch.Where(r => !r.Message.IsBarrier).GroupBy(r => r.Message.CouponId).OrderBy(g => g.Key)
-            // Of several for one user the newest epoch's: an older one may have been promised to nobody.
+            // Of several acceptances of one user the newest epoch counts: an older one may have been promised to nobody.
             .Select(g => (CouponId: g.Key, Issues: g.OrderByDescending(r => r.Message.Epoch).DistinctBy(r => r.Message.UserId).OrderBy(r => r.Message.UserId, StringComparer.Ordinal).ToList()))
             .ToList();
 
@@ -65,7 +63,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
         {
             var refused = new List<(CouponIssued, string)>();
             var saved = 0;
-            // In the order of their ids, so that two batches never wait for each other crosswise.
+            // Locked in id order, so that two batches never deadlock.
             var coupons = (await transaction.QueryAsync<LockedCoupon>("""
                 SELECT id AS Id, total_quantity - issued_quantity AS Room, gate_epoch AS GateEpoch,
                        (SELECT COUNT(*) FROM coupon_issue_failure f WHERE f.coupon_id = coupon.id) AS Failures
@@ -92,7 +90,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
                     """, new { couponId, rows = ToJson(fitting) });
                 await transaction.ExecuteAsync("UPDATE coupon SET issued_quantity = issued_quantity + @added WHERE id = @couponId", new { added, couponId });
                 saved += added;
-                // A dead letter that was sent back has come.
+                // A dead letter was replayed.
                 if (coupon.Failures > 0)
                     await transaction.ExecuteAsync("""
                         DELETE f FROM coupon_issue_failure f JOIN coupon_issue i ON i.coupon_id = f.coupon_id AND i.user_id = f.user_id
@@ -100,7 +98,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
                         """, new { couponId });
             }
 
-            // One that came too late was promised to nobody (see ChooseAsync): it leaves no trace with the user.
+            // A late acceptance was promised to nobody (see ChooseAsync), so it is not recorded as a failure.
             foreach (var (issue, reason) in refused.Where(r => r.Item2 != CouponFailures.TooLate))
                 await transaction.ExecuteAsync("""
                     INSERT IGNORE INTO coupon_issue_failure (coupon_id, user_id, reason, accepted_at)
@@ -130,8 +128,8 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     }
 
     /// <summary>
-    /// The slow way, for a batch that may not fit, or that has messages of an older epoch: leaves out what is there already, then takes the
-    /// earliest while there is room.
+    /// The slow path, for a batch that may exceed the total or has acceptances of an older epoch: skips existing rows, then takes the earliest
+    /// acceptances while the total allows.
     /// </summary>
     static async Task<List<Received<CouponIssued>>> ChooseAsync(
         DbSession transaction, LockedCoupon coupon, List<Received<CouponIssued>> wanted, List<(CouponIssued, string)> refused)
@@ -143,14 +141,15 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             "SELECT `partition`, MAX(epoch) FROM coupon_fence WHERE coupon_id = @Id GROUP BY `partition`", new { coupon.Id }))
             .ToDictionary(f => f.Partition, f => f.Epoch);
         barriers[NoPartition] = coupon.GateEpoch;
-        // Sent back from the dead letters: a gate that was rebuilt meanwhile has kept theirs aside.
+        // Replayed dead letters: a rebuild in between has reserved their coupons.
         var kept = coupon.Failures == 0 ? [] : (await transaction.QueryAsync<string>(
             "SELECT user_id FROM coupon_issue_failure WHERE coupon_id = @Id AND reason = 'DEAD_LETTERED'", new { coupon.Id })).ToHashSet(StringComparer.Ordinal);
 
         var chosen = new List<Received<CouponIssued>>();
         foreach (var received in wanted.Where(r => !there.Contains(r.Message.UserId!)).OrderBy(r => r.Message.AcceptedAt))
         {
-            // Behind the barrier of a newer epoch: the gate was rebuilt without it. Whoever sent it was over its deadline and promised nothing.
+            // It arrived behind the barrier of a newer epoch: the rebuilt gate does not include it. Its sender was past the deadline and promised
+            // nothing.
             if (received.Message.Epoch < barriers.GetValueOrDefault(received.Partition) && !kept.Contains(received.Message.UserId!))
                 refused.Add((received.Message, CouponFailures.TooLate));
             else if (chosen.Count < coupon.Room) chosen.Add(received);
@@ -161,8 +160,8 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     }
 
     /// <summary>
-    /// Claims the opening of a gate: raises its epoch for the one caller who comes first and wins nothing for the others while the claim's
-    /// lease runs. <paramref name="seenEpoch"/> is the epoch that the caller saw last.
+    /// Claims the opening of a gate. Increments its epoch for the first caller; other callers get false until the lease expires. <paramref
+    /// name="seenEpoch"/> is the epoch that the caller has read.
     /// </summary>
     public async Task<bool> ClaimGateAsync(long couponId, int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
         await database.ExecuteAsync("""
@@ -170,24 +169,23 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             WHERE id = @couponId AND gate_epoch = @seenEpoch AND (gate_lease_until IS NULL OR gate_lease_until < UTC_TIMESTAMP(6))
             """, new { couponId, seenEpoch, seconds = (int)lease.TotalSeconds }, cancellationToken) == 1;
 
-    /// <summary>Prolongs the lease of a claim; false where somebody else claimed since.</summary>
+    /// <summary>Extends the lease of a claim. False if another caller has claimed since.</summary>
     public async Task<bool> RenewGateClaimAsync(long couponId, int epoch, TimeSpan lease, CancellationToken cancellationToken) =>
         await database.ExecuteAsync(
             "UPDATE coupon SET gate_lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND WHERE id = @couponId AND gate_epoch = @epoch",
             new { couponId, epoch, seconds = (int)lease.TotalSeconds }, cancellationToken) == 1;
 
-    /// <summary>Ends a claim before its lease does: the gate is open, or somebody else may try at once.</summary>
+    /// <summary>Ends a claim before its lease: the gate is open, or another caller may try at once.</summary>
     public Task EndGateClaimAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         database.ExecuteAsync(
             "UPDATE coupon SET gate_lease_until = NULL WHERE id = @couponId AND gate_epoch = @epoch", new { couponId, epoch }, cancellationToken);
 
-    /// <summary>In how many partitions the marker of this epoch was met.</summary>
+    /// <summary>The number of partitions in which the barrier of this epoch was consumed.</summary>
     public Task<int> CountBarriersAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_fence WHERE coupon_id = @couponId AND epoch = @epoch", new { couponId, epoch }, cancellationToken);
 
     /// <summary>
-    /// To whom the coupon was promised, in the order of their ids, after <paramref name="after"/>: who has it, and whose message lies in the
-    /// dead letters until it is sent back.
+    /// Users to whom the coupon is promised, in id order, after <paramref name="after"/>: those with a row, and those whose message is a dead letter.
     /// </summary>
     public Task<IReadOnlyList<(string UserId, DateTime At)>> ListPromisedAsync(long couponId, string after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<(string UserId, DateTime At)>("""
@@ -198,7 +196,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             ORDER BY user_id LIMIT @limit
             """, new { couponId, after, limit }, cancellationToken);
 
-    /// <summary>Notes that the issue of this user lies in the dead letters, unless it came another way.</summary>
+    /// <summary>Records that the issue of this user is a dead letter, unless the row exists.</summary>
     public Task RecordDeadLetterAsync(CouponIssued issue, CancellationToken cancellationToken) =>
         database.ExecuteAsync("""
             INSERT IGNORE INTO coupon_issue_failure (coupon_id, user_id, reason, accepted_at)
@@ -208,7 +206,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
 
     static string ToJson(List<Received<CouponIssued>> issues)
     {
-        // User ids have no character that JSON escapes (see UserId).
+        // User ids contain no character that JSON escapes (see UserId).
         var json = new StringBuilder(issues.Count * 40).Append('[');
         foreach (var (issue, _) in issues)
             json.Append(json.Length > 1 ? ",[\"" : "[\"").Append(issue.UserId).Append("\",").Append(CultureInfo.InvariantCulture, $"{issue.AcceptedAt}").Append(']');
@@ -224,33 +222,33 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     sealed record LockedCoupon(long Id, long Room, int GateEpoch, long Failures);
 }
 
-/// <summary>Why an acceptance could not be honoured.</summary>
+/// <summary>Reasons why an acceptance could not be honoured.</summary>
 public static class CouponFailures
 {
-    /// <summary>The database has no room left.</summary>
+    /// <summary>The total is used up.</summary>
     public const string SoldOut = "SOLD_OUT";
-    /// <summary>The database has no such coupon.</summary>
+    /// <summary>The coupon does not exist.</summary>
     public const string UnknownCoupon = "UNKNOWN_COUPON";
-    /// <summary>It came after the gate had been rebuilt without it, and had been promised to nobody. Not kept with the failures.</summary>
+    /// <summary>It arrived after a rebuild without it and was promised to nobody. Not recorded as a failure.</summary>
     public const string TooLate = "TOO_LATE";
 }
 
 /// <summary>The state of one user's issue.</summary>
 /// <param name="Status"><see cref="Pending"/>, <see cref="Issued"/> or <see cref="Failed"/>.</param>
-/// <param name="IssuedAt">When the gate accepted.</param>
+/// <param name="IssuedAt">The time of the acceptance.</param>
 public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? IssuedAt)
 {
-    /// <summary>Accepted, on the way to the database.</summary>
+    /// <summary>Accepted; the row is on its way.</summary>
     public const string Pending = "PENDING";
-    /// <summary>In the database.</summary>
+    /// <summary>The row is saved.</summary>
     public const string Issued = "ISSUED";
-    /// <summary>The database could not take it.</summary>
+    /// <summary>The row could not be saved.</summary>
     public const string Failed = "FAILED";
 }
 
-/// <summary>A coupon that a user has.</summary>
-/// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on the way; an order may name it already.</param>
-/// <param name="OrderId">The order that takes it; null where it can be used.</param>
+/// <summary>A user's coupon.</summary>
+/// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on its way. A pending coupon can already be used in an order.</param>
+/// <param name="OrderId">The order that uses it; null if it is free.</param>
 /// <param name="UsedAt">When that order was paid.</param>
 public sealed record OwnCoupon(
     long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt, string? OrderId, DateTime? UsedAt);

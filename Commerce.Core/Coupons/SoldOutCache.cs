@@ -7,24 +7,24 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Coupons of which nobody gets one any more, as the gate said a moment ago. Most of a crowd comes after the last coupon is gone; this
-/// process answers them itself. It asks the gate ten times a second whether that still holds, and where it does not hear so, it forgets.
+/// Coupons that are sold out or over, as the gate confirmed a moment ago. Most of a crowd arrives after the last coupon, and this process answers
+/// them without Redis. It asks the gate ten times a second whether anything changed, and forgets the coupon without a confirmation.
 /// </summary>
 public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<SoldOutCache> logger) : PeriodicWorker(clock, logger)
 {
-    /// <summary>What was confirmed longer ago is not believed: added stock is given out within a second.</summary>
+    /// <summary>The maximum age of a confirmation. Added stock is issued within a second.</summary>
     static readonly TimeSpan ConfirmationMaxAge = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>A sale that nobody asked for in this time is forgotten.</summary>
+    /// <summary>A coupon without requests for this long is forgotten.</summary>
     static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Users of all these coupons together; about 100 bytes each. Beyond it the gate is asked as for any other coupon.</summary>
+    /// <summary>The maximum number of users of all cached coupons, about 100 bytes each. Beyond it the gate answers.</summary>
     const int MaxUsers = 500_000;
     const int MaxCoupons = 100;
 
     readonly ConcurrentDictionary<long, Entry> _entries = new();
 
-    /// <summary>The gate's answer to this user, where it is known.</summary>
+    /// <summary>The gate's verdict for this user, if it is cached.</summary>
     public GateVerdict? Find(long couponId, string userId)
     {
         if (!_entries.TryGetValue(couponId, out var entry)) return null;
@@ -34,7 +34,7 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
         return known.Users.Contains(userId) ? GateVerdict.AlreadyIssued : known.Refusal.Verdict;
     }
 
-    /// <summary>Told what the gate said: a sale that may be over is looked at.</summary>
+    /// <summary>Observes a verdict of the gate. A coupon that may be over is cached.</summary>
     public void Observe(long couponId, GateVerdict verdict)
     {
         if (verdict is GateVerdict.SoldOut or GateVerdict.Ended && !_entries.ContainsKey(couponId) && _entries.Count < MaxCoupons)
@@ -68,13 +68,13 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
             entry.Known = null;
             if (refusal.Users + _entries.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MaxUsers) return;
             var users = await gate.ListUsersAsync(couponId);
-            // The same before and after: nobody was added in between.
+            // Equal before and after: no user was added in between.
             asked = Clock.GetTimestamp();
             if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) entry.Known = new(users, refusal, asked);
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // Not confirmed, so it is not believed for long.
+            // Without a confirmation the entry expires soon.
         }
     }
 
@@ -87,11 +87,11 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
         public volatile Snapshot? Known;
     }
 
-    /// <summary>What the gate said at one moment.</summary>
+    /// <summary>The gate's state at one time.</summary>
     sealed record Snapshot(FrozenSet<string> Users, GateRefusal Refusal, long ConfirmedAt);
 }
 
-/// <summary>The gate refuses everybody new.</summary>
+/// <summary>The gate refuses every new user.</summary>
 /// <param name="Verdict"><see cref="GateVerdict.SoldOut"/> or <see cref="GateVerdict.Ended"/>.</param>
-/// <param name="Users">How many have the coupon.</param>
+/// <param name="Users">The number of users that have the coupon.</param>
 public sealed record GateRefusal(GateVerdict Verdict, int Epoch, int Version, long Users);

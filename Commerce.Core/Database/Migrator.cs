@@ -6,15 +6,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Database;
 
-/// <summary>Applies the numbered files of <c>Migrations/</c>, each once, in order, under a lock, so that several may be started at once.</summary>
+/// <summary>Applies the numbered files of <c>Migrations/</c> in order, each once, under a lock. Concurrent runs are safe.</summary>
 public sealed partial class Migrator(DbDataSource source, TimeProvider clock, ILogger<Migrator> logger)
 {
     static readonly TimeSpan LockWait = TimeSpan.FromSeconds(60);
 
-    /// <summary>
-    /// Applies what is missing and returns how many files that were. Waits at most <paramref name="deadline"/> for the server.
-    /// </summary>
-    /// <exception cref="MigrationException">The server cannot be reached in time, or an applied file was changed or removed.</exception>
+    /// <summary>Applies missing migrations and returns their number. Waits at most <paramref name="deadline"/> for the server.</summary>
+    /// <exception cref="MigrationException">The server is unavailable, or an applied file was changed or removed.</exception>
     public async Task<int> MigrateAsync(TimeSpan deadline, CancellationToken cancellationToken)
     {
         await using var connection = await ConnectAsync(deadline, cancellationToken);
@@ -30,7 +28,7 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
         }
     }
 
-    /// <summary>Fills in the rows of <c>Seed/development.sql</c> that are not there.</summary>
+    /// <summary>Inserts the missing rows of <c>Seed/development.sql</c>.</summary>
     public async Task SeedAsync(CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
@@ -51,7 +49,7 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
 
         foreach (var (name, hash) in applied)
         {
-            // Of a newer version, which is being deployed, or was taken back: its schema serves this version as well (docs/migrations.md).
+            // Applied by a newer version that is being deployed or was rolled back. Its schema also serves this version (docs/migrations.md).
             if (files.Count > 0 && string.CompareOrdinal(name, files[^1].Name) > 0) continue;
             if (files.FirstOrDefault(f => f.Name == name) is not { Name: not null } file)
                 throw new MigrationException($"Migration {name} was applied to this database but is not among the files any more.");
@@ -62,7 +60,7 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
         var fresh = files.Where(f => !applied.ContainsKey(f.Name)).ToList();
         foreach (var (name, text) in fresh)
         {
-            // MySQL commits after every CREATE or ALTER, so a file that fails half-way is told by name and needs a person.
+            // MySQL commits after every CREATE or ALTER. A file that fails half-way is reported by name and must be finished by hand.
             await connection.ExecuteAsync(text);
             await connection.ExecuteAsync("INSERT INTO schema_migration (name, sha256) VALUES (@name, @hash)", new { name, hash = Hash(text) });
             LogApplied(logger, name);
@@ -103,5 +101,5 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
     static partial void LogSeeded(ILogger logger, int rows);
 }
 
-/// <summary>Why the schema was not brought up to date, in one line for people.</summary>
+/// <summary>The reason why the schema is not up to date, in one line.</summary>
 public sealed class MigrationException(string message) : Exception(message);

@@ -6,7 +6,7 @@ using Polly;
 
 namespace Commerce.Core.Database;
 
-/// <summary>The way to MySQL: reads on a connection of their own, changes in a transaction that is repeated where MySQL asks for it.</summary>
+/// <summary>Access to MySQL: queries on pooled connections, and transactions that are retried after a deadlock.</summary>
 public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, TimeProvider clock)
 {
     readonly ResiliencePipeline _conflicts =
@@ -22,14 +22,14 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         return await new DbSession(connection, null, options, cancellationToken).QueryAsync<T>(sql, parameters);
     }
 
-    /// <summary>The only row of a query, or the default value.</summary>
+    /// <summary>The single row of a query, or the default value.</summary>
     public async Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         return await new DbSession(connection, null, options, cancellationToken).SingleAsync<T>(sql, parameters);
     }
 
-    /// <summary>Runs one statement in a transaction of its own and returns how many rows it found.</summary>
+    /// <summary>Runs one statement in its own transaction and returns the number of rows that it found.</summary>
     public async Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
@@ -38,8 +38,8 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or a lock wait time-out the whole work
-    /// runs again, so it may touch nothing but the transaction. Nothing external is called inside.
+    /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or lock timeout the whole work runs again, so it
+    /// must touch nothing but the transaction. Nothing external is called inside.
     /// </summary>
     public Task<T> ExecuteInTransactionAsync<T>(Func<DbSession, Task<T>> work, CancellationToken cancellationToken) =>
         RetryOnConflictAsync(
@@ -53,11 +53,11 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
             },
             cancellationToken);
 
-    /// <summary>Runs <paramref name="work"/>, a whole transaction, again after a deadlock or a lock wait time-out.</summary>
+    /// <summary>Runs <paramref name="work"/>, a whole transaction, again after a deadlock or lock timeout.</summary>
     internal async Task<T> RetryOnConflictAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
         await _conflicts.ExecuteAsync(async token => await work(token), cancellationToken);
 
-    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns true.</summary>
+    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> returns true.</summary>
     public async Task<bool> TryExecuteInTransactionAsync(Func<DbSession, Task<bool>> work, CancellationToken cancellationToken)
     {
         try
@@ -70,7 +70,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns something.</summary>
+    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> returns a value.</summary>
     public async Task<T?> TryExecuteInTransactionAsync<T>(Func<DbSession, Task<T?>> work, CancellationToken cancellationToken) where T : class
     {
         try
@@ -83,21 +83,23 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    // MySQL rolled the transaction back, so that the other one could go on. EF Core puts an exception of its own around it.
+    // MySQL rolled the transaction back in favour of another one. EF Core wraps the exception.
     static bool IsConflict(Exception exception) =>
         (exception as DbException ?? exception.InnerException as DbException) is { } e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
 
     sealed class RolledBackException : Exception;
 }
 
-/// <summary>How the database is used by this process.</summary>
-/// <param name="CommandTimeout">After this a statement is ended and its caller told (whole seconds, at least one).</param>
+/// <summary>Options of the database access.</summary>
+/// <param name="CommandTimeout">The timeout of a statement (whole seconds, at least one).</param>
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
-/// <summary>DbSession on one connection, inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/> or each alone.</summary>
+/// <summary>
+/// Statements on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
+/// </summary>
 public sealed class DbSession(DbConnection connection, DbTransaction? transaction, DatabaseOptions options, CancellationToken cancellationToken)
 {
-    /// <summary>Runs one statement and returns how many rows it found.</summary>
+    /// <summary>Runs one statement and returns the number of rows that it found.</summary>
     public async Task<int> ExecuteAsync(string sql, object? parameters = null)
     {
         using var span = SqlSpan.Start(sql);
@@ -111,7 +113,7 @@ public sealed class DbSession(DbConnection connection, DbTransaction? transactio
         return (await connection.QueryAsync<T>(Command(sql, parameters))).AsList();
     }
 
-    /// <summary>The only row of a query, or the default value.</summary>
+    /// <summary>The single row of a query, or the default value.</summary>
     public async Task<T?> SingleAsync<T>(string sql, object? parameters = null)
     {
         using var span = SqlSpan.Start(sql);

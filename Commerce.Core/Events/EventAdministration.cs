@@ -3,45 +3,44 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 
-/// <summary>Changes events. The database is changed first; Redis follows at once, or, where it is away, as soon as it is back.</summary>
+/// <summary>Changes events. The database is changed first. Redis follows at once, or after its outage.</summary>
 public sealed class EventAdministration(EventDefinitions definitions, EventRepository repository, EventOpener opener)
 {
     /// <summary>Creates an event.</summary>
-    /// <exception cref="ProblemException">A coupon or product is not there, or belongs to another event.</exception>
+    /// <exception cref="ProblemException">A coupon or product does not exist, or belongs to another event.</exception>
     public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) =>
         await SyncAsync(
             await definitions.CreateAsync(definition, (sale, id) => EventRepository.PlanAsync(sale, id, definition), cancellationToken), cancellationToken);
 
-    /// <summary>Replaces all that an event is; without a time it becomes a draft.</summary>
-    /// <exception cref="ProblemException">
-    /// There is no such event, or it has none of these versions, or is not waiting any more; or its coupons or products cannot be linked.
-    /// </exception>
+    /// <summary>Replaces the definition. Without an opening time the event becomes a draft.</summary>
+    /// <exception cref="ProblemException">The event does not exist, the version does not match, it is open or over, or its coupons or products cannot
+    /// be linked.</exception>
     public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         ChangeAsync(
             id, () => definitions.ChangeAsync(id, definition, versions, sale => EventRepository.PlanAsync(sale, id, definition), cancellationToken),
             _ => EventProblems.NotFound, null, cancellationToken);
 
-    /// <summary>Lets an event open at another time.</summary>
-    /// <exception cref="ProblemException">There is no such event, it is not waiting any more, or it would close before it opens.</exception>
+    /// <summary>Changes the times of an event.</summary>
+    /// <exception cref="ProblemException">The event does not exist, is open or over, or would close before it opens.</exception>
     public Task<SaleEvent> ScheduleAsync(long id, EventTimes times, CancellationToken cancellationToken) =>
         ChangeAsync(
             id, () => definitions.ScheduleAsync(id, times, sale => EventRepository.PlanAsync(sale, id, links: null), cancellationToken),
             found => found.Status is EventStatus.Draft or EventStatus.Pending ? EventProblems.ClosesTooEarly : EventProblems.NotSchedulable, null, cancellationToken);
 
-    /// <summary>Lets an event not open, or ends one that is open.</summary>
-    /// <exception cref="ProblemException">There is no such event, or it is over.</exception>
+    /// <summary>Cancels an event, open or not.</summary>
+    /// <exception cref="ProblemException">The event does not exist or is over.</exception>
     public Task<SaleEvent> CancelAsync(long id, CancellationToken cancellationToken) =>
         ChangeAsync(id, () => repository.CancelAsync(id, cancellationToken), _ => EventProblems.NotCancellable, EventStatus.Cancelled, cancellationToken);
 
     /// <summary>Opens an event now.</summary>
-    /// <exception cref="ProblemException">There is no such event, or it is over or cancelled.</exception>
+    /// <exception cref="ProblemException">The event does not exist, or is over or cancelled.</exception>
     public Task<SaleEvent> OpenAsync(long id, CancellationToken cancellationToken) =>
         ChangeAsync(id, async () => await opener.OpenAsync([id], OpenedBy.Forced, cancellationToken) == 1, _ => EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
 
     /// <param name="id">The event.</param>
-    /// <param name="change">Returns false where nothing was changed.</param>
-    /// <param name="refusal">The reason for that, from what the event is.</param>
-    /// <param name="already">Unless this is its status: then it was done before.</param>
+    /// <param name="change">Returns false if nothing was changed.</param>
+    /// <param name="refusal">The problem for an unchanged event.</param>
+    /// <param name="already">The status that means that the change was made before.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, ProblemType> refusal, string? already, CancellationToken cancellationToken)
     {

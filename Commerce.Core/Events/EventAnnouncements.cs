@@ -5,12 +5,12 @@ using StackExchange.Redis;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// The openings on their way to the replicas of the Api: a stream in Redis whose ids are the numbers of the openings. What Redis loses, the database
-/// has under the same numbers.
+/// Announces openings to the replicas of the Api: a Redis stream whose ids are the numbers of the openings. The database has everything that Redis
+/// loses, under the same numbers.
 /// </summary>
 public sealed class EventAnnouncements(IConnectionMultiplexer connection)
 {
-    /// <summary>Wakes those who follow the stream.</summary>
+    /// <summary>The channel that wakes readers of the stream.</summary>
     public static RedisChannel Channel { get; } = new("events:announced", RedisChannel.PatternMode.Literal);
 
     static readonly RedisKey Key = "{events}:stream";
@@ -21,24 +21,24 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Adds an opening. Safe to repeat.</summary>
+    /// <summary>Adds an opening. Repeated calls are safe.</summary>
     public Task AnnounceAsync(EventOpened opened) =>
         Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MaxEntries, (string)Channel!], Deadline);
 
-    /// <summary>The number of the last opening in the stream; 0 where there is none.</summary>
+    /// <summary>The number of the last opening in the stream; 0 if it is empty.</summary>
     public async Task<long> LastAsync()
     {
         var entries = (RedisResult[])(await _redis.ExecuteAsync("XREVRANGE", (string)Key!, "+", "-", "COUNT", 1).WaitAsync(Deadline))!;
         return entries.Length == 0 ? 0 : long.Parse(((string)((RedisResult[])entries[0]!)[0]!).Split('-')[0], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Throws the stream away. What it should have had, replicas find in the database.</summary>
+    /// <summary>Deletes the stream. Replicas read the missing openings from the database.</summary>
     public Task ForgetAsync() => _redis.KeyDeleteAsync(Key).WaitAsync(Deadline);
 
-    /// <summary>What the stream has after the opening with the number <paramref name="after"/>. Numbers may be missing.</summary>
+    /// <summary>The openings in the stream after the number <paramref name="after"/>. Numbers may be missing.</summary>
     public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int limit)
     {
-        // Not XREAD BLOCK: the connection is everybody's.
+        // Not XREAD BLOCK: the connection is shared.
         var from = string.Create(CultureInfo.InvariantCulture, $"{after + 1}-0");
         var entries = (RedisResult[])(await _redis.ExecuteAsync("XRANGE", (string)Key!, from, "+", "COUNT", limit).WaitAsync(Deadline))!;
         var opened = new List<EventOpened>(entries.Length);

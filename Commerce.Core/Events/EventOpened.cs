@@ -7,22 +7,22 @@ using Commerce.Core.Outbox;
 namespace Commerce.Core.Events;
 
 /// <summary>The message <c>EVENT_OPEN</c>.</summary>
-/// <param name="Seq">Its number among all openings, from 1, without a gap.</param>
+/// <param name="Seq">The sequence number of the opening: from 1, without gaps, in commit order.</param>
 public sealed record EventOpened(long EventId, string Name, DateTime OpenedAt, long Seq)
 {
-    /// <summary>All messages have one key, so they arrive in the order of their numbers.</summary>
+    /// <summary>All messages share one key, so they arrive in the order of their numbers.</summary>
     const string Key = "events";
 
     /// <summary>The message for the outbox.</summary>
     public OutboxMessage ToMessage() => new(Topics.EventOpen, Key, IdOf(EventId), ToBytes());
 
-    /// <summary>The id that every copy of an event's message has.</summary>
+    /// <summary>The id of all copies of an event's message.</summary>
     public static string IdOf(long eventId) => string.Create(CultureInfo.InvariantCulture, $"event-open:{eventId}");
 
-    /// <summary>The message in JSON.</summary>
+    /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, EventJson.Default.EventOpened);
 
-    /// <summary>Reads a message; false where it is not one.</summary>
+    /// <summary>Reads a message. False if it is malformed.</summary>
     public static bool TryRead(ReadOnlySpan<byte> bytes, out EventOpened message)
     {
         try

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// Opens and closes events whose time has come, whoever noticed it: the listener, the poll or the recovery. The lock in Redis keeps them from all
-/// asking the database at once; that it happens once is the database's conditional update.
+/// Opens and closes due events for the poller, the listener and the recovery. A lock in Redis keeps them from querying the database at the same time.
+/// A conditional update in the database makes each transition happen once.
 /// </summary>
 public sealed partial class EventOpener(
     EventRepository repository, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, TimeProvider clock, ILogger<EventOpener> logger)
@@ -21,7 +21,7 @@ public sealed partial class EventOpener(
     readonly Quarantine<EventTransition> _quarantine = new("transition of event", clock, logger);
 
     /// <summary>
-    /// Does what is due by the schedule, while Redis is away by the database, and returns how long it is until the next moment, at most
+    /// Runs everything that is due by the schedule, or by the database while Redis is away. Returns the time until the next transition, at most
     /// <paramref name="maxWait"/>.
     /// </summary>
     public async Task<TimeSpan> RunDueAsync(TimeSpan maxWait, CancellationToken cancellationToken)
@@ -42,7 +42,7 @@ public sealed partial class EventOpener(
 
         if (whole is null)
         {
-            // Whose schedule this is nobody knows.
+            // The server is unknown, so the schedule may be incomplete.
             await RunDueFromDatabaseAsync(cancellationToken);
             return maxWait;
         }
@@ -55,18 +55,18 @@ public sealed partial class EventOpener(
         }
 
         var wait = next < maxWait ? next.Value : maxWait;
-        // By the database's clock some may not be due yet.
+        // Some may not be due yet by the database's clock.
         return await RunAsync(due, OpenedBy.Poll, cancellationToken) is { } early && early < wait ? early : wait;
     }
 
-    /// <summary>Does all that is due by the database, whatever Redis says, and puts the rest into the schedule.</summary>
+    /// <summary>Runs everything that is due by the database, and restores the schedule.</summary>
     public async Task RecoverAsync(CancellationToken cancellationToken)
     {
         await RunDueFromDatabaseAsync(cancellationToken);
         await RestoreAsync(cancellationToken);
     }
 
-    /// <summary>Opens and closes events, if it is time; returns how long it is until then for the first for which it is not.</summary>
+    /// <summary>Runs the transitions that are due. Returns the time until the first one that is not due yet.</summary>
     public async Task<TimeSpan?> RunAsync(IReadOnlyList<EventTransition> transitions, string by, CancellationToken cancellationToken)
     {
         var due = transitions.Where(m => !_quarantine.Contains(m)).ToList();
@@ -76,7 +76,7 @@ public sealed partial class EventOpener(
         }
         catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
-            // One of them cannot be done: the others are on time without it.
+            // One of them fails: the others are run without it.
             await _quarantine.TryEachAsync(due, transition => RunBatchAsync([transition], by, cancellationToken), cancellationToken);
             return null;
         }
@@ -100,7 +100,7 @@ public sealed partial class EventOpener(
         }
     }
 
-    /// <summary>Opens events that are due, or, with <see cref="OpenedBy.Forced"/>, now. Returns how many were opened.</summary>
+    /// <summary>Opens events that are due, or now with <see cref="OpenedBy.Forced"/>. Returns how many were opened.</summary>
     public async Task<int> OpenAsync(IReadOnlyList<long> eventIds, string by, CancellationToken cancellationToken)
     {
         var openings = await repository.OpenAsync(eventIds, by, cancellationToken);
@@ -115,14 +115,14 @@ public sealed partial class EventOpener(
     }
 
     /// <summary>
-    /// Brings Redis to what the database says of events: their coupons' gates and their next moments, which are returned. What is missed is made good
-    /// by the keeper of the gates and by the recovery.
+    /// Updates Redis from the database: the gates of the events' coupons and the scheduled transitions, which are returned. The rebuilder and the
+    /// recovery repair what fails here.
     /// </summary>
     public async Task<IReadOnlyList<ScheduledTransition>> SyncAsync(IReadOnlyList<long> eventIds, CancellationToken cancellationToken)
     {
         var coupons = await repository.ListCouponsAsync(eventIds, cancellationToken);
         await IgnoreTransientFaultsAsync(() => Task.WhenAll(coupons.Select(gate.SyncAsync)));
-        // In this order: what is planned after the look has a higher version.
+        // In this order: a transition that is scheduled after the first query has a higher version.
         var versions = await repository.ListVersionsAsync(eventIds, cancellationToken);
         var planned = await repository.ListPlannedAsync(eventIds, cancellationToken);
         var next = planned.Select(p => p.Transition).ToHashSet();
@@ -137,7 +137,7 @@ public sealed partial class EventOpener(
         foreach (var some in (await repository.ListDueAsync(cancellationToken)).Select(p => p.Transition).Chunk(BatchSize)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
     }
 
-    /// <summary>Those of the moments that nobody else is at, with the tokens of their locks.</summary>
+    /// <summary>The transitions that nobody else is running, with the tokens of their locks.</summary>
     async Task<List<(EventTransition Transition, string? Token)>> LockAsync(IReadOnlyList<EventTransition> transitions)
     {
         try
@@ -147,7 +147,7 @@ public sealed partial class EventOpener(
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // Without locks: two at once are safe, and late is worse.
+            // Without locks. Running a transition twice is safe, and a delay is worse.
             return [.. transitions.Select(m => (m, (string?)null))];
         }
     }

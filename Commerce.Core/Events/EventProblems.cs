@@ -2,7 +2,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 
-/// <summary>Why something is not done to an event, or a stream is not given.</summary>
+/// <summary>Reasons for refusing a change of an event, or a stream.</summary>
 public static class EventProblems
 {
     public static readonly ProblemType NotFound = new(404, "event-not-found", "This event does not exist.");

@@ -8,12 +8,12 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// The rows of events. Every change of state is a conditional update, and what hangs on it (coupons, the message) commits with it. MySQL's
-/// clock decides what is due.
+/// The rows of events. Every change of status is a conditional update. Its effects (coupons, message) commit with it. MySQL's clock decides what is
+/// due.
 /// </summary>
 public sealed class EventRepository(MySqlDatabase database)
 {
-    // GROUP_CONCAT ends after 1024 characters; 50 ids of 19 digits have 999.
+    // GROUP_CONCAT is limited to 1024 characters; 50 ids of 19 digits have 999.
     const string Select = """
         SELECT id AS Id, name AS Name, opens_at AS OpensAt, closes_at AS ClosesAt, status AS Status, opened_at AS OpenedAt, closed_at AS ClosedAt, version AS Version,
                (SELECT GROUP_CONCAT(coupon_id ORDER BY coupon_id) FROM event_coupon c WHERE c.event_id = e.id) AS CouponIds,
@@ -21,7 +21,7 @@ public sealed class EventRepository(MySqlDatabase database)
         FROM event e
         """;
 
-    /// <summary>Whether an event's next moment is its opening: one that nobody opened in all its time only closes.</summary>
+    /// <summary>Whether the next transition of an event is its opening. An event that was never opened only closes.</summary>
     const string Opens = "(status = 'PENDING' AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6)))";
 
     const string SelectTransition = $"""
@@ -42,11 +42,11 @@ public sealed class EventRepository(MySqlDatabase database)
         (await database.SingleAsync<Row>($"{Select} WHERE id = @id", new { id }, cancellationToken))?.ToEvent();
 
     /// <summary>
-    /// Makes the plan of an event whose definition was just written: pending where it has a time, else a draft; with the coupons and products that are
-    /// given. The definition raised its version.
+    /// Schedules an event after its definition was written: PENDING with an opening time, otherwise DRAFT. Links the given coupons and products.
     /// </summary>
-    /// <param name="links">Null: its coupons and products stay.</param>
-    /// <exception cref="ProblemException">It is not a draft or pending any more; or a coupon or product is not there, or belongs to another event that is not over.</exception>
+    /// <param name="links">Null keeps the coupons and products.</param>
+    /// <exception cref="ProblemException">The event is open or over; or a coupon or product does not exist, or belongs to another event that is not
+    /// over.</exception>
     public static async Task PlanAsync(DbSession transaction, long id, EventDefinition? links)
     {
         if (await transaction.ExecuteAsync(
@@ -55,7 +55,9 @@ public sealed class EventRepository(MySqlDatabase database)
         if (links is not null) await LinkAsync(transaction, id, links);
     }
 
-    /// <summary>Cancels an event that is not over; its coupons cannot be had any more, unless another event takes them over. False where there is nothing to cancel.</summary>
+    /// <summary>
+    /// Cancels an event that is not over. Its coupons are closed until another event takes them over. False if there is nothing to cancel.
+    /// </summary>
     public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => database.TryExecuteInTransactionAsync(async transaction =>
     {
         if (await transaction.ExecuteAsync(
@@ -66,10 +68,10 @@ public sealed class EventRepository(MySqlDatabase database)
     }, cancellationToken);
 
     /// <summary>
-    /// Opens those of these events that are due, with their coupons and the messages that tell of it; with <see cref="OpenedBy.Forced"/> those that
-    /// wait, due or not. All in one transaction, because openings are numbered one after the other.
+    /// Opens the due ones of these events, with their coupons and messages; with <see cref="OpenedBy.Forced"/> all pending ones. One transaction for
+    /// all, because openings are numbered one after the other.
     /// </summary>
-    /// <returns>The openings, and how long after its time each was.</returns>
+    /// <returns>The openings and their delays.</returns>
     public async Task<IReadOnlyList<(EventOpened Opened, TimeSpan Late)>> OpenAsync(IReadOnlyList<long> ids, string by, CancellationToken cancellationToken)
     {
         if (ids.Count == 0) return [];
@@ -87,13 +89,13 @@ public sealed class EventRepository(MySqlDatabase database)
                                  version = version + 1
                 WHERE id IN @due AND status IN ('DRAFT', 'PENDING')
                 """, new { due, by, forced = by == OpenedBy.Forced });
-            // A minute before: a Redis whose clock is behind the database's is not to say that the coupon has not started.
+            // One minute earlier, so that a Redis whose clock is behind does not refuse the coupon as not started.
             await transaction.ExecuteAsync("""
                 UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id JOIN event e ON e.id = l.event_id
                 SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at - INTERVAL 1 MINUTE), c.version = c.version + 1
                 WHERE l.event_id IN @due AND c.status = 'WAITING'
                 """, new { due });
-            // Late, because whoever opens other events waits here until the commit.
+            // At the end, because other openings wait for this row until the commit.
             await transaction.ExecuteAsync("UPDATE event_opening SET last = last + @Count", new { due.Count });
             await transaction.ExecuteAsync("""
                 UPDATE event e JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY opens_at, id) AS place FROM event WHERE id IN @due) o ON o.id = e.id
@@ -108,7 +110,7 @@ public sealed class EventRepository(MySqlDatabase database)
         return [.. rows.Select(row => (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros)))];
     }
 
-    /// <summary>Closes those of these events whose time is over, opened or not, with their coupons, and returns which they were.</summary>
+    /// <summary>Closes the due ones of these events, opened or not, with their coupons. Returns their ids.</summary>
     public async Task<IReadOnlyList<long>> CloseAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0) return [];
@@ -124,15 +126,15 @@ public sealed class EventRepository(MySqlDatabase database)
         }, cancellationToken);
     }
 
-    /// <summary>What is to happen to these events next; those to which nothing is are missing.</summary>
+    /// <summary>The next transitions of these events. Events without one are missing.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE id IN @ids AND {Planned}", new { ids }, cancellationToken)).Select(row => row.ToTransition())];
 
-    /// <summary>What is to happen to all events next, the soonest first.</summary>
+    /// <summary>The next transitions of all events, the earliest first.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE {Planned} ORDER BY Micros", null, cancellationToken)).Select(row => row.ToTransition())];
 
-    /// <summary>What is due now, the longest due first.</summary>
+    /// <summary>All due transitions, the longest overdue first.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListDueAsync(CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"""
             {SelectTransition} WHERE {Planned} AND IF({Opens}, opens_at, closes_at) <= UTC_TIMESTAMP(6) ORDER BY Micros
@@ -147,18 +149,18 @@ public sealed class EventRepository(MySqlDatabase database)
         database.QueryAsync<Coupon>(
             $"SELECT {Coupon.Columns} FROM coupon WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id IN @ids)", new { ids }, cancellationToken);
 
-    /// <summary>The openings after the one with the number <paramref name="after"/>, in their order.</summary>
+    /// <summary>The openings after the number <paramref name="after"/>, in order.</summary>
     public async Task<IReadOnlyList<EventOpened>> ListOpenedAsync(long after, int limit, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<OpenedRow>(
             $"{SelectOpened} WHERE opening_seq > @after ORDER BY opening_seq LIMIT @limit", new { after, limit }, cancellationToken)).Select(row => row.ToOpened())];
 
-    /// <summary>The number of the last opening, 0 before the first.</summary>
+    /// <summary>The number of the last opening; 0 before the first.</summary>
     public Task<long> LastOpeningAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<long>("SELECT COALESCE(MAX(opening_seq), 0) FROM event", null, cancellationToken);
 
     static async Task LinkAsync(DbSession transaction, long id, EventDefinition definition)
     {
-        // Id 0 is nobody's; an empty list is no SQL.
+        // Id 0 never exists, and an empty list is not valid SQL.
         long[] coupons = [0, .. definition.CouponIds ?? []];
         long[] products = [0, .. definition.ProductIds ?? []];
         await transaction.ExecuteAsync("""
@@ -168,7 +170,7 @@ public sealed class EventRepository(MySqlDatabase database)
         await transaction.ExecuteAsync("DELETE FROM event_coupon WHERE event_id = @id AND coupon_id NOT IN @coupons", new { id, coupons });
         await transaction.ExecuteAsync("DELETE FROM event_product WHERE event_id = @id", new { id });
 
-        // An event that is over keeps its coupons only until another wants them.
+        // An event that is over keeps its coupons until another event needs them.
         await transaction.ExecuteAsync("""
             UPDATE event_coupon l JOIN event e ON e.id = l.event_id JOIN coupon c ON c.id = l.coupon_id SET l.event_id = @id
             WHERE l.coupon_id IN @coupons AND e.status IN ('CLOSED', 'CANCELLED') AND c.status = 'CLOSED'

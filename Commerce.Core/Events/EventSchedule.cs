@@ -4,12 +4,12 @@ using StackExchange.Redis;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// When which event is to open or close, in Redis: a sorted set that is polled, and a key for each moment that expires then. It says when to look,
-/// never what is true: the database does that, and the schedule is restored from it where Redis lost it.
+/// The schedule of openings and closings in Redis: a sorted set for the poller, and an expiring key per transition for the listener. It says when to
+/// look. The database decides, and the schedule is restored from it after a loss.
 /// </summary>
 public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServers servers)
 {
-    /// <summary>What the names of the timers begin with; a moment follows.</summary>
+    /// <summary>The prefix of timer keys; the transition follows.</summary>
     public const string TimerPrefix = "{events}:";
 
     static readonly RedisKey Schedule = "{events}:schedule";
@@ -22,17 +22,17 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    /// <summary>Longer than an opening mostly takes. Who is slower is safe without it; who dies with it holds up the others for no longer.</summary>
+    /// <summary>Longer than most openings. A slower owner is safe without the lock; the lock of a dead owner delays others no longer.</summary>
     static readonly TimeSpan LockDuration = TimeSpan.FromMilliseconds(500);
 
     const int BatchSize = 500;
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Plans one moment. Safe to repeat and to come late.</summary>
+    /// <summary>Schedules one transition. Repeated and late calls are safe.</summary>
     public Task PlanAsync(ScheduledTransition planned) => PlanAsync([planned], "", 0);
 
-    /// <summary>Plans all that the database has; with that the schedule is whole again.</summary>
+    /// <summary>Schedules all transitions of the database and marks the schedule as complete.</summary>
     public async Task RestoreAsync(IReadOnlyList<ScheduledTransition> all)
     {
         if (servers.IncarnationOf(Schedule) is not { } server) return;
@@ -40,14 +40,13 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
         await PlanAsync([], server, all.Count);
     }
 
-    /// <summary>Takes a moment out, unless it was planned anew under a newer version.</summary>
+    /// <summary>Removes a transition unless a newer version scheduled it again.</summary>
     public Task RemoveAsync(EventTransition transition, int version) =>
         Unplan.RunAsync(_redis, [Schedule, Pending, TimerOf(transition)], [transition.ToString(), version], Deadline);
 
-    /// <summary>What is due by Redis' clock.</summary>
-    /// <returns>
-    /// Whole: false where the schedule is another server's or was lost, null where it is not known which server answers. Next: how long until the next that is not due yet; null where there is none.
-    /// </returns>
+    /// <summary>The due transitions by Redis' clock.</summary>
+    /// <returns>Whole: false if the schedule was lost or belongs to another server, null if the server is unknown. Next: the time until the next
+    /// transition that is not due; null if there is none.</returns>
     public async Task<(bool? Whole, TimeSpan? Next, IReadOnlyList<EventTransition> Due)> DueAsync(int limit)
     {
         var answer = (RedisResult[])(await Due.RunAsync(_redis, [Schedule, Pending], [limit], Deadline))!;
@@ -59,20 +58,20 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
         return (whole, next < 0 ? null : TimeSpan.FromMilliseconds(next), due);
     }
 
-    /// <summary>The token of the lock on a moment; null where somebody else has it.</summary>
+    /// <summary>The token of the lock on a transition; null if another process has it.</summary>
     public async Task<string?> TryLockAsync(EventTransition transition)
     {
         var token = Guid.NewGuid().ToString("N");
         return await _redis.StringSetAsync(LockOf(transition), token, LockDuration, When.NotExists).WaitAsync(Deadline) ? token : null;
     }
 
-    /// <summary>Lets go of a lock, if it is still the token's.</summary>
+    /// <summary>Releases a lock if the token still owns it.</summary>
     public Task UnlockAsync(EventTransition transition, string token) => Unlock.RunAsync(_redis, [LockOf(transition)], [token], Deadline);
 
     Task<RedisResult> PlanAsync(IReadOnlyList<ScheduledTransition> planned, string server, int whole) =>
         Plan.RunAsync(_redis,
             [Schedule, Pending, .. planned.Select(p => TimerOf(p.Transition))],
-            // Not a fraction of a millisecond too early: the database would refuse.
+            // Rounded up: the database would refuse a transition that is a fraction of a millisecond early.
             [server, whole, .. planned.SelectMany(p => new RedisValue[] { p.Transition.ToString(), (long)Math.Ceiling(p.Wait.TotalMilliseconds), p.Version })],
             Deadline);
 

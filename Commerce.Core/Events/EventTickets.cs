@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Events;
 
-/// <summary>Tickets in place of a token, for browsers' EventSource, which sends no headers: one stream each, and short-lived, because URLs are logged.</summary>
+/// <summary>Tickets for EventSource, which cannot send headers. A ticket opens one stream and expires soon, because URLs are logged.</summary>
 public sealed class EventTickets(IConnectionMultiplexer connection)
 {
     static readonly RedisScript Redeem = RedisScript.Load("Events/redeem.lua");
@@ -14,10 +14,10 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>How long a ticket waits to be used.</summary>
+    /// <summary>How long a ticket is valid.</summary>
     public static TimeSpan Lifetime { get; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>A ticket for this user.</summary>
+    /// <summary>Creates a ticket for this user.</summary>
     public async Task<string> IssueAsync(string userId)
     {
         var ticket = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Bytes));
@@ -25,7 +25,7 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
         return ticket;
     }
 
-    /// <summary>Whose ticket it is; null where it is none, or was used.</summary>
+    /// <summary>Uses a ticket up and returns its user; null if it is invalid or used.</summary>
     public async Task<string?> RedeemAsync(string ticket)
     {
         if (!IsTicket(ticket)) return null;
@@ -33,7 +33,7 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
         return user is { Length: > 0 } ? user : null;
     }
 
-    /// <summary>The same, but the ticket can still be used.</summary>
+    /// <summary>The user of a ticket, which stays valid.</summary>
     public async Task<string?> FindAsync(string ticket) => IsTicket(ticket) ? await _redis.StringGetAsync(KeyOf(ticket)).WaitAsync(Deadline) : default(string?);
 
     static bool IsTicket(string text) => text.Length == 2 * Bytes && text.All(char.IsAsciiHexDigitLower);

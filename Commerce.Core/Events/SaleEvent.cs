@@ -7,15 +7,15 @@ namespace Commerce.Core.Events;
 /// <summary>The states of an event.</summary>
 public static class EventStatus
 {
-    /// <summary>Has no time yet.</summary>
+    /// <summary>Has no opening time yet.</summary>
     public const string Draft = "DRAFT";
-    /// <summary>Opens at its time.</summary>
+    /// <summary>Opens at its opening time.</summary>
     public const string Pending = "PENDING";
-    /// <summary>Its coupons can be had.</summary>
+    /// <summary>Its coupons can be issued.</summary>
     public const string Open = "OPEN";
     /// <summary>Is over.</summary>
     public const string Closed = "CLOSED";
-    /// <summary>Will not open, or not any longer.</summary>
+    /// <summary>Will not open, or was ended by an administrator.</summary>
     public const string Cancelled = "CANCELLED";
 }
 
@@ -28,28 +28,28 @@ public static class OpenedBy
     public const string Forced = "FORCED";
 }
 
-/// <summary>An event as the database has it.</summary>
-/// <param name="OpensAt">Null in a draft. Of one that was forced open: when that was.</param>
-/// <param name="ClosesAt">Null: it stays open.</param>
+/// <summary>An event in the database.</summary>
+/// <param name="OpensAt">Null for a draft. The time of the opening if it was forced.</param>
+/// <param name="ClosesAt">Null: the event stays open.</param>
 /// <param name="Status">One of <see cref="EventStatus"/>.</param>
-/// <param name="CouponIds">In ascending order. They can be had while the event is OPEN.</param>
+/// <param name="CouponIds">In ascending order. Issued while the event is OPEN.</param>
 /// <param name="ProductIds">In ascending order.</param>
 public sealed record SaleEvent(
     long Id, string Name, DateTime? OpensAt, DateTime? ClosesAt, string Status, IReadOnlyList<long> CouponIds, IReadOnlyList<long> ProductIds,
     DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
 
-/// <summary>What an administrator says an event is.</summary>
+/// <summary>The definition of an event.</summary>
 /// <param name="Name">1 to 200 characters.</param>
-/// <param name="OpensAt">With the offset, kept in UTC and whole milliseconds; a time that is over opens it at once; null: a draft.</param>
-/// <param name="ClosesAt">After <paramref name="OpensAt"/>; null: it stays open.</param>
-/// <param name="CouponIds">At most 50 coupons, none of which belongs to another event.</param>
+/// <param name="OpensAt">With its offset; stored in UTC and whole milliseconds. A past time opens the event at once; null makes it a draft.</param>
+/// <param name="ClosesAt">After <paramref name="OpensAt"/>; null: the event stays open.</param>
+/// <param name="CouponIds">At most 50 coupons. None may belong to another event.</param>
 /// <param name="ProductIds">At most 50 products.</param>
 public sealed record EventDefinition(
     string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds)
 {
     const int MaxLinks = 50;
 
-    /// <summary>What is wrong with it, by field; empty where nothing is.</summary>
+    /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
     {
         var errors = new EventTimes(OpensAt, ClosesAt).Validate();
@@ -63,10 +63,10 @@ public sealed record EventDefinition(
         ids is null || (ids.Count <= MaxLinks && ids.All(id => id > 0) && ids.Distinct().Count() == ids.Count);
 }
 
-/// <summary>When an event opens and closes; null: unset.</summary>
+/// <summary>The opening and closing time of an event; null: not set.</summary>
 public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt)
 {
-    /// <summary>What is wrong with them, by field; empty where nothing is.</summary>
+    /// <summary>The errors by field; empty if the times are valid.</summary>
     public Dictionary<string, string[]> Validate()
     {
         var errors = new Dictionary<string, string[]>();
@@ -75,22 +75,22 @@ public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesA
         return errors;
     }
 
-    /// <summary>Whole milliseconds, in which Redis counts.</summary>
+    /// <summary>Whole milliseconds, the resolution of Redis.</summary>
     internal static DateTime? ToDatabase(DateTimeOffset? time) =>
         time is { } t ? DateTimeOffset.FromUnixTimeMilliseconds(t.ToUnixTimeMilliseconds()).UtcDateTime : null;
 }
 
-/// <summary>What is to happen to an event at a time.</summary>
-/// <param name="Opens">True: it opens; false: it closes.</param>
+/// <summary>An opening or closing of an event.</summary>
+/// <param name="Opens">True: opening; false: closing.</param>
 public readonly record struct EventTransition(bool Opens, long EventId)
 {
     const string Opening = "opening:";
     const string Closing = "closing:";
 
-    /// <summary>The member of the schedule in Redis, <c>opening:ID</c> or <c>closing:ID</c>.</summary>
+    /// <summary>The member of the schedule in Redis: <c>opening:ID</c> or <c>closing:ID</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{(Opens ? Opening : Closing)}{EventId}");
 
-    /// <summary>Reads what <see cref="ToString"/> wrote; false where it is anything else.</summary>
+    /// <summary>Parses the result of <see cref="ToString"/>.</summary>
     public static bool TryParse(string? text, out EventTransition transition)
     {
         transition = default;
@@ -101,7 +101,7 @@ public readonly record struct EventTransition(bool Opens, long EventId)
     }
 }
 
-/// <summary>When a moment is due.</summary>
-/// <param name="Version">The event's, so that an older plan never replaces a newer one.</param>
-/// <param name="Wait">How long until then by the database's clock; 0 or less: due.</param>
+/// <summary>A transition with its due time.</summary>
+/// <param name="Version">The event's version, so that an older schedule never replaces a newer one.</param>
+/// <param name="Wait">The time until it is due by the database's clock; 0 or less: due.</param>
 public sealed record ScheduledTransition(EventTransition Transition, int Version, TimeSpan Wait);
