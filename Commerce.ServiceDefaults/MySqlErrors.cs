@@ -28,6 +28,9 @@ public static class MySqlErrors
     /// <summary>The number of the server's error; null where the exception did not come from the server.</summary>
     public static int? Number(DbException exception) => exception.Data["Server Error Code"] as int?;
 
+    /// <summary>Whether the server, or the way to it, ended the connection. What it was doing then is unknown.</summary>
+    public static bool IsClosedConnection(DbException exception) => Number(exception) is ConnectionBroken or ServerGone or ServerLost or IdleTooLong;
+
     /// <summary>
     /// Whether the same work may succeed later as it is: the database was away, overloaded, read-only or gave way to another transaction.
     /// Looks into the inner exceptions. The outcome of a commit that failed so is unknown.

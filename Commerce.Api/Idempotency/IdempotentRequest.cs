@@ -76,27 +76,44 @@ sealed class IdempotentRequest
     static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
 
     /// <summary>
-    /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAsync"/> in it. Refusals are
-    /// exceptions; they are not kept, the same request may succeed later.
+    /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/> in it. That the key is known
+    /// shows when the answer is added, or with a refusal: who comes first is not looked up. Refusals are exceptions; they are not kept, the same
+    /// request may succeed later.
     /// </summary>
     public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
-        var hash = Hash(body);
-        if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
-        return await CommitAsync(new Commit(Scope, hash), work, cancellationToken);
+        var commit = new Commit(Scope, Hash(body));
+        try
+        {
+            return await CommitAsync(commit, work, cancellationToken);
+        }
+        catch (ProblemException)
+        {
+            // What was done since the first request may be why this one is refused.
+            if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, commit.BodyHash);
+            throw;
+        }
     }
 
     /// <summary>
-    /// The same for work that holds something before its transaction. Before a refusal is told it is made sure that it is not the doing of a duplicate: somebody
-    /// presses twice, the first has the last piece, and the second would be told that there is none.
+    /// The same for work that holds something before its transaction, and calls <see cref="Commit.BeforeHoldingAsync"/> before that and
+    /// <see cref="Commit.CompleteFirst"/> in it. Before a refusal is told it is made sure that it is not the doing of a duplicate: somebody presses twice, the first has
+    /// the last piece, and the second would be told that there is none.
     /// </summary>
     public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
-        var hash = Hash(body);
-        if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, hash);
         var inFlight = _http.RequestServices.GetRequiredService<InFlightRequests>();
-        var request = await inFlight.EnterAsync(Scope);
-        var commit = new Commit(Scope, hash);
+        var request = Guid.NewGuid().ToString("N");
+        // Meanwhile the work looks at what is wanted.
+        var entering = inFlight.EnterAsync(Scope, request);
+        var commit = new Commit(Scope, Hash(body))
+        {
+            // A repetition is to hold nothing, not even for a moment, where that can be known.
+            BeforeHoldingAsync = async () =>
+            {
+                if (await entering && await _store.FindAsync(Scope, cancellationToken) is not null) throw new IdempotencyKeyTakenException(null);
+            },
+        };
         try
         {
             return await CommitAsync(commit, work, cancellationToken);
@@ -104,21 +121,46 @@ sealed class IdempotentRequest
         // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
         catch (Exception e) when (e is ProblemException || commit.Answer is null)
         {
-            if (!await inFlight.LeaveAsync(Scope, request) || e is not ProblemException { ProblemType.Status: < StatusCodes.Status500InternalServerError }) throw;
-            return await _store.FindAsync(Scope, cancellationToken, wait: true) is { } duplicate ? Replay(duplicate, hash) : InFlight();
+            await entering;
+            var hasTwin = await inFlight.LeaveAsync(Scope, request);
+            if (e is not ProblemException { ProblemType.Status: < StatusCodes.Status500InternalServerError }) throw;
+            if (await _store.FindAsync(Scope, cancellationToken, wait: hasTwin) is { } known) return Replay(known, commit.BodyHash);
+            if (hasTwin) return InFlight();
+            throw;
         }
     }
 
     /// <summary>
     /// Answers a request whose work is more than one transaction, once: <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> first of all in its
-    /// first transaction, and may call <see cref="Claim.CompleteAsync"/> last of all in its last. An answer that was not committed so is stored after the
+    /// first transaction, and may call <see cref="Claim.Complete"/> in its last. An answer that was not committed so is stored after the
     /// work, refusals included; one that says "come again" (5xx, 429, or with Retry-After) is not. What is refused before the key is claimed is not
     /// kept. After a crash the request runs again: the work must be safe to repeat.
     /// </summary>
     public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
     {
         var hash = Hash(body);
-        var claim = new Claim(Scope, hash);
+        try
+        {
+            return await WorkAsync(new Claim(Scope, hash, takesOver: false), work);
+        }
+        catch (IdempotencyKeyTakenException)
+        {
+            var known = await _store.FindAsync(Scope, CancellationToken.None);
+            if (known is not { Abandoned: true }) return known is null ? InFlight() : Replay(known, hash);
+        }
+
+        try
+        {
+            return await WorkAsync(new Claim(Scope, hash, takesOver: true), work);
+        }
+        catch (IdempotencyKeyTakenException)
+        {
+            return await _store.FindAsync(Scope, CancellationToken.None) is { } known ? Replay(known, hash) : InFlight();
+        }
+    }
+
+    async Task<IResult> WorkAsync(Claim claim, Func<Claim, Task<IResult>> work)
+    {
         var kept = false;
         try
         {
@@ -140,7 +182,7 @@ sealed class IdempotentRequest
         catch (IdempotencyKeyTakenException)
         {
             kept = true;
-            return await _store.FindAsync(Scope, CancellationToken.None) is { } known ? Replay(known, hash) : InFlight();
+            throw;
         }
         finally
         {
@@ -209,24 +251,31 @@ sealed class IdempotentRequest
         /// <summary>What was completed last: a transaction may run again.</summary>
         public StoredResponse? Answer { get; private set; }
 
+        /// <summary>To be called before anything is held.</summary>
+        /// <exception cref="IdempotencyKeyTakenException">The request was answered, or is about to be: let the exception pass.</exception>
+        public Func<Task> BeforeHoldingAsync { get; init; } = () => Task.CompletedTask;
+
         /// <summary>
-        /// Adds the answer to the transaction: first of all, or behind a lock that a duplicate of the request waits for as well, so that the duplicate waits before it
-        /// does anything.
+        /// Adds the answer to the transaction, with its first command: a duplicate of the request waits there. Where a request with the same key was faster, the
+        /// command fails with an <see cref="IdempotencyKeyTakenException"/>: let it pass.
         /// </summary>
-        /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
-        public Task CompleteAsync(DbSession transaction, int status, byte[] json, string? location = null)
+        public void CompleteFirst<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
+            Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location, first: true);
+
+        /// <summary>The same with the COMMIT, behind a lock that a duplicate of the request waits for as well.</summary>
+        public void CompleteAtCommit<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type) =>
+            Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), null, first: false);
+
+        void Complete(DbSession transaction, int status, byte[] json, string? location, bool first)
         {
             Answer = new(status, Json, location, json);
-            return IdempotencyStore.CompleteAsync(transaction, scope, bodyHash, Answer);
+            IdempotencyStore.Complete(transaction, scope, bodyHash, Answer, first);
         }
-
-        /// <inheritdoc cref="CompleteAsync(DbSession, int, byte[], string?)"/>
-        public Task CompleteAsync<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
-            CompleteAsync(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location);
     }
 
     /// <summary>The right to work on a request, committed with the beginning of the work, and its answer, committed with its end.</summary>
-    public sealed class Claim(byte[] scope, byte[] bodyHash)
+    /// <param name="takesOver">The key is known, and whoever worked on it is dead.</param>
+    public sealed class Claim(byte[] scope, byte[] bodyHash, bool takesOver)
     {
         /// <summary>Of this worker.</summary>
         public string Name { get; } = Guid.NewGuid().ToString();
@@ -237,19 +286,23 @@ sealed class IdempotentRequest
         /// <summary>Null where the answer is to be stored after the work.</summary>
         public StoredResponse? Answer { get; private set; }
 
-        /// <summary>Adds the claim to the transaction: first of all.</summary>
-        /// <exception cref="IdempotencyKeyTakenException">A request with the same key was faster: roll back and let the exception pass.</exception>
+        /// <summary>
+        /// Adds the claim to the transaction: first of all. Where a request with the same key was faster, this, or the first command, fails with an
+        /// <see cref="IdempotencyKeyTakenException"/>: roll back and let it pass.
+        /// </summary>
         public Task TakeAsync(DbSession transaction)
         {
             Asked = true;
-            return IdempotencyStore.ClaimAsync(transaction, scope, bodyHash, Name);
+            if (takesOver) return IdempotencyStore.TakeOverAsync(transaction, scope, bodyHash, Name);
+            IdempotencyStore.Claim(transaction, scope, bodyHash, Name);
+            return Task.CompletedTask;
         }
 
-        /// <summary>Adds the answer to the transaction: last of all, so that nothing but the commit can fail after it.</summary>
-        public async Task CompleteAsync<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type)
+        /// <summary>Adds the answer to the transaction, with its COMMIT.</summary>
+        public void Complete<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type)
         {
             var answer = new StoredResponse(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
-            await IdempotencyStore.CompleteAsync(transaction, scope, Name, answer);
+            IdempotencyStore.Complete(transaction, scope, Name, answer);
             Answer = answer;
         }
     }

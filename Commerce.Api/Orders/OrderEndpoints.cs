@@ -24,7 +24,7 @@ static class OrderEndpoints
         CancellationToken cancellationToken)
     {
         if (request.Validate(options.Value) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        return await idempotent.HoldAndCommitAsync(request, commit => orders.PlaceAsync(user.Id, request, (transaction, placed) => commit.CompleteAsync(
+        return await idempotent.HoldAndCommitAsync(request, commit => orders.PlaceAsync(user.Id, request, commit.BeforeHoldingAsync, (transaction, placed) => commit.CompleteFirst(
             transaction, StatusCodes.Status201Created, placed, ApiJson.Default.PlacedOrder, $"/api/orders/{placed.OrderId}"), cancellationToken), cancellationToken);
     }
 

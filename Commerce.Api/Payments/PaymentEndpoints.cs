@@ -22,7 +22,7 @@ static class PaymentEndpoints
     {
         if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         return await idempotent.CommitAsync(request, commit => payments.PrepareAsync(
-            user.Id, request.OrderId, request.Amount, address.For(http), (transaction, prepared) => commit.CompleteAsync(
+            user.Id, request.OrderId, request.Amount, address.For(http), (transaction, prepared) => commit.CompleteAtCommit(
                 transaction, StatusCodes.Status200OK, prepared, ApiJson.Default.PreparedPayment), cancellationToken), cancellationToken);
     }
 
@@ -33,7 +33,7 @@ static class PaymentEndpoints
         return await idempotent.WorkAsync(request, async claim =>
         {
             var approved = await payments.ApproveAsync(user.Id, request.OrderId, request.PgPaymentId, claim.TakeAsync, (transaction, paid) =>
-                claim.CompleteAsync(transaction, StatusCodes.Status200OK, paid, ApiJson.Default.ApprovedPayment), cancellationToken);
+                claim.Complete(transaction, StatusCodes.Status200OK, paid, ApiJson.Default.ApprovedPayment), cancellationToken);
             if (approved.Status != PaymentState.Settling) return TypedResults.Ok(approved);
             response.SetRetryAfter();
             return TypedResults.Accepted($"/api/payments/{approved.OrderId}", approved);

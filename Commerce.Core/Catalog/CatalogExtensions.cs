@@ -32,8 +32,9 @@ static class CatalogExtensions
         {
             options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
             // Pomelo would use a registered data source instead of the connection string. The one of the sale does not fit: it rejects parameters
-            // without a value, and list readers must leave the sale its connections.
-            var pool = new MySqlDataSource($"Maximum Pool Size={MaxConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False");
+            // without a value, and list readers must leave the sale its connections. Each connection is reset before use, because nothing here
+            // replaces one that the server has closed.
+            var pool = new MySqlDataSource($"Maximum Pool Size={MaxConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False;Connection Reset=true");
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
                 // Otherwise Pomelo replaces server errors by advice to enable retries.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));

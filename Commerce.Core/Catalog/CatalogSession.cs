@@ -24,7 +24,7 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase da
         database.RetryOnConflictAsync(token => ReadAsync(async context =>
         {
             await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
-            var result = await work(context, new DbSession(context.Database.GetDbConnection(), transaction.GetDbTransaction(), options, token));
+            var result = await work(context, new DbSession(transaction.GetDbTransaction(), options, token));
             await transaction.CommitAsync(token);
             return result;
         }), cancellationToken);

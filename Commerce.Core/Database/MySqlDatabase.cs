@@ -2,11 +2,17 @@ using System.Data;
 using System.Data.Common;
 using Commerce.ServiceDefaults;
 using Dapper;
+using MySqlConnector;
 using Polly;
 
 namespace Commerce.Core.Database;
 
 /// <summary>Access to MySQL: queries on pooled connections, and transactions that are retried after a deadlock.</summary>
+/// <remarks>
+/// The pool neither resets nor tries a connection before it hands it out: that is a round trip each time. A connection that the server has closed shows
+/// with the first command, which then goes to a new one: a read, or the beginning of a transaction, has done nothing yet. A statement that stands alone cannot
+/// be sent twice, so its connection is tried before, within the limit of a command.
+/// </remarks>
 public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, TimeProvider clock)
 {
     readonly ResiliencePipeline _conflicts =
@@ -16,48 +22,46 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     static MySqlDatabase() => SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
 
     /// <summary>Runs a query on a pooled connection.</summary>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
-    {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        return await new DbSession(connection, null, options, cancellationToken).QueryAsync<T>(sql, parameters);
-    }
+    public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
+        ConnectAsync(inTransaction: false, statements => statements.QueryAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>The single row of a query, or the default value.</summary>
-    public async Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
-    {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        return await new DbSession(connection, null, options, cancellationToken).SingleAsync<T>(sql, parameters);
-    }
+    public Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
+        ConnectAsync(inTransaction: false, statements => statements.SingleAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>Runs one statement in its own transaction and returns the number of rows that it found.</summary>
-    public async Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken)
-    {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        return await _conflicts.ExecuteAsync(
-            async token => await new DbSession(connection, null, options, token).ExecuteAsync(sql, parameters), cancellationToken);
-    }
+    public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) =>
+        ConnectAsync(inTransaction: false, async statements =>
+        {
+            await statements.ExecuteAsync("DO 0");
+            return await _conflicts.ExecuteAsync(async _ => await statements.ExecuteAsync(sql, parameters), cancellationToken);
+        }, cancellationToken);
 
     /// <summary>
-    /// Runs <paramref name="work"/> in a READ COMMITTED transaction and commits it. After a deadlock or lock timeout the whole work runs again, so it
-    /// must touch nothing but the transaction. Nothing external is called inside.
+    /// Runs <paramref name="work"/> in a READ COMMITTED transaction, as every connection of ours has it, and commits it. After a deadlock or lock
+    /// timeout the whole work runs again, so it must touch nothing but the transaction. Nothing external is called inside.
     /// </summary>
     public Task<T> ExecuteInTransactionAsync<T>(Func<DbSession, Task<T>> work, CancellationToken cancellationToken) =>
-        RetryOnConflictAsync(
-            async token =>
+        RetryOnConflictAsync(token => ConnectAsync(inTransaction: true, async transaction =>
+        {
+            try
             {
-                await using var connection = await source.OpenConnectionAsync(token);
-                await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
-                var result = await work(new DbSession(connection, transaction, options, token));
-                await transaction.CommitAsync(token);
+                var result = await work(transaction);
+                await transaction.CommitAsync();
                 return result;
-            },
-            cancellationToken);
+            }
+            catch
+            {
+                await transaction.RollBackAsync();
+                throw;
+            }
+        }, token), cancellationToken);
 
     /// <summary>Runs <paramref name="work"/>, a whole transaction, again after a deadlock or lock timeout.</summary>
     internal async Task<T> RetryOnConflictAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
         await _conflicts.ExecuteAsync(async token => await work(token), cancellationToken);
 
-    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> returns true.</summary>
+    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns true.</summary>
     public async Task<bool> TryExecuteInTransactionAsync(Func<DbSession, Task<bool>> work, CancellationToken cancellationToken)
     {
         try
@@ -70,7 +74,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> returns a value.</summary>
+    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns something.</summary>
     public async Task<T?> TryExecuteInTransactionAsync<T>(Func<DbSession, Task<T?>> work, CancellationToken cancellationToken) where T : class
     {
         try
@@ -83,43 +87,152 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    // MySQL rolled the transaction back in favour of another one. EF Core wraps the exception.
+    /// <summary>
+    /// Runs <paramref name="work"/> on a pooled connection, and where its first command finds the connection closed by the server, on a new one. The others of
+    /// the pool are most likely closed as well, and are given up.
+    /// </summary>
+    async Task<T> ConnectAsync<T>(bool inTransaction, Func<DbSession, Task<T>> work, CancellationToken cancellationToken)
+    {
+        for (var isFirst = true; ; isFirst = false)
+        {
+            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            var statements = new DbSession(connection, inTransaction, options, cancellationToken);
+            try
+            {
+                return await work(statements);
+            }
+            catch (DbException e) when (isFirst && !statements.MayHaveChanged && MySqlErrors.IsClosedConnection(e))
+            {
+                await MySqlConnection.ClearPoolAsync((MySqlConnection)connection, CancellationToken.None);
+            }
+        }
+    }
+
+    // MySQL rolled the transaction back, so that the other one could go on. EF Core puts an exception of its own around it.
     static bool IsConflict(Exception exception) =>
         (exception as DbException ?? exception.InnerException as DbException) is { } e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
 
     sealed class RolledBackException : Exception;
 }
 
-/// <summary>Options of the database access.</summary>
-/// <param name="CommandTimeout">The timeout of a statement (whole seconds, at least one).</param>
+/// <summary>How the database is used by this process.</summary>
+/// <param name="CommandTimeout">After this a statement is ended and its caller told (whole seconds, at least one).</param>
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
 /// <summary>
-/// Statements on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
+/// DbSession on one connection, inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/> or each alone. The way to MySQL and back costs more than most
+/// statements, so BEGIN travels with the first command, and what was put off with the next one or with COMMIT.
 /// </summary>
-public sealed class DbSession(DbConnection connection, DbTransaction? transaction, DatabaseOptions options, CancellationToken cancellationToken)
+public sealed class DbSession
 {
-    /// <summary>Runs one statement and returns the number of rows that it found.</summary>
+    const string Begin = "START TRANSACTION;";
+
+    readonly DbConnection _connection;
+    readonly DbTransaction? _transaction;
+    readonly bool _inTransaction;
+    readonly DatabaseOptions _options;
+    readonly CancellationToken _cancellationToken;
+    readonly List<PutOff> _ahead = [];
+    readonly List<PutOff> _atCommit = [];
+    bool _begun;
+
+    internal DbSession(DbConnection connection, bool inTransaction, DatabaseOptions options, CancellationToken cancellationToken) =>
+        (_connection, _inTransaction, _options, _cancellationToken) = (connection, inTransaction, options, cancellationToken);
+
+    /// <summary>In a transaction that somebody else begins and commits: nothing can be put off in it.</summary>
+    internal DbSession(DbTransaction transaction, DatabaseOptions options, CancellationToken cancellationToken)
+        : this(transaction.Connection!, inTransaction: false, options, cancellationToken) => _transaction = transaction;
+
+    /// <summary>Runs one statement and returns how many rows it found.</summary>
     public async Task<int> ExecuteAsync(string sql, object? parameters = null)
     {
-        using var span = SqlSpan.Start(sql);
-        return await connection.ExecuteAsync(Command(sql, parameters));
+        // Each is a row of the count.
+        var inserted = _ahead.Count;
+        return await SendAsync(sql, parameters, command => _connection.ExecuteAsync(command)) - inserted;
     }
 
     /// <summary>Runs a query.</summary>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
-    {
-        using var span = SqlSpan.Start(sql);
-        return (await connection.QueryAsync<T>(Command(sql, parameters))).AsList();
-    }
+    public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null) =>
+        SendAsync<IReadOnlyList<T>>(sql, parameters, async command => (await _connection.QueryAsync<T>(command)).AsList());
 
     /// <summary>The single row of a query, or the default value.</summary>
-    public async Task<T?> SingleAsync<T>(string sql, object? parameters = null)
+    public Task<T?> SingleAsync<T>(string sql, object? parameters = null) =>
+        SendAsync(sql, parameters, command => _connection.QuerySingleOrDefaultAsync<T>(command));
+
+    /// <summary>
+    /// Has a row inserted right before the next command, or the COMMIT, in one round trip with it. That command's parameters have other names than these.
+    /// </summary>
+    /// <param name="explain">What a failure of that command means; null where it means nothing to this one.</param>
+    public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => PutOffTo(_ahead, new(sql, parameters, explain));
+
+    /// <summary>Has statements run last of all, in one round trip with the COMMIT: how many rows they find decides nothing.</summary>
+    /// <param name="explain">What a failure means; null where it means nothing to these statements.</param>
+    public void AtCommit(string sql, object? parameters = null, Func<DbException, Exception?>? explain = null) => PutOffTo(_atCommit, new(sql, parameters, explain));
+
+    /// <summary>Whether anything was done: a command has ended, or a COMMIT was sent, which may have been heard.</summary>
+    internal bool MayHaveChanged { get; private set; }
+
+    internal async Task CommitAsync()
     {
-        using var span = SqlSpan.Start(sql);
-        return await connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
+        if (!_begun && _ahead.Count + _atCommit.Count == 0) return;
+        _ahead.AddRange(_atCommit);
+        MayHaveChanged = true;
+        await ExecuteAsync("COMMIT");
+        _begun = false;
     }
 
-    CommandDefinition Command(string sql, object? parameters) =>
-        new(sql, parameters, transaction, (int)options.CommandTimeout.TotalSeconds, cancellationToken: cancellationToken);
+    /// <summary>What is left open would keep its locks, and go on in the transaction of whoever gets the connection next.</summary>
+    internal async Task RollBackAsync()
+    {
+        if (!_begun || _connection.State != ConnectionState.Open) return;
+        try
+        {
+            await _connection.ExecuteAsync(new CommandDefinition("ROLLBACK", commandTimeout: Seconds));
+        }
+        catch (DbException)
+        {
+            // MySQL rolls back what is open on a connection that ends, and the pool ends this one.
+            await MySqlConnection.ClearPoolAsync((MySqlConnection)_connection, CancellationToken.None);
+        }
+    }
+
+    int Seconds => (int)_options.CommandTimeout.TotalSeconds;
+
+    async Task<T> SendAsync<T>(string sql, object? parameters, Func<CommandDefinition, Task<T>> send)
+    {
+        PutOff[] ahead = [.. _ahead];
+        _ahead.Clear();
+        if (ahead.Length > 0) (sql, parameters) = Together(ahead, sql, parameters);
+        using var span = SqlSpan.Start(sql);
+        if (_inTransaction && !_begun) (sql, _begun) = (Begin + sql, true);
+        try
+        {
+            var result = await send(new(sql, parameters, _transaction, commandTimeout: Seconds, cancellationToken: _cancellationToken));
+            MayHaveChanged = true;
+            return result;
+        }
+        catch (DbException e) when (ahead.Select(a => a.Explain?.Invoke(e)).FirstOrDefault(meaning => meaning is not null) is { } meaning)
+        {
+            throw meaning;
+        }
+    }
+
+    void PutOffTo(List<PutOff> list, PutOff statement)
+    {
+        if (!_inTransaction) throw new InvalidOperationException("There is no COMMIT of ours that it could travel with.");
+        // Parameters of one name would be one parameter.
+        if (list.Exists(other => statement.Parameters is { } values && other.Parameters?.GetType() == values.GetType()))
+            throw new InvalidOperationException("The same statement is put off twice.");
+        list.Add(statement);
+    }
+
+    static (string Sql, object Parameters) Together(PutOff[] ahead, string sql, object? parameters)
+    {
+        var all = new DynamicParameters();
+        foreach (var values in ahead.Select(a => a.Parameters).Append(parameters))
+            if (values is not null) all.AddDynamicParams(values);
+        return (string.Join(';', ahead.Select(a => a.Sql).Append(sql)), all);
+    }
+
+    sealed record PutOff(string Sql, object? Parameters, Func<DbException, Exception?>? Explain);
 }

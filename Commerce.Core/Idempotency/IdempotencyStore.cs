@@ -12,7 +12,8 @@ public sealed record StoredResponse(int Status, string ContentType, string? Loca
 /// <summary>What is known of a key.</summary>
 /// <param name="BodyHash">SHA-256 of the request's body.</param>
 /// <param name="Answer">Null while somebody works on it.</param>
-public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer);
+/// <param name="Abandoned">Whoever worked on it has not answered in time, and is taken for dead.</param>
+public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer, bool Abandoned);
 
 /// <summary>
 /// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, route and key. Either the answer is committed
@@ -25,9 +26,9 @@ public sealed class IdempotencyStore(MySqlDatabase database)
 
     const int BatchSize = 1000;
 
-    const string Complete = """
+    const string CompleteClaim = """
         UPDATE idempotency_key
-        SET status = @Status, content_type = @ContentType, location = @Location, answer = @Body, claim = NULL, lease_until = NULL
+        SET status = @answerStatus, content_type = @answerType, location = @answerLocation, answer = @answerBody, claim = NULL, lease_until = NULL
         WHERE scope = @scope AND claim = @claim
         """;
 
@@ -36,63 +37,68 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken, bool wait = false)
     {
         var row = await database.SingleAsync<KeyRow>($"""
-            SELECT body_hash AS BodyHash, status AS Status, content_type AS ContentType, location AS Location, answer AS Answer
+            SELECT body_hash AS BodyHash, status AS Status, content_type AS ContentType, location AS Location, answer AS Answer,
+                   COALESCE(status IS NULL AND lease_until <= UTC_TIMESTAMP(6), FALSE) AS Abandoned
             FROM idempotency_key WHERE scope = @scope {(wait ? "FOR SHARE" : "")}
             """, new { scope }, cancellationToken);
-        return row is null ? null : new(row.BodyHash, row.Status is { } status ? new(status, row.ContentType!, row.Location, row.Answer!) : null);
+        return row is null ? null : new(row.BodyHash, row.Status is { } status ? new(status, row.ContentType!, row.Location, row.Answer!) : null, row.Abandoned == 1);
     }
 
     /// <summary>
-    /// Lets the caller work on a key from the commit of its transaction on: one that is new, or whose last worker died over it, perhaps after it had done
-    /// the work. Call it first: a duplicate of the request waits here, before it does anything.
+    /// Lets the caller work on a new key from the commit of its transaction on. Call it first: it travels with the first command, and a duplicate of the request
+    /// waits there, before it does anything. That command fails with an <see cref="IdempotencyKeyTakenException"/> where the key is known.
     /// </summary>
     /// <param name="claim">A name for this worker, different for each.</param>
-    /// <exception cref="IdempotencyKeyTakenException">Somebody else has the key, or it is answered.</exception>
-    public static async Task ClaimAsync(DbSession transaction, byte[] scope, byte[] bodyHash, string claim)
+    public static void Claim(DbSession transaction, byte[] scope, byte[] bodyHash, string claim) =>
+        transaction.InsertAhead("""
+            INSERT INTO idempotency_key (scope, body_hash, claim, lease_until) VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
+            """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }, e => IsTaken(e) ? new IdempotencyKeyTakenException(e) : null);
+
+    /// <summary>The same for a key whose last worker died over it, perhaps after it had done the work.</summary>
+    /// <exception cref="IdempotencyKeyTakenException">Somebody else was faster, or it is answered.</exception>
+    public static async Task TakeOverAsync(DbSession transaction, byte[] scope, byte[] bodyHash, string claim)
     {
-        // The row is locked for a change at once. Duplicates that share a lock first and then want to change it would be a deadlock.
-        if (await transaction.SingleAsync<int?>("""
-                INSERT INTO idempotency_key (scope, body_hash, claim, lease_until)
-                VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND) AS mine
-                ON DUPLICATE KEY UPDATE
-                  claim = IF(idempotency_key.body_hash = mine.body_hash AND status IS NULL AND idempotency_key.lease_until <= UTC_TIMESTAMP(6),
-                    mine.claim, idempotency_key.claim),
-                  lease_until = IF(idempotency_key.claim = mine.claim, mine.lease_until, idempotency_key.lease_until);
-                SELECT 1 FROM idempotency_key WHERE scope = @scope AND claim = @claim
-                """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }) is null) throw new IdempotencyKeyTakenException(null);
+        if (await transaction.ExecuteAsync("""
+                UPDATE idempotency_key SET claim = @claim, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
+                WHERE scope = @scope AND body_hash = @bodyHash AND status IS NULL AND lease_until <= UTC_TIMESTAMP(6)
+                """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }) == 0) throw new IdempotencyKeyTakenException(null);
     }
 
     /// <summary>Stores the answer to a claimed key, unless somebody took the claim over.</summary>
     public Task CompleteAsync(byte[] scope, string claim, StoredResponse answer, CancellationToken cancellationToken) =>
-        database.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer), cancellationToken);
+        database.ExecuteAsync(CompleteClaim, CompleteParameters(scope, claim, answer), cancellationToken);
 
-    /// <summary>Adds the answer to a claimed key to the transaction of the work. Call it last: then what is answered is what is committed.</summary>
-    public static Task CompleteAsync(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
-        transaction.ExecuteAsync(Complete, CompleteParameters(scope, claim, answer));
+    /// <summary>Adds the answer to a claimed key to the transaction of the work: with its COMMIT, so what is answered is what is committed.</summary>
+    public static void Complete(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
+        transaction.AtCommit(CompleteClaim, CompleteParameters(scope, claim, answer));
 
     /// <summary>Forgets a claimed key: the same request can be made again.</summary>
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
         database.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
     /// <summary>
-    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Call it first, or behind a lock that a duplicate of the request waits
-    /// for as well: the duplicate is to wait before it does anything.
+    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Where a request with this key was committed first, or takes too long,
+    /// the command with which it travels fails with an <see cref="IdempotencyKeyTakenException"/>.
     /// </summary>
-    /// <exception cref="IdempotencyKeyTakenException">Another request with this key was committed first, or takes too long.</exception>
-    public static async Task CompleteAsync(DbSession transaction, byte[] scope, byte[] bodyHash, StoredResponse answer)
+    /// <param name="first">
+    /// Whether it travels with the first command: so a duplicate of the request waits before it does anything. Otherwise with the COMMIT, behind a lock that the duplicate
+    /// waits for as well.
+    /// </param>
+    public static void Complete(DbSession transaction, byte[] scope, byte[] bodyHash, StoredResponse answer, bool first)
     {
-        try
+        const string Insert = """
+            INSERT INTO idempotency_key (scope, body_hash, status, content_type, location, answer)
+            VALUES (@scope, @bodyHash, @answerStatus, @answerType, @answerLocation, @answerBody)
+            """;
+        var parameters = new
         {
-            await transaction.ExecuteAsync("""
-                INSERT INTO idempotency_key (scope, body_hash, status, content_type, location, answer)
-                VALUES (@scope, @bodyHash, @Status, @ContentType, @Location, @Body)
-                """, new { scope, bodyHash, answer.Status, answer.ContentType, answer.Location, answer.Body });
-        }
-        catch (DbException e) when (MySqlErrors.Number(e) is MySqlErrors.DuplicateKey or MySqlErrors.LockWaitTimeout or MySqlErrors.QueryTimeout
-            or MySqlErrors.QueryInterrupted or MySqlErrors.CommandTimeout)
-        {
-            throw new IdempotencyKeyTakenException(e);
-        }
+            scope, bodyHash, answerStatus = answer.Status, answerType = answer.ContentType, answerLocation = answer.Location, answerBody = answer.Body,
+        };
+        if (first) transaction.InsertAhead(Insert, parameters, Explain);
+        else transaction.AtCommit(Insert, parameters, Explain);
+
+        static IdempotencyKeyTakenException? Explain(DbException e) => IsTaken(e) || MySqlErrors.Number(e) is MySqlErrors.LockWaitTimeout
+            or MySqlErrors.QueryTimeout or MySqlErrors.QueryInterrupted or MySqlErrors.CommandTimeout ? new(e) : null;
     }
 
     /// <summary>Forgets what is older than <paramref name="age"/> and returns how many keys those were.</summary>
@@ -111,9 +117,12 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     }
 
     static object CompleteParameters(byte[] scope, string claim, StoredResponse answer) =>
-        new { scope, claim, answer.Status, answer.ContentType, answer.Location, answer.Body };
+        new { scope, claim, answerStatus = answer.Status, answerType = answer.ContentType, answerLocation = answer.Location, answerBody = answer.Body };
 
-    sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer);
+    static bool IsTaken(DbException e) =>
+        MySqlErrors.Number(e) is MySqlErrors.DuplicateKey && e.Message.Contains("idempotency_key", StringComparison.Ordinal);
+
+    sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer, long Abandoned);
 }
 
 /// <summary>Another request with the same key is committed, or about to be.</summary>

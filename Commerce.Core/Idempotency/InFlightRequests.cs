@@ -24,13 +24,10 @@ public sealed class InFlightRequests(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>A request begins; returns its name for <see cref="LeaveAsync"/>.</summary>
-    public async Task<string> EnterAsync(byte[] scope)
-    {
-        var request = Guid.NewGuid().ToString("N");
-        await Enter.RunAsync(_redis, [KeyOf(scope)], [request, (long)MaxDuration.TotalMilliseconds], Deadline);
-        return request;
-    }
+    /// <summary>A request begins. True where a duplicate of it is under way, or has committed something a moment ago.</summary>
+    /// <param name="request">A name for it, for <see cref="LeaveAsync"/>.</param>
+    public async Task<bool> EnterAsync(byte[] scope, string request) =>
+        (int)await Enter.RunAsync(_redis, [KeyOf(scope)], [request, (long)MaxDuration.TotalMilliseconds], Deadline) > 0;
 
     /// <summary>A request has ended and has committed nothing. True where a duplicate of it is under way, or has committed something a moment ago.</summary>
     public async Task<bool> LeaveAsync(byte[] scope, string request) => (int)await Leave.RunAsync(_redis, [KeyOf(scope)], [request], Deadline) > 0;

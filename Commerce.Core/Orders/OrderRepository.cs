@@ -81,15 +81,27 @@ public sealed class OrderRepository(MySqlDatabase database)
     /// </summary>
     public static async Task AnnounceAsync(DbSession transaction, string orderId)
     {
-        var lines = await transaction.QueryAsync<PaidLine>("""
-            SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, i.product_id AS ProductId, i.quantity AS Quantity
-            FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.id = @orderId ORDER BY i.product_id;
-            UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
-            SET i.used_at = UTC_TIMESTAMP(6) WHERE o.id = @orderId AND i.used_at IS NULL
-            """, new { orderId });
-        await OutboxWriter.AddAsync(transaction, new OrderPlaced(
-            orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage());
+        var lines = await transaction.QueryAsync<PaidLine>($"{PaidLine.Select} ORDER BY i.product_id", new { orderId });
+        if (lines[0].CouponId is { } usedCoupon) await transaction.ExecuteAsync(UseCoupon, UseCouponParameters(orderId, lines[0].UserId, usedCoupon));
+        await OutboxWriter.AddAsync(transaction, ToMessage(orderId, lines));
     }
+
+    /// <summary>The same for the only order of a transaction, with its COMMIT.</summary>
+    internal static void AnnounceAtCommit(DbSession transaction, string orderId, IReadOnlyList<PaidLine> lines)
+    {
+        if (lines[0].CouponId is { } usedCoupon) transaction.AtCommit(UseCoupon, UseCouponParameters(orderId, lines[0].UserId, usedCoupon));
+        OutboxWriter.AddAtCommit(transaction, ToMessage(orderId, lines));
+    }
+
+    const string UseCoupon = """
+        UPDATE coupon_issue SET used_at = UTC_TIMESTAMP(6)
+        WHERE coupon_id = @usedCoupon AND user_id = @usedBy AND order_id = @usedFor AND used_at IS NULL
+        """;
+
+    static object UseCouponParameters(string usedFor, string usedBy, long usedCoupon) => new { usedCoupon, usedBy, usedFor };
+
+    static OutboxMessage ToMessage(string orderId, IReadOnlyList<PaidLine> lines) => new OrderPlaced(
+        orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
     /// <summary>Ends an order that was not paid, by its owner's wish. False where it is paid, being paid, or ended otherwise.</summary>
     public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string userId)
@@ -127,6 +139,14 @@ public sealed class OrderRepository(MySqlDatabase database)
             UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
             SET i.order_id = NULL WHERE o.id IN @orderIds AND i.used_at IS NULL
             """, new { orderIds });
+}
 
-    sealed record PaidLine(string UserId, long TotalAmount, long ProductId, int Quantity);
+/// <summary>A line of an order that is paid, with what its message says besides.</summary>
+sealed record PaidLine(string UserId, long TotalAmount, long? CouponId, long ProductId, int Quantity)
+{
+    /// <summary>The lines of <c>@OrderId</c>; conditions may follow.</summary>
+    public const string Select = """
+        SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, o.coupon_id AS CouponId, i.product_id AS ProductId, i.quantity AS Quantity
+        FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.id = @OrderId
+        """;
 }

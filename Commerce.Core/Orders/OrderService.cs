@@ -29,10 +29,11 @@ public sealed partial class OrderService(
     static readonly TimeSpan CommitCheckTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Places a valid request.</summary>
-    /// <param name="withinTransaction">What is to be committed together with the order: the answer to an idempotent request.</param>
+    /// <param name="beforeHolding">What is to be waited for before anything is held; it may refuse by an exception.</param>
+    /// <param name="withinTransaction">What is to be committed together with the order, with its first command: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why not.</exception>
     public async Task<PlacedOrder> PlaceAsync(
-        string userId, OrderRequest request, Func<DbSession, PlacedOrder, Task> withinTransaction, CancellationToken cancellationToken)
+        string userId, OrderRequest request, Func<Task> beforeHolding, Action<DbSession, PlacedOrder> withinTransaction, CancellationToken cancellationToken)
     {
         var lines = request.Lines();
         var products = await database.QueryAsync<PricedProduct>(
@@ -48,6 +49,7 @@ public sealed partial class OrderService(
         var placed = new PlacedOrder(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
 
+        await beforeHolding();
         var epoch = await ReserveAsync(placed.OrderId, lines, cancellationToken);
         Checkpoints.Reach(Checkpoints.AfterReserve);
         var committing = false;
@@ -57,7 +59,7 @@ public sealed partial class OrderService(
             await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
-                await withinTransaction(transaction, placed);
+                withinTransaction(transaction, placed);
                 await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
                 return committing = true;
             }, CancellationToken.None);

@@ -9,6 +9,12 @@ namespace Commerce.Core.Outbox;
 /// <summary>Puts messages into the outbox and wakes the relay.</summary>
 public sealed class OutboxWriter(IConnectionMultiplexer redis)
 {
+    const string Insert = """
+        INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
+        VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent);
+        INSERT INTO outbox_waiting (shard, id) VALUES (@shard, LAST_INSERT_ID())
+        """;
+
     /// <summary>How many parts the outbox has; each is sent by one relay at a time.</summary>
     public const int Shards = 16;
 
@@ -16,12 +22,13 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
     /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
-    public static Task AddAsync(DbSession transaction, OutboxMessage message) =>
-        transaction.ExecuteAsync("""
-            INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
-            VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent);
-            INSERT INTO outbox_waiting (shard, id) VALUES (@shard, LAST_INSERT_ID())
-            """, new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id });
+    public static Task AddAsync(DbSession transaction, OutboxMessage message) => transaction.ExecuteAsync(Insert, Parameters(message));
+
+    /// <summary>The same for the only message of a transaction: it travels with the COMMIT.</summary>
+    public static void AddAtCommit(DbSession transaction, OutboxMessage message) => transaction.AtCommit(Insert, Parameters(message));
+
+    static object Parameters(OutboxMessage message) =>
+        new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id };
 
     /// <summary>Tells the relays that there is something to send. Never fails and never waits.</summary>
     public void Wake()

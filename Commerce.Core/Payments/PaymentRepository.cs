@@ -15,6 +15,12 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
 
     const int BatchSize = 1000;
 
+    /// <summary>
+    /// Whether the statement before it in the same command found one row: what follows is done only where that was. Found, not changed: MySqlConnector asks for
+    /// this count.
+    /// </summary>
+    const string FoundBefore = "ROW_COUNT() = 1";
+
     /// <summary>By how much the gateway's clock may differ from ours.</summary>
     static readonly TimeSpan MaxClockSkew = TimeSpan.FromMinutes(1);
 
@@ -74,20 +80,20 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     /// </summary>
     /// <param name="withinTransaction">What is to be committed together with it.</param>
     public Task<PayablePayment?> PrepareAsync(
-        string userId, string orderId, long amount, TimeSpan extension, Func<DbSession, PayablePayment, Task> withinTransaction,
+        string userId, string orderId, long amount, TimeSpan extension, Action<DbSession, PayablePayment> withinTransaction,
         CancellationToken cancellationToken) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             var payment = await transaction.SingleAsync<PayablePayment>($"""
                 {OrderRepository.Prepare};
-                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, id, user_id, total_amount, 'PENDING' FROM orders WHERE {OrderRepository.Payable}
+                INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, @orderId, @userId, @amount, 'PENDING' FROM DUAL WHERE {FoundBefore}
                 ON DUPLICATE KEY UPDATE payment.id = payment.id;
                 SELECT p.id AS PaymentId, p.order_id AS OrderId, p.user_id AS UserId, p.amount AS Amount, p.status AS Status,
                        (SELECT g.name FROM order_item i JOIN product g ON g.id = i.product_id WHERE i.order_id = @orderId ORDER BY g.id LIMIT 1) AS ProductName,
                        (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`
-                FROM payment p WHERE p.order_id = (SELECT id FROM orders WHERE {OrderRepository.Payable})
+                FROM payment p WHERE p.order_id = @orderId AND {FoundBefore}
                 """, new { userId, orderId, amount, paymentId = NewId(), extension = (long)extension.TotalMicroseconds });
-            if (payment is not null) await withinTransaction(transaction, payment);
+            if (payment is not null) withinTransaction(transaction, payment);
             return payment;
         }, cancellationToken);
 
@@ -103,29 +109,33 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             await withinTransaction(transaction);
-            // An order that is not pinned has a payment that is pending, or none. Both rows, or nothing.
-            if (await transaction.ExecuteAsync($"""
-                    {OrderRepository.Pin};
-                    UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
-                    WHERE order_id = @OrderId AND user_id = @userId AND status = 'PENDING'
-                    """, new { OrderId = orderId, userId, pgPaymentId }) < 2) return null;
-            return await transaction.SingleAsync<OpenAttempt>($"""
-                INSERT IGNORE INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment WHERE order_id = @orderId;
+            // An order that is not pinned has a payment that is pending, or none. All rows, or nothing; somebody else's claim of the gateway's payment is found as well.
+            var attempt = await transaction.SingleAsync<OpenAttempt>($"""
+                {OrderRepository.Pin};
+                UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
+                WHERE {FoundBefore} AND order_id = @OrderId AND user_id = @userId AND status = 'PENDING';
+                INSERT INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment p WHERE {FoundBefore} AND p.order_id = @OrderId
+                ON DUPLICATE KEY UPDATE pg_payment.pg_payment_id = pg_payment.pg_payment_id;
                 INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
-                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment WHERE order_id = @orderId;
-                SELECT {OpenColumns} FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt
-                JOIN pg_payment g ON g.pg_payment_id = p.pg_payment_id AND g.payment_id = p.id
-                WHERE p.order_id = @orderId AND NOT EXISTS (
-                  SELECT 1 FROM payment_attempt b WHERE b.payment_id = p.id AND b.pg_payment_id = p.pg_payment_id AND b.status IN ('CANCELLING', 'CANCELLED'))
-                """, new { orderId, microseconds = (long)lease.TotalMicroseconds }) ?? throw new ProblemException(PaymentProblems.Mismatch);
+                SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment
+                WHERE {FoundBefore} AND order_id = @OrderId;
+                SELECT a.payment_id AS PaymentId, a.number AS Number, a.pg_payment_id AS PgPaymentId,
+                       IF(g.payment_id = p.id AND NOT EXISTS (
+                         SELECT 1 FROM payment_attempt b WHERE b.payment_id = p.id AND b.pg_payment_id = p.pg_payment_id AND b.status IN ('CANCELLING', 'CANCELLED')),
+                         a.status, '{AttemptState.Refused}') AS Status,
+                       p.order_id AS OrderId, p.amount AS Amount, a.checks AS Checks, CAST(0 AS SIGNED) AS AgeSeconds
+                FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempt JOIN pg_payment g ON g.pg_payment_id = p.pg_payment_id
+                WHERE {FoundBefore} AND p.order_id = @OrderId
+                """, new { OrderId = orderId, userId, pgPaymentId, microseconds = (long)lease.TotalMicroseconds });
+            return attempt?.Status == AttemptState.Refused ? throw new ProblemException(PaymentProblems.Mismatch) : attempt;
         }, CancellationToken.None);
 
     /// <summary>
     /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
     /// still can be paid. False where somebody else ended the attempt, or the order cannot be paid.
     /// </summary>
-    /// <param name="withinTransaction">What is to be committed together with it; comes last.</param>
-    public Task<bool> PayAsync(OpenAttempt attempt, Func<DbSession, Task>? withinTransaction) =>
+    /// <param name="withinTransaction">What is to be committed together with it.</param>
+    public Task<bool> PayAsync(OpenAttempt attempt, Action<DbSession>? withinTransaction) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             // As if it had not been abandoned.
@@ -134,15 +144,17 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                     UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
                     """, attempt) < 2) return false;
             // All three rows, or nothing.
-            if (await transaction.ExecuteAsync($"""
-                    {OrderRepository.Pay};
-                    UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
-                    WHERE payment_id = @PaymentId AND number = @Number AND status = @Status;
-                    UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
-                    WHERE id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING')
-                    """, attempt) < 3) return false;
-            await OrderRepository.AnnounceAsync(transaction, attempt.OrderId);
-            if (withinTransaction is not null) await withinTransaction(transaction);
+            var lines = await transaction.QueryAsync<PaidLine>($"""
+                {OrderRepository.Pay};
+                UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
+                WHERE {FoundBefore} AND payment_id = @PaymentId AND number = @Number AND status = @Status;
+                UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
+                WHERE {FoundBefore} AND id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING');
+                {PaidLine.Select} AND {FoundBefore} ORDER BY i.product_id
+                """, attempt);
+            if (lines.Count == 0) return false;
+            OrderRepository.AnnounceAtCommit(transaction, attempt.OrderId, lines);
+            withinTransaction?.Invoke(transaction);
             return true;
         }, CancellationToken.None);
 

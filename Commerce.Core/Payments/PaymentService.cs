@@ -32,7 +32,7 @@ public sealed class PaymentService(
     /// <param name="withinTransaction">What is to be committed together with the payment: the answer to an idempotent request.</param>
     /// <exception cref="ProblemException">Why it cannot be paid.</exception>
     public async Task PrepareAsync(
-        string userId, string orderId, long amount, Uri shop, Func<DbSession, PreparedPayment, Task> withinTransaction, CancellationToken cancellationToken)
+        string userId, string orderId, long amount, Uri shop, Action<DbSession, PreparedPayment> withinTransaction, CancellationToken cancellationToken)
     {
         // The hold in the gate is left as it is: when its deadline is over, the reaper finds the order holding in MySQL.
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
@@ -52,7 +52,7 @@ public sealed class PaymentService(
     /// <param name="withPayment">What is to be committed together with the payment, where this call makes it: the answer.</param>
     /// <exception cref="ProblemException">Why the order is not paid.</exception>
     public async Task<ApprovedPayment> ApproveAsync(
-        string userId, string orderId, string pgPaymentId, Func<DbSession, Task> withBeginning, Func<DbSession, ApprovedPayment, Task> withPayment,
+        string userId, string orderId, string pgPaymentId, Func<DbSession, Task> withBeginning, Action<DbSession, ApprovedPayment> withPayment,
         CancellationToken cancellationToken)
     {
         if (await payments.BeginAsync(userId, orderId, pgPaymentId, settlement.ApproveLease, withBeginning) is not { } attempt)
@@ -80,7 +80,7 @@ public sealed class PaymentService(
             _ => await FindAnswerAsync(userId, orderId, pgPaymentId, CancellationToken.None),
         };
 
-        Task WithPayment(DbSession transaction) => withPayment(transaction, paid);
+        void WithPayment(DbSession transaction) => withPayment(transaction, paid);
     }
 
     /// <summary>Gives money of a paid order back. A repetition of the same request gives nothing more.</summary>

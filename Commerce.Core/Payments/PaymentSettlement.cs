@@ -54,12 +54,12 @@ public sealed partial class PaymentSettlement(
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
     /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
-    public async Task<Settlement> ResolveAsync(OpenAttempt attempt, Func<DbSession, Task>? withPayment = null) =>
+    public async Task<Settlement> ResolveAsync(OpenAttempt attempt, Action<DbSession>? withPayment = null) =>
         await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId), withPayment);
 
     /// <summary>Does what follows for an attempt from what is captured.</summary>
     /// <param name="withPayment">What is to be committed together with the payment, where the order is paid by this.</param>
-    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Func<DbSession, Task>? withPayment) => found switch
+    public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Action<DbSession>? withPayment) => found switch
     {
         FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture, withPayment),
         FindOutcome.Unknown => WaitAsync(attempt),
@@ -147,7 +147,7 @@ public sealed partial class PaymentSettlement(
         return null;
     }
 
-    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Func<DbSession, Task>? withPayment)
+    async Task<Settlement> CapturedAsync(OpenAttempt attempt, FindOutcome.Found capture, Action<DbSession>? withPayment)
     {
         if (attempt.Status == AttemptState.Cancelling) return await GiveBackAsync(attempt, capture.CapturedAmount - capture.CancelledAmount);
         var right = capture.OrderId == attempt.OrderId && capture.CapturedAmount == attempt.Amount && capture.CancelledAmount == 0;

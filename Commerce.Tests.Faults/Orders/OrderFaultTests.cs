@@ -50,12 +50,12 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
         await Eventually.DoneAsync(async () =>
         {
             await payments.PrepareAsync(
-                user.Id, order.OrderId, order.TotalAmount, Stack.Sandbox.Client.BaseAddress!, (_, _) => Task.CompletedTask, Cancelled);
+                user.Id, order.OrderId, order.TotalAmount, Stack.Sandbox.Client.BaseAddress!, (_, _) => { }, Cancelled);
             return true;
         });
         var authorised = await Stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id);
         await Eventually.EqualAsync(PaymentState.Paid, async () => (await payments.ApproveAsync(
-            user.Id, order.OrderId, authorised, _ => Task.CompletedTask, (_, _) => Task.CompletedTask, Cancelled)).Status);
+            user.Id, order.OrderId, authorised, _ => Task.CompletedTask, (_, _) => { }, Cancelled)).Status);
     }
 
     /// <summary>Pays an order, some time ago, without the message that tells of it.</summary>
@@ -141,7 +141,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         {
             var orders = ActivatorUtilities.CreateInstance<OrderService>(Stack.Services, new WrongClock(wrongBy));
             var product = await Stack.ProductAsync(stock: 10);
-            var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, (_, _) => Task.CompletedTask, Cancelled);
+            var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, () => Task.CompletedTask, (_, _) => { }, Cancelled);
             // All by MySQL's clock. Between the two it may have waited, for less than the clocks are off.
             var held = placed.HoldExpiresAt - await Database.SingleAsync<DateTime>("SELECT created_at FROM orders WHERE id = @OrderId", placed, Cancelled);
             Assert.InRange(held, TimeSpan.FromMinutes(10) - TimeSpan.FromSeconds(25), TimeSpan.FromMinutes(10));

@@ -214,13 +214,21 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal([2], (await store.FindAsync(scope, Cancelled))!.Answer!.Body);
         Assert.False(await ClaimAsync("third"));
 
-        async Task<bool> ClaimAsync(string claim)
+        async Task<bool> ClaimAsync(string claim) =>
+            await TryAsync(transaction =>
+            {
+                IdempotencyStore.Claim(transaction, scope, body, claim);
+                return Task.CompletedTask;
+            })
+            || await TryAsync(transaction => IdempotencyStore.TakeOverAsync(transaction, scope, body, claim));
+
+        async Task<bool> TryAsync(Func<DbSession, Task> claim)
         {
             try
             {
                 await database.ExecuteInTransactionAsync(async transaction =>
                 {
-                    await IdempotencyStore.ClaimAsync(transaction, scope, body, claim);
+                    await claim(transaction);
                     return true;
                 }, Cancelled);
                 return true;
@@ -242,7 +250,8 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
         {
             await database.ExecuteInTransactionAsync(async transaction =>
             {
-                await IdempotencyStore.ClaimAsync(transaction, scope, SHA256.HashData("body"u8), "worker");
+                IdempotencyStore.Claim(transaction, scope, SHA256.HashData("body"u8), "worker");
+                await Task.CompletedTask;
                 return true;
             }, Cancelled);
             await database.ExecuteAsync("UPDATE idempotency_key SET created_at = UTC_TIMESTAMP(6) - INTERVAL @hours HOUR WHERE scope = @scope",
