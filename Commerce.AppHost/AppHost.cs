@@ -9,7 +9,7 @@ var keep = builder.Configuration.GetValue("Data:Keep", true);
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
 
 // A connection string of the same name (ConnectionStrings:commerce, redis, kafka) replaces the container by an external server.
-var commerce = builder.AddExternal("commerce") ?? AddLedger(keep);
+var commerce = builder.AddExternal("commerce") ?? AddShopDatabase(keep);
 var redis = builder.AddExternal("redis") ?? builder.AddRedis("redis");
 var kafka = builder.AddExternal("kafka") ?? builder.AddKafka("kafka");
 
@@ -63,7 +63,7 @@ builder.AddComposeMachine("ec2");
 
 builder.Build().Run();
 
-IResourceBuilder<IResourceWithConnectionString> AddLedger(bool keep)
+IResourceBuilder<IResourceWithConnectionString> AddShopDatabase(bool keep)
 {
     // Limits how long a frozen or lost process keeps its locks inside a transaction. The default is 8 hours.
     var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");

@@ -58,7 +58,7 @@ public sealed class AuthenticationTests
         Assert.Equal("Bearer", Assert.Single(headers.WwwAuthenticate).Scheme);
     }
 
-    static readonly string LongestSubject = new('s', 255);
+    static readonly string LongestAllowedSubject = new('s', 255);
 
     [Theory]
     [InlineData("", "MEMBER", "user")]
@@ -69,7 +69,7 @@ public sealed class AuthenticationTests
     public async Task A_token_is_made_only_for_a_proper_user_and_role(string? user, string? role, string field)
     {
         await using var api = await StartAsync("Development");
-        if (user is "256 characters") user = LongestSubject + "s";
+        if (user is "256 characters") user = LongestAllowedSubject + "s";
 
         var problem = await api.ExpectProblemAsync(400, "validation", HttpMethod.Post, "/api/auth/token", JsonContent.Create(new { user, role }));
 
@@ -126,7 +126,7 @@ public sealed class AuthenticationTests
     public async Task A_subject_is_opaque_and_its_id_fits_everywhere(string subject, string? id)
     {
         await using var api = await StartAsync("Production", Production);
-        if (subject is "longest") subject = LongestSubject;
+        if (subject is "longest") subject = LongestAllowedSubject;
 
         var (status, body, _) = await api.SendAsync(HttpMethod.Get, "/member", token: Token(subject: subject));
 
@@ -140,7 +140,7 @@ public sealed class AuthenticationTests
     [Fact]
     public void Two_subjects_never_share_an_id()
     {
-        string[] subjects = ["a", "A", "a ", " a", "a\u0301", "\u00e1", "a/b", "a+b", LongestSubject, LongestSubject[1..], "sha256:x", UserId.OfSubject("a b")!, "a b"];
+        string[] subjects = ["a", "A", "a ", " a", "a\u0301", "\u00e1", "a/b", "a+b", LongestAllowedSubject, LongestAllowedSubject[1..], "sha256:x", UserId.OfSubject("a b")!, "a b"];
 
         Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct(StringComparer.OrdinalIgnoreCase).Count() + 1);
         Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct().Count());
@@ -156,7 +156,7 @@ public sealed class AuthenticationTests
     {
         await using var api = await StartAsync("Production", Production);
         var claims = new Dictionary<string, object> { ["role"] = Roles.Admin };
-        if (subject is not null) claims["sub"] = subject is "256 characters" ? LongestSubject + "s" : subject;
+        if (subject is not null) claims["sub"] = subject is "256 characters" ? LongestAllowedSubject + "s" : subject;
 
         var problem = await api.ExpectProblemAsync(403, "subject-not-usable", HttpMethod.Get, "/member", token: Token(claims));
 

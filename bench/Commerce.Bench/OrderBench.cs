@@ -25,8 +25,10 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
     static readonly (string Resource, string Name)[] Servers =
         [("mysql", "MySQL"), ("api", "Api"), ("workers", "Workers"), ("payment-sandbox", "gateway"), ("redis", "Redis"), ("kafka", "Kafka")];
 
+    readonly TimeSpan _warmUp = TimeSpan.FromSeconds(quick ? 4 : 8);
     readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 3 : 8);
     readonly int _stepwise = quick ? 1_000 : 4_000;
+    readonly int _purchaseRounds = quick ? 3 : 5;
     readonly List<long> _products = [];
 
     MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
@@ -37,6 +39,13 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         await OrdersAsync();
         await PurchasesAsync();
         await LapseAsync();
+    }
+
+    /// <summary>The purchases alone.</summary>
+    public async Task RunPurchasesAsync()
+    {
+        for (var i = 0; i < Products; i++) _products.Add(await ProductAsync());
+        await PurchasesAsync();
     }
 
     async Task<long> ProductAsync()
@@ -131,34 +140,55 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         using var window = new HttpClient(handler, disposeHandler: false) { BaseAddress = stack.SandboxUrl };
         string[] names = ["order", "prepare", "pay window", "approve"];
         var steps = names.Select(_ => new List<double>()).ToArray();
-        await BuyAsync(TimeSpan.FromSeconds(3));
+        var raw = await RawPurchases.CreateAsync(stack, Shipping, Together, Products);
+        // What is compiled and connected for the first time is not measured.
+        await raw.RunAsync(_warmUp);
+        await BuyAsync(_warmUp);
         await SettledAsync();
         foreach (var step in steps) step.Clear();
-        var before = await TakenAsync();
-        var used = await ProcessorTimesAsync();
-        var start = Stopwatch.GetTimestamp();
-        var bought = await BuyAsync(_round * 2);
-        var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        await SettledAsync();
-        var whole = (await TakenAsync() - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        figures.Add("purchases (order, prepare, pay window, approve at 0 ms)", Figures.Rate(rate, "purchases"));
-        figures.Add("purchases until the stock is taken, end to end", Figures.Rate(whole, "purchases"));
+
+        // In turn, so that both meet the same machine.
+        var rounds = new List<(double Raw, double Bought, double Whole)>();
+        var (count, used, counted) = (0, new TimeSpan[Servers.Length], new StatementCount(0, 0, 0));
+        await using var counter = await StatementCounter.StartAsync(Database);
+        var atRest = await counter.PerSecondAsync(_warmUp);
+        for (var i = 0; i < _purchaseRounds; i++)
+        {
+            var rawRate = await raw.RunAsync(_round);
+            var (taken, processors, statements, start) = (await TakenAsync(), await ProcessorTimesAsync(), await counter.ReadAsync(), Stopwatch.GetTimestamp());
+            var bought = await BuyAsync(_round);
+            var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            await SettledAsync();
+            var took = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            rounds.Add((rawRate, rate, (await TakenAsync() - taken) / took));
+            count += bought;
+            counted += await counter.ReadAsync() - statements - (atRest * took);
+            foreach (var (server, time) in (await ProcessorTimesAsync()).Zip(processors).Index()) used[server] += time.First - time.Second;
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  round {i + 1}: raw {rawRate:F0}/s, purchases {rate:F0}/s"));
+        }
+
+        figures.Ceiling("the rows of a purchase, raw, one command for each transaction", Figures.Rate(Figure.Median(rounds.Select(r => r.Raw)), "purchases"));
+        figures.Add("purchases (order, prepare, pay window, approve at 0 ms)", Figures.Rate(Figure.Median(rounds.Select(r => r.Bought)), "purchases"));
+        figures.Add("purchases until the stock is taken, end to end", Figures.Rate(Figure.Median(rounds.Select(r => r.Whole)), "purchases"));
+        figures.AtLeast("purchases ÷ the same rows raw", Figure.Median(rounds.Select(r => r.Bought / r.Raw)), 0.45);
+        figures.Add("  statements, commits that wrote, log flushes of a purchase", string.Create(CultureInfo.InvariantCulture,
+            $"{counted.DbSession / count:F1}, {counted.Commits / count:F2}, {counted.Flushes / count:F2}"));
         foreach (var (name, step) in names.Zip(steps))
         {
             step.Sort();
             figures.Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"));
         }
 
-        figures.Add("  processor time of a purchase", await UsedAsync(used, bought));
+        figures.Add("  processor time of a purchase", Used(used, count));
         // Step by step, so that each shows what it costs; the approval with what follows from it in the Workers.
         var purchases = Enumerable.Range(0, _stepwise).Select(i => new Bought(i)).ToArray();
         foreach (var (name, step) in new (string, Func<Bought, Task>)[] { ("order", OrderAsync), ("prepare", PrepareAsync), ("approve", ApproveAsync) })
         {
             if (name == "approve") await EachAsync(WindowAsync);
-            used = await ProcessorTimesAsync();
+            var before = await ProcessorTimesAsync();
             await EachAsync(step);
             await SettledAsync();
-            figures.Add($"  processor time of {name} alone", await UsedAsync(used, purchases.Length));
+            figures.Add($"  processor time of {name} alone", Used([.. (await ProcessorTimesAsync()).Zip(before).Select(t => t.First - t.Second)], purchases.Length));
         }
 
         Task EachAsync(Func<Bought, Task> step) => Parallel.ForEachAsync(
@@ -221,9 +251,9 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
     async Task<TimeSpan[]> ProcessorTimesAsync() => await Task.WhenAll(Servers.Select(s => stack.ProcessorTimeAsync(s.Resource)));
 
-    /// <summary>What each process has used since <paramref name="before"/>, for each of so many; what they do at rest is in it.</summary>
-    async Task<string> UsedAsync(TimeSpan[] before, int count) => string.Join(", ", Servers.Zip(await ProcessorTimesAsync(), before).Select(s =>
-        string.Create(CultureInfo.InvariantCulture, $"{s.First.Name} {(s.Second - s.Third).TotalMilliseconds / count:F2}"))) + " ms";
+    /// <summary>What each process has used, and all of them, for each of so many; what they do at rest is in it.</summary>
+    static string Used(IReadOnlyList<TimeSpan> used, int count) => string.Create(CultureInfo.InvariantCulture,
+        $"{used.Sum(t => t.TotalMilliseconds) / count:F2} ms: {string.Join(", ", Servers.Zip(used).Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.First.Name} {s.Second.TotalMilliseconds / count:F2}")))}");
 
     sealed class Bought(int number)
     {
@@ -244,7 +274,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         var orders = ActivatorUtilities.CreateInstance<OrderService>(stack.Services);
         var ids = new string[holds];
         await Parallel.ForAsync(0, holds, new ParallelOptions { MaxDegreeOfParallelism = Together }, async (i, token) =>
-            ids[i] = (await orders.PlaceAsync("lapse", new OrderRequest([new(_products[i % Products], 1)], Shipping), (_, _) => Task.CompletedTask, token)).OrderId);
+            ids[i] = (await orders.PlaceAsync("lapse", new OrderRequest([new(_products[i % Products], 1)], Shipping), () => Task.CompletedTask, (_, _) => { }, token)).OrderId);
 
         var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
         var first = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);

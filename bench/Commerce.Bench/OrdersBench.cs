@@ -4,13 +4,14 @@ namespace Commerce.Bench;
 static class OrdersBench
 {
     /// <param name="quick">Fewer rows and shorter rounds.</param>
-    /// <param name="outboxAlone">Only the relay's part, on the screen; no results are written.</param>
-    public static async Task<int> RunAsync(bool quick, bool outboxAlone = false)
+    /// <param name="part">Only <c>outbox</c>, the relay's part, or <c>purchases</c>, on the screen; then no results are written.</param>
+    public static async Task<int> RunAsync(bool quick, string? part = null)
     {
         await using var stack = await BenchStack.StartAsync();
         var figures = new Figures();
-        await new OutboxBench(stack, quick, figures).RunAsync();
-        if (!outboxAlone)
+        if (part is not "purchases") await new OutboxBench(stack, quick, figures).RunAsync();
+        if (part is "purchases") await new OrderBench(stack, quick, figures).RunPurchasesAsync();
+        if (part is null)
         {
             await new OrderBench(stack, quick, figures).RunAsync();
             await figures.WriteAsync("orders");

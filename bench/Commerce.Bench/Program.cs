@@ -8,7 +8,7 @@ try
         ["hello", var url] => await CeilingApi.HelloAsync(url),
         ["coupons", .. var options] when options is [] or ["--quick"] => await CouponBench.RunAsync(quick: options is ["--quick"]),
         ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
-        ["outbox", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], outboxAlone: true),
+        ["outbox" or "purchases", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], args[0]),
         ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
         _ => Usage(),
     };
@@ -22,6 +22,6 @@ catch (Exception) when (BenchStack.Interrupted)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|outbox|events [--quick]");
+    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|outbox|purchases|events [--quick]");
     return 2;
 }

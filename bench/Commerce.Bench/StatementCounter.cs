@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using Commerce.Core.Database;
+
+namespace Commerce.Bench;
+
+/// <summary>What MySQL did.</summary>
+/// <param name="Commits">Those that changed something.</param>
+/// <param name="Flushes">Of the redo log to the disk.</param>
+readonly record struct StatementCount(double DbSession, double Commits, double Flushes)
+{
+    public static StatementCount operator +(StatementCount a, StatementCount b) => new(a.DbSession + b.DbSession, a.Commits + b.Commits, a.Flushes + b.Flushes);
+
+    public static StatementCount operator -(StatementCount a, StatementCount b) => new(a.DbSession - b.DbSession, a.Commits - b.Commits, a.Flushes - b.Flushes);
+
+    public static StatementCount operator *(StatementCount a, double times) => new(a.DbSession * times, a.Commits * times, a.Flushes * times);
+}
+
+/// <summary>Counts what MySQL does, by its own counters.</summary>
+sealed class StatementCounter : IAsyncDisposable
+{
+    readonly Ledger _ledger;
+
+    StatementCounter(MySqlDatabase database) => _ledger = database;
+
+    public static async Task<StatementCounter> StartAsync(MySqlDatabase database)
+    {
+        await database.ExecuteAsync("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'", null, CancellationToken.None);
+        return new(database);
+    }
+
+    public async Task<StatementCount> ReadAsync()
+    {
+        var counters = (await _ledger.QueryAsync<(string Name, string Value)>(
+            "SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Innodb_os_log_fsyncs')", null, CancellationToken.None)).ToDictionary(c => c.Name, c => double.Parse(c.Value, System.Globalization.CultureInfo.InvariantCulture));
+        var commits = await _ledger.SingleAsync<long>("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'", null, CancellationToken.None);
+        return new(counters["Questions"], commits, counters["Innodb_os_log_fsyncs"]);
+    }
+
+    /// <summary>What goes on while nobody buys.</summary>
+    public async Task<StatementCount> PerSecondAsync(TimeSpan time)
+    {
+        var (before, start) = (await ReadAsync(), Stopwatch.GetTimestamp());
+        await Task.Delay(time);
+        return (await ReadAsync() - before) * (1 / Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    public async ValueTask DisposeAsync() => await _ledger.ExecuteAsync("SET GLOBAL innodb_monitor_disable = 'trx_rw_commits'", null, CancellationToken.None);
+}
