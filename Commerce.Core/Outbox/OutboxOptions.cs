@@ -12,6 +12,10 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The least time between two batches of one relay, where there are few messages in each: 0 to 1 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:00:01")]
+    public TimeSpan Gather { get; init; } = TimeSpan.FromMilliseconds(12);
+
     /// <summary>How long a claim of shards lasts: 8 s to 5 min. When a relay dies, its shards wait for so long.</summary>
     [Range(typeof(TimeSpan), "00:00:08", "00:05:00")]
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);

@@ -24,6 +24,8 @@ public sealed partial class OutboxRelay(
     /// <summary>The client looks for messages whose time is over once a second, and the mark has to be made as well.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
 
+    const int ShardsOfBacklog = OutboxWriter.Shards / 4;
+
     readonly OutboxProducer _producer = new(configuration, logger);
     readonly OutboxOptions _options = options.Value;
 
@@ -34,19 +36,23 @@ public sealed partial class OutboxRelay(
     /// Sends until nothing is left that this relay may send. While MySQL or the brokers are away it waits and tries again. A batch that was
     /// begun is finished when <paramref name="stop"/> says to end.
     /// </summary>
-    public async Task DrainAsync(CancellationToken stop)
+    /// <param name="looksAgain">
+    /// Whether it looks again after a batch that was not full: what was committed meanwhile into shards that this relay had is passed over by the others.
+    /// False for one that is called for every commit.
+    /// </param>
+    /// <param name="onBacklog">Called after a full batch: there is work for more than one.</param>
+    public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
         // Where every due row is behind one of its key that waits, looking again at once would change nothing.
         var blocked = new HashSet<int>();
+        var limit = OutboxWriter.Shards;
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
             string outage;
             try
             {
-                var due = (await outbox.ListDueShardsAsync(stop)).Where(shard => !blocked.Contains(shard)).ToList();
-                if (due.Count == 0) return;
                 var start = clock.GetTimestamp();
-                if (await outbox.ClaimAsync(due, _options.Lease, stop) is not { } claim) return;
+                if (await outbox.ClaimAsync(limit, blocked, _options.Lease, stop) is not { } claim) return;
 
                 var rows = await outbox.ListDueAsync(claim, _options.BatchSize, Latency.Enabled, CancellationToken.None);
                 if (rows.Count < _options.BatchSize) blocked.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
@@ -56,6 +62,11 @@ public sealed partial class OutboxRelay(
                 if (batch.Outage is null)
                 {
                     failures = 0;
+                    var isFull = rows.Count >= _options.BatchSize;
+                    if (!isFull && !looksAgain) return;
+                    // A claim leaves the rest to other relays then: while one reads, another sends and a third marks.
+                    limit = isFull ? ShardsOfBacklog : OutboxWriter.Shards;
+                    if (isFull) onBacklog?.Invoke();
                     continue;
                 }
 

@@ -8,7 +8,8 @@ namespace Commerce.Core.Outbox;
 
 /// <summary>A claim of shards: until its lease ends nobody else sends what is in them.</summary>
 /// <param name="Token">Of this claim alone: who marks rows under another one comes too late.</param>
-public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards);
+/// <param name="AnyRefused">Whether some message of the outbox waits for its next attempt.</param>
+public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards, bool AnyRefused);
 
 /// <summary>A row that is to be sent.</summary>
 public sealed record OutboxRow
@@ -55,9 +56,6 @@ public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 /// MySQL's.</summary>
 public sealed class OutboxStore(MySqlDatabase database)
 {
-    /// <summary>A claim leaves the rest to other relays: while one reads, another sends and a third marks.</summary>
-    const int MaxShards = OutboxWriter.Shards / 4;
-
     const int BatchSize = 1000;
 
     /// <summary>Rows <c>o</c> of the outbox with what is left to do for them, for <see cref="Status"/>.</summary>
@@ -75,31 +73,24 @@ public sealed class OutboxStore(MySqlDatabase database)
     /// <summary>How many messages were given up.</summary>
     public const string CountDead = "SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NULL";
 
-    /// <summary>The free shards in which something is due, the one that was looked after least recently first.</summary>
-    public async Task<IReadOnlyList<int>> ListDueShardsAsync(CancellationToken cancellationToken) =>
-        [.. (await database.QueryAsync<long>("""
-            SELECT CAST(s.shard AS SIGNED) FROM outbox_shard s
-            WHERE s.lease_until <= UTC_TIMESTAMP(6) AND (
+    /// <summary>
+    /// Claims free shards in which something is due, at most <paramref name="limit"/>, the one that was looked after least recently first; null where there is none.
+    /// </summary>
+    /// <param name="without">Not these.</param>
+    public async Task<OutboxClaim?> ClaimAsync(int limit, IReadOnlyCollection<int> without, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        var token = Guid.NewGuid().ToString();
+        // The scan passes over rows that somebody else has locked without waiting for them, where what is committed of them is claimed.
+        var claimed = await database.QueryAsync<(long Shard, long AnyRefused)>($"""
+            UPDATE outbox_shard s SET s.token = @token, s.lease_until = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
+            WHERE s.lease_until <= UTC_TIMESTAMP(6) {(without.Count > 0 ? "AND s.shard NOT IN @without" : "")} AND (
               (SELECT 1 FROM outbox_waiting w WHERE w.shard = s.shard LIMIT 1) IS NOT NULL
               OR (SELECT 1 FROM outbox_refused r WHERE r.shard = s.shard AND r.next_attempt_at <= UTC_TIMESTAMP(6) LIMIT 1) IS NOT NULL)
-            """, null, cancellationToken)).Select(shard => (int)shard)];
-
-    /// <summary>Claims some of the shards that are still free; null where none is.</summary>
-    public Task<OutboxClaim?> ClaimAsync(IReadOnlyList<int> shards, TimeSpan lease, CancellationToken cancellationToken) =>
-        database.ExecuteInTransactionAsync(async transaction =>
-        {
-            // Who claims at the same moment takes other shards instead of waiting for these.
-            var free = await transaction.QueryAsync<long>("""
-                SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @shards AND lease_until <= UTC_TIMESTAMP(6)
-                ORDER BY lease_until LIMIT @MaxShards FOR UPDATE SKIP LOCKED
-                """, new { shards, MaxShards });
-            if (free.Count == 0) return null;
-            var token = Guid.NewGuid().ToString();
-            await transaction.ExecuteAsync("""
-                UPDATE outbox_shard SET token = @token, lease_until = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE shard IN @free
-                """, new { token, free, microseconds = (long)lease.TotalMicroseconds });
-            return new OutboxClaim(token, [.. free.Select(shard => (int)shard)]);
-        }, cancellationToken);
+            ORDER BY s.lease_until LIMIT @limit;
+            SELECT CAST(shard AS SIGNED), EXISTS (SELECT 1 FROM outbox_refused WHERE next_attempt_at IS NOT NULL) FROM outbox_shard WHERE token = @token
+            """, new { token, without, limit, microseconds = (long)lease.TotalMicroseconds }, cancellationToken);
+        return claimed.Count == 0 ? null : new(token, [.. claimed.Select(c => (int)c.Shard)], claimed[0].AnyRefused == 1);
+    }
 
     /// <summary>
     /// What is due in the claimed shards; rows of one key in their order. A key of which a row waits for its next attempt is left out: what
@@ -107,7 +98,7 @@ public sealed class OutboxStore(MySqlDatabase database)
     /// </summary>
     public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int limit, bool withAge, CancellationToken cancellationToken)
     {
-        var refused = await database.QueryAsync<RefusedRow>("""
+        IReadOnlyList<RefusedRow> refused = !claim.AnyRefused ? [] : await database.QueryAsync<RefusedRow>("""
             SELECT r.id AS Id, o.message_key AS `Key`, r.attempts AS Attempts, CAST(r.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
             FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE r.shard IN @Shards AND r.next_attempt_at IS NOT NULL ORDER BY r.id
             """, new { claim.Shards }, cancellationToken);
@@ -132,45 +123,62 @@ public sealed class OutboxStore(MySqlDatabase database)
 
     /// <summary>Notes what was sent and what was refused, and gives the shards back.</summary>
     /// <returns>The shards that were still claimed; rows of others are left as they are.</returns>
-    public Task<IReadOnlyList<int>> MarkAsync(
-        OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken) =>
-        database.ExecuteInTransactionAsync<IReadOnlyList<int>>(async transaction =>
+    public async Task<IReadOnlyList<int>> MarkAsync(
+        OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken)
+    {
+        return await database.TryExecuteInTransactionAsync(async transaction =>
         {
-            // Locked before the rows are touched: from here to the commit nobody else can claim them.
-            var held = await transaction.QueryAsync<long>(
-                "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", claim);
-            if (held.Count == 0) return [];
-            // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it
-            // believes to be small, would wait for what others have not committed yet.
-            var mark = new StringBuilder();
-            var served = new HashSet<long> { -1 };
-            foreach (var rows in sent.GroupBy(r => (Shard: (long)r.Shard, Again: r.Attempts > 0)).Where(g => held.Contains(g.Key.Shard)))
-            {
-                served.Add(rows.Key.Shard);
-                var table = rows.Key.Again ? "outbox_refused" : "outbox_waiting";
-                mark.Append(CultureInfo.InvariantCulture, $"DELETE /*+ INDEX({table} PRIMARY) */ FROM {table} WHERE shard = {rows.Key.Shard} AND id IN (-1");
-                foreach (var row in rows) mark.Append(',').Append(row.Id);
-                mark.Append(");");
-            }
-
-            if (mark.Length > 0) await transaction.ExecuteAsync(mark.ToString());
-            var again = refused.Where(r => held.Contains(r.Row.Shard)).Select(r => new MarkedRefusal(
-                r.Row.Id, r.Row.Shard, r.Row.Attempts + 1, r.Error.Length > 500 ? r.Error[..500] : r.Error, r.Dead ? null : (long)r.Delay.TotalMicroseconds)).ToArray();
-            if (again.Length > 0)
-                await transaction.ExecuteAsync("""
-                    REPLACE INTO outbox_refused (id, shard, attempts, last_error, next_attempt_at)
-                    SELECT r.id, r.shard, r.attempts, r.error, UTC_TIMESTAMP(6) + INTERVAL r.delay MICROSECOND FROM JSON_TABLE(@rows, '$[*]' COLUMNS (
-                      id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard', attempts INT PATH '$.Attempts', error VARCHAR(500) PATH '$.Error',
-                      delay BIGINT PATH '$.Delay')) r;
-                    DELETE w FROM JSON_TABLE(@rows, '$[*]' COLUMNS (id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard')) r
-                    STRAIGHT_JOIN outbox_waiting w FORCE INDEX (PRIMARY) ON w.shard = r.shard AND w.id = r.id
-                    """, new { rows = JsonSerializer.Serialize(again, OutboxJson.Default.MarkedRefusalArray) });
-            // Those that had no turn come first the next time.
-            await transaction.ExecuteAsync("""
-                UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @held
-                """, new { served, held });
-            return [.. held.Select(shard => (int)shard)];
+            if (await GiveBackAsync(transaction, claim.Shards) < claim.Shards.Count) return false;
+            MarkRows(transaction, sent, refused);
+            return true;
+        }, cancellationToken)
+        ? claim.Shards
+        : await database.ExecuteInTransactionAsync<IReadOnlyList<int>>(async transaction =>
+        {
+            // Came too late for some of them.
+            var held = (await transaction.QueryAsync<long>(
+                "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", new { claim.Shards, claim.Token }))
+                .Select(shard => (int)shard).ToList();
+            if (held.Count == 0) return held;
+            await GiveBackAsync(transaction, held);
+            MarkRows(transaction, [.. sent.Where(r => held.Contains(r.Shard))], [.. refused.Where(r => held.Contains(r.Row.Shard))]);
+            return held;
         }, cancellationToken);
+
+        // Before the rows are touched: from here to the commit nobody else can claim the shards. Those that had no turn come first the next time.
+        Task<int> GiveBackAsync(DbSession transaction, IReadOnlyList<int> shards) => transaction.ExecuteAsync("""
+            UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @shards AND token = @Token
+            """, new { shards, claim.Token, served = sent.Select(r => r.Shard).Distinct().DefaultIfEmpty(-1) });
+    }
+
+    static void MarkRows(DbSession transaction, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused)
+    {
+        // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it
+        // believes to be small, would wait for what others have not committed yet.
+        foreach (var rows in sent.GroupBy(r => r.Attempts > 0))
+        {
+            var table = rows.Key ? "outbox_refused" : "outbox_waiting";
+            var mark = new StringBuilder();
+            mark.Append(CultureInfo.InvariantCulture, $"DELETE /*+ INDEX({table} PRIMARY) */ FROM {table} WHERE ");
+            mark.Append(rows.Key ? "id IN (-1" : "(shard, id) IN ((-1,-1)");
+            foreach (var row in rows)
+                if (rows.Key) mark.Append(',').Append(row.Id);
+                else mark.Append(",(").Append(row.Shard).Append(',').Append(row.Id).Append(')');
+            transaction.AtCommit(mark.Append(')').ToString());
+        }
+
+        var again = refused.Select(r => new MarkedRefusal(
+            r.Row.Id, r.Row.Shard, r.Row.Attempts + 1, r.Error.Length > 500 ? r.Error[..500] : r.Error, r.Dead ? null : (long)r.Delay.TotalMicroseconds)).ToArray();
+        if (again.Length > 0)
+            transaction.AtCommit("""
+                REPLACE INTO outbox_refused (id, shard, attempts, last_error, next_attempt_at)
+                SELECT r.id, r.shard, r.attempts, r.error, UTC_TIMESTAMP(6) + INTERVAL r.delay MICROSECOND FROM JSON_TABLE(@rows, '$[*]' COLUMNS (
+                  id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard', attempts INT PATH '$.Attempts', error VARCHAR(500) PATH '$.Error',
+                  delay BIGINT PATH '$.Delay')) r;
+                DELETE w FROM JSON_TABLE(@rows, '$[*]' COLUMNS (id BIGINT PATH '$.Id', shard TINYINT PATH '$.Shard')) r
+                STRAIGHT_JOIN outbox_waiting w FORCE INDEX (PRIMARY) ON w.shard = r.shard AND w.id = r.id
+                """, new { rows = JsonSerializer.Serialize(again, OutboxJson.Default.MarkedRefusalArray) });
+    }
 
     /// <summary>How much waits, for how long, and how much is dead.</summary>
     public async Task<OutboxBacklog> MeasureAsync(CancellationToken cancellationToken) =>

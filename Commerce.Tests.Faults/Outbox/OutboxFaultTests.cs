@@ -113,7 +113,9 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var store = Stack.Services.GetRequiredService<OutboxStore>();
         var key = Key("f27-stale");
         var shard = OutboxWriter.ShardOf(key);
-        var claim = (await Eventually.GetAsync(() => store.ClaimAsync([shard], TimeSpan.FromHours(1), Cancelled), c => c is not null))!;
+        var claim = new OutboxClaim("stale", [shard], AnyRefused: false);
+        await Eventually.EqualAsync(1, () => Database.ExecuteAsync(
+            "UPDATE outbox_shard SET token = 'stale', lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE shard = @shard AND lease_until <= UTC_TIMESTAMP(6)", new { shard }, Cancelled));
         var (id, _) = await WriteAsync(key);
         var rows = await store.ListDueAsync(claim, 10, withAge: true, Cancelled);
         Assert.Equal(id, Assert.Single(rows).MessageId);

@@ -6,15 +6,23 @@ using StackExchange.Redis;
 
 namespace Commerce.Workers.Outbox;
 
-/// <summary>Runs one relay: it looks when it is woken through Redis, and every few seconds in any case.</summary>
+/// <summary>
+/// Runs one relay: it looks when it is called, and every few seconds in any case. The first of a process is called for every commit, and gathers for some
+/// milliseconds where commits come close together: a batch costs the same for one message and for many. The others are called for a backlog.
+/// </summary>
 sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
     : PeriodicWorker(clock, logger)
 {
-    readonly ChannelReader<bool> _wakeups = wakeups.Add();
+    readonly OutboxWakeups.Reader _wakeups = wakeups.Add();
+    long? _drained;
 
     protected override TimeSpan Interval => options.Value.Poll;
 
-    protected override Task RunOnceAsync(CancellationToken stoppingToken) => relay.DrainAsync(stoppingToken);
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
+    {
+        await relay.DrainAsync(stoppingToken, looksAgain: !_wakeups.IsFirst, calls.CallAll);
+        _drained = Clock.GetTimestamp();
+    }
 
     protected override async Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken)
     {
@@ -22,7 +30,8 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
         using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stoppingToken);
         try
         {
-            await _wakeups.ReadAsync(either.Token);
+            await _wakeups.Channel.ReadAsync(either.Token);
+            if (_drained is { } at && options.Value.Gather - Clock.GetElapsedTime(at) is { Ticks: > 0 } rest) await Task.Delay(rest, Clock, either.Token);
         }
         catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
         {
@@ -44,22 +53,27 @@ sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions>
     // One call is as good as many: who is woken looks for everything.
     readonly List<Channel<bool>> _relays = [];
 
+    /// <summary>What a relay hears.</summary>
+    /// <param name="IsFirst">Whether it is called for every commit.</param>
+    public sealed record Reader(ChannelReader<bool> Channel, bool IsFirst);
+
     /// <summary>The calls for one more relay, before this service starts.</summary>
-    public ChannelReader<bool> Add()
+    public Reader Add()
     {
         var calls = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
         _relays.Add(calls);
-        return calls.Reader;
+        return new(calls.Reader, IsFirst: _relays.Count == 1);
     }
 
     protected override TimeSpan Interval => options.Value.Poll;
 
     /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
-    protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => Call());
+    protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => _relays[0].Writer.TryWrite(true));
 
     protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
 
-    void Call()
+    /// <summary>Calls all relays of this process: there is a backlog.</summary>
+    public void CallAll()
     {
         foreach (var calls in _relays) calls.Writer.TryWrite(true);
     }
