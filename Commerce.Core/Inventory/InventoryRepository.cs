@@ -1,3 +1,4 @@
+using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
@@ -95,25 +96,33 @@ public sealed class InventoryRepository(MySqlDatabase database)
         return await database.TryExecuteInTransactionAsync(async transaction =>
         {
             // Locked: a refund of the same order comes before or after this.
-            var orders = await transaction.QueryAsync<(string Id, bool Holding)>(
-                "SELECT id, holding FROM orders WHERE id IN @orderIds AND status = 'PAID' ORDER BY id FOR UPDATE", new { orderIds });
-            paid = [.. orders.Select(o => o.Id)];
-            await RecordInboxAsync(transaction, orderIds);
-            var taking = orders.Where(o => o.Holding).Select(o => o.Id).ToList();
-            if (taking.Count == 0) return true;
-            var wanted = await transaction.QueryAsync<AvailablePieces>("""
-                SELECT product_id AS ProductId, CAST(SUM(quantity) AS SIGNED) AS Pieces FROM order_item WHERE order_id IN @taking
-                GROUP BY product_id ORDER BY product_id
-                """, new { taking });
-            foreach (var (productId, pieces) in wanted)
+            var lines = await transaction.QueryAsync<PaidPieces>("""
+                SELECT o.id AS OrderId, o.holding AS Holding, i.product_id AS ProductId, i.quantity AS Quantity,
+                       EXISTS (SELECT 1 FROM order_announcement a WHERE a.order_id = o.id) AS Announced
+                FROM orders o LEFT JOIN order_item i ON i.order_id = o.id WHERE o.id IN @orderIds AND o.status = 'PAID' ORDER BY o.id FOR UPDATE OF o
+                """, new { orderIds });
+            paid = [.. lines.Select(l => l.OrderId).Distinct()];
+            var taking = lines.Where(l => l.Holding).Select(l => l.OrderId).Distinct().ToList();
+            var wanted = lines.Where(l => l is { Holding: true, ProductId: not null }).GroupBy(l => l.ProductId!.Value)
+                .Select(g => new AvailablePieces(g.Key, g.Sum(l => (long)l.Quantity!))).ToList();
+            if (wanted.Count > 0)
+            {
+                // A range of the primary key: locked in the order of the ids. All or nothing.
+                var pieces = string.Concat(wanted.Select(w => string.Create(CultureInfo.InvariantCulture, $" WHEN {w.ProductId} THEN {w.Pieces}")));
                 if (await transaction.ExecuteAsync(
-                        "UPDATE product SET stock = stock - @pieces WHERE id = @productId AND stock >= @pieces", new { pieces, productId }) == 0) return false;
-            await transaction.ExecuteAsync("""
-                INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
-                SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @taking;
-                UPDATE orders SET holding = FALSE WHERE id IN @taking;
-                DELETE FROM order_announcement WHERE order_id IN @taking
-                """, new { taking });
+                        $"UPDATE product SET stock = stock - CASE id{pieces} END WHERE id IN @ids AND stock >= CASE id{pieces} END",
+                        new { ids = wanted.Select(w => w.ProductId) }) < wanted.Count) return false;
+            }
+
+            if (taking.Count > 0)
+                transaction.AtCommit("""
+                    INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
+                    SELECT product_id, CONCAT('placed:', order_id), -quantity, 'ORDER_PLACED' FROM order_item WHERE order_id IN @taking;
+                    UPDATE orders SET holding = FALSE WHERE id IN @taking
+                    """, new { taking });
+            if (lines.Any(l => l is { Holding: true, Announced: 1 }))
+                transaction.AtCommit("DELETE FROM order_announcement WHERE order_id IN @announced", new { announced = taking });
+            transaction.AtCommit(NoteHandled, new { Consumer, orderIds });
             return true;
         }, cancellationToken) ? paid : null;
     }
@@ -125,14 +134,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
             var accepted = await transaction.ExecuteAsync(
                 "UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'", new { orderId }) == 1;
             await transaction.ExecuteAsync("DELETE FROM order_announcement WHERE order_id = @orderId", new { orderId });
-            await RecordInboxAsync(transaction, [orderId]);
+            transaction.AtCommit(NoteHandled, new { Consumer, orderIds = new[] { orderId } });
             return accepted;
         }, cancellationToken);
 
-    static Task<int> RecordInboxAsync(DbSession transaction, IReadOnlyList<string> orderIds) =>
-        transaction.ExecuteAsync(
-            "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds",
-            new { Consumer, orderIds });
+    const string NoteHandled = "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds";
 
     /// <summary>
     /// An order was refunded in full: it is <c>REFUNDED</c>, and what was taken off the stock for it returns, with its row in the audit. After the
@@ -187,6 +193,8 @@ public sealed class InventoryRepository(MySqlDatabase database)
 
         public DateTime? Deadline { get; init; }
     }
+
+    sealed record PaidPieces(string OrderId, bool Holding, long? ProductId, int? Quantity, long Announced);
 
     sealed record RefundedOrder(string Status, bool Holding);
 }
