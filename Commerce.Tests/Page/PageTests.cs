@@ -182,7 +182,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         Assert.True(part.IsSuccessStatusCode, await part.Content.ReadAsStringAsync());
         await page.ReloadAsync();
         await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
-        await Expect(order).ToContainTextAsync("₩2,000 given back");
+        await Expect(order).ToContainTextAsync("₩2,000 refunded");
 
         // Since the page was read: what it offers is too much, and it says what is left.
         await Stack.Sandbox.GiveBackAsync(orderId, 1_000);
@@ -190,7 +190,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(page.Locator("#confirm")).ToContainTextAsync("You get ₩10,000 back. ₩2,000 came back before.");
         await page.Locator("#confirm-yes").ClickAsync();
         await HearsAsync(page, "At most 9000 won can be refunded.");
-        await Expect(order).ToContainTextAsync("₩3,000 given back");
+        await Expect(order).ToContainTextAsync("₩3,000 refunded");
 
         await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await page.Locator("#confirm-yes").ClickAsync();
