@@ -231,7 +231,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await page.GetByLabel("Quantity").FillAsync("4");
         await page.GetByLabel("Postcode").FillAsync("1");
         await page.GetByLabel("Postcode").PressAsync("Enter");
-        await Expect(page.Locator("#quantity-wrong")).ToHaveTextAsync("Pieces must be 1 to 3.");
+        await Expect(page.Locator("#quantity-wrong")).ToHaveTextAsync("Quantity must be 1 to 3.");
         await Expect(page.Locator("#phone-wrong")).ToHaveTextAsync("Phone is missing.");
         await Expect(page.GetByLabel("Postcode")).ToHaveAccessibleDescriptionAsync("Postcode must be 5 digits.");
         await Expect(page.GetByLabel("Quantity")).ToBeFocusedAsync();
