@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Core;
 
-/// <summary>Keys of the configuration that were renamed. The old key is read where the new one is not set.</summary>
+/// <summary>Renamed configuration keys. An old key is used if the new one is not set.</summary>
 static class RenamedSettings
 {
     static readonly (string Old, string New)[] Keys =
@@ -24,7 +24,7 @@ static class RenamedSettings
         ("Retention:CouponFences", "Retention:RebuildBarriers"),
     ];
 
-    /// <summary>Call it before the options are read.</summary>
+    /// <summary>Call it before options are read.</summary>
     public static void AcceptRenamedSettings(this IHostApplicationBuilder builder)
     {
         var configuration = builder.Configuration;

@@ -2,7 +2,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Idempotency;
 
-/// <summary>Why a request with (or without) an Idempotency-Key is refused.</summary>
+/// <summary>Reasons for refusing a request because of its Idempotency-Key.</summary>
 public static class IdempotencyProblems
 {
     public static readonly ProblemType Missing = new(400, "idempotency-key-missing", "The header Idempotency-Key is required.");

@@ -4,24 +4,24 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Idempotency;
 
-/// <summary>An answer that is given again to whoever comes with the same key.</summary>
+/// <summary>A response that is returned again for the same key.</summary>
 /// <param name="Status">The HTTP status.</param>
-/// <param name="Location">The header of that name, or null.</param>
+/// <param name="Location">The Location header, or null.</param>
 public sealed record StoredResponse(int Status, string ContentType, string? Location, byte[] Body);
 
-/// <summary>What is known of a key.</summary>
+/// <summary>The state of a key.</summary>
 /// <param name="BodyHash">SHA-256 of the request's body.</param>
 /// <param name="Answer">Null while somebody works on it.</param>
 /// <param name="Abandoned">Whoever worked on it has not answered in time, and is taken for dead.</param>
 public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer, bool Abandoned);
 
 /// <summary>
-/// Which requests were answered, and how. A request is named by its scope: SHA-256 over user, route and key. Either the answer is committed
-/// together with the work, or the key is claimed with the beginning of the work and the answer is stored with its end or after it.
+/// Stores the responses of requests by their scope: SHA-256 over user, route and key. Either the response commits together with the work, or the key
+/// is claimed in the first transaction of the work and the response is stored at its end.
 /// </summary>
 public sealed class IdempotencyStore(MySqlDatabase database)
 {
-    /// <summary>Whoever claimed a key and has not answered after this is taken for dead; longer than any request takes.</summary>
+    /// <summary>A claim without a response after this time is abandoned. Longer than any request takes.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
     const int BatchSize = 1000;
@@ -32,8 +32,8 @@ public sealed class IdempotencyStore(MySqlDatabase database)
         WHERE scope = @scope AND claim = @claim
         """;
 
-    /// <summary>What is known of a key, or null.</summary>
-    /// <param name="wait">Whether to wait for a request that is about to commit its answer.</param>
+    /// <summary>The state of a key, or null.</summary>
+    /// <param name="wait">Whether to wait for a request that is about to commit its response.</param>
     public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken, bool wait = false)
     {
         var row = await database.SingleAsync<KeyRow>($"""
@@ -45,8 +45,8 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     }
 
     /// <summary>
-    /// Lets the caller work on a new key from the commit of its transaction on. Call it first: it travels with the first command, and a duplicate of the request
-    /// waits there, before it does anything. That command fails with an <see cref="IdempotencyKeyTakenException"/> where the key is known.
+    /// Claims a key from the commit of the transaction on: a new key, or one whose last owner died, perhaps after its work. Call it first: a
+    /// duplicate of the request waits here before it does anything.
     /// </summary>
     /// <param name="claim">A name for this worker, different for each.</param>
     public static void Claim(DbSession transaction, byte[] scope, byte[] bodyHash, string claim) =>
@@ -64,7 +64,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
                 """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }) == 0) throw new IdempotencyKeyTakenException(null);
     }
 
-    /// <summary>Stores the answer to a claimed key, unless somebody took the claim over.</summary>
+    /// <summary>Stores the response for a claimed key, unless another owner took the claim over.</summary>
     public Task CompleteAsync(byte[] scope, string claim, StoredResponse answer, CancellationToken cancellationToken) =>
         database.ExecuteAsync(CompleteClaim, CompleteParameters(scope, claim, answer), cancellationToken);
 
@@ -72,13 +72,13 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     public static void Complete(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
         transaction.AtCommit(CompleteClaim, CompleteParameters(scope, claim, answer));
 
-    /// <summary>Forgets a claimed key: the same request can be made again.</summary>
+    /// <summary>Releases a claimed key, so that the same request can be made again.</summary>
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
         database.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
     /// <summary>
-    /// Adds the answer to a key that nobody has claimed to the transaction of the work. Where a request with this key was committed first, or takes too long,
-    /// the command with which it travels fails with an <see cref="IdempotencyKeyTakenException"/>.
+    /// Adds the response for an unclaimed key to the transaction of the work. Call it first, or behind a lock for which a duplicate also waits, so
+    /// that the duplicate waits before it does anything.
     /// </summary>
     /// <param name="first">
     /// Whether it travels with the first command: so a duplicate of the request waits before it does anything. Otherwise with the COMMIT, behind a lock that the duplicate
@@ -101,7 +101,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
             or MySqlErrors.QueryTimeout or MySqlErrors.QueryInterrupted or MySqlErrors.CommandTimeout ? new(e) : null;
     }
 
-    /// <summary>Forgets what is older than <paramref name="age"/> and returns how many keys those were.</summary>
+    /// <summary>Deletes keys older than <paramref name="age"/> and returns their number.</summary>
     public async Task<int> PurgeAsync(TimeSpan age, CancellationToken cancellationToken)
     {
         var (sum, rows) = (0, BatchSize);
@@ -125,5 +125,5 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer, long Abandoned);
 }
 
-/// <summary>Another request with the same key is committed, or about to be.</summary>
+/// <summary>Another request with the same key has committed, or is about to.</summary>
 public sealed class IdempotencyKeyTakenException(Exception? inner) : Exception("The key belongs to another request.", inner);

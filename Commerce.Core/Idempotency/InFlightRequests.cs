@@ -4,20 +4,20 @@ using StackExchange.Redis;
 namespace Commerce.Core.Idempotency;
 
 /// <summary>
-/// Which requests with the same key are being worked on, from before they hold anything until it is known that they committed nothing. So one that is
-/// refused learns that its own duplicate may be the one who has what it was refused. The key's row in the database cannot tell: it comes when the duplicate
-/// commits, and the duplicate holds pieces before. Nothing is promised by this: the database alone lets one of two take effect.
+/// Tracks requests in progress by their key: from before they hold anything until it is known that they committed nothing. A refused request can thus
+/// learn that a duplicate of it may hold what it was refused. The key's row cannot tell: it appears when the duplicate commits, and the duplicate
+/// holds stock earlier. No promise depends on this; the database lets one of two take effect.
 /// </summary>
 /// <remarks>
-/// What remains: where Redis loses this between the duplicate's beginning and the refusal, or the duplicate takes longer than <see cref="MaxDuration"/>, a refusal may
-/// be told although the duplicate succeeds. The next request with the key gets the duplicate's answer.
+/// A refusal may still be wrong if Redis loses the entry, or if the duplicate takes longer than <see cref="MaxDuration"/>. The next request with the
+/// key gets the duplicate's response.
 /// </remarks>
 public sealed class InFlightRequests(IConnectionMultiplexer connection)
 {
     static readonly RedisScript Enter = RedisScript.Load("Idempotency/enter.lua");
     static readonly RedisScript Leave = RedisScript.Load("Idempotency/leave.lua");
 
-    /// <summary>A request that has not ended by then has died, or nobody knows what became of it.</summary>
+    /// <summary>A request that has not ended after this time has died, or its outcome is unknown.</summary>
     static readonly TimeSpan MaxDuration = TimeSpan.FromSeconds(30);
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
@@ -29,7 +29,7 @@ public sealed class InFlightRequests(IConnectionMultiplexer connection)
     public async Task<bool> EnterAsync(byte[] scope, string request) =>
         (int)await Enter.RunAsync(_redis, [KeyOf(scope)], [request, (long)MaxDuration.TotalMilliseconds], Deadline) > 0;
 
-    /// <summary>A request has ended and has committed nothing. True where a duplicate of it is under way, or has committed something a moment ago.</summary>
+    /// <summary>Removes a request that has committed nothing. True if a duplicate is in progress or has just committed.</summary>
     public async Task<bool> LeaveAsync(byte[] scope, string request) => (int)await Leave.RunAsync(_redis, [KeyOf(scope)], [request], Deadline) > 0;
 
     static RedisKey KeyOf(byte[] scope) => "idempotency:" + Convert.ToHexStringLower(scope);

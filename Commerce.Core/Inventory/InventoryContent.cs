@@ -2,14 +2,14 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>What the gate is to hold, as the database had it at the moment when the epoch was raised.</summary>
-/// <param name="Available">What can be ordered of each product: its stock without what is held.</param>
-/// <param name="Holds">What is held for which order.</param>
+/// <summary>The content of a new gate, read from the database when the epoch was incremented.</summary>
+/// <param name="Available">The available stock per product: the stock minus all holds.</param>
+/// <param name="Holds">The holds per order.</param>
 public sealed record InventoryContent(int Epoch, IReadOnlyList<AvailablePieces> Available, IReadOnlyList<Hold> Holds);
 
-/// <summary>So many pieces of a product can be ordered. Below 0 where more is held than there is.</summary>
+/// <summary>The available stock of a product. Below 0 if more is held than exists.</summary>
 public sealed record AvailablePieces(long ProductId, long Pieces);
 
-/// <summary>What is held for an order.</summary>
-/// <param name="Deadline">When the reaper looks at it.</param>
+/// <summary>The hold of an order.</summary>
+/// <param name="Deadline">When the reaper checks it.</param>
 public sealed record Hold(string OrderId, DateTimeOffset Deadline, IReadOnlyList<OrderLine> Lines);

@@ -6,32 +6,32 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>What the gate said to an order.</summary>
+/// <summary>The gate's verdict for an order.</summary>
 public enum ReserveVerdict
 {
     /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
     Closed = -1,
-    /// <summary>All lines are held.</summary>
+    /// <summary>All lines are reserved.</summary>
     Held = 0,
-    /// <summary>Nothing is held: there is not enough of a product.</summary>
+    /// <summary>Nothing is reserved: a product has not enough stock.</summary>
     OutOfStock = 1,
-    /// <summary>Nothing is held: the gate does not know a product (yet).</summary>
+    /// <summary>Nothing is reserved: the gate does not know a product (yet).</summary>
     UnknownProduct = 2,
 }
 
-/// <summary>The gate's answer.</summary>
-/// <param name="Value">Of <see cref="ReserveVerdict.Held"/> the gate's epoch, of a refusal the product.</param>
+/// <summary>The gate's result.</summary>
+/// <param name="Value">For <see cref="ReserveVerdict.Held"/> the gate's epoch, for a refusal the product.</param>
 public readonly record struct ReserveResult(ReserveVerdict Verdict, long Value = 0);
 
-/// <summary>What the gate holds, all at one moment.</summary>
-/// <param name="Available">Product → pieces that can be ordered.</param>
-/// <param name="Holds">Order → what it holds.</param>
+/// <summary>The gate's content at one moment.</summary>
+/// <param name="Available">Product → available stock.</param>
+/// <param name="Holds">Order → reserved lines.</param>
 public sealed record InventorySnapshot(
     int Epoch, bool Current, IReadOnlyDictionary<long, long> Available, IReadOnlyDictionary<string, IReadOnlyList<OrderLine>> Holds);
 
 /// <summary>
-/// The gate of the stock in Redis: what can be ordered, and what is held for whom. It may lose everything at any moment; then it is closed until
-/// the keeper has rebuilt it from the database.
+/// The gate of the inventory in Redis: available stock, and holds per order. Redis may lose everything at any time; then the gate is closed until it
+/// is rebuilt from the database.
 /// </summary>
 public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServers servers)
 {
@@ -46,24 +46,24 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static readonly RedisScript Close = RedisScript.Load("Inventory/close.lua");
     static readonly RedisScript Snapshot = RedisScript.Load("Inventory/snapshot.lua");
 
-    /// <summary>No answer in this time counts as no answer: the caller is told to come again.</summary>
+    /// <summary>A response after this time counts as none; the caller gets 503.</summary>
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    /// <summary>A rebuild or a look at everything may take longer.</summary>
+    /// <summary>The timeout of a rebuild or a snapshot.</summary>
     static readonly TimeSpan LongDeadline = TimeSpan.FromSeconds(10);
 
     const int BatchSize = 1000;
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Whether it is known which incarnation of Redis answers; without that everything is refused, and nothing can be opened.</summary>
+    /// <summary>Whether the incarnation of the Redis server is known. Otherwise every request is refused, and the gate cannot be opened.</summary>
     public bool KnowsServer => Server is not null;
 
     string? Server => servers.IncarnationOf(InventoryKeys.All[0]);
 
-    /// <summary>Holds all lines for <paramref name="hold"/>, or none. Safe to repeat.</summary>
-    /// <exception cref="RedisException">Redis is out of reach; the script may have run.</exception>
-    /// <exception cref="TimeoutException">Redis did not answer; the script may have run.</exception>
+    /// <summary>Reserves all lines for <paramref name="hold"/>, or none. Repeated calls are safe.</summary>
+    /// <exception cref="RedisException">Redis is unavailable; the script may have run.</exception>
+    /// <exception cref="TimeoutException">Redis did not respond; the script may have run.</exception>
     public async Task<ReserveResult> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, TimeSpan hold)
     {
         if (Server is not { } server) return new(ReserveVerdict.Closed);
@@ -73,43 +73,46 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         return new((ReserveVerdict)(int)answer[0], answer.Length > 1 ? (long)answer[1] : 0);
     }
 
-    /// <summary>Gives back what these orders hold.</summary>
+    /// <summary>Releases the holds of these orders.</summary>
     public Task ReleaseAsync(IEnumerable<string> orderIds) => SettleAsync("release", orderIds);
 
-    /// <summary>Ends the holds of these orders, whose pieces are off the stock.</summary>
+    /// <summary>Ends the holds of these orders after their stock was deducted.</summary>
     public Task ConfirmAsync(IEnumerable<string> orderIds) => SettleAsync("confirm", orderIds);
 
-    /// <summary>Gives back the pieces of a refunded order whose return to the stock was committed under <paramref name="epoch"/>.</summary>
+    /// <summary>Returns the stock of a refunded order, as committed under <paramref name="epoch"/>.</summary>
     public Task RestockAsync(int epoch, string orderId, IReadOnlyList<OrderLine> lines) =>
         Restock.RunAsync(_redis, InventoryKeys.All, [epoch, orderId, .. Flatten(lines)], Deadline);
 
-    /// <summary>Lets a hold last <paramref name="time"/> from now. False where it is gone; null where the gate is closed.</summary>
+    /// <summary>Extends a hold to <paramref name="time"/> from now. False if it is gone; null if the gate is closed.</summary>
     public async Task<bool?> ExtendAsync(string orderId, TimeSpan time)
     {
         if (Server is not { } server) return null;
         return (int)await Extend.RunAsync(_redis, InventoryKeys.All, [server, orderId, Milliseconds(time)], Deadline) switch { 1 => true, 0 => false, _ => null };
     }
 
-    /// <summary>Changes what is available of a product: 1 done, 0 not so much is free, 2 not loaded, -1 closed or rebuilt since <paramref name="epoch"/>.</summary>
+    /// <summary>
+    /// Changes the available stock of a product. 1: done; 0: not enough available; 2: not loaded; -1: closed, or rebuilt since <paramref
+    /// name="epoch"/>.
+    /// </summary>
     public async Task<int> AdjustAsync(int epoch, long productId, int delta) =>
         (int)await Adjust.RunAsync(_redis, InventoryKeys.All, [epoch, productId, delta], Deadline);
 
-    /// <summary>Makes a product known whose stock was read under <paramref name="epoch"/>.</summary>
+    /// <summary>Loads a product whose stock was read under <paramref name="epoch"/>.</summary>
     public Task LoadAsync(int epoch, long productId, int stock) =>
         Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock], Deadline);
 
-    /// <summary>Holds whose deadline is over, each handed to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Expired holds, each leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<string>> TakeDueAsync(int limit, TimeSpan lease) =>
         [.. ((RedisResult[])(await Due.RunAsync(_redis, InventoryKeys.All, [limit, Milliseconds(lease)], Deadline))!).Select(r => (string)r!)];
 
-    /// <summary>The epoch of the gate and whether it was opened on the server that answers now; null where it is closed.</summary>
+    /// <summary>The gate's epoch, and whether it was opened on the current server; null if it is closed.</summary>
     public async Task<(int Epoch, bool Current)?> InspectAsync()
     {
         var gate = await _redis.HashGetAsync(InventoryKeys.All[0], ["epoch", "server"]).WaitAsync(Deadline);
         return gate[0].IsNull ? null : ((int)gate[0], (string)gate[1]! == Server);
     }
 
-    /// <summary>What can be ordered of these products; null where the gate does not know.</summary>
+    /// <summary>The available stock of these products; null if the gate does not know them.</summary>
     public async Task<IReadOnlyList<long?>> ListAvailableAsync(IReadOnlyList<long> productIds)
     {
         if (productIds.Count == 0) return [];
@@ -117,7 +120,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         return [.. values.Select(v => v.IsNull ? (long?)null : (long)v)];
     }
 
-    /// <summary>What the gate holds, all at one moment; null where it is closed.</summary>
+    /// <summary>The gate's content at one moment; null if it is closed.</summary>
     public async Task<InventorySnapshot?> SnapshotAsync()
     {
         var answer = (RedisResult[])(await Snapshot.RunAsync(_redis, InventoryKeys.All, [], LongDeadline))!;
@@ -128,14 +131,14 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
             Pairs(answer[3]).ToDictionary(p => p.Field, p => Parse(p.Value)));
     }
 
-    /// <summary>Closes a gate that is older than <paramref name="epoch"/>, or was opened by another server than the one that answers now.</summary>
+    /// <summary>Closes a gate of an epoch below <paramref name="epoch"/>, or of another server than the current one.</summary>
     public async Task CloseStaleAsync(int epoch)
     {
         if (Server is { } server) await Close.RunAsync(_redis, InventoryKeys.All, [epoch, server], Deadline);
     }
 
-    /// <summary>Opens the gate with what the database says, in place of all that it held. False where a newer epoch is open.</summary>
-    /// <param name="content">What the database had when the epoch was raised.</param>
+    /// <summary>Replaces the gate's content by the database's. False if a newer epoch is open.</summary>
+    /// <param name="content">The content of the database when the epoch was incremented.</param>
     public async Task<bool> OpenAsync(InventoryContent content)
     {
         if (Server is not { } server) return false;
@@ -164,7 +167,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static IEnumerable<(string Field, string Value)> Pairs(RedisResult hash) =>
         ((RedisResult[])hash!).Chunk(2).Select(p => ((string)p[0]!, (string)p[1]!));
 
-    /// <summary>Of something that we did not write nothing is read: the products show a drift then, which is put on record and repaired.</summary>
+    /// <summary>Foreign content is ignored. The affected products then show a drift, which is recorded and repaired.</summary>
     static IReadOnlyList<OrderLine> Parse(string lines) =>
     [
         .. lines.Split(' ').Chunk(2).Where(p => p.Length == 2 && IsNumber(p[0]) && int.TryParse(p[1], CultureInfo.InvariantCulture, out _))

@@ -4,22 +4,22 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>Opens the gate of the inventory with what the database says, in place of what it held. The claim in the database lets one caller do it.</summary>
+/// <summary>Opens the inventory gate with the content of the database. A claim in the database lets one caller do it.</summary>
 public sealed partial class InventoryGateRebuilder(InventoryRepository repository, InventoryGate gate, TimeProvider clock, ILogger<InventoryGateRebuilder> logger)
 {
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.inventory.gate.rebuild", "s");
 
-    /// <summary>Longer than a rebuild takes; after it another caller may try.</summary>
+    /// <summary>Longer than a rebuild takes. After it another caller may try.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Raises the epoch and opens the gate under the new one. Orders that hold pieces but are not committed yet are refused, and whatever was
-    /// about to be told to the gate of an older epoch is ignored: the database has it. False where somebody else does it, or Redis did not take it.
+    /// Increments the epoch and opens the gate under it. Orders that hold stock but have not committed are refused. Messages to a gate of an older
+    /// epoch are ignored, because the database has their effect. False if another caller does it, or Redis failed.
     /// </summary>
-    /// <param name="seenEpoch">The epoch of the database when the caller looked.</param>
+    /// <param name="seenEpoch">The epoch that the caller has read from the database.</param>
     public async Task<bool> TryOpenAsync(int seenEpoch, CancellationToken cancellationToken)
     {
-        // Nobody is to be refused for a gate that cannot be opened.
+        // A gate that cannot be opened must not be closed.
         if (!gate.KnowsServer) return false;
         var start = clock.GetTimestamp();
         if (await repository.ClaimGateAsync(seenEpoch, Lease, cancellationToken) is not { } content) return false;

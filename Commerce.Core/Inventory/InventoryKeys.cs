@@ -2,29 +2,29 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>
-/// The keys of the inventory in Redis. All carry the hash tag <c>{inventory}</c>: an order takes several products or none, in one script.
-/// </summary>
+/// <summary>The Redis keys of the inventory. All have the hash tag <c>{inventory}</c>: one script reserves several products or none.</summary>
 static class InventoryKeys
 {
-    /// <summary>Hash: epoch, server. Absent: the gate is closed.</summary>
+    /// <summary>Hash: epoch, server. Missing: the gate is closed.</summary>
     const string Gate = "{inventory}:gate";
 
-    /// <summary>Hash: product → pieces that can be ordered.</summary>
+    /// <summary>Hash: product → available stock.</summary>
     const string Available = "{inventory}:available";
 
-    /// <summary>Sorted set: order → when its hold is looked at (ms since 1970, Redis' clock).</summary>
+    /// <summary>Sorted set: order → when its hold is checked (ms since 1970, Redis' clock).</summary>
     const string Holds = "{inventory}:holds";
 
-    /// <summary>Hash: order → what it holds, as "product quantity product quantity". Outlives the deadline: else nobody would know what to give back.</summary>
+    /// <summary>
+    /// Hash: order → its lines as "product quantity product quantity". Outlives the deadline; otherwise the stock could not be returned.
+    /// </summary>
     const string Lines = "{inventory}:lines";
 
     const string Next = ":next";
 
-    /// <summary>The keys in the order in which every inventory script takes them.</summary>
+    /// <summary>The keys in the order that every inventory script expects.</summary>
     public static readonly RedisKey[] All = [Gate, Available, Holds, Lines];
 
-    /// <summary>Where a rebuild prepares them.</summary>
+    /// <summary>The keys that a rebuild fills first.</summary>
     public static readonly RedisKey NextAvailable = Available + Next, NextHolds = Holds + Next, NextLines = Lines + Next;
 
     /// <summary>The keys of the script that opens the gate.</summary>

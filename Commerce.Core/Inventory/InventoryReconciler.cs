@@ -10,9 +10,10 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Inventory;
 
 /// <summary>
-/// Compares the gate with the database: of every product, what is available must be the stock without what is held. Differences come and go while
-/// orders move; one that two looks find unchanged, with nothing moved in between, is repaired: the gate is opened anew under a higher epoch. To set
-/// the number alone would be undone by a change that was committed before, and reaches the gate after: it carries the epoch that it was made under.
+/// Compares the gate with the database: the available stock of a product must be its stock minus its holds. Differences come and go while orders
+/// move. A difference that two checks find unchanged, with no movement in between, is repaired by opening the gate under a higher epoch. Overwriting
+/// the number is not enough: a change committed earlier may still arrive and be applied on top of it. It carries its epoch, so a newer gate ignores
+/// it.
 /// </summary>
 public sealed partial class InventoryReconciler(
     MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
@@ -21,7 +22,7 @@ public sealed partial class InventoryReconciler(
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
     static readonly Counter<long> Repaired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.repaired");
 
-    /// <summary>Between the two looks.</summary>
+    /// <summary>The wait between the two checks.</summary>
     static readonly TimeSpan StabilityInterval = TimeSpan.FromSeconds(1);
 
     const int BatchSize = 1000;
@@ -30,7 +31,7 @@ public sealed partial class InventoryReconciler(
     /// <inheritdoc/>
     public string Name => "inventory";
 
-    /// <summary>Repairs what two looks find wrong and unmoved, and returns how many products those were.</summary>
+    /// <summary>Repairs differences that two checks find unchanged. Returns the number of products.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var first = await CompareAsync(cancellationToken);
@@ -38,7 +39,7 @@ public sealed partial class InventoryReconciler(
         await Task.Delay(StabilityInterval, clock, cancellationToken);
         var drifts = (await CompareAsync(cancellationToken)).Intersect(first).ToList();
         if (drifts.Count == 0) return 0;
-        // Before the repair: it leaves no trace of what was wrong.
+        // Recorded before the repair, which leaves no trace.
         await database.ExecuteAsync($"""
             INSERT INTO inventory_drift (product_id, epoch, stock, held, available)
             VALUES {string.Join(", ", drifts.Select(d => string.Create(CultureInfo.InvariantCulture, $"({d.ProductId}, {d.Epoch}, {d.Stock}, {d.Held}, {d.Available})")))}
@@ -55,23 +56,23 @@ public sealed partial class InventoryReconciler(
     }
 
     /// <summary>
-    /// Ends the holds of those orders that the database says hold nothing any more: it was done there and the gate was not told. Safe to repeat.
+    /// Ends holds of orders that no longer hold stock in the database, because the message to the gate was lost. Repeated calls are safe.
     /// </summary>
     /// <param name="orderIds">Orders with a hold in the gate.</param>
-    /// <param name="endUnknown">Whether the hold of an order that the database does not have is over: it was not committed in all its time.</param>
-    /// <returns>The orders that the database does not have.</returns>
+    /// <param name="endUnknown">Whether to end holds of unknown orders: they were not committed before their deadline.</param>
+    /// <returns>The orders that are not in the database.</returns>
     public async Task<IReadOnlyList<string>> EndHoldsAsync(IReadOnlyList<string> orderIds, bool endUnknown, CancellationToken cancellationToken)
     {
         var unknown = new List<string>();
         foreach (var chunk in orderIds.Chunk(BatchSize))
         {
-            // MySQL refuses to compare what cannot be an id; it belongs to no order, like any other that the database does not have.
+            // MySQL cannot compare an invalid id. It belongs to no order.
             var strange = chunk.Where(id => id.Length is 0 or > MaxIdLength || !Ascii.IsValid(id)).ToList();
             foreach (var id in strange) LogInvalidId(logger, id.Length);
             var known = (await orders.ListStatesAsync([.. chunk.Except(strange)], cancellationToken)).ToDictionary(o => o.Id);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
-            // Whoever refunds an order gives its pieces back; to release its hold besides would give them back twice. Where that one died, the
-            // pieces are missing in the gate until the drift is found.
+            // A refund returns the stock itself; releasing the hold as well would return it twice. If the refunding process died, the reconciler
+            // finds the difference.
             var confirm = known.Values.Where(o => o is { Holding: false, Status: OrderState.Paid or OrderState.Refunded }).Select(o => o.Id).ToList();
             var release = known.Values.Where(o => o is { Holding: false, Status: not (OrderState.Paid or OrderState.Refunded) }).Select(o => o.Id).ToList();
             if (endUnknown) release.AddRange(missing);
@@ -86,7 +87,7 @@ public sealed partial class InventoryReconciler(
         return unknown;
     }
 
-    /// <summary>Products whose pieces do not add up at this moment.</summary>
+    /// <summary>Products whose available stock is wrong at this moment.</summary>
     public async Task<IReadOnlyList<InventoryDrift>> CompareAsync(CancellationToken cancellationToken)
     {
         if (await gate.SnapshotAsync() is not { Current: true } held) return [];
@@ -120,15 +121,16 @@ public sealed partial class InventoryReconciler(
     static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long expected, int stock, long held);
 }
 
-/// <summary>A product of which what is available is not the stock without what is held.</summary>
-/// <param name="Held">For orders that the database has, and for such as are about to be committed.</param>
-/// <param name="Available">In the gate.</param>
-/// <param name="Holders">The orders that hold some of it in the gate: two looks that find others have seen it move, whatever the numbers say.</param>
+/// <summary>A product whose available stock is not its stock minus its holds.</summary>
+/// <param name="Held">Held by orders in the database and by orders about to commit.</param>
+/// <param name="Available">The available stock in the gate.</param>
+/// <param name="Holders">The orders that hold this product in the gate. If they change between two checks, the product has moved, whatever the
+/// numbers say.</param>
 public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available, string Holders)
 {
-    /// <summary>What should be available.</summary>
+    /// <summary>The correct available stock.</summary>
     public long Expected => Stock - Held;
 
-    /// <summary>Whether more could be sold than there is, which must not happen; less comes of a process that died, or of Redis being away.</summary>
+    /// <summary>Whether more could be sold than exists, which must not happen. Less is the result of a crash or an outage of Redis.</summary>
     public bool TooMany => Available > Expected;
 }

@@ -5,23 +5,23 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>The stock of products in the database, and every change of it with its row in the audit. Never below 0.</summary>
+/// <summary>The stock of products. Every change has a row in the stock audit. The stock is never below 0.</summary>
 public sealed class InventoryRepository(MySqlDatabase database)
 {
-    /// <summary>The consumer's name in the inbox.</summary>
+    /// <summary>The name of the consumer in the inbox.</summary>
     public const string Consumer = "inventory";
 
-    /// <summary>Reads the epoch of the gate, which cannot be raised before the transaction has ended.</summary>
+    /// <summary>Reads the gate's epoch and locks it: it cannot be incremented before the transaction ends.</summary>
     public const string LockEpoch = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE";
 
     /// <inheritdoc cref="LockEpoch"/>
     public static Task<int> LockEpochAsync(DbSession transaction) => transaction.SingleAsync<int>(LockEpoch);
 
-    /// <summary>One product, on sale or not; null where there is none.</summary>
+    /// <summary>One product, on sale or not; null if it does not exist.</summary>
     public Task<Product?> FindAsync(long productId, CancellationToken cancellationToken) =>
         database.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @productId", new { productId }, cancellationToken);
 
-    /// <summary>Gives a new product its first stock. Returns the epoch under which the gate may load it.</summary>
+    /// <summary>Sets the opening stock of a new product. Returns the epoch for loading it into the gate.</summary>
     public static async Task<int> OpenStockAsync(DbSession transaction, long productId, int stock)
     {
         await transaction.ExecuteAsync("""
@@ -31,11 +31,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
         return await LockEpochAsync(transaction);
     }
 
-    /// <summary>The epoch of the gate now. 0: it was never open.</summary>
+    /// <summary>The current epoch of the gate. 0: it was never open.</summary>
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
 
-    /// <summary>Makes a product known to a gate that was opened without it. Nothing is held of it, so its stock is what can be ordered.</summary>
+    /// <summary>Loads a product into a gate that was opened without it. Nothing of it is held, so its whole stock is available.</summary>
     public async Task LoadAsync(InventoryGate gate, long productId, CancellationToken cancellationToken)
     {
         var (epoch, stock) = await database.SingleAsync<(int Epoch, int Stock)>(
@@ -44,8 +44,8 @@ public sealed class InventoryRepository(MySqlDatabase database)
     }
 
     /// <summary>
-    /// Raises the epoch for one caller and reads what the gate is to hold. All that relied on the older epoch is either in what is read, or will be
-    /// refused. Null where somebody else raised it, or is opening.
+    /// Increments the epoch for one caller and reads the content of the new gate. Everything that relied on the older epoch is in this content or
+    /// will be refused. Null if another caller incremented it or is opening the gate.
     /// </summary>
     public Task<InventoryContent?> ClaimGateAsync(int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
@@ -54,7 +54,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
                     UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
                     WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
                     """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
-            // One statement, so one moment: pieces that leave the stock in between would be neither in it nor held.
+            // One statement, so that stock deducted in between is either in the stock or in a hold.
             var rows = await transaction.QueryAsync<StockRow>("""
                 SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS Deadline FROM product
                 UNION ALL
@@ -67,18 +67,17 @@ public sealed class InventoryRepository(MySqlDatabase database)
                     new Hold(o.Key.OrderId!, new(o.Key.Deadline!.Value, TimeSpan.Zero), [.. o.Select(r => new OrderLine(r.ProductId, (int)r.Pieces))]))]);
         }, cancellationToken);
 
-    /// <summary>The claim of this epoch is over: the gate is open, so a next loss needs not wait for the lease.</summary>
+    /// <summary>Ends the claim of this epoch: the gate is open, and the next loss need not wait for the lease.</summary>
     public Task EndGateClaimAsync(int epoch, CancellationToken cancellationToken) =>
         database.ExecuteAsync("UPDATE inventory_gate SET lease_until = NULL WHERE id = 1 AND epoch = @epoch", new { epoch }, cancellationToken);
 
     /// <summary>
-    /// Takes the pieces of paid orders off the stock, in one transaction with the inbox and the audit. Orders that were handled already, or refunded
-    /// before, change nothing.
+    /// Deducts the stock of paid orders, in one transaction with inbox and stock audit. Orders that were handled or refunded before change nothing.
     /// </summary>
     public async Task<StockDeduction> DeductStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
     {
         if (await TryDeductAsync(orderIds, cancellationToken) is { } all) return new(all, []);
-        // Not enough for all together. One after another, in the order in which they came, those that can be served are.
+        // Not enough for the whole batch: process the orders one by one, in order of arrival.
         var (deducted, unserved) = (new List<string>(), new List<string>());
         foreach (var orderId in orderIds)
         {
@@ -89,7 +88,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
         return new(deducted, unserved);
     }
 
-    /// <summary>Those of the orders that are paid and off the stock now; null where there is not enough for all of them, and nothing was done.</summary>
+    /// <summary>The paid orders whose stock is deducted; null, and nothing changed, if there is not enough for all.</summary>
     async Task<IReadOnlyList<string>?> TryDeductAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> paid = [];
@@ -127,7 +126,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
         }, cancellationToken) ? paid : null;
     }
 
-    /// <summary>A paid order that cannot be served is <c>REFUNDING</c>. False where it is not waiting for its pieces any more.</summary>
+    /// <summary>Marks a paid order without stock as <c>REFUNDING</c>. False if it no longer waits for its stock.</summary>
     Task<bool> AcceptShortfallAsync(string orderId, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
@@ -141,8 +140,8 @@ public sealed class InventoryRepository(MySqlDatabase database)
     const string NoteHandled = "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds";
 
     /// <summary>
-    /// An order was refunded in full: it is <c>REFUNDED</c>, and what was taken off the stock for it returns, with its row in the audit. After the
-    /// commit give the result to <see cref="ReturnAsync"/>.
+    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock, with a row in the stock audit. After the commit pass the
+    /// result to <see cref="ReturnAsync"/>.
     /// </summary>
     public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
     {
@@ -153,7 +152,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
             UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
             DELETE FROM order_announcement WHERE order_id = @orderId
             """, new { orderId });
-        // Held: never taken off the stock. Refunding: there was nothing to take.
+        // Held: never deducted. Refunding: there was nothing to deduct.
         if (order.Holding || order.Status == OrderState.Refunding) return new(orderId, 0, []);
 
         var lines = await transaction.QueryAsync<OrderLine>(
@@ -168,7 +167,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
         return new(orderId, epoch, lines);
     }
 
-    /// <summary>Tells the gate of a refund, after its commit. Where Redis is away the reaper and the reconciler make up for it.</summary>
+    /// <summary>Tells the gate about a refund, after its commit. During an outage of Redis, reaper and reconciler repair the gate later.</summary>
     public static async Task ReturnAsync(InventoryGate gate, StockReturn returned)
     {
         try
@@ -178,11 +177,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The gate has less than there is until the reconciler finds it, never more.
+            // The gate has too little, never too much, until the reconciler finds the difference.
         }
     }
 
-    /// <summary>Pieces of a product: its stock, or what an order holds of it.</summary>
+    /// <summary>Stock of a product, or the part that an order holds.</summary>
     sealed class StockRow
     {
         public required long ProductId { get; init; }
@@ -199,11 +198,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
     sealed record RefundedOrder(string Status, bool Holding);
 }
 
-/// <summary>What returns to the stock with a refund.</summary>
-/// <param name="Epoch">The gate's epoch in the transaction; 0 where nothing was taken off the stock.</param>
+/// <summary>The stock that a refund returns.</summary>
+/// <param name="Epoch">The gate's epoch in the transaction; 0 if nothing was deducted.</param>
 public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderLine> Lines);
 
-/// <summary>What became of paid orders that were to leave the stock.</summary>
-/// <param name="Deducted">They are off the stock, now or already before: their holds can be confirmed.</param>
-/// <param name="Unserved">There was not enough: nothing was taken for them, and they are <c>REFUNDING</c>.</param>
+/// <summary>The result of deducting the stock of paid orders.</summary>
+/// <param name="Deducted">Orders whose stock is deducted, now or before. Their holds can be confirmed.</param>
+/// <param name="Unserved">Orders without enough stock. Nothing was deducted, and they are <c>REFUNDING</c>.</param>
 public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);

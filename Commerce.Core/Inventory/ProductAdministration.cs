@@ -6,33 +6,33 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Inventory;
 
 /// <summary>
-/// Changes products and their stock, in the database and in the gate. Whatever dies in between leaves the gate with less than there is, never with
-/// more; the reconciler finds it.
+/// Changes products and their stock, in the database and in the gate. A crash in between leaves the gate with too little, never with too much. The
+/// reconciler finds it.
 /// </summary>
 public sealed class ProductAdministration(
     ProductDefinitions definitions, MySqlDatabase database, InventoryRepository inventory, InventoryGate gate, TimeProvider clock)
 {
-    /// <summary>More is to be taken away than is free.</summary>
+    /// <summary>The reduction exceeds the unreserved stock.</summary>
     public static readonly ProblemType StockHeld = new(409, "stock-held", "Not enough unreserved stock.");
 
-    /// <summary>More than a stock can hold.</summary>
+    /// <summary>The stock would exceed its maximum.</summary>
     public static readonly ProblemType StockFull = new(409, "stock-too-large", "The stock of a product is limited to 1,000,000,000.");
 
-    /// <summary>Less than half of what the column holds, so that pieces of refunded orders find room in a stock that was filled up meanwhile.</summary>
+    /// <summary>Less than half of the column's range, so that the stock of refunded orders always fits.</summary>
     const int MaxStock = 1_000_000_000;
 
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>The products that are on sale, the newest first, at most 200.</summary>
+    /// <summary>Products on sale, newest first, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) => definitions.ListOnSaleAsync(cancellationToken);
 
-    /// <summary>The newest products, on sale or not, at most 200, before the one with the id <paramref name="before"/>.</summary>
+    /// <summary>The newest products with an id below <paramref name="before"/>, on sale or not, at most 200.</summary>
     public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) => definitions.ListAsync(before, cancellationToken);
 
-    /// <summary>One product, on sale or not; null where there is none.</summary>
+    /// <summary>One product, on sale or not; null if it does not exist.</summary>
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) => definitions.FindAsync(id, cancellationToken);
 
-    /// <summary>The changes of a product's stock, newest first.</summary>
+    /// <summary>Changes of a product's stock, newest first.</summary>
     public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<StockChange>("""
             SELECT id AS Id, event_id AS EventId, delta AS Delta, reason AS Reason, created_at AS CreatedAt FROM product_stock_audit
@@ -56,24 +56,25 @@ public sealed class ProductAdministration(
         return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, Version: 1);
     }
 
-    /// <summary>Replaces name, price and whether it is on sale.</summary>
-    /// <exception cref="ProblemException">There is no such product, or it has none of these versions.</exception>
+    /// <summary>Replaces name, price and availability.</summary>
+    /// <exception cref="ProblemException">The product does not exist, or the version does not match.</exception>
     public async Task<Product> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         await definitions.ChangeAsync(id, change, versions, cancellationToken) ?? throw new ProblemException(OrderProblems.ProductNotFound);
 
-    /// <summary>Adds pieces to the stock, or takes some away that are not held.</summary>
+    /// <summary>Adds to the stock, or removes unreserved stock.</summary>
     /// <param name="delta">Not 0.</param>
-    /// <param name="reason">Kept in the audit, with <paramref name="by"/>.</param>
-    /// <exception cref="ProblemException">There is no such product, or so many are not free, or the stock would be too large, or the gate is closed.</exception>
+    /// <param name="reason">Kept in the stock audit, with <paramref name="by"/>.</param>
+    /// <exception cref="ProblemException">The product does not exist, the unreserved stock is too small, the stock would be too large, or the gate is
+    /// closed.</exception>
     public async Task<Product> AdjustAsync(long id, int delta, string reason, string by, CancellationToken cancellationToken)
     {
         if (await inventory.FindAsync(id, cancellationToken) is null) throw new ProblemException(OrderProblems.ProductNotFound);
-        // Before the change: a product that is loaded after it would be counted with it, and the change added once more.
+        // Loaded before the change. Loading it afterwards would include the change, which would then be applied again.
         if ((await gate.ListAvailableAsync([id]))[0] is null) await inventory.LoadAsync(gate, id, cancellationToken);
         var epoch = 0;
         if (delta < 0)
         {
-            // The gate gives them up first: then no order can take them.
+            // The gate gives the units up first, so that no order can take them.
             epoch = await inventory.FindEpochAsync(cancellationToken);
             var taken = await gate.AdjustAsync(epoch, id, delta);
             if (taken == 0) throw new ProblemException(StockHeld);
@@ -96,12 +97,12 @@ public sealed class ProductAdministration(
         }, cancellationToken);
         try
         {
-            // Added pieces can be ordered only now; those that were not taken away after all can be again.
+            // Added units become available only now. Units that were not removed become available again.
             if (committed == (delta > 0)) await gate.AdjustAsync(epoch, id, Math.Abs(delta));
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The gate has less than there is until the reconciler finds it.
+            // The gate has too little until the reconciler finds it.
         }
 
         if (!committed) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
@@ -110,5 +111,5 @@ public sealed class ProductAdministration(
 }
 
 /// <summary>A change of a product's stock.</summary>
-/// <param name="EventId">What it came from: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>adjusted:UUID</c>.</param>
+/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>adjusted:UUID</c>.</param>
 public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

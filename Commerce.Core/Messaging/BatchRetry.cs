@@ -3,21 +3,21 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Handles a batch in which some messages may fail for a reason of their own. Each message has as many tries as the policy says, in company or alone,
-/// and is given up only after a last try alone. A batch that fails is divided, and so is each part that fails again, into just so many parts that the
-/// last try finds every message alone: of 4,000 messages with five tries one bad message costs 33 transactions, not 4,000.
+/// Handles a batch in which single messages may fail. Each message has the attempts of the policy, in a batch or alone, and is given up only after a
+/// last attempt alone. A failed batch is divided, and so is each part that fails again, such that every message is alone in the last attempt. Of
+/// 4,000 messages with five attempts, one bad message costs 33 transactions instead of 4,000.
 /// </summary>
 static class BatchRetry
 {
-    /// <summary>Handles messages 0 to <paramref name="count"/> - 1, in their order.</summary>
-    /// <param name="handle">Handles so many messages from this one on; throws where one of them fails.</param>
-    /// <param name="giveUp">Told of a message that has failed its last try.</param>
-    /// <param name="onFailure">Told of each failure that is followed by another try: the number of the try, and why it failed.</param>
+    /// <summary>Handles messages 0 to <paramref name="count"/> - 1 in order.</summary>
+    /// <param name="handle">Handles a number of messages from an index on; throws if one of them fails.</param>
+    /// <param name="giveUp">Called for a message whose last attempt failed.</param>
+    /// <param name="onFailure">Called before each retry with the number of the failed attempt and the exception.</param>
     public static Task RunAsync(
         int count, RetryPolicy retries, Func<int, int, Task> handle, Func<int, Exception, Task> giveUp, Action<int, Exception> onFailure,
         TimeProvider clock, CancellationToken stop)
     {
-        // A message whose first try is its last is alone from the beginning.
+        // With a single attempt, every message is alone from the start.
         return retries.Attempts == 1 ? DivideAsync(0, count, 1) : TryAsync(0, count, 1);
 
         async Task TryAsync(int first, int length, int attempt)

@@ -8,9 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The one consumer loop: takes batches from a topic on a thread of its own, hands them to the handler, and stores the offsets only after
-/// that. Faults of what the handler depends on are waited out; after other failures the batch is divided (see <see cref="BatchRetry"/>), and messages
-/// that have failed as often as the topic allows go to the dead letters and the partition moves on.
+/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. Transient faults are
+/// waited out. After other failures the batch is divided (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes a
+/// dead letter, and the partition moves on.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, IConsumer<string?, byte[]?> consumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
@@ -19,10 +19,10 @@ public sealed partial class ConsumerLoop<T>(
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
 
-    /// <summary>How soon the loop sees that it is to end.</summary>
+    /// <summary>How soon the loop notices a shutdown.</summary>
     static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How soon the loop sees that a batch is done, where nothing else comes.</summary>
+    /// <summary>How soon the loop notices that a batch is done while no message arrives.</summary>
     static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
 
     readonly CancellationTokenSource _stopping = new();
@@ -31,7 +31,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        // Consume blocks: a thread of its own, not one of the pool's.
+        // Consume blocks, so it has its own thread instead of one of the pool.
         _thread = new Thread(Run) { IsBackground = true, Name = $"consume {topic}" };
         _thread.Start();
         return Task.CompletedTask;
@@ -65,18 +65,18 @@ public sealed partial class ConsumerLoop<T>(
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
-                // What was not handled comes again to whoever takes the partition.
+                // Unhandled messages are delivered again, to the next owner of the partition.
             }
             catch (KafkaException e) when (e.Error.IsFatal)
             {
-                // This client has come to its end; the process has no other.
+                // This client is finished, and the process has no other.
                 LogEnded(logger, topic, e);
                 lifetime.StopApplication();
                 break;
             }
             catch (Exception e)
             {
-                // Whatever it is, it must not take the other topics along. Subscribed anew, the loop goes on from the offsets that were stored.
+                // One topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
                 var delay = options.Faults.Delay(++failures);
                 LogFailed(logger, topic, delay.TotalSeconds, e);
                 stop.WaitHandle.WaitOne(delay);
@@ -95,7 +95,7 @@ public sealed partial class ConsumerLoop<T>(
             Gather(batch, stop);
             if (batch.Count == 0) continue;
             var handling = HandleAsync(batch, stop);
-            // While MySQL works on this batch the next one is read.
+            // While MySQL handles this batch, the next one is read.
             while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
             handling.GetAwaiter().GetResult();
             Store(batch);
@@ -105,7 +105,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Waits for a first message, then for a moment for more: a transaction for many costs little more than one for one.</summary>
+    /// <summary>Waits for a first message, then briefly for more: a transaction for many costs little more than for one.</summary>
     void Gather(Batch batch, CancellationToken stop)
     {
         while (batch.Count == 0 && !stop.IsCancellationRequested)
@@ -118,7 +118,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Takes a message where one comes in this time; false where the client says that something is wrong.</summary>
+    /// <summary>Reads a message if one arrives in time. False if the client reports an error.</summary>
     bool TryTake(Batch batch, TimeSpan within)
     {
         try
@@ -130,13 +130,13 @@ public sealed partial class ConsumerLoop<T>(
         }
         catch (ConsumeException e) when (!e.Error.IsFatal)
         {
-            // The brokers are away, or a partition was taken: the client goes on by itself.
+            // The brokers are away, or a partition was revoked. The client recovers by itself.
             LogConsume(logger, topic, e.Error.Reason);
             return false;
         }
     }
 
-    /// <summary>A message that the handler cannot even look at is unreadable: it would stop the partition for ever.</summary>
+    /// <summary>A message that the handler cannot read counts as unreadable. Otherwise it would block the partition forever.</summary>
     string? Read(ConsumeResult<string?, byte[]?> source, out T message)
     {
         try
@@ -187,7 +187,7 @@ public sealed partial class ConsumerLoop<T>(
         MessageTrace.LinkTraces(span, contexts);
     }
 
-    /// <summary>MySQL or Redis being away is no fault of a message: it waits, however long it takes.</summary>
+    /// <summary>An outage of MySQL or Redis is not the fault of a message: it waits as long as necessary.</summary>
     async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
     {
         for (var attempt = 1; ; attempt++)
@@ -215,7 +215,7 @@ public sealed partial class ConsumerLoop<T>(
             }
             catch (KafkaException e) when (!e.Error.IsFatal)
             {
-                // The partition went to another consumer meanwhile; the messages come again there.
+                // The partition has moved to another consumer, which receives the messages again.
                 LogConsume(logger, topic, e.Error.Reason);
             }
         }
@@ -239,23 +239,23 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>Messages that are handled together.</summary>
     sealed class Batch(int limit) : List<ConsumeResult<string?, byte[]?>>(limit)
     {
-        /// <summary>When the first of them came.</summary>
+        /// <summary>When the first message arrived.</summary>
         public long Since { get; set; }
     }
 }
 
-/// <summary>How one topic is consumed.</summary>
+/// <summary>The options of one topic's consumer.</summary>
 public sealed record ConsumerLoopOptions
 {
-    /// <summary>Messages handled together at most.</summary>
+    /// <summary>Maximum number of messages per batch.</summary>
     public int BatchSize { get; init; } = 1000;
 
-    /// <summary>How long a batch that is not full waits for more after its first message.</summary>
+    /// <summary>How long a partial batch waits for more after its first message.</summary>
     public TimeSpan Linger { get; init; } = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How a message is tried whose handling fails for a reason of its own; tries in a batch and alone are counted together.</summary>
+    /// <summary>The attempts of a failing message, in batches and alone together.</summary>
     public required RetryPolicy Retries { get; init; }
 
-    /// <summary>The waits while something that the handler depends on is away; its number of attempts does not count.</summary>
+    /// <summary>The waits during an outage. Its number of attempts does not count.</summary>
     public RetryPolicy Faults { get; init; } = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 }

@@ -7,12 +7,12 @@ namespace Commerce.Core.Messaging;
 /// <summary>Adds consumers to a host.</summary>
 public static class ConsumerLoopExtensions
 {
-    /// <summary>Consumes <paramref name="topic"/> in the group <paramref name="group"/> with a handler that is registered already.</summary>
+    /// <summary>Consumes <paramref name="topic"/> in the group <paramref name="group"/> with a registered handler.</summary>
     public static void AddConsumerLoop<T, THandler>(this IHostApplicationBuilder builder, string topic, string group, ConsumerLoopOptions options)
         where THandler : IMessageHandler<T>
     {
         builder.AddCommerceConsumer(group);
-        // Not AddHostedService, which leaves out a second loop over messages of the same type.
+        // Not AddHostedService, which ignores a second loop of the same type.
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
             services, topic, services.GetRequiredKeyedService<IConsumer<string?, byte[]?>>(group), services.GetRequiredService<THandler>(), options));
     }

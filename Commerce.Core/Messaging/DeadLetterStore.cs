@@ -5,24 +5,22 @@ using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>A message that could not be handled, as people see it.</summary>
-/// <param name="Message">Its value as text, at most 2,000 characters.</param>
+/// <summary>A dead letter for administrators.</summary>
+/// <param name="Message">The value as text, at most 2,000 characters.</param>
 public sealed record DeadLetter(
     long Id, string Topic, int Partition, long Offset, string? Key, string? Message, string Reason, string Detail, DateTime FailedAt, DateTime? ReplayedAt);
 
-/// <summary>A message from a dead-letter topic on its way into the table.</summary>
+/// <summary>A message from a dead-letter topic before it is stored.</summary>
 public sealed record ArrivedDeadLetter(string Topic, int Partition, long Offset, byte[]? Key, byte[]? Value, string Reason, string Detail, DateTime FailedAt);
 
-/// <summary>
-/// The table <c>dead_letter</c>: what arrives in the dead-letter topics is copied there, so that people can list it and send it back.
-/// </summary>
+/// <summary>The table <c>dead_letter</c>: a copy of the dead-letter topics, for listing and replay.</summary>
 public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, byte[]?> producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
 {
     const int BatchSize = 1000;
 
     static readonly TimeSpan ReplayDeadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>The newest, at most <paramref name="limit"/>, before the one with the id <paramref name="before"/>.</summary>
+    /// <summary>The newest dead letters with an id below <paramref name="before"/>, at most <paramref name="limit"/>.</summary>
     public Task<IReadOnlyList<DeadLetter>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<DeadLetter>("""
             SELECT id AS Id, topic AS Topic, `partition` AS `Partition`, `offset` AS `Offset`, CONVERT(message_key USING utf8mb4) AS `Key`,
@@ -30,8 +28,10 @@ public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, b
             FROM dead_letter WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT @limit
             """, new { before, limit }, cancellationToken);
 
-    /// <summary>Sends one back to its topic; false where there is none of this id. Safe to repeat, as every handler is.</summary>
-    /// <exception cref="KafkaException">The brokers do not have it.</exception>
+    /// <summary>
+    /// Publishes a dead letter to its topic again. False if it does not exist. Repeated calls are safe, because every handler is idempotent.
+    /// </summary>
+    /// <exception cref="KafkaException">The brokers do not have the message.</exception>
     public async Task<bool> ReplayAsync(long id, CancellationToken cancellationToken)
     {
         var letter = await database.SingleAsync<StoredValue>(
@@ -47,13 +47,13 @@ public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, b
     }
 
     /// <summary>
-    /// Deletes dead letters that are older, sent back or not, and returns how many. One that somebody still waits for stays: that of a paid order which
-    /// has not left the stock, or of a coupon that was promised.
+    /// Deletes older dead letters, replayed or not, and returns their number. Those of paid orders whose stock is not deducted, and of promised
+    /// coupons, are kept.
     /// </summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
         var deleted = 0;
-        // Walks from the oldest row on and ends at the first page that is too young, as the outbox does.
+        // Scans from the oldest row and stops at the first page that is too young, like the outbox.
         for (var after = 0L; ;)
         {
             var page = await database.QueryAsync<(long Id, long Old, long Owed)>("""
@@ -102,8 +102,8 @@ public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, b
                     INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, message, reason, detail, failed_at)
                     VALUES (@Topic, @Partition, @Offset, @Key, @Value, @Reason, @Detail, @FailedAt)
                     """, letter);
-                // A paid order that waits for this message is not announced again, whatever was wrong with it: an administrator looks first. One whose
-                // copy was handled meanwhile does not wait any more.
+                // A paid order is not announced again while its message is a dead letter: an administrator must look first. An order whose copy was
+                // handled meanwhile does not wait.
                 return letter.Topic == Topics.OrderPlaced ? await transaction.ExecuteAsync("""
                     INSERT INTO order_announcement (order_id, dead_at)
                     SELECT id, UTC_TIMESTAMP(6) FROM orders WHERE id = CONVERT(@Key USING ascii) AND status = 'PAID' AND holding FOR UPDATE

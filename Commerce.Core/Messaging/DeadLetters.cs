@@ -7,13 +7,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Why a message is a dead letter.</summary>
+/// <summary>The reason of a dead letter.</summary>
 public static class DeadLetterReasons
 {
-    /// <summary>A larger message is none of ours.</summary>
+    /// <summary>None of our messages is larger.</summary>
     const int MaxMessageBytes = 64 * 1024;
 
-    /// <summary>What is wrong with a value before anybody reads it, or null.</summary>
+    /// <summary>The reason to reject a value unread, or null.</summary>
     public static string? Of(byte[]? value) => value switch
     {
         null => Empty,
@@ -23,15 +23,15 @@ public static class DeadLetterReasons
 
     /// <summary>No value.</summary>
     public const string Empty = "EMPTY";
-    /// <summary>More than any message of ours has.</summary>
+    /// <summary>Larger than any of our messages.</summary>
     public const string TooLarge = "TOO_LARGE";
-    /// <summary>Not JSON, or not what the topic carries.</summary>
+    /// <summary>Not JSON, or not a message of the topic.</summary>
     public const string Unreadable = "UNREADABLE";
-    /// <summary>Handling it failed, and failed again as often as the topic allows.</summary>
+    /// <summary>The handler failed as often as the topic allows.</summary>
     public const string HandlerFailed = "HANDLER_FAILED";
 }
 
-/// <summary>The headers of a message in a dead-letter topic.</summary>
+/// <summary>The headers of a dead letter.</summary>
 public static class DeadLetterHeaders
 {
     public const string Reason = "dlt-reason";
@@ -42,7 +42,7 @@ public static class DeadLetterHeaders
     public const string FailedAt = "dlt-failed-at";
 }
 
-/// <summary>Sends messages that cannot be handled to <c>TOPIC.dlt</c>, as they are, with the reason in headers.</summary>
+/// <summary>Publishes messages that cannot be handled to <c>TOPIC.dlt</c>, unchanged, with the reason in headers.</summary>
 public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> producer, TimeProvider clock, ILogger<DeadLetterProducer> logger)
 {
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.dead_letters");
@@ -50,7 +50,7 @@ public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> produ
 
     const int MaxKeptBytes = 512 * 1024;
 
-    /// <summary>Returns when the brokers have the message: it must not be lost, so it is tried until then.</summary>
+    /// <summary>Returns when the brokers have the message. It must not be lost, so it is retried until then.</summary>
     public async Task SendAsync(ConsumeResult<string?, byte[]?> source, string reason, string detail, CancellationToken cancellationToken)
     {
         LogDead(logger, source.Topic, source.Partition.Value, source.Offset.Value, reason, detail);
@@ -62,7 +62,7 @@ public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> produ
         Add(DeadLetterHeaders.Partition, source.Partition.Value.ToString(CultureInfo.InvariantCulture));
         Add(DeadLetterHeaders.Offset, source.Offset.Value.ToString(CultureInfo.InvariantCulture));
         Add(DeadLetterHeaders.FailedAt, clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
-        // With the headers added, a message of the largest size that brokers take would be refused for ever.
+        // With the added headers, a message of the maximum size would be rejected forever.
         var value = source.Message.Value is { Length: > MaxKeptBytes } large ? large[..MaxKeptBytes] : source.Message.Value;
         var message = new Message<string?, byte[]?> { Key = source.Message.Key, Value = value, Headers = headers };
 

@@ -5,12 +5,12 @@ using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Carries the trace of a message in its header <c>traceparent</c>, and names the spans of producing and handling it.</summary>
+/// <summary>Propagates the trace in the header <c>traceparent</c>, and starts the spans of producing and handling messages.</summary>
 public static class MessageTrace
 {
     const string Header = "traceparent";
 
-    /// <summary>Starts the span of sending one message and puts it into the headers; both null where nobody listens.</summary>
+    /// <summary>Starts the span of a message that is produced, and adds it to the headers. Both are null without a listener.</summary>
     public static (Activity? Span, Headers? Headers) StartPublish(string topic)
     {
         if (!CommerceTelemetry.Source.HasListeners()) return default;
@@ -20,8 +20,8 @@ public static class MessageTrace
     }
 
     /// <summary>
-    /// Starts the span of sending one message for the trace that it was written in, and puts it into the headers. Many may be under way at
-    /// once: the span does not become the current one.
+    /// Starts the span of a relayed message in its original trace, and adds it to the headers. Many may run at once, so the span does not become the
+    /// current one.
     /// </summary>
     public static (Activity? Span, Headers Headers) StartRelay(string topic, string? traceparent)
     {
@@ -41,14 +41,14 @@ public static class MessageTrace
         return span;
     }
 
-    /// <summary>Where the message came from; default where it does not say.</summary>
+    /// <summary>The trace of a message; default if it has none.</summary>
     public static ActivityContext ContextOf(Headers? headers) =>
         headers is not null && headers.TryGetLastBytes(Header, out var bytes)
         && ActivityContext.TryParse(Encoding.ASCII.GetString(bytes), null, isRemote: true, out var context)
             ? context
             : default;
 
-    /// <summary>Starts the span of handling a batch: a part of its first message's trace, linked to the others'.</summary>
+    /// <summary>Starts the span of a batch, in the trace of the first message and linked to the others.</summary>
     public static Activity? StartProcess(string topic, IReadOnlyList<ActivityContext> messages)
     {
         if (!CommerceTelemetry.Source.HasListeners()) return null;
@@ -60,9 +60,7 @@ public static class MessageTrace
         return span;
     }
 
-    /// <summary>
-    /// Shows the handled batch in the trace of each of its other messages too, from its start to now, linked to the span that did the work.
-    /// </summary>
+    /// <summary>Adds the batch to the trace of each other message, from its start to now, linked to the span that did the work.</summary>
     public static void LinkTraces(Activity? batch, IReadOnlyList<ActivityContext> messages)
     {
         if (batch is null) return;

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Makes sure that the topics have the partitions that this process was built for. While the brokers are away nobody knows: then it starts, as the sale goes on
-/// without them, and is ended as soon as they say that it must not work.
+/// Checks that the topics have the required number of partitions. While the brokers are away the process starts, because the sale works without them.
+/// It stops as soon as they report too few.
 /// </summary>
 public sealed partial class TopicCheck(TopicPartitions partitions, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<TopicCheck> logger)
     : PeriodicWorker(clock, logger)

@@ -5,14 +5,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Creates the topics that are missing, with their partitions. Part of <c>Commerce.Workers migrate</c>.</summary>
+/// <summary>Creates missing topics with their partitions. Part of <c>Commerce.Workers migrate</c>.</summary>
 public sealed partial class TopicCreator(IConfiguration configuration, ILogger<TopicCreator> logger)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>Returns how many topics were created.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
-    /// <exception cref="TopicException">A topic is there with too few partitions.</exception>
+    /// <summary>Returns the number of created topics.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
+    /// <exception cref="TopicException">A topic has too few partitions.</exception>
     public async Task<int> CreateAsync()
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig
@@ -32,15 +32,15 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
         }
         catch (CreateTopicsException e) when (e.Results.All(r => !r.Error.IsError || r.Error.Code == ErrorCode.TopicAlreadyExists))
         {
-            // Another migration was faster.
+            // A concurrent migration was faster.
         }
 
         foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions);
         return missing.Count;
     }
 
-    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; nobody has ids for them any more.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; their ids are unknown afterwards.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task DeleteAsync()
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig
@@ -65,5 +65,5 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
     static partial void LogCreated(ILogger logger, string topic, int partitions);
 }
 
-/// <summary>Why the topics are not as they must be, in one line for people.</summary>
+/// <summary>What is wrong with the topics, in one line.</summary>
 public sealed class TopicException(string message) : Exception(message);

@@ -4,15 +4,15 @@ using Microsoft.Extensions.Configuration;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// How many partitions the topics have: asked of the brokers each time, because an administrator may add some at any moment. <c>topics.json</c> says how
-/// many there must be at least; the section <c>Kafka:Partitions</c> (topic → number) may ask for more.
+/// The number of partitions of each topic. It is read from the brokers each time, because partitions may be added at any time. <c>topics.json</c> has
+/// the minimum; the section <c>Kafka:Partitions</c> (topic → number) may raise it.
 /// </summary>
 public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfiguration configuration)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>The partitions of a topic at this moment.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or do not have the topic.</exception>
+    /// <summary>The current number of partitions of a topic.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable, or the topic does not exist.</exception>
     public async Task<int> CountAsync(string topic, CancellationToken cancellationToken)
     {
         // The client blocks.
@@ -20,16 +20,16 @@ public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfi
         return found.Error.IsError ? throw new KafkaException(found.Error) : found.Partitions.Count;
     }
 
-    /// <summary>Why this process must not work with these topics, in one line for people; null where it may.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>The reason why this process must not run with these topics, in one line; null if it may.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task<string?> FindShortageAsync(CancellationToken cancellationToken) =>
         DescribeShortage(await Task.Run(() => Ask(admin => admin.GetMetadata(Deadline)), cancellationToken), configuration);
 
-    /// <summary>Topic → partitions that it must have at least, and is created with.</summary>
+    /// <summary>Topic → minimum number of partitions, also used for its creation.</summary>
     public static IReadOnlyDictionary<string, int> Required(IConfiguration configuration) =>
         Topics.Partitions.ToDictionary(t => t.Key, t => Math.Max(t.Value, configuration.GetValue($"Kafka:Partitions:{t.Key}", t.Value)));
 
-    /// <summary>Which topics have too few partitions, in one line. A topic that is missing is another matter: <c>migrate</c> creates it.</summary>
+    /// <summary>The topics with too few partitions, in one line. Missing topics are not reported: <c>migrate</c> creates them.</summary>
     internal static string? DescribeShortage(Metadata metadata, IConfiguration configuration)
     {
         var required = Required(configuration);
@@ -44,7 +44,7 @@ public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfi
 
     Metadata Ask(Func<IAdminClient, Metadata> ask)
     {
-        // Through the connections of the producer; they stay open.
+        // Uses the producer's connections, which stay open.
         using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
         return ask(admin);
     }

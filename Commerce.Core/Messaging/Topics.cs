@@ -3,23 +3,23 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>The topics of the application. <c>topics.json</c> says how many partitions they must have at least.</summary>
+/// <summary>The topics of the application. <c>topics.json</c> has their minimum number of partitions.</summary>
 public static class Topics
 {
-    /// <summary>One message for each coupon accepted by the gate.</summary>
+    /// <summary>One message per coupon that the gate accepted.</summary>
     public const string CouponIssued = "COUPON_ISSUED";
 
-    /// <summary>One message for each paid order: its pieces are to be taken off the stock.</summary>
+    /// <summary>One message per paid order, whose stock is to be deducted.</summary>
     public const string OrderPlaced = "ORDER_PLACED";
 
-    /// <summary>One message for each event that opened.</summary>
+    /// <summary>One message per opened event.</summary>
     public const string EventOpen = "EVENT_OPEN";
 
-    /// <summary>Topic → partitions at least, dead-letter topics included. How many there are, <see cref="TopicPartitions"/> knows.</summary>
+    /// <summary>Topic → minimum number of partitions, dead-letter topics included. <see cref="TopicPartitions"/> has the actual number.</summary>
     public static IReadOnlyDictionary<string, int> Partitions { get; } =
         JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;
 
-    /// <summary>Where messages of a topic go that cannot be handled.</summary>
+    /// <summary>The dead-letter topic of a topic.</summary>
     public static string DeadLetters(string topic) => topic + ".dlt";
 }
 

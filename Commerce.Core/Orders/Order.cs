@@ -1,35 +1,36 @@
 namespace Commerce.Core.Orders;
 
-/// <summary>An order as the database has it.</summary>
+/// <summary>An order in the database.</summary>
 /// <param name="Status">One of <see cref="OrderState"/>.</param>
-/// <param name="TotalAmount">Whole KRW, what is to be paid.</param>
-/// <param name="Discount">Whole KRW, taken off already.</param>
-/// <param name="CouponId">The coupon that it was ordered with.</param>
+/// <param name="TotalAmount">Whole KRW to pay.</param>
+/// <param name="Discount">Whole KRW, already subtracted.</param>
+/// <param name="CouponId">The coupon used for it.</param>
 /// <param name="HoldExpiresAt">Until then it can be paid.</param>
-/// <param name="RefundedAmount">Whole KRW, what was given back.</param>
-/// <param name="Refundable">Whole KRW, what can be given back now: what was paid, without what was given back or is on its way back. 0 where it is not paid.</param>
+/// <param name="RefundedAmount">Whole KRW, refunded.</param>
+/// <param name="Refundable">Whole KRW that can be refunded now: the paid amount without finished and running refunds. 0 if the order is not
+/// paid.</param>
 public sealed record Order(
     string Id, string UserId, string Status, long TotalAmount, long Discount, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
     long RefundedAmount, long Refundable)
 {
-    /// <summary>The columns of an order, of <see cref="Rows"/>, in the order and under the names of this record.</summary>
+    /// <summary>The columns of <see cref="Rows"/> in the order and under the names of this record.</summary>
     public const string Columns = """
         o.id AS Id, o.user_id AS UserId, o.status AS Status, o.total_amount AS TotalAmount, o.discount AS Discount, o.coupon_id AS CouponId,
         o.hold_expires_at AS HoldExpiresAt, o.created_at AS CreatedAt, o.paid_at AS PaidAt, COALESCE(p.refunded_amount, 0) AS RefundedAmount,
         IF(o.status = 'PAID' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED'), p.amount - p.refunded_amount - COALESCE(r.amount, 0), 0) AS Refundable
         """;
 
-    /// <summary>Orders <c>o</c> with what was paid for them and what is on its way back.</summary>
+    /// <summary>Orders <c>o</c> with their payment and their running refunds.</summary>
     public const string Rows = "orders o LEFT JOIN payment p ON p.order_id = o.id LEFT JOIN refund r ON r.open_payment = p.id";
 }
 
 /// <summary>A line of an order.</summary>
-/// <param name="Price">Whole KRW for one piece, when it was ordered.</param>
+/// <param name="Price">Whole KRW per unit at the time of the order.</param>
 public sealed record OrderItem(long ProductId, int Quantity, long Price)
 {
-    /// <summary>The columns of a line under the names of this record.</summary>
+    /// <summary>The columns under the names of this record.</summary>
     public const string Columns = "product_id AS ProductId, quantity AS Quantity, price AS Price";
 }
 
-/// <summary>Where an order goes.</summary>
+/// <summary>The shipping address of an order.</summary>
 public sealed record Shipping(string Recipient, string Phone, string Zipcode, string Address1, string Address2);

@@ -5,7 +5,7 @@ using Commerce.Core.Outbox;
 
 namespace Commerce.Core.Orders;
 
-/// <summary>The message <c>ORDER_PLACED</c>: an order is paid, and its pieces are to be taken off the stock.</summary>
+/// <summary>The message <c>ORDER_PLACED</c>: an order is paid, and its stock is to be deducted.</summary>
 /// <param name="TotalAmount">Whole KRW.</param>
 public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount, IReadOnlyList<OrderLine> Items)
 {
@@ -13,10 +13,10 @@ public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount
     public OutboxMessage ToMessage() =>
         new(Topics.OrderPlaced, OrderId, IdOf(OrderId), JsonSerializer.SerializeToUtf8Bytes(this, OrderJson.Default.OrderPlaced));
 
-    /// <summary>The id that every copy of an order's message has, and the event in the stock's audit.</summary>
+    /// <summary>The id of all copies of an order's message, and the event id in the stock audit.</summary>
     public static string IdOf(string orderId) => "placed:" + orderId;
 
-    /// <summary>Reads a message; false where it is not one.</summary>
+    /// <summary>Reads a message. False if it is malformed.</summary>
     public static bool TryRead(ReadOnlySpan<byte> bytes, out OrderPlaced message)
     {
         try
@@ -32,7 +32,7 @@ public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount
     }
 }
 
-/// <summary>So many pieces of a product.</summary>
+/// <summary>A quantity of one product.</summary>
 public sealed record OrderLine(long ProductId, int Quantity);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -2,7 +2,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Orders;
 
-/// <summary>Why an order is not taken, changed or found.</summary>
+/// <summary>Reasons for refusing an order or its change.</summary>
 public static class OrderProblems
 {
     public static readonly ProblemType ProductNotFound = new(404, "product-not-found", "This product does not exist.");

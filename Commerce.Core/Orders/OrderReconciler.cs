@@ -9,16 +9,16 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// Announces paid orders again that are not off the stock in time, because the message was lost, at growing distances. An order whose message still
-/// waits in the outbox, or is dead there, is left alone; one that left it a moment ago, after an outage, may be announced twice, which the consumer does
-/// not mind. An order whose message is a dead letter is not announced again: it would only die again. It is an error in the log every minute and counted
-/// in <c>commerce.orders.dead</c> until an administrator has sent the message back or announced the order.
+/// Announces paid orders again if their stock was not deducted in time because the message was lost, at growing intervals. An order whose message is
+/// still in the outbox, or dead there, is skipped. After an outage an order may be announced twice, which is safe. An order whose message is a dead
+/// letter is not announced again, because it would fail again. It is an error in the log every minute and counted in <c>commerce.orders.dead</c>
+/// until an administrator replays the message or announces the order.
 /// </summary>
 public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
 {
     static readonly Gauge<long> Dead = CommerceTelemetry.Meter.CreateGauge<long>("commerce.orders.dead");
 
-    /// <summary>A paid order is off the stock in less, unless something is wrong.</summary>
+    /// <summary>A paid order's stock is normally deducted much sooner.</summary>
     static readonly TimeSpan OverdueAfter = TimeSpan.FromSeconds(30);
 
     static readonly TimeSpan MaxInterval = TimeSpan.FromHours(1);
@@ -29,7 +29,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
     readonly Quarantine<string> _quarantine = new("announcement of order", clock, logger);
     long? _reportedAt;
 
-    /// <summary>Counts the paid orders that wait for an administrator.</summary>
+    /// <summary>Counts paid orders that wait for an administrator.</summary>
     public const string CountDead = """
         SELECT COUNT(*) FROM order_announcement a JOIN orders o ON o.id = a.order_id WHERE a.dead_at IS NOT NULL AND o.status = 'PAID' AND o.holding
         """;
@@ -37,7 +37,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
     /// <inheritdoc/>
     public string Name => "orders";
 
-    /// <summary>Returns how many orders were announced again.</summary>
+    /// <summary>Returns the number of orders that were announced again.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         await ReportDeadAsync(cancellationToken);
@@ -63,7 +63,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
         return count;
     }
 
-    /// <summary>Announces an order whose message is dead, with a new message. False where it is not paid, or has left the stock.</summary>
+    /// <summary>Announces an order whose message is dead, with a new message. False if it is not paid, or its stock is deducted.</summary>
     public async Task<bool> AnnounceAsync(string orderId, CancellationToken cancellationToken)
     {
         var announced = await database.TryExecuteInTransactionAsync(async transaction =>
@@ -93,7 +93,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
     static async Task AnnounceAgainAsync(DbSession transaction, string order)
     {
         await OrderRepository.AnnounceAsync(transaction, order);
-        // The doubling ends where the number would be too large, long after the longest distance.
+        // Limited, because the power would overflow. By then the maximum interval applies.
         await transaction.ExecuteAsync("""
             INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
             ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1

@@ -4,48 +4,48 @@ using Commerce.Core.Outbox;
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// The states of orders. Every step is one conditional update, so of two that exclude each other (a cancel and a payment, a payment and the
-/// lapse of a hold) one finds the row and the other does not. MySQL's clock decides whether a hold lives.
+/// The status of orders. Every step is one conditional update. Of two conflicting steps (cancel and payment, payment and expiry) one finds the row
+/// and the other does not. MySQL's clock decides whether a hold is alive.
 /// </summary>
 public sealed class OrderRepository(MySqlDatabase database)
 {
-    /// <summary>One order of this user (of anybody where <paramref name="userId"/> is null), or null.</summary>
+    /// <summary>One order of this user (of any user if <paramref name="userId"/> is null), or null.</summary>
     public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
         database.SingleAsync<Order>(
             $"SELECT {Order.Columns} FROM {Order.Rows} WHERE o.id = @orderId AND o.user_id = COALESCE(@userId, o.user_id)", new { orderId, userId }, cancellationToken);
 
-    /// <summary>What an order consists of, by product.</summary>
+    /// <summary>The lines of an order, by product.</summary>
     public Task<IReadOnlyList<OrderItem>> ListItemsAsync(string orderId, CancellationToken cancellationToken) =>
         database.QueryAsync<OrderItem>($"SELECT {OrderItem.Columns} FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId }, cancellationToken);
 
-    /// <summary>Where an order goes.</summary>
+    /// <summary>The shipping address of an order.</summary>
     public Task<Shipping?> FindShippingAsync(string orderId, CancellationToken cancellationToken) =>
         database.SingleAsync<Shipping>("""
             SELECT recipient AS Recipient, phone AS Phone, zipcode AS Zipcode, address1 AS Address1, address2 AS Address2
             FROM shipping_info WHERE order_id = @orderId
             """, new { orderId }, cancellationToken);
 
-    /// <summary>Orders, newest first, older than <paramref name="before"/> (an order's id; empty for the first page); null asks for any user or state.</summary>
+    /// <summary>Orders, newest first, with an id below <paramref name="before"/> (empty for the first page). Null means any user or status.</summary>
     public Task<IReadOnlyList<Order>> ListAsync(string? userId, string? status, string? before, int limit, CancellationToken cancellationToken) =>
-        // Without conditions that may be empty: MySQL would use no index for them.
+        // Unused conditions are omitted: with them MySQL would not use an index.
         database.QueryAsync<Order>($"""
             SELECT {Order.Columns} FROM {Order.Rows}
             WHERE TRUE {(userId is null ? "" : "AND o.user_id = @userId")} {(status is null ? "" : "AND o.status = @status")} {(before is not { Length: > 0 } ? "" : "AND o.id < @before")}
             ORDER BY o.id DESC LIMIT @limit
             """, new { userId, status, before, limit }, cancellationToken);
 
-    /// <summary>What a row of <c>orders</c> must be for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>
+    /// <summary>The condition for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>
     public const string Payable = """
         id = @orderId AND user_id = @userId AND total_amount = @amount AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
           AND hold_expires_at > UTC_TIMESTAMP(6)
         """;
 
-    // The steps of a payment are texts, because each is sent together with what the payment's own tables need: the way to MySQL and back costs more
-    // than the rows. They come first there, so the order's row is locked first.
+    // The steps of a payment are SQL texts, because each is sent together with the statements of the payment: a round trip costs more than the rows.
+    // The order's statement comes first, so the order's row is locked first.
 
     /// <summary>
-    /// <c>CREATED → PENDING_PAYMENT</c> while the hold lives. The first time the hold is made to last <c>@extension</c> µs from now; again for an order
-    /// that is pending already it changes nothing. Finds no row where the order is not <see cref="Payable"/>.
+    /// <c>CREATED → PENDING_PAYMENT</c> while the hold is alive. The first time it extends the hold to <c>@extension</c> µs from now. For a pending
+    /// order it changes nothing. Finds no row if the order is not <see cref="Payable"/>.
     /// </summary>
     public const string Prepare = $"""
         UPDATE orders
@@ -56,20 +56,20 @@ public sealed class OrderRepository(MySqlDatabase database)
         """;
 
     /// <summary>
-    /// Before the gateway is asked for the money: from now on the order cannot be cancelled and its hold does not lapse. Finds no row where it cannot
-    /// be paid, where its hold lapsed, or where another attempt is running.
+    /// Before the gateway is called: from now on the order cannot be cancelled and does not expire. Finds no row if the order cannot be paid, its
+    /// hold has expired, or another attempt is running.
     /// </summary>
     public const string Pin = """
         UPDATE orders SET pinned = TRUE WHERE id = @OrderId AND status = 'PENDING_PAYMENT' AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
         """;
 
-    /// <summary>The gateway took nothing: the order can be paid again, as long as its hold lives.</summary>
+    /// <summary>The gateway captured nothing: the order is payable again while its hold is alive.</summary>
     public const string Unpin = """
         UPDATE orders SET pinned = FALSE WHERE id = @OrderId AND status = 'PENDING_PAYMENT'
         """;
 
     /// <summary>
-    /// The gateway took the money: the order is paid; <see cref="AnnounceAsync"/> follows. Finds no row where it was not pinned by an attempt, which
+    /// The gateway captured the money: the order is paid; <see cref="AnnounceAsync"/> follows. Finds no row if no attempt has pinned the order, which
     /// must not happen.
     /// </summary>
     public const string Pay = """
@@ -77,7 +77,8 @@ public sealed class OrderRepository(MySqlDatabase database)
         """;
 
     /// <summary>
-    /// What follows when an order is paid: its coupon is used, and <c>ORDER_PLACED</c> in the outbox. After the commit wake the relay. May be repeated.
+    /// The consequences of a payment: the coupon is used, and <c>ORDER_PLACED</c> is in the outbox. Wake the relay after the commit. Repeated calls
+    /// are safe.
     /// </summary>
     public static async Task AnnounceAsync(DbSession transaction, string orderId)
     {
@@ -114,10 +115,12 @@ public sealed class OrderRepository(MySqlDatabase database)
         return true;
     }
 
-    /// <summary>Ends the orders whose hold lapsed, at most <paramref name="limit"/>, and returns them. Several may ask: each gets others.</summary>
+    /// <summary>
+    /// Expires orders whose hold has ended, at most <paramref name="limit"/>, and returns them. Concurrent callers get different orders.
+    /// </summary>
     public async Task<IReadOnlyList<string>> ExpireAsync(int limit, CancellationToken cancellationToken)
     {
-        // "holding" alone is no equality to MySQL: it would read the whole table.
+        // "holding" alone is no equality for MySQL, which would scan the table.
         const string Lapsed = "holding = TRUE AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
         if (await database.SingleAsync<int?>($"SELECT 1 FROM orders WHERE {Lapsed} LIMIT 1", null, cancellationToken) is null) return [];
         return await database.ExecuteInTransactionAsync(async transaction =>
@@ -130,7 +133,7 @@ public sealed class OrderRepository(MySqlDatabase database)
         }, cancellationToken);
     }
 
-    /// <summary>Which of these orders exist, their state, and whether they still hold their pieces.</summary>
+    /// <summary>The status of these orders, and whether they still hold stock.</summary>
     public Task<IReadOnlyList<(string Id, string Status, bool Holding)>> ListStatesAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken) =>
         database.QueryAsync<(string Id, string Status, bool Holding)>("SELECT id, status, holding FROM orders WHERE id IN @orderIds", new { orderIds }, cancellationToken);
 

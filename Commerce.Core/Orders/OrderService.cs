@@ -9,14 +9,14 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Orders;
 
-/// <summary>An order that holds its pieces.</summary>
-/// <param name="TotalAmount">Whole KRW, computed from the database's prices.</param>
-/// <param name="HoldExpiresAt">Until then it can be paid.</param>
+/// <summary>An order that holds its stock.</summary>
+/// <param name="TotalAmount">Whole KRW, calculated from the prices in the database.</param>
+/// <param name="HoldExpiresAt">The order can be paid until then.</param>
 public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt);
 
 /// <summary>
-/// Takes orders: the gate holds all pieces or none, then the order is committed. What the gate holds for an order that was not committed is given
-/// back at once, or, after a crash, by the reaper.
+/// Places orders: the gate reserves all lines or none, then the order commits. The hold of an order that did not commit is released at once, or by
+/// the reaper after a crash.
 /// </summary>
 public sealed partial class OrderService(
     MySqlDatabase database, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues, IOptions<OrderOptions> options, TimeProvider clock,
@@ -25,13 +25,12 @@ public sealed partial class OrderService(
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long it may take to find out whether a commit whose answer was lost took place.</summary>
+    /// <summary>The time to find out whether a commit with a lost response took place.</summary>
     static readonly TimeSpan CommitCheckTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>Places a valid request.</summary>
-    /// <param name="beforeHolding">What is to be waited for before anything is held; it may refuse by an exception.</param>
-    /// <param name="withinTransaction">What is to be committed together with the order, with its first command: the answer to an idempotent request.</param>
-    /// <exception cref="ProblemException">Why not.</exception>
+    /// <summary>Places a validated order.</summary>
+    /// <param name="withinTransaction">Runs in the same transaction: the response to an idempotent request.</param>
+    /// <exception cref="ProblemException">The order is refused.</exception>
     public async Task<PlacedOrder> PlaceAsync(
         string userId, OrderRequest request, Func<Task> beforeHolding, Action<DbSession, PlacedOrder> withinTransaction, CancellationToken cancellationToken)
     {
@@ -45,7 +44,7 @@ public sealed partial class OrderService(
 
         var sum = lines.Sum(l => prices[l.ProductId].Price * l.Quantity);
         var discount = request.CouponId is { } couponId ? await DiscountAsync(couponId, userId, sum, cancellationToken) : 0;
-        // MySQL's clock, which decides about holds.
+        // MySQL's clock decides about holds.
         var placed = new PlacedOrder(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
 
@@ -55,7 +54,7 @@ public sealed partial class OrderService(
         var committing = false;
         try
         {
-            // To its end, also where the caller goes away: else it would be in doubt whether the order exists.
+            // Runs to its end even if the caller disconnects. Otherwise the order might or might not exist.
             await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
@@ -66,7 +65,7 @@ public sealed partial class OrderService(
         }
         catch (Exception e) when (committing && TransientFaults.IsTransient(e))
         {
-            // The connection broke in the commit: nobody knows yet.
+            // The connection broke during the commit: the outcome is unknown.
             if (!await WasCommittedAsync(placed.OrderId)) throw;
         }
         catch
@@ -79,8 +78,8 @@ public sealed partial class OrderService(
         return placed;
     }
 
-    /// <summary>Cancels an order that is not paid. Again for one that is cancelled changes nothing.</summary>
-    /// <exception cref="ProblemException">There is no such order of this user, or it is paid, being paid or expired.</exception>
+    /// <summary>Cancels an unpaid order. Cancelling it again changes nothing.</summary>
+    /// <exception cref="ProblemException">The user has no such order, or it is paid, being paid or expired.</exception>
     public async Task CancelAsync(string orderId, string userId, CancellationToken cancellationToken)
     {
         if (!await database.ExecuteInTransactionAsync(transaction => OrderRepository.CancelAsync(transaction, orderId, userId), cancellationToken))
@@ -88,7 +87,7 @@ public sealed partial class OrderService(
             var (status, pinned) = await database.SingleAsync<(string? Status, bool Pinned)>(
                 "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
-            // Where the payment fails it can be cancelled after all.
+            // If the payment fails, the order can be cancelled.
             if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", RetryAfter);
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
@@ -101,7 +100,7 @@ public sealed partial class OrderService(
         var coupon = await FindCouponAsync();
         if (coupon is null)
         {
-            // Whoever was told a moment ago that the coupon is theirs may be here before its row.
+            // The coupon may have been issued a moment ago, and its row is still on its way.
             coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
             {
                 CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: RetryAfter),
@@ -125,7 +124,7 @@ public sealed partial class OrderService(
             """, new { couponId, userId }, cancellationToken);
     }
 
-    /// <summary>The epoch of the gate that holds the lines.</summary>
+    /// <summary>Returns the epoch of the gate that holds the lines.</summary>
     async Task<int> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -137,7 +136,7 @@ public sealed partial class OrderService(
             }
             catch (Exception e) when (TransientFaults.IsTransient(e))
             {
-                // It may have run.
+                // The script may have run.
                 await ReleaseAsync(orderId);
                 throw;
             }
@@ -146,7 +145,7 @@ public sealed partial class OrderService(
             {
                 case ReserveVerdict.Held: return (int)answer.Value;
                 case ReserveVerdict.UnknownProduct when attempt <= lines.Count:
-                    // Created after the gate was opened, and the gate was not told.
+                    // The product was created after the gate was opened, and the gate was not told.
                     await inventory.LoadAsync(gate, answer.Value, cancellationToken);
                     break;
                 case ReserveVerdict.OutOfStock:
@@ -169,7 +168,7 @@ public sealed partial class OrderService(
             throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");
         var shipping = request.Shipping!;
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
-        // One round trip for all of it: the way to MySQL and back costs more than the rows.
+        // One round trip for everything: it costs more than the rows.
         var now = await transaction.SingleAsync<int>($"""
             {InventoryRepository.LockEpoch};
             INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
@@ -182,11 +181,11 @@ public sealed partial class OrderService(
             placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt,
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
-        // What was held under an older epoch is lost: the gate was rebuilt without it.
+        // A hold of an older epoch is lost: the gate was rebuilt without it.
         if (now != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
     }
 
-    /// <summary>Whether an order is in the database after all; where it is not, its hold is given back.</summary>
+    /// <summary>Whether the order was committed. If not, its hold is released.</summary>
     async Task<bool> WasCommittedAsync(string orderId)
     {
         using var deadline = new CancellationTokenSource(CommitCheckTimeout, clock);
@@ -198,7 +197,7 @@ public sealed partial class OrderService(
         }
         catch (Exception e) when (TransientFaults.IsTransient(e) || e is OperationCanceledException)
         {
-            // The reaper compares with the database when the hold is over.
+            // The reaper compares the hold with the database after its deadline.
             LogUnknownOutcome(logger, orderId, e.Message);
         }
 
@@ -213,7 +212,7 @@ public sealed partial class OrderService(
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The reaper does it when the hold is over.
+            // The reaper releases the hold after its deadline.
             LogUnknownOutcome(logger, orderId, e.Message);
         }
     }

@@ -1,21 +1,21 @@
 namespace Commerce.Core.Orders;
 
-/// <summary>The states of an order, as the database and the HTTP contract write them.</summary>
+/// <summary>The status of an order in the database and in the HTTP contract.</summary>
 public static class OrderState
 {
-    /// <summary>Its pieces are held.</summary>
+    /// <summary>Its stock is held.</summary>
     public const string Created = "CREATED";
-    /// <summary>A payment was prepared.</summary>
+    /// <summary>Its payment is prepared.</summary>
     public const string PendingPayment = "PENDING_PAYMENT";
     /// <summary>Captured at the gateway.</summary>
     public const string Paid = "PAID";
-    /// <summary>Given up by its owner before it was paid.</summary>
+    /// <summary>Cancelled by its owner before the payment.</summary>
     public const string Cancelled = "CANCELLED";
-    /// <summary>Its hold lapsed before it was paid.</summary>
+    /// <summary>Its hold expired before the payment.</summary>
     public const string Expired = "EXPIRED";
-    /// <summary>Paid, but the stock was not there: the money goes back.</summary>
+    /// <summary>Paid, but without stock: a refund is in progress.</summary>
     public const string Refunding = "REFUNDING";
-    /// <summary>The money went back, all of it.</summary>
+    /// <summary>Fully refunded.</summary>
     public const string Refunded = "REFUNDED";
 
     /// <summary>All of them.</summary>

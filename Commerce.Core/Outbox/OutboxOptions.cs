@@ -3,12 +3,12 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Outbox;
 
-/// <summary>How the outbox is sent, configuration section <c>Outbox</c>.</summary>
+/// <summary>The outbox relay. Configuration section <c>Outbox</c>.</summary>
 public sealed record OutboxOptions
 {
     public const string Section = "Outbox";
 
-    /// <summary>How often a relay looks without being woken: 100 ms to 1 min.</summary>
+    /// <summary>How often a relay polls without being woken: 100 ms to 1 min.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -20,27 +20,27 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:00:08", "00:05:00")]
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Rows that are sent together at most: 1 to 10,000.</summary>
+    /// <summary>Maximum number of rows per batch: 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int BatchSize { get; init; } = 5000;
 
-    /// <summary>How many relays run in one process: 1 to 8.</summary>
+    /// <summary>Number of relays per process: 1 to 8.</summary>
     [Range(1, 8)]
     public int Relays { get; init; } = 4;
 
-    /// <summary>How long sent messages (since they were written) and the notes of what consumers handled are kept: 1 min to 366 days.</summary>
+    /// <summary>How long sent messages (from their creation) and inbox rows are kept: 1 min to 366 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepSent { get; init; } = TimeSpan.FromDays(7);
 
-    /// <summary>How long dead letters are kept: 1 min to 366 days. What somebody still waits for is kept until that is settled.</summary>
+    /// <summary>How long dead letters are kept: 1 min to 366 days. Open ones are kept until they are settled.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepDeadLetters { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>How a message is tried again that the brokers refuse for a reason of its own; after the last attempt it is DEAD.</summary>
+    /// <summary>Retries of a message that the brokers reject. After the last attempt it is DEAD.</summary>
     public RetryPolicy Retries { get; init; } =
         new() { Attempts = 10, BaseDelay = TimeSpan.FromSeconds(1), MaxDelay = TimeSpan.FromMinutes(5) };
 
-    /// <summary>The waits while the brokers or MySQL are away; the number of attempts does not count.</summary>
+    /// <summary>The waits while the brokers or MySQL are away. The number of attempts does not count.</summary>
     public RetryPolicy Outages { get; init; } =
         new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5) };
 }

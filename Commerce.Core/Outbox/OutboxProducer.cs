@@ -7,17 +7,17 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Outbox;
 
 /// <summary>
-/// The idempotent producer of one relay. It is built here, and not by the Aspire integration, whose producers are singletons: after a fatal
-/// error, or when reports stay away, this one is thrown away with all that it holds, and built anew.
+/// The idempotent producer of one relay. It is not the producer of the Aspire integration, which is a singleton: after a fatal error, or when
+/// delivery reports stop, this one is discarded with everything in flight and replaced.
 /// </summary>
 sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger) : IDisposable
 {
-    /// <summary>A message that is not acknowledged by then has failed.</summary>
+    /// <summary>The timeout of an acknowledgement.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(3);
 
     IProducer<string, byte[]>? _producer;
 
-    /// <summary>Hands a message over. <paramref name="report"/> is called once, from any thread; of what it is given only the error counts.</summary>
+    /// <summary>Sends a message. <paramref name="report"/> is called once, on any thread. Only its error is set.</summary>
     public void Send(OutboxRow row, Action<DeliveryReport<string, byte[]>> report)
     {
         var (span, headers) = MessageTrace.StartRelay(row.Topic, row.Traceparent);
@@ -30,12 +30,12 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
         }
         catch (KafkaException e)
         {
-            // Refused before it left: too large, the queue is full, or the producer came to its end.
+            // Rejected before sending: too large, queue full, or a fatal error of the producer.
             report(new() { Error = e.Error });
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            // The client cannot even take it: a fault of this message, which must not hold up the others.
+            // The client cannot serialise it. The fault of one message must not block the others.
             report(new() { Error = new Error(ErrorCode.Local_BadMsg, e.Message) });
         }
     }
@@ -47,7 +47,7 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
         report(delivery);
     };
 
-    /// <summary>Forgets everything that is under way; the next message gets a new producer.</summary>
+    /// <summary>Discards everything in flight. The next message gets a new producer.</summary>
     public void Renew()
     {
         LogRenewed(logger);
@@ -71,17 +71,17 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             LingerMs = 1,
             MessageTimeoutMs = (int)Timeout.TotalMilliseconds,
             RequestTimeoutMs = (int)Timeout.TotalMilliseconds - 1000,
-            // Less than the message's own time: else an unknown topic looks like a broker that is away.
+            // Shorter than the message timeout. Otherwise an unknown topic looks like an outage.
             TopicMetadataPropagationMaxMs = 1000,
             ReconnectBackoffMaxMs = 1000,
             SocketNagleDisable = true,
-            // Of a report only its error is read.
+            // Only the error of a report is used.
             DeliveryReportFields = "none",
         };
-        // Topics are created with their partitions, or not at all.
+        // Topics are created with their partitions, never automatically.
         config.Set("allow.auto.create.topics", "false");
         return new ProducerBuilder<string, byte[]>(config)
-            // That the brokers are away says the relay, once, and not the client, twice a second.
+            // The relay logs an outage once; librdkafka would log it twice a second.
             .SetLogHandler((_, message) => LogClient(logger, message.Facility, message.Message))
             .Build();
     }

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Outbox;
 
 /// <summary>
-/// Brings what waits in the outbox to Kafka: claims shards, sends their rows, marks them. Several may run, here and elsewhere; one of them
-/// is used by one caller at a time.
+/// Sends the outbox to Kafka: claims shards, sends their rows, marks them. Several relays may run in any number of processes. An instance is used by
+/// one caller at a time.
 /// </summary>
 public sealed partial class OutboxRelay(
     OutboxStore outbox, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
@@ -21,7 +21,7 @@ public sealed partial class OutboxRelay(
     static readonly Counter<long> Stale = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.stale");
     static readonly Histogram<double> Latency = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.outbox.latency", "s");
 
-    /// <summary>The client looks for messages whose time is over once a second, and the mark has to be made as well.</summary>
+    /// <summary>The client checks for timeouts once a second, and the mark takes time as well.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
 
     const int ShardsOfBacklog = OutboxWriter.Shards / 4;
@@ -33,8 +33,8 @@ public sealed partial class OutboxRelay(
     public void Dispose() => _producer.Dispose();
 
     /// <summary>
-    /// Sends until nothing is left that this relay may send. While MySQL or the brokers are away it waits and tries again. A batch that was
-    /// begun is finished when <paramref name="stop"/> says to end.
+    /// Sends until nothing is left for this relay. During an outage of MySQL or the brokers it waits and retries. A started batch is finished after
+    /// <paramref name="stop"/>.
     /// </summary>
     /// <param name="looksAgain">
     /// Whether it looks again after a batch that was not full: what was committed meanwhile into shards that this relay had is passed over by the others.
@@ -43,7 +43,7 @@ public sealed partial class OutboxRelay(
     /// <param name="onBacklog">Called after a full batch: there is work for more than one.</param>
     public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
-        // Where every due row is behind one of its key that waits, looking again at once would change nothing.
+        // In these shards every due row is behind a waiting row of its key. Polling again at once would change nothing.
         var blocked = new HashSet<int>();
         var limit = OutboxWriter.Shards;
         for (var failures = 0; !stop.IsCancellationRequested;)
@@ -83,10 +83,10 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>Sends the rows; those of one key one after the other, each when the brokers have the one before.</summary>
+    /// <summary>Sends the rows. Rows of one key are sent one after the other, each after the acknowledgement of the previous one.</summary>
     async Task<Batch> SendAsync(IReadOnlyList<OutboxRow> rows, long start)
     {
-        // Nothing leaves so late that it could still be under way when the claim ends. The claim was made after the start.
+        // Nothing is sent so late that it could be in flight when the lease ends. The lease began after the start.
         var until = _options.Lease - OutboxProducer.Timeout - Margin;
         var sending = new Sending(rows, _producer, clock, start, until);
         var broken = false;
@@ -102,7 +102,7 @@ public sealed partial class OutboxRelay(
         var batch = new Batch(new(rows.Count), []) { Outage = broken ? "the client does not report" : null };
         for (var i = 0; i < rows.Count; i++)
         {
-            // What is reported from now on is not counted.
+            // Later reports do not count.
             if (sending.OutcomeOf(i) is not { } outcome) continue;
             if (!outcome.IsError) batch.Sent.Add(rows[i]);
             else if (IsOfMessage(outcome)) batch.Refused.Add((rows[i], outcome.Reason));
@@ -153,7 +153,7 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>Whether this message alone is refused. Anything else is taken for an outage, which is no fault of a message.</summary>
+    /// <summary>Whether only this message is rejected. Everything else is an outage, which is not the fault of a message.</summary>
     static bool IsOfMessage(Error error) => error.Code is ErrorCode.MsgSizeTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.InvalidMsg
         or ErrorCode.InvalidMsgSize or ErrorCode.InvalidRecord or ErrorCode.InvalidTimestamp or ErrorCode.PolicyViolation or ErrorCode.TopicException
         or ErrorCode.UnknownTopicOrPart or ErrorCode.TopicAuthorizationFailed or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition
@@ -171,20 +171,18 @@ public sealed partial class OutboxRelay(
     [LoggerMessage(Level = LogLevel.Error, Message = "Outbox message {Id} ({Topic}, {MessageId}) is DEAD after {Attempt} attempts: {Reason}")]
     static partial void LogDead(ILogger logger, long id, string topic, string messageId, int attempt, string reason);
 
-    /// <summary>What became of rows that were sent together; what is in neither list stays as it is.</summary>
+    /// <summary>The result of a batch. A row in neither list stays as it is.</summary>
     sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
-        /// <summary>Why the brokers count as away; null where they do not.</summary>
+        /// <summary>Why the brokers count as unavailable; null if they are available.</summary>
         public string? Outage { get; set; }
     }
 
-    /// <summary>
-    /// Rows on their way. Each has a place for its report, so that the client's thread, which reports, and the one that sends share a count only.
-    /// </summary>
+    /// <summary>Rows in flight. Each has a slot for its report, so the client's thread and the sending thread share only a counter.</summary>
     sealed class Sending(IReadOnlyList<OutboxRow> rows, OutboxProducer producer, TimeProvider clock, long start, TimeSpan until)
     {
         readonly Error?[] _outcomes = new Error?[rows.Count];
-        /// <summary>By row: the next one of its key, 0 for none (the first row follows nothing).</summary>
+        /// <summary>By row: the next row of its key; 0 for none (the first row follows no other).</summary>
         readonly int[] _next = new int[rows.Count];
         readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int _open;
@@ -232,7 +230,7 @@ public sealed partial class OutboxRelay(
                 }
             }
 
-            // What follows under the key of a row that is not sent waits for the next batch.
+            // The following rows of the key wait for the next batch.
             End();
         }
 

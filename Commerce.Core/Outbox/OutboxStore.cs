@@ -11,7 +11,7 @@ namespace Commerce.Core.Outbox;
 /// <param name="AnyRefused">Whether some message of the outbox waits for its next attempt.</param>
 public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards, bool AnyRefused);
 
-/// <summary>A row that is to be sent.</summary>
+/// <summary>A row to send.</summary>
 public sealed record OutboxRow
 {
     public required long Id { get; init; }
@@ -28,49 +28,50 @@ public sealed record OutboxRow
 
     public string? Traceparent { get; init; }
 
-    /// <summary>Microseconds since it was written, when it was read; 0 where nobody asked.</summary>
+    /// <summary>Microseconds since the row was written, at the time of reading; 0 if not requested.</summary>
     public long Age { get; init; }
 
-    /// <summary>How often the brokers refused it.</summary>
+    /// <summary>How often the brokers rejected it.</summary>
     public int Attempts { get; init; }
 }
 
-/// <summary>A row as people see it.</summary>
+/// <summary>An outbox message for administrators.</summary>
 /// <param name="Payload">At most 2,000 characters.</param>
 /// <param name="Status"><c>PENDING</c>, <c>SENT</c> or <c>DEAD</c>.</param>
-/// <param name="Attempts">How often the brokers refused it.</param>
-/// <param name="LastError">Why they did; null where they never did, or have it now.</param>
-/// <param name="NextAttemptAt">Of a message that was refused and is not dead.</param>
+/// <param name="Attempts">How often the brokers rejected it.</param>
+/// <param name="LastError">Why they rejected it; null if they never did, or accepted it since.</param>
+/// <param name="NextAttemptAt">The time of the next attempt of a rejected message; null if it is dead.</param>
 public sealed record OutboxEntry(
     long Id, string Topic, string Key, string MessageId, string? Payload, string Status, long Attempts, string? LastError,
     DateTime CreatedAt, DateTime? NextAttemptAt);
 
-/// <summary>A row that the brokers refused, and what becomes of it.</summary>
+/// <summary>A rejected row and its next attempt.</summary>
 public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeSpan Delay);
 
-/// <summary>How the outbox stands.</summary>
-/// <param name="OldestAge">Seconds since the oldest row that waits was written.</param>
+/// <summary>The state of the outbox.</summary>
+/// <param name="OldestAge">The age of the oldest waiting row in seconds.</param>
 public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 
-/// <summary>The statements on the tables <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. Time is
-/// MySQL's.</summary>
+/// <summary>
+/// The statements on <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. They use MySQL's clock.
+/// </summary>
 public sealed class OutboxStore(MySqlDatabase database)
 {
     const int BatchSize = 1000;
 
-    /// <summary>Rows <c>o</c> of the outbox with what is left to do for them, for <see cref="Status"/>.</summary>
+    /// <summary>Outbox rows <c>o</c> with their pending work, for <see cref="Status"/>.</summary>
     public const string Rows =
         "outbox o LEFT JOIN outbox_waiting w ON w.shard = o.shard AND w.id = o.id LEFT JOIN outbox_refused r ON r.id = o.id";
 
-    /// <summary>The status of one of <see cref="Rows"/>, as in <see cref="OutboxEntry"/>: what neither waits nor is dead was sent.</summary>
+    /// <summary>The status of <see cref="Rows"/>, as in <see cref="OutboxEntry"/>. A row that neither waits nor is dead was sent.</summary>
     public const string Status =
         "CASE WHEN w.id IS NOT NULL OR r.next_attempt_at IS NOT NULL THEN 'PENDING' WHEN r.id IS NOT NULL THEN 'DEAD' ELSE 'SENT' END";
 
-    /// <summary>How many messages wait to be sent, those for their next attempt included.</summary>
+    /// <summary>The number of waiting messages, rejected ones included.</summary>
     public const string CountPending =
         "SELECT (SELECT COUNT(*) FROM outbox_waiting) + (SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NOT NULL)";
 
-    /// <summary>How many messages were given up.</summary>
+    /// <summary>The number of dead messages.</summary>
     public const string CountDead = "SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NULL";
 
     /// <summary>
@@ -93,8 +94,8 @@ public sealed class OutboxStore(MySqlDatabase database)
     }
 
     /// <summary>
-    /// What is due in the claimed shards; rows of one key in their order. A key of which a row waits for its next attempt is left out: what
-    /// follows does not overtake it.
+    /// The due rows of the claimed shards, in order per key. Keys with a rejected row that waits for its next attempt are skipped, so that nothing
+    /// overtakes it.
     /// </summary>
     public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int limit, bool withAge, CancellationToken cancellationToken)
     {
@@ -105,12 +106,12 @@ public sealed class OutboxStore(MySqlDatabase database)
         var again = refused.Where(r => r.Due == 1).Take(BatchSize).ToDictionary(r => r.Id, r => r.Attempts);
         var waiting = refused.Where(r => !again.ContainsKey(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
 
-        // Every column costs the client time; nobody pays for the age where nobody measures it.
+        // Every column costs the client time. The age is read only where it is measured.
         var columns = $"""
             o.id AS Id, o.shard AS Shard, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, o.payload AS Payload, o.traceparent AS Traceparent
             {(withAge ? ", TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age" : "")}
             """;
-        // In the order of the index, so that nothing is sorted.
+        // In index order, so that nothing is sorted.
         var rows = await database.QueryAsync<OutboxRow>($"""
             SELECT {columns} FROM outbox_waiting w STRAIGHT_JOIN outbox o ON o.id = w.id WHERE w.shard IN @Shards
             {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY w.shard, w.id LIMIT @limit
@@ -190,7 +191,7 @@ public sealed class OutboxStore(MySqlDatabase database)
                    ({CountDead}) AS Dead
             """, null, cancellationToken))!;
 
-    /// <summary>The newest rows, of one status or of all, at most <paramref name="limit"/>, before the one with the id <paramref name="before"/>.</summary>
+    /// <summary>The newest messages with an id below <paramref name="before"/>, of one status or of all, at most <paramref name="limit"/>.</summary>
     public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<OutboxEntry>($"""
             SELECT o.id AS Id, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, LEFT(CONVERT(o.payload USING utf8mb4), 2000) AS Payload,
@@ -199,23 +200,23 @@ public sealed class OutboxStore(MySqlDatabase database)
             FROM {Rows} WHERE (@before IS NULL OR o.id < @before) AND (@status IS NULL OR {Status} = @status) ORDER BY o.id DESC LIMIT @limit
             """, new { status, before, limit }, cancellationToken);
 
-    /// <summary>Lets a row be sent (again) that is DEAD or SENT; null where there is none of this id, false where it waits already.</summary>
+    /// <summary>Lets a DEAD or SENT message be sent again. Null if it does not exist, false if it is already waiting.</summary>
     public Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync<bool?>(async transaction =>
         {
-            // Locked, so that it is not deleted for its age meanwhile.
+            // Locked, so that it is not purged meanwhile.
             if (await transaction.SingleAsync<long?>("SELECT CAST(shard AS SIGNED) FROM outbox WHERE id = @id FOR UPDATE", new { id }) is not { } shard) return null;
             if (await transaction.SingleAsync<long?>("SELECT id FROM outbox_refused WHERE id = @id AND next_attempt_at IS NOT NULL", new { id }) is not null) return false;
             await transaction.ExecuteAsync("DELETE FROM outbox_refused WHERE id = @id", new { id });
             return await transaction.ExecuteAsync("INSERT IGNORE INTO outbox_waiting (shard, id) VALUES (@shard, @id)", new { shard, id }) == 1;
         }, cancellationToken);
 
-    /// <summary>Deletes sent rows, and notes of what consumers handled, that are older; returns how many.</summary>
+    /// <summary>Deletes older sent messages and inbox rows; returns their number.</summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
         var deleted = 0;
         var seconds = (long)keep.TotalSeconds;
-        // Walks from the oldest row on and ends at the first page that is too young, in place of an index that every row would pay for.
+        // Scans from the oldest row and stops at the first page that is too young. An index would cost every insert.
         for (var after = 0L; ;)
         {
             var page = await database.QueryAsync<AgedRow>("""
@@ -226,7 +227,7 @@ public sealed class OutboxStore(MySqlDatabase database)
             if (ids.Length > 0)
                 deleted += await database.ExecuteInTransactionAsync(async transaction =>
                 {
-                    // A replay locks its row, too: it is either seen by the next statement, or finds nothing.
+                    // A replay locks its row as well: either the next statement sees it, or the replay finds nothing.
                     await transaction.QueryAsync<long>("SELECT id FROM outbox WHERE id IN @ids ORDER BY id FOR UPDATE", new { ids });
                     return await transaction.ExecuteAsync($"DELETE o FROM {Rows} WHERE o.id IN @ids AND w.id IS NULL AND r.id IS NULL", new { ids });
                 }, cancellationToken);
@@ -251,7 +252,7 @@ public sealed class OutboxStore(MySqlDatabase database)
     sealed record AgedRow(long Id, long Old);
 }
 
-/// <summary>What a refusal leaves behind.</summary>
+/// <summary>The record of a rejection.</summary>
 /// <param name="Delay">Microseconds until the next attempt; null where there is none.</param>
 sealed record MarkedRefusal(long Id, long Shard, int Attempts, string Error, long? Delay);
 

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Outbox;
 
-/// <summary>Puts messages into the outbox and wakes the relay.</summary>
+/// <summary>Adds messages to the outbox and wakes the relay.</summary>
 public sealed class OutboxWriter(IConnectionMultiplexer redis)
 {
     const string Insert = """
@@ -18,7 +18,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     /// <summary>How many parts the outbox has; each is sent by one relay at a time.</summary>
     public const int Shards = 16;
 
-    /// <summary>The Redis channel on which relays are woken. A lost call costs a few seconds: relays look by themselves, too.</summary>
+    /// <summary>The Redis channel that wakes relays. A lost notification costs a few seconds, because relays also poll.</summary>
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
     /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
@@ -30,7 +30,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     static object Parameters(OutboxMessage message) =>
         new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id };
 
-    /// <summary>Tells the relays that there is something to send. Never fails and never waits.</summary>
+    /// <summary>Wakes the relays. Never fails and never waits.</summary>
     public void Wake()
     {
         try
@@ -39,11 +39,11 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // Redis is away: the relay's own clock does it.
+            // Redis is away: the relays poll.
         }
     }
 
-    /// <summary>The part that a key belongs to.</summary>
+    /// <summary>The shard of a key.</summary>
     public static int ShardOf(string key)
     {
         // FNV-1a: stable between processes and versions, unlike string.GetHashCode.

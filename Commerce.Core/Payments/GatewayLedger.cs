@@ -7,26 +7,26 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>All captures of an order at the gateway.</summary>
-/// <param name="NetCaptures">Payments of which something is still captured.</param>
+/// <summary>The captures of an order at the gateway.</summary>
+/// <param name="NetCaptures">Payments with a remaining captured amount.</param>
 /// <param name="Captured">Whole KRW.</param>
 /// <param name="Cancelled">Whole KRW.</param>
 public sealed record GatewayOrder(string MerchantPayKey, int NetCaptures, long Captured, long Cancelled);
 
-/// <summary>What a gateway has captured.</summary>
-/// <param name="Since">What happened before is not in its ledger; null where it does not say.</param>
-/// <param name="Orders">The orders for which money was captured, once at least.</param>
+/// <summary>All captures of a gateway.</summary>
+/// <param name="Since">The start of its ledger; null if unknown. Earlier payments are missing.</param>
+/// <param name="Orders">Orders with at least one capture.</param>
 public sealed record GatewaySummary(DateTime? Since, IReadOnlyList<GatewayOrder> Orders);
 
-/// <summary>Where the gateway says the money is, for the audit.</summary>
+/// <summary>The gateway's ledger, for the consistency check.</summary>
 public interface IGatewayLedger
 {
-    /// <summary>All that was captured; null where the gateway does not tell.</summary>
-    /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
+    /// <summary>All captures; null if the gateway has no ledger for us.</summary>
+    /// <exception cref="HttpRequestException">The gateway is unavailable.</exception>
     Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>The sandbox tells it where its switches are on; a real gateway does not.</summary>
+/// <summary>The sandbox has a ledger if its switches are on. A real gateway has none for us.</summary>
 sealed class SandboxLedger(IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, IHostEnvironment environment) : IGatewayLedger
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);

@@ -2,17 +2,17 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>Compares what the database says is paid with what the gateway says is captured.</summary>
+/// <summary>Compares payments in the database with captures at the gateway.</summary>
 public sealed class PaymentConsistencyCheck(MySqlDatabase database, IGatewayLedger gateway)
 {
-    /// <summary>Counts the payments, attempts and refunds that wait for the gateway.</summary>
+    /// <summary>Counts payments, attempts and refunds that wait for the gateway.</summary>
     internal const string Waiting = """
         SELECT (SELECT COUNT(*) FROM payment WHERE status IN ('APPROVING', 'SETTLING', 'CANCELLING'))
              + (SELECT COUNT(*) FROM payment_attempt WHERE check_at IS NOT NULL AND status = 'CANCELLING')
              + (SELECT COUNT(*) FROM refund WHERE open_payment IS NOT NULL)
         """;
 
-    /// <summary>Counts the orders that are paid without a captured payment, or the other way round, and the payments of no order.</summary>
+    /// <summary>Counts paid orders without a captured payment and vice versa, and payments without an order.</summary>
     internal const string Disagreeing = """
         SELECT (SELECT COUNT(*) FROM orders o LEFT JOIN payment p ON p.order_id = o.id
                 WHERE (o.status IN ('PAID', 'REFUNDING', 'REFUNDED')) <> (COALESCE(p.status, '') IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'))
@@ -20,16 +20,16 @@ public sealed class PaymentConsistencyCheck(MySqlDatabase database, IGatewayLedg
              + (SELECT COUNT(*) FROM payment p LEFT JOIN orders o ON o.id = p.order_id WHERE o.id IS NULL)
         """;
 
-    /// <summary>How many refunds were made at the gateway itself, and what they come to in whole KRW.</summary>
+    /// <summary>The number and sum (whole KRW) of refunds made at the gateway itself.</summary>
     public Task<(long Refunds, long Won)> CountExternalAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<(long Refunds, long Won)>(
             "SELECT COUNT(*), CAST(COALESCE(SUM(amount), 0) AS SIGNED) FROM refund WHERE status = 'EXTERNAL'", null, cancellationToken);
 
     /// <summary>
-    /// How many orders are captured more than once, or not exactly as the database says. What the gateway has of orders that nobody prepared a payment for is not
-    /// counted. Nor is a difference in what is older than the gateway's ledger, such as after a restart of the sandbox: it cannot be compared.
+    /// Counts orders with several captures, or with another captured amount than in the database. Captures of unknown orders do not count. Payments
+    /// older than the gateway's ledger, as after a restart of the sandbox, cannot be compared.
     /// </summary>
-    /// <exception cref="HttpRequestException">The gateway is out of reach.</exception>
+    /// <exception cref="HttpRequestException">The gateway is unavailable.</exception>
     public async Task<(long Differences, long NotComparable)> CompareAsync(CancellationToken cancellationToken)
     {
         var summary = await gateway.SummarizeAsync(cancellationToken);

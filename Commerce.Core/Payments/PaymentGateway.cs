@@ -15,8 +15,8 @@ using Polly.Timeout;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// The payment gateway: NaverPay's partner API, or what looks like it. No call is ever repeated in here, and each ends within its time limit.
-/// An outcome claims only what the gateway's answer proves; whatever else happens is an Unknown, not an exception.
+/// The client of the payment gateway: NaverPay's partner API, or the sandbox. It never retries, and every call has a timeout. An outcome states only
+/// what the response proves. Everything else is Unknown, not an exception.
 /// </summary>
 public sealed partial class PaymentGateway(
     IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, TimeProvider clock, ILogger<PaymentGateway> logger)
@@ -32,10 +32,10 @@ public sealed partial class PaymentGateway(
 
     PaymentGatewayOptions Options => options.Value;
 
-    /// <summary>Captures what the user has authorised in the pay window.</summary>
-    /// <param name="pgPaymentId">The id that the pay window gave.</param>
-    /// <param name="idempotencyKey">The same key gets the same answer: up to 64 letters, digits and punctuation.</param>
-    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>; the outcome is unknown then.</exception>
+    /// <summary>Captures a payment that the user authorised in the payment window.</summary>
+    /// <param name="pgPaymentId">The id from the payment window.</param>
+    /// <param name="idempotencyKey">Equal keys get equal responses: up to 64 letters, digits and punctuation.</param>
+    /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>; the outcome is unknown.</exception>
     public Task<ApproveOutcome> ApproveAsync(string pgPaymentId, string idempotencyKey, CancellationToken cancellationToken = default) =>
         MeasureAsync("approve", pgPaymentId, async () =>
         {
@@ -54,8 +54,8 @@ public sealed partial class PaymentGateway(
             };
         }, cancellationToken);
 
-    /// <summary>What the gateway's history has of a payment.</summary>
-    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>.</exception>
+    /// <summary>The gateway's history of a payment.</summary>
+    /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>.</exception>
     public Task<FindOutcome> FindAsync(string pgPaymentId, CancellationToken cancellationToken = default) =>
         MeasureAsync("find", pgPaymentId, async () =>
         {
@@ -63,8 +63,8 @@ public sealed partial class PaymentGateway(
             return entries is null ? new FindOutcome.Unknown(reason) : Found(pgPaymentId, entries);
         }, cancellationToken);
 
-    /// <summary>What went back between two moments, of all payments, whoever asked for it.</summary>
-    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>.</exception>
+    /// <summary>All cancels between two times, of all payments, whoever requested them.</summary>
+    /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>.</exception>
     public Task<CancelHistory> ListCancelsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken = default) =>
         MeasureAsync("list", "", async () =>
         {
@@ -77,7 +77,7 @@ public sealed partial class PaymentGateway(
                 : new CancelHistory(done.ConvertAll(CancelOf));
         }, cancellationToken);
 
-    /// <summary>All pages of an answer of the history; null, and why, where the gateway did not give them all.</summary>
+    /// <summary>All pages of the history; null and the reason if the gateway did not return them all.</summary>
     async Task<(List<HistoryEntry>? Entries, string Reason)> ReadHistoryAsync(Func<int, HistoryQuery> query, CancellationToken cancellationToken)
     {
         var entries = new List<HistoryEntry>();
@@ -95,13 +95,13 @@ public sealed partial class PaymentGateway(
         return (entries, "");
     }
 
-    /// <summary>Gives money back, all or a part.</summary>
+    /// <summary>Refunds a payment, in full or in part.</summary>
     /// <param name="pgPaymentId">The payment.</param>
-    /// <param name="amount">What goes back, in whole KRW.</param>
-    /// <param name="expectedRest">What is to stay captured after it; the gateway refuses where it would be something else.</param>
+    /// <param name="amount">The amount to refund, in whole KRW.</param>
+    /// <param name="expectedRest">The captured amount that remains. The gateway rejects the call if it would differ.</param>
     /// <param name="reason">Shown to the user; up to 256 bytes of UTF-8 are sent.</param>
-    /// <param name="idempotencyKey">The same key gets the same answer: up to 64 letters, digits and punctuation.</param>
-    /// <exception cref="OperationCanceledException">By <paramref name="cancellationToken"/>; the outcome is unknown then.</exception>
+    /// <param name="idempotencyKey">Equal keys get equal responses: up to 64 letters, digits and punctuation.</param>
+    /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>; the outcome is unknown.</exception>
     public Task<CancelOutcome> CancelAsync(
         string pgPaymentId, long amount, long expectedRest, string reason, string idempotencyKey, CancellationToken cancellationToken = default) =>
         MeasureAsync("cancel", pgPaymentId, async () =>
@@ -111,7 +111,7 @@ public sealed partial class PaymentGateway(
                 ["paymentId"] = pgPaymentId,
                 ["cancelAmount"] = Number(amount),
                 ["cancelReason"] = Truncate(reason, 256),
-                // By the merchant; 1 is the buyer at the gateway's own site.
+                // 2: the merchant; 1: the buyer at the gateway's own site.
                 ["cancelRequester"] = "2",
                 ["taxScopeAmount"] = Number(amount),
                 ["taxExScopeAmount"] = "0",
@@ -126,7 +126,7 @@ public sealed partial class PaymentGateway(
                 { Answer: null } => new CancelOutcome.Unknown(reply.Unproven),
                 { Answer: { Code: Success, Body: { TotalRestAmount: { } rest } body } } when body.PaymentId == pgPaymentId =>
                     new CancelOutcome.Cancelled(rest, body.PayHistId),
-                // What was wanted is so, whoever did it.
+                // The requested state is reached, whoever caused it.
                 { Answer.Code: "AlreadyCanceled" } when expectedRest == 0 => new CancelOutcome.Cancelled(0, Before: true),
                 { Answer.Code: "CancelNotComplete" or "PreCancelNotComplete" or "AlreadyOnGoing" or "MaintenanceOngoing" or "FaultCheckOngoing"
                     or "BankMaintenance" } => new CancelOutcome.NotComplete(code!, message),
@@ -137,10 +137,12 @@ public sealed partial class PaymentGateway(
             };
         }, cancellationToken);
 
-    /// <summary>Where the user's browser pays. The window sends it back to <paramref name="returnUrl"/> with <c>resultCode</c> and <c>paymentId</c>.</summary>
-    /// <param name="orderId">Comes back as the order of the capture.</param>
+    /// <summary>
+    /// The payment window for the user's browser. It returns to <paramref name="returnUrl"/> with <c>resultCode</c> and <c>paymentId</c>.
+    /// </summary>
+    /// <param name="orderId">Returned as the order of the capture.</param>
     /// <param name="amount">Whole KRW.</param>
-    /// <param name="userKey">Comes back as the user of the capture.</param>
+    /// <param name="userKey">Returned as the user of the capture.</param>
     /// <param name="productName">Shown to the user; up to 128 bytes of UTF-8 are sent.</param>
     /// <param name="returnUrl">Absolute.</param>
     public Uri PayUrl(string orderId, long amount, string userKey, string productName, Uri returnUrl) =>
@@ -210,7 +212,7 @@ public sealed partial class PaymentGateway(
         {
             return Reply<TBody>.Rejected("too many calls to the gateway failed lately");
         }
-        // Name, connection or TLS: nothing of the request has left this process.
+        // Name resolution, connection or TLS failed: the request has not left this process.
         catch (HttpRequestException e) when (e.HttpRequestError
             is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
         {
@@ -264,7 +266,7 @@ public sealed partial class PaymentGateway(
 
     static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>As many whole characters as fit into so many bytes of UTF-8.</summary>
+    /// <summary>The longest prefix of whole characters that fits into the number of UTF-8 bytes.</summary>
     static string Truncate(string text, int bytes)
     {
         var left = bytes;
@@ -281,7 +283,7 @@ public sealed partial class PaymentGateway(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
     partial void LogUnknown(string operation, string pgPaymentId, string outcome);
 
-    /// <summary>One of three: an answer, the reason why the call provably was not processed, or why nothing is known.</summary>
+    /// <summary>A response, or the reason why the call was provably not processed, or why nothing is known.</summary>
     sealed record Reply<TBody>(GatewayResponse<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class
     {
         public static Reply<TBody> Rejected(string reason) => new(null, reason, "");

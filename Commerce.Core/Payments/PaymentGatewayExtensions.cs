@@ -4,10 +4,10 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>The way to the payment gateway.</summary>
+/// <summary>Registers the payment gateway.</summary>
 public static class PaymentGatewayExtensions
 {
-    /// <summary>Adds <see cref="PaymentGateway"/>; its configuration must be complete when the host starts.</summary>
+    /// <summary>Adds <see cref="PaymentGateway"/>. Its configuration must be complete at startup.</summary>
     public static TBuilder AddPaymentGateway<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddOptions<PaymentGatewayOptions>()
@@ -28,11 +28,11 @@ public static class PaymentGatewayExtensions
                 client.DefaultRequestHeaders.Add("X-Naver-Client-Id", options.ClientId);
                 client.DefaultRequestHeaders.Add("X-Naver-Client-Secret", options.ClientSecret);
                 client.DefaultRequestHeaders.Add("X-NaverPay-Chain-Id", options.ChainId);
-                // Every call has its own time limit.
+                // Every call has its own timeout.
                 client.Timeout = Timeout.InfiniteTimeSpan;
                 client.MaxResponseContentBufferSize = 1 << 20;
             })
-            // A redirect would repeat the call and take the secret along.
+            // A redirect would repeat the call and pass the secret on.
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
             // Scopes and lines around each call, which the traces and metrics show too; headers with the secret among them.
             .RemoveAllLoggers();

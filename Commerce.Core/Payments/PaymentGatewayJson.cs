@@ -3,24 +3,24 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>Every answer of the gateway: a code, words for it, and with <c>Success</c> a body.</summary>
+/// <summary>Every response of the gateway: a code, a message, and with <c>Success</c> a body.</summary>
 sealed record GatewayResponse<TBody>(string? Code, string? Message, TBody? Body) where TBody : class;
 
 sealed record ApproveBody(string? PaymentId, HistoryEntry? Detail);
 
-/// <param name="PaymentId">Null asks for all payments between <paramref name="StartTime"/> and <paramref name="EndTime"/>.</param>
+/// <param name="PaymentId">Null requests all payments between <paramref name="StartTime"/> and <paramref name="EndTime"/>.</param>
 /// <param name="ApprovalType">APPROVAL, CANCEL, or null for both.</param>
 /// <param name="StartTime">Korean time, yyyyMMddHHmmss; the times are inclusive.</param>
 sealed record HistoryQuery(string? PaymentId, int PageNumber, int RowsPerPage, string? ApprovalType = null, string? StartTime = null, string? EndTime = null);
 
 sealed record HistoryBody(int TotalPageCount, IReadOnlyList<HistoryEntry>? List);
 
-/// <summary>An approval or a cancel, and of it what is used: the rest may look as it likes.</summary>
-/// <param name="PayHistId">Of this line alone.</param>
+/// <summary>An approval or a cancel; only the fields in use.</summary>
+/// <param name="PayHistId">The id of this entry.</param>
 /// <param name="AdmissionTypeCode">01: approval, 03: cancel of all, 04: cancel of a part.</param>
 /// <param name="AdmissionYmdt">Korean time, yyyyMMddHHmmss.</param>
 /// <param name="AdmissionState">SUCCESS or FAIL.</param>
-/// <param name="TotalPayAmount">Whole KRW; of a cancel what went back.</param>
+/// <param name="TotalPayAmount">Whole KRW; for a cancel the refunded amount.</param>
 sealed record HistoryEntry(
     string? PaymentId, string? PayHistId, string? MerchantPayKey, string? AdmissionTypeCode, string? AdmissionYmdt, string? AdmissionState, long? TotalPayAmount);
 

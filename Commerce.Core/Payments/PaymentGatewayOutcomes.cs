@@ -1,92 +1,89 @@
 namespace Commerce.Core.Payments;
 
-/// <summary>What became of one call for an approval. About earlier calls with the same payment it says nothing: the history does.</summary>
+/// <summary>The outcome of one approval call. It says nothing about earlier calls for the same payment; the history does.</summary>
 public abstract record ApproveOutcome
 {
     ApproveOutcome() { }
 
-    /// <summary>The money is captured. Nothing of it has been compared with the order.</summary>
-    /// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
-    /// <param name="Amount">What was captured, in whole KRW.</param>
+    /// <summary>The money is captured. The capture has not been compared with the order.</summary>
+    /// <param name="OrderId">The order from the payment window (<c>merchantPayKey</c>).</param>
+    /// <param name="Amount">The captured amount in whole KRW.</param>
     public sealed record Approved(string OrderId, long Amount) : ApproveOutcome;
 
-    /// <summary>The gateway has processed the call and captured nothing by it. Maintenance is a refusal, too.</summary>
-    /// <param name="Code">The gateway's word, such as <c>NotEnoughAccountBalance</c>.</param>
+    /// <summary>The gateway processed the call and captured nothing. Maintenance also counts.</summary>
+    /// <param name="Code">The gateway's code, such as <c>NotEnoughAccountBalance</c>.</param>
     public sealed record Refused(string Code, string Message) : ApproveOutcome;
 
-    /// <summary>Another call for this payment is being processed at the gateway.</summary>
+    /// <summary>Another call for this payment is in progress at the gateway.</summary>
     public sealed record InProgress : ApproveOutcome;
 
-    /// <summary>The payment was captured by an earlier call; the history knows the details.</summary>
+    /// <summary>An earlier call captured the payment; the history has the details.</summary>
     public sealed record AlreadyComplete : ApproveOutcome;
 
-    /// <summary>
-    /// The gateway has provably not processed the call: no connection was made, the circuit is broken, or it was turned away at the door
-    /// (401, 403, 429).
-    /// </summary>
+    /// <summary>The gateway provably did not process the call: no connection, an open circuit, or a rejection (401, 403, 429).</summary>
     public sealed record NotExecuted(string Reason) : ApproveOutcome;
 
-    /// <summary>Captured or not, now or in a while: nothing in the answer, or in its absence, proves it.</summary>
+    /// <summary>Captured or not, now or later: neither the response nor its absence proves it.</summary>
     public sealed record Unknown(string Reason) : ApproveOutcome;
 }
 
-/// <summary>What the gateway's history has of a payment.</summary>
+/// <summary>The gateway's history of a payment.</summary>
 public abstract record FindOutcome
 {
     FindOutcome() { }
 
-    /// <summary>The money was captured; perhaps some or all of it went back since.</summary>
+    /// <summary>The money was captured. Some or all of it may have been cancelled since.</summary>
     /// <param name="CapturedAmount">Whole KRW.</param>
-    /// <param name="CancelledAmount">Whole KRW, of all cancels together.</param>
-    /// <param name="OrderId">The order that was named in the pay window (<c>merchantPayKey</c>).</param>
+    /// <param name="CancelledAmount">Whole KRW, the sum of all cancels.</param>
+    /// <param name="OrderId">The order from the payment window (<c>merchantPayKey</c>).</param>
     public sealed record Found(long CapturedAmount, long CancelledAmount, string OrderId) : FindOutcome
     {
-        /// <summary>The cancels one by one, oldest first.</summary>
+        /// <summary>The cancels, oldest first.</summary>
         public IReadOnlyList<GatewayCancel> Cancels { get; init; } = [];
     }
 
-    /// <summary>Nothing was captured up to now. An approval that is under way may still come.</summary>
+    /// <summary>Nothing was captured so far. A running approval may still capture it.</summary>
     public sealed record NotCaptured : FindOutcome;
 
-    /// <summary>The gateway did not tell.</summary>
+    /// <summary>The gateway did not answer the query.</summary>
     public sealed record Unknown(string Reason) : FindOutcome;
 }
 
-/// <summary>Money that went back, as the gateway's history has it, whoever asked for it.</summary>
-/// <param name="HistoryId">Of this cancel alone; null where the gateway does not tell.</param>
+/// <summary>A cancel in the gateway's history, whoever requested it.</summary>
+/// <param name="HistoryId">The id of this cancel; null if the gateway does not provide one.</param>
 /// <param name="Amount">Whole KRW.</param>
-/// <param name="At">UTC, in whole seconds; null where it cannot be read.</param>
+/// <param name="At">UTC, in whole seconds; null if unreadable.</param>
 public sealed record GatewayCancel(string PgPaymentId, string? HistoryId, long Amount, DateTime? At);
 
-/// <summary>What the gateway's history has of all cancels in a time.</summary>
-/// <param name="Cancels">Null where the gateway did not tell.</param>
+/// <summary>All cancels in a period.</summary>
+/// <param name="Cancels">Null if the gateway did not answer the query.</param>
 /// <param name="Reason">Why it did not.</param>
 public sealed record CancelHistory(IReadOnlyList<GatewayCancel>? Cancels, string Reason = "");
 
-/// <summary>What became of one call for a cancel.</summary>
+/// <summary>The outcome of one cancel call.</summary>
 public abstract record CancelOutcome
 {
     CancelOutcome() { }
 
-    /// <summary>The money goes back.</summary>
-    /// <param name="RestAmount">What stays captured, in whole KRW.</param>
-    /// <param name="HistoryId">Of this cancel in the gateway's history, where the gateway tells.</param>
-    /// <param name="Before">It was so before this call, by an earlier one or by somebody else.</param>
+    /// <summary>The cancel was accepted.</summary>
+    /// <param name="RestAmount">The remaining captured amount in whole KRW.</param>
+    /// <param name="HistoryId">The id of this cancel in the gateway's history, if provided.</param>
+    /// <param name="Before">It was already done, by an earlier call or by another party.</param>
     public sealed record Cancelled(long RestAmount, string? HistoryId = null, bool Before = false) : CancelOutcome;
 
     /// <summary>
-    /// Not done yet: ask again, with the same key and amounts. The gateway has it under way or is in maintenance, or the call has provably
-    /// not been processed (<paramref name="Code"/> is <see cref="NotExecuted"/> then).
+    /// Not done yet: repeat the call with the same key and amounts. The gateway is processing it or is in maintenance, or the call was provably not
+    /// processed (<paramref name="Code"/> is then <see cref="NotExecuted"/>).
     /// </summary>
     public sealed record NotComplete(string Code, string Message) : CancelOutcome;
 
-    /// <summary>It cannot be done like this: the rest differs, the amount exceeds it, there is no such capture.</summary>
-    /// <param name="Code">The gateway's word, such as <c>RestAmountDiff</c>.</param>
+    /// <summary>Impossible: another rest, too large an amount, or no such capture.</summary>
+    /// <param name="Code">The gateway's code, such as <c>RestAmountDiff</c>.</param>
     public sealed record Refused(string Code, string Message) : CancelOutcome;
 
-    /// <summary>Done or not: nothing proves it. Ask again with the same key, or ask the history.</summary>
+    /// <summary>Done or not: nothing proves it. Repeat the call with the same key, or query the history.</summary>
     public sealed record Unknown(string Reason) : CancelOutcome;
 
-    /// <summary>The code of what did not reach the gateway.</summary>
+    /// <summary>The code of a call that did not reach the gateway.</summary>
     public const string NotExecuted = "NotExecuted";
 }

@@ -2,10 +2,10 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>Why a payment is not prepared, approved, refunded or found.</summary>
+/// <summary>Reasons for refusing a payment or refund.</summary>
 public static class PaymentProblems
 {
-    /// <summary>When a payment that is being worked on is worth asking for again.</summary>
+    /// <summary>When a payment in progress may be queried again.</summary>
     public static TimeSpan RetryAfter { get; } = TimeSpan.FromSeconds(1);
 
     public static readonly ProblemType NotFound = new(404, "payment-not-found", "You have no payment for this order.");

@@ -7,20 +7,20 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// Settles what was left open: attempts whose outcome is unknown or whose process died, captures that must go back, refunds that the gateway has not
-/// confirmed, orders that are paid but have no stock, also where the gateway refused their money before, and refunds that were made at the gateway itself.
+/// Settles open work: attempts with an unknown outcome or a dead process, captures to cancel, unconfirmed refunds, paid orders without stock (also
+/// after a rejected refund), and refunds made at the gateway itself.
 /// </summary>
 public sealed partial class PaymentReconciler(
     PaymentRepository repository, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options, TimeProvider clock,
     ILogger<PaymentReconciler> logger) : IReconciler
 {
-    /// <summary>Few calls to the gateway at once: it may be in trouble.</summary>
+    /// <summary>Few concurrent calls: the gateway may be in trouble.</summary>
     const int BatchSize = 8;
 
-    /// <summary>Of the history at once.</summary>
+    /// <summary>The maximum period of one history query.</summary>
     static readonly TimeSpan MaxHistoryWindow = TimeSpan.FromHours(1);
 
-    /// <summary>The gateway's history may have a cancel so late, or its clock be so far off.</summary>
+    /// <summary>The delay of the gateway's history, clock differences included.</summary>
     static readonly TimeSpan HistoryDelay = TimeSpan.FromMinutes(2);
 
     readonly Quarantine<string> _attempts = new("payment attempt of order", clock, logger);
@@ -50,7 +50,7 @@ public sealed partial class PaymentReconciler(
                 }
                 catch (ProblemException)
                 {
-                    // Another reconciler, or a user, was faster.
+                    // Another reconciler or a user was faster.
                     return;
                 }
 
@@ -99,8 +99,8 @@ public sealed partial class PaymentReconciler(
     }
 
     /// <summary>
-    /// Reads in the gateway's history what went back since the last time, and puts on record what was given back there without us. What cannot be told at
-    /// once is read again the next time.
+    /// Reads the cancels in the gateway's history since the last time, and records those made there without us. What cannot be decided is read again
+    /// next time.
     /// </summary>
     async Task<int> RecordExternalsAsync(CancellationToken cancellationToken)
     {

@@ -6,8 +6,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// The states of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two that want to end the same attempt
-/// one does. The order's row is locked first.
+/// The status of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two processes that end the same attempt
+/// one succeeds. The order's row is locked first.
 /// </summary>
 public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock)
 {
@@ -48,10 +48,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             FROM refund WHERE payment_id = @paymentId ORDER BY created_at, id
             """, new { paymentId }, cancellationToken);
 
-    /// <summary>Payments, newest first, older than <paramref name="before"/> (a payment's id); null asks for any.</summary>
+    /// <summary>Payments, newest first, with an id below <paramref name="before"/>. Null means any.</summary>
     public Task<IReadOnlyList<Payment>> ListAsync(
         string? status, string? orderId, string? userId, string? before, int limit, CancellationToken cancellationToken) =>
-        // Without conditions that may be empty: MySQL would use no index for them.
+        // Unused conditions are omitted: with them MySQL would not use an index.
         database.QueryAsync<Payment>($"""
             SELECT {Payment.Columns} FROM payment
             WHERE TRUE {(status is null ? "" : "AND status = @status")} {(orderId is null ? "" : "AND order_id = @orderId")}
@@ -59,11 +59,14 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             ORDER BY id DESC LIMIT @limit
             """, new { status, orderId, userId, before, limit }, cancellationToken);
 
-    /// <summary>How many payments and refunds wait for the gateway.</summary>
+    /// <summary>The number of payments and refunds that wait for the gateway.</summary>
     public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<long>(PaymentConsistencyCheck.Waiting, null, cancellationToken);
 
-    /// <summary>What the gateway has left open for longer than <paramref name="limit"/>: how much it is, and the oldest of it. Null where there is nothing.</summary>
+    /// <summary>
+    /// The number of payments and refunds that have been open for longer than <paramref name="limit"/>, and the oldest of them. Null if there are
+    /// none.
+    /// </summary>
     public Task<OverduePayments?> FindOverdueAsync(TimeSpan limit, CancellationToken cancellationToken) =>
         database.SingleAsync<OverduePayments>("""
             SELECT COUNT(*) OVER () AS Count, order_id AS OrderId, TIMESTAMPDIFF(SECOND, since, UTC_TIMESTAMP(6)) AS Seconds FROM (
@@ -75,10 +78,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
 
     /// <summary>
-    /// The payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>: a new one, or the one that there is. The order's
-    /// hold is made to last <paramref name="extension"/> from now, once. Null, and nothing changed, where it cannot be paid so.
+    /// The payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>: a new or the existing one. Extends the order's
+    /// hold to <paramref name="extension"/> from now, once. Null, and nothing changed, if the order cannot be paid.
     /// </summary>
-    /// <param name="withinTransaction">What is to be committed together with it.</param>
+    /// <param name="withinTransaction">Runs in the same transaction.</param>
     public Task<PayablePayment?> PrepareAsync(
         string userId, string orderId, long amount, TimeSpan extension, Action<DbSession, PayablePayment> withinTransaction,
         CancellationToken cancellationToken) =>
@@ -98,13 +101,13 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>
-    /// <c>PENDING → APPROVING</c>, with the order pinned and a new attempt on record, before the gateway is asked. Null, and nothing changed, where the
-    /// user has no such order, or it cannot be paid, or somebody else is paying it. Goes to its end though the caller goes away: a commit broken off
-    /// might leave the order pinned, and nobody paying it.
+    /// <c>PENDING → APPROVING</c>: pins the order and records a new attempt, before the gateway is called. Null, and nothing changed, if the user has
+    /// no such order, it cannot be paid, or it is being paid. Runs to its end even if the caller disconnects: an interrupted commit could leave the
+    /// order pinned without an owner.
     /// </summary>
-    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
-    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
-    /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was given back already.</exception>
+    /// <param name="lease">After this time the reconciler takes over.</param>
+    /// <param name="withinTransaction">Runs first in the same transaction; may throw to refuse.</param>
+    /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was cancelled.</exception>
     public Task<OpenAttempt?> BeginAsync(string userId, string orderId, string pgPaymentId, TimeSpan lease, Func<DbSession, Task> withinTransaction) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
@@ -131,8 +134,8 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         }, CancellationToken.None);
 
     /// <summary>
-    /// The capture is right: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays where the order
-    /// still can be paid. False where somebody else ended the attempt, or the order cannot be paid.
+    /// Commits a correct capture: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays the order
+    /// if it is still payable. False if another process ended the attempt, or the order cannot be paid.
     /// </summary>
     /// <param name="withinTransaction">What is to be committed together with it.</param>
     public Task<bool> PayAsync(OpenAttempt attempt, Action<DbSession>? withinTransaction) =>
@@ -159,8 +162,8 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         }, CancellationToken.None);
 
     /// <summary>
-    /// The capture must go back: says so before the gateway is asked to cancel it, so that nobody takes it for a payment. False where somebody else
-    /// ended the attempt, or a later attempt is made with the same payment at the gateway.
+    /// Marks a capture for cancellation before the gateway is called, so that it never counts as a payment. False if another process ended the
+    /// attempt, or a later attempt uses the same payment of the gateway.
     /// </summary>
     public Task<bool> BeginCancelAsync(OpenAttempt attempt, string code, TimeSpan lease) =>
         database.TryExecuteInTransactionAsync(async transaction =>
@@ -177,10 +180,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             return true;
         }, CancellationToken.None);
 
-    /// <summary>Ends an attempt by which nothing stays captured; the order can be paid again. False where somebody else ended it.</summary>
+    /// <summary>Ends an attempt without a capture; the order is payable again. False if another process ended it.</summary>
     /// <param name="status"><see cref="AttemptState.Refused"/>, <see cref="AttemptState.Cancelled"/> or <see cref="AttemptState.Abandoned"/>.</param>
-    /// <param name="code">Why; null keeps what is known.</param>
-    /// <param name="recheckAfter">When an abandoned one is asked about again.</param>
+    /// <param name="code">The reason; null keeps the known one.</param>
+    /// <param name="recheckAfter">When an abandoned attempt is checked again.</param>
     public Task<bool> EndAsync(OpenAttempt attempt, string status, string? code = null, string? message = null, TimeSpan? recheckAfter = null) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
@@ -195,8 +198,8 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                     attempt.OrderId, attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
                     microseconds = (long?)recheckAfter?.TotalMicroseconds,
                 }) == 0) return false;
-            // Unpinned with the payment that is pending (again), unless a later attempt runs. What was refused may be tried for another order, unless
-            // an attempt of this one may still capture it.
+            // The order is unpinned with its pending payment, unless a later attempt runs. A refused payment of the gateway may be used for another
+            // order, unless an attempt of this one may still capture it.
             await transaction.ExecuteAsync($"""
                 UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
                 WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING');
@@ -207,7 +210,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             return true;
         }, CancellationToken.None);
 
-    /// <summary>The end of an attempt is not known yet: it is looked at again after a while.</summary>
+    /// <summary>Postpones the check of an attempt with an unknown outcome.</summary>
     public Task<bool> WaitAsync(OpenAttempt attempt, TimeSpan delay) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
@@ -220,18 +223,18 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 """, new { attempt.PaymentId, attempt.Number, attempt.Status, microseconds = (long)delay.TotalMicroseconds }) == 1;
         }, CancellationToken.None);
 
-    /// <summary>The gateway said something new about an attempt that was abandoned: it is looked at at once.</summary>
+    /// <summary>The gateway reported something new about an abandoned attempt: check it at once.</summary>
     public Task WatchAsync(OpenAttempt attempt) =>
         database.ExecuteAsync("""
             UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6), checks = 0 WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'
             """, attempt, CancellationToken.None);
 
-    /// <summary>An abandoned attempt was not captured and will not be.</summary>
+    /// <summary>Stops checking an abandoned attempt that was not captured.</summary>
     public Task ForgetAsync(OpenAttempt attempt) =>
         database.ExecuteAsync(
             "UPDATE payment_attempt SET check_at = NULL WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'", attempt, CancellationToken.None);
 
-    /// <summary>Attempts that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Due attempts, each leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<OpenAttempt>> TakeDueAttemptsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
         const string Due = "check_at <= UTC_TIMESTAMP(6)";
@@ -252,14 +255,14 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     }
 
     /// <summary>
-    /// Puts a refund on record, before the gateway is asked. A repetition of the same <paramref name="request"/> gets the refund that there is.
+    /// Records a refund before the gateway is called. A repetition of the same <paramref name="request"/> gets the existing refund.
     /// </summary>
-    /// <param name="amount">Whole KRW; null is all that is left.</param>
-    /// <param name="request">The scope of the idempotent request; null for the system's own.</param>
-    /// <param name="lease">After this the reconciler takes the caller for dead.</param>
-    /// <param name="withinTransaction">What is to be committed together with it; comes first, and may refuse by an exception.</param>
+    /// <param name="amount">Whole KRW; null refunds the rest.</param>
+    /// <param name="request">The scope of the idempotent request; null for refunds of the system.</param>
+    /// <param name="lease">After this time the reconciler takes over.</param>
+    /// <param name="withinTransaction">Runs first in the same transaction; may throw to refuse.</param>
     /// <returns>The refund, and whether it is new.</returns>
-    /// <exception cref="ProblemException">There is nothing to refund, not so much, or another refund is running.</exception>
+    /// <exception cref="ProblemException">Nothing can be refunded, the amount is too large, or another refund is in progress.</exception>
     public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
         string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, Func<DbSession, Task>? withinTransaction,
         CancellationToken cancellationToken) =>
@@ -293,10 +296,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>
-    /// The money went back. Where that was all of it, the order is refunded and what it took returns to the stock; after the commit give the result
-    /// to <see cref="InventoryRepository.ReturnAsync"/>.
+    /// Completes a refund. After a full refund the order is refunded and its stock returns; pass the result to <see
+    /// cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
-    /// <param name="historyId">Of the cancel in the gateway's history.</param>
+    /// <param name="historyId">The id of the cancel in the gateway's history.</param>
     public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
@@ -313,7 +316,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         return await SetRemainingAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
     }
 
-    /// <summary>So much of a payment is left.</summary>
+    /// <summary>Sets the rest of a payment.</summary>
     static async Task<StockReturn?> SetRemainingAsync(DbSession transaction, string paymentId, string orderId, long rest)
     {
         await transaction.ExecuteAsync("""
@@ -323,13 +326,13 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     }
 
     /// <summary>
-    /// Compares the gateway's history of a paid payment with the refunds on record. What went back without us is put on record as
-    /// <see cref="RefundState.External"/>. Null, and nothing changed, where the payment is not paid, or a refund other than <paramref name="refund"/> runs:
-    /// its cancel would be taken for somebody else's.
+    /// Compares the gateway's history of a paid payment with the recorded refunds, and records unknown cancels as <see cref="RefundState.External"/>.
+    /// Null, and nothing changed, if the payment is not paid, or another refund than <paramref name="refund"/> is running: its cancel would be taken
+    /// for an external one.
     /// </summary>
-    /// <param name="refund">A refund that the gateway refused; its state afterwards is in the result.</param>
-    /// <param name="mayBeDone">Whether an earlier call, whose answer was lost, may have made it.</param>
-    /// <param name="code">Why the gateway refused it.</param>
+    /// <param name="refund">A refund that the gateway rejected. Its new state is in the result.</param>
+    /// <param name="mayBeDone">Whether an earlier call with a lost response may have done it.</param>
+    /// <param name="code">Why the gateway rejected it.</param>
     public Task<HistoryComparison?> CompareAsync(
         string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "") =>
         database.TryExecuteInTransactionAsync(async transaction =>
@@ -346,10 +349,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             if (refunds.FirstOrDefault(r => r.Status == RefundState.Requested)?.Id != refund?.Id) return null;
 
             var unknown = history.Cancels.Where(c => refunds.All(r => r.HistoryId is null || r.HistoryId != c.HistoryId)).ToList();
-            // Of a refund that an earlier version made, only the amount tells which line of the history it is.
+            // A refund of an earlier version has no history id. Only its amount identifies its entry.
             foreach (var old in refunds.Where(r => r is { Status: RefundState.Done or RefundState.External, HistoryId: null }))
                 if (unknown.FindIndex(c => c.Amount == old.Amount) is >= 0 and var known) unknown.RemoveAt(known);
-            // Rather ours than a second time: its answer was lost, and the gateway has forgotten the key.
+            // Attributed to our refund rather than to a second one: its response was lost, and the gateway has forgotten the key.
             var mine = mayBeDone && refund is not null
                 ? unknown.Find(c => c.Amount == refund.Amount && (c.At is null || c.At > refund.CreatedAt - MaxClockSkew)) : null;
             if (mine is not null) unknown.Remove(mine);
@@ -385,10 +388,8 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             return new HistoryComparison(unknown, returned) { Refund = refund };
         }, CancellationToken.None);
 
-    /// <summary>
-    /// From when on the gateway's history of cancels is to be read, where it is time; null where it is not, or somebody else reads it.
-    /// </summary>
-    /// <param name="every">Nobody else reads it for so long.</param>
+    /// <summary>The start of the next history query; null if it is not due, or another process runs it.</summary>
+    /// <param name="every">Nobody else queries it for this long.</param>
     public Task<DateTime?> ClaimHistoryAsync(TimeSpan every, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction => await transaction.ExecuteAsync("""
             UPDATE gateway_history SET next_read_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = 1 AND next_read_at <= UTC_TIMESTAMP(6)
@@ -396,11 +397,11 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             ? null
             : await transaction.SingleAsync<DateTime?>("SELECT read_until FROM gateway_history WHERE id = 1"), cancellationToken);
 
-    /// <summary>All that went back before <paramref name="until"/> is on record.</summary>
+    /// <summary>All cancels before <paramref name="until"/> are recorded.</summary>
     public Task AdvanceHistoryAsync(DateTime until, CancellationToken cancellationToken) =>
         database.ExecuteAsync("UPDATE gateway_history SET read_until = GREATEST(read_until, @until) WHERE id = 1", new { until }, cancellationToken);
 
-    /// <summary>The paid payments among these of which a cancel is not on record.</summary>
+    /// <summary>Paid payments among these with an unrecorded cancel.</summary>
     public async Task<IReadOnlyList<string>> ListUnrecordedAsync(IReadOnlyList<GatewayCancel> cancels, CancellationToken cancellationToken)
     {
         var unrecorded = new List<string>();
@@ -419,13 +420,13 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         return unrecorded;
     }
 
-    /// <summary>The gateway has not confirmed the refund: it is asked again after a while.</summary>
+    /// <summary>Postpones the check of an unconfirmed refund.</summary>
     public Task WaitAsync(OpenRefund refund, TimeSpan delay) =>
         database.ExecuteAsync("""
             UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @Id AND status = 'REQUESTED'
             """, new { refund.Id, microseconds = (long)delay.TotalMicroseconds }, CancellationToken.None);
 
-    /// <summary>Refunds that are due, each handed to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Due refunds, each leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<OpenRefund>> TakeDueRefundsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
         const string Due = "check_at <= UTC_TIMESTAMP(6)";
@@ -445,11 +446,11 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     }
 
     /// <summary>
-    /// Paid orders without stock whose money is not on its way back: at once, and where the gateway refused, <paramref name="again"/> after the first
-    /// time and twice as long after each further one, up to 6 h.
+    /// Paid orders without stock and without a running refund: at once, and after a rejection <paramref name="again"/> later, doubled each time up to
+    /// 6 h.
     /// </summary>
     public Task<IReadOnlyList<string>> ListShortfallsAsync(int limit, TimeSpan again, CancellationToken cancellationToken) =>
-        // The doubling ends where the number would be too large, long after the 6 h.
+        // Limited, because the power would overflow. By then the 6 h apply.
         database.QueryAsync<string>("""
             SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
             WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')

@@ -8,33 +8,33 @@ namespace Commerce.Core.Payments;
 
 /// <summary>A payment that can be approved.</summary>
 /// <param name="Amount">Whole KRW.</param>
-/// <param name="PayUrl">Where the user's browser pays.</param>
+/// <param name="PayUrl">The payment window for the user's browser.</param>
 public sealed record PreparedPayment(string PaymentId, string OrderId, long Amount, string Status, Uri PayUrl);
 
-/// <summary>What became of an approval.</summary>
-/// <param name="Status"><c>PAID</c>, or <c>SETTLING</c> while nobody knows.</param>
+/// <summary>The result of an approval.</summary>
+/// <param name="Status"><c>PAID</c>, or <c>SETTLING</c> while the outcome is unknown.</param>
 public sealed record ApprovedPayment(string OrderId, string PaymentId, string Status);
 
-/// <summary>What became of a refund.</summary>
+/// <summary>The result of a refund.</summary>
 /// <param name="Status"><c>REFUNDED</c>, <c>PARTIALLY_REFUNDED</c>, or <c>SETTLING</c> while the gateway has not confirmed it.</param>
 public sealed record RefundedPayment(string OrderId, string RefundId, string Status);
 
 /// <summary>
-/// Payments in two steps: prepared, then approved with what the user authorised in the gateway's pay window. The gateway is called outside of
-/// transactions; before and after it the database says how far it came, and the reconciler ends what this process cannot.
+/// Payments in two steps: prepared, then approved with the user's authorisation from the payment window. The gateway is called outside of
+/// transactions. The database records the progress before and after the call, and the reconciler finishes what this process cannot.
 /// </summary>
 public sealed class PaymentService(
     MySqlDatabase database, OrderRepository orders, PaymentRepository payments, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options)
 {
-    /// <summary>Prepares the payment of an order; again for the same order it changes nothing.</summary>
-    /// <param name="amount">What the user believes it costs, in whole KRW.</param>
-    /// <param name="shop">Where the browser returns to.</param>
-    /// <param name="withinTransaction">What is to be committed together with the payment: the answer to an idempotent request.</param>
-    /// <exception cref="ProblemException">Why it cannot be paid.</exception>
+    /// <summary>Prepares the payment of an order. Preparing it again changes nothing.</summary>
+    /// <param name="amount">The amount that the user expects, in whole KRW.</param>
+    /// <param name="shop">The address to which the browser returns.</param>
+    /// <param name="withinTransaction">Runs in the same transaction: the response to an idempotent request.</param>
+    /// <exception cref="ProblemException">The order cannot be paid.</exception>
     public async Task PrepareAsync(
         string userId, string orderId, long amount, Uri shop, Action<DbSession, PreparedPayment> withinTransaction, CancellationToken cancellationToken)
     {
-        // The hold in the gate is left as it is: when its deadline is over, the reaper finds the order holding in MySQL.
+        // The hold in the gate is unchanged. After its deadline the reaper finds the extended hold in MySQL.
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
             transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, shop))), cancellationToken);
         if (payment is not null) return;
@@ -45,12 +45,13 @@ public sealed class PaymentService(
     }
 
     /// <summary>
-    /// Captures what the user authorised. However many ask at once, the gateway is asked once. Goes to its end though the caller goes away.
+    /// Captures an authorised payment. The gateway is called once for any number of concurrent requests. Runs to its end even if the caller
+    /// disconnects.
     /// </summary>
-    /// <param name="pgPaymentId">What the pay window gave: up to 64 visible characters.</param>
-    /// <param name="withBeginning">What is to be committed together with the beginning: the claim of an idempotent request.</param>
-    /// <param name="withPayment">What is to be committed together with the payment, where this call makes it: the answer.</param>
-    /// <exception cref="ProblemException">Why the order is not paid.</exception>
+    /// <param name="pgPaymentId">The id from the payment window: up to 64 visible characters.</param>
+    /// <param name="withBeginning">Runs in the first transaction: the claim of an idempotent request.</param>
+    /// <param name="withPayment">Runs in the transaction of the payment, if this call makes it: the response.</param>
+    /// <exception cref="ProblemException">The order is not paid.</exception>
     public async Task<ApprovedPayment> ApproveAsync(
         string userId, string orderId, string pgPaymentId, Func<DbSession, Task> withBeginning, Action<DbSession, ApprovedPayment> withPayment,
         CancellationToken cancellationToken)
@@ -68,7 +69,7 @@ public sealed class PaymentService(
             ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
-            // It may have been captured, by this call or by one before: the history is asked, not the answer believed.
+            // It may have been captured, by this or an earlier call: query the history instead of trusting the response.
             _ => (await settlement.ResolveAsync(attempt, WithPayment), "AlreadyCanceled", "The payment was cancelled at the gateway."),
         };
         return settled switch
@@ -83,12 +84,12 @@ public sealed class PaymentService(
         void WithPayment(DbSession transaction) => withPayment(transaction, paid);
     }
 
-    /// <summary>Gives money of a paid order back. A repetition of the same request gives nothing more.</summary>
-    /// <param name="userId">Whose order it must be; null for any.</param>
+    /// <summary>Refunds a paid order. A repeated request refunds nothing more.</summary>
+    /// <param name="userId">The owner of the order; null for any.</param>
     /// <param name="amount">Whole KRW.</param>
     /// <param name="request">The scope of the idempotent request.</param>
-    /// <param name="withBeginning">What is to be committed together with the refund's record: the claim of the request.</param>
-    /// <exception cref="ProblemException">Why not.</exception>
+    /// <param name="withBeginning">Runs in the transaction that records the refund: the claim of the request.</param>
+    /// <exception cref="ProblemException">The refund is refused.</exception>
     public async Task<RefundedPayment> RefundAsync(
         string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, Func<DbSession, Task> withBeginning,
         CancellationToken cancellationToken)
@@ -99,27 +100,27 @@ public sealed class PaymentService(
         bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
         if (isNew) done = await settlement.RefundAsync(refund, isFirst: true);
         if (done is null) return new(orderId, refund.Id, PaymentState.Settling);
-        // As it is now: money may have gone back at the gateway itself.
+        // Read again: there may be refunds made at the gateway itself.
         var payment = (await payments.FindAsync(orderId, CancellationToken.None))!;
         var rest = payment.Amount - payment.RefundedAmount;
         if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded);
         throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "The order is fully refunded." : amount > rest ? $"At most {rest} won can be refunded." : "The payment gateway rejected the refund.");
     }
 
-    /// <summary>The answer to an approval that did not begin, or was overtaken.</summary>
+    /// <summary>The result of an approval that did not start, or was superseded.</summary>
     async Task<ApprovedPayment> FindAnswerAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
         var state = await GetStateAsync(userId, orderId, cancellationToken);
         return state.PgPaymentId != pgPaymentId ? throw Explain(state) : state.PaymentStatus switch
         {
-            // What went back since does not change that this approval paid.
+            // A later refund does not change that this approval paid.
             PaymentState.Paid or PaymentState.PartiallyRefunded => new(orderId, state.PaymentId!, PaymentState.Paid),
             PaymentState.Settling => new(orderId, state.PaymentId!, PaymentState.Settling),
             _ => throw Explain(state),
         };
     }
 
-    /// <summary>How an order and its payment stand, both at the same moment: between two looks it may be paid.</summary>
+    /// <summary>The state of an order and its payment in one query, because it may change between two.</summary>
     async Task<OrderPaymentState> GetStateAsync(string userId, string orderId, CancellationToken cancellationToken) =>
         await database.SingleAsync<OrderPaymentState>("""
             SELECT o.status AS Status, o.total_amount AS TotalAmount, IF(o.pinned, 1, 0) AS Pinned, IF(o.hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive,
@@ -127,13 +128,13 @@ public sealed class PaymentService(
             FROM orders o LEFT JOIN payment p ON p.order_id = o.id WHERE o.id = @orderId AND o.user_id = @userId
             """, new { orderId, userId }, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
 
-    /// <summary>Why an order cannot be paid at this moment.</summary>
+    /// <summary>Why an order cannot be paid now.</summary>
     static ProblemException Explain(OrderPaymentState state) => state switch
     {
         { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
         { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
         { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
-        // It can be paid again since a moment ago.
+        // It has just become payable again.
         { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
         { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "The payment was not prepared."),
         _ => new(PaymentProblems.OrderNotPayable),

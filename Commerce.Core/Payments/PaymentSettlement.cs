@@ -9,24 +9,24 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>What became of an attempt.</summary>
+/// <summary>The result of settling an attempt.</summary>
 public enum Settlement
 {
-    /// <summary>Not known yet; it is looked at again.</summary>
+    /// <summary>The outcome is still unknown; it is checked again.</summary>
     Waiting,
     /// <summary>The order is paid.</summary>
     Paid,
-    /// <summary>What was captured was wrong or too late, and went back.</summary>
+    /// <summary>A wrong or late capture was cancelled.</summary>
     Returned,
-    /// <summary>Nothing was captured; the order can be paid again.</summary>
+    /// <summary>Nothing was captured; the order is payable again.</summary>
     Payable,
-    /// <summary>Somebody else decided before.</summary>
+    /// <summary>Another process settled it first.</summary>
     Superseded,
 }
 
 /// <summary>
-/// Brings attempts and refunds to their end by what the gateway proves. The Api does it for an attempt of its own, the reconciler for those that
-/// were left. Both may do it for the same one at once: the database lets one of them.
+/// Settles attempts and refunds by what the gateway proves. The Api settles its own attempts, the reconciler abandoned ones. Both may work on the
+/// same attempt; the database lets one of them succeed.
 /// </summary>
 public sealed partial class PaymentSettlement(
     PaymentRepository repository, PaymentGateway gateway, InventoryGate gate, OutboxWriter outbox, IOptions<PaymentOptions> options,
@@ -35,22 +35,22 @@ public sealed partial class PaymentSettlement(
     static readonly Counter<long> Settled = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.attempts");
     static readonly Counter<long> Refunded = CommerceTelemetry.Meter.CreateCounter<long>("commerce.payments.refunds");
 
-    /// <summary>Between two questions about something that is on its way.</summary>
+    /// <summary>The waits between checks of an open attempt.</summary>
     static readonly RetryPolicy RecheckDelays = new() { BaseDelay = TimeSpan.FromMilliseconds(500), MaxDelay = TimeSpan.FromSeconds(30) };
 
-    /// <summary>Between two questions about what should never come.</summary>
+    /// <summary>The waits between checks of an abandoned attempt.</summary>
     static readonly RetryPolicy AbandonedRecheckDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
 
-    /// <summary>Money that goes back at the gateway while a refund runs makes it ask anew; so often at once.</summary>
+    /// <summary>How often a refund is requested again at once because of refunds made at the gateway.</summary>
     const int MaxRebases = 3;
 
-    /// <summary>What passes around the calls to the gateway.</summary>
+    /// <summary>The time around the calls to the gateway.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(3);
 
-    /// <summary>Longer than an approval with all that follows takes.</summary>
+    /// <summary>Longer than an approval with all its steps.</summary>
     public TimeSpan ApproveLease => gatewayOptions.Value.ApproveTimeout + CancelLease;
 
-    /// <summary>Longer than a question and a cancel take.</summary>
+    /// <summary>Longer than a query and a cancel.</summary>
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
     /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
@@ -66,15 +66,15 @@ public sealed partial class PaymentSettlement(
         _ => NotCapturedAsync(attempt, wentBack: found is FindOutcome.Found),
     };
 
-    /// <summary>The gateway captured nothing by the call: the order can be paid again.</summary>
+    /// <summary>Refuses an attempt that the gateway did not capture: the order is payable again.</summary>
     public async Task<Settlement> RefuseAsync(OpenAttempt attempt, string code, string message) =>
         await repository.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Superseded;
 
     /// <summary>
-    /// Asks the gateway to give money back. True where it is done, null where it is not known or not done yet. Where money went back at the gateway itself
-    /// meanwhile, that is put on record, and what is asked for comes off the rest.
+    /// Requests a refund from the gateway. True if it is done, null if it is unknown or not done yet. Refunds made at the gateway meanwhile are
+    /// recorded, and this refund is requested again with the new rest.
     /// </summary>
-    /// <param name="isFirst">Whether the gateway was never asked before: then its refusal proves that nothing of this went back.</param>
+    /// <param name="isFirst">Whether the gateway was never called before. Then its rejection proves that nothing was refunded.</param>
     public async Task<bool?> RefundAsync(OpenRefund refund, bool isFirst)
     {
         for (var rebases = 0; ; rebases++, isFirst = true)
@@ -87,7 +87,7 @@ public sealed partial class PaymentSettlement(
             }
 
             if (outcome is CancelOutcome.NotComplete or CancelOutcome.Unknown) return await WaitAsync(refund);
-            // Refused. Because it was done before, or because money went back that we do not know of?
+            // Rejected: either it was done before, or there are refunds that we do not know.
             if (await gateway.FindAsync(refund.PgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
             var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
             var mayBeDone = !isFirst || outcome is CancelOutcome.Cancelled { Before: false };
@@ -111,7 +111,7 @@ public sealed partial class PaymentSettlement(
         }
     }
 
-    /// <summary>Puts on record what went back of a paid payment at the gateway itself. False where that cannot be told now.</summary>
+    /// <summary>Records refunds made at the gateway itself. False if that is not possible now.</summary>
     public async Task<bool> RecordExternalAsync(string pgPaymentId)
     {
         if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found || await repository.CompareAsync(pgPaymentId, found) is not { } comparison) return false;
@@ -160,20 +160,20 @@ public sealed partial class PaymentSettlement(
 
         if (!await repository.BeginCancelAsync(attempt, right ? "TooLate" : "Mismatch", CancelLease))
         {
-            // Abandoned while the answer was on its way, or paid by a later attempt with the same payment.
+            // Abandoned while the response was on its way, or paid by a later attempt with the same payment.
             if (attempt.Status == AttemptState.Abandoned) return await WaitAsync(attempt);
             await repository.WatchAsync(attempt);
             return Settlement.Superseded;
         }
 
         LogGivingBack(logger, attempt.PgPaymentId, capture.CapturedAmount, capture.OrderId, attempt.Amount, attempt.OrderId);
-        // The history, not the answer, says what can be cancelled.
+        // The history, not the response, says what can be cancelled.
         return await ResolveAsync(attempt with { Status = AttemptState.Cancelling });
     }
 
     async Task<Settlement> GiveBackAsync(OpenAttempt attempt, long amount)
     {
-        // Where a part went back at the gateway itself meanwhile, it is another request.
+        // After a partial refund at the gateway it is another request.
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}:cancel:{amount}");
         switch (await gateway.CancelAsync(attempt.PgPaymentId, amount, 0, "The payment does not match the order", key))
         {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>Payments on top of the gateway.</summary>
+/// <summary>Registers payments.</summary>
 static class PaymentsExtensions
 {
     public static TBuilder AddPayments<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;
 
-/// <summary>Says in the log, at every start outside of Development, that nobody pays here.</summary>
+/// <summary>Warns at every start outside Development that no money moves.</summary>
 sealed partial class SandboxWarning(IOptions<PaymentGatewayOptions> options, IHostEnvironment environment, ILogger<SandboxWarning> logger) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)

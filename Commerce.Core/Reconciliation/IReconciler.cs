@@ -1,11 +1,11 @@
 namespace Commerce.Core.Reconciliation;
 
-/// <summary>Finds what was left half done and brings it to its end. Several may run at once, in several processes.</summary>
+/// <summary>Finds and finishes incomplete work. Several instances may run in several processes.</summary>
 public interface IReconciler
 {
-    /// <summary>What it looks after, as administrators see it.</summary>
+    /// <summary>The name for administrators.</summary>
     string Name { get; }
 
-    /// <summary>Looks at what is due now, and returns how much it brought to an end.</summary>
+    /// <summary>Settles everything that is due and returns the number of items.</summary>
     Task<int> RunAsync(CancellationToken cancellationToken);
 }

@@ -5,7 +5,7 @@ namespace Commerce.Core.Reconciliation;
 /// <summary>Registers reconcilers.</summary>
 static class ReconciliationExtensions
 {
-    /// <summary>Adds a reconciler under its own type, and among all of them.</summary>
+    /// <summary>Adds a reconciler under its own type and as <see cref="IReconciler"/>.</summary>
     public static void AddReconciler<T>(this IServiceCollection services) where T : class, IReconciler
     {
         services.AddSingleton<T>();

@@ -8,22 +8,21 @@ using StackExchange.Redis;
 namespace Commerce.Core.Redis;
 
 /// <summary>
-/// Knows which incarnation of a Redis server this process talks to. A restarted server, or a replica that took over, has another
-/// <c>run_id</c>: what it holds may be older than what was promised, so whoever relies on its memory passes the id along and is refused
-/// where the data was written under another one.
+/// Tracks the incarnation of each Redis server. A restarted server, or a promoted replica, has another <c>run_id</c>, and its data may be older than
+/// what was promised. Scripts that rely on Redis' memory pass the run id along and are refused if another incarnation wrote the data.
 /// </summary>
 public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvider clock, ILogger<RedisServers> logger) : IHostedService, IDisposable
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>Until a server has said who it is, nothing goes through its gates: it is asked until it answers.</summary>
+    /// <summary>No gate works until its server has reported its run id, so it is queried until it answers.</summary>
     static readonly RetryPolicy Retries = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 
     readonly ConcurrentDictionary<EndPoint, Connection> _connections = new();
     readonly CancellationTokenSource _stopping = new();
     volatile bool _isReplicated;
 
-    /// <summary>The run id of the server that holds <paramref name="key"/>; null while it is unknown: treat it as out of reach.</summary>
+    /// <summary>The run id of the server that holds <paramref name="key"/>; null while it is unknown, which counts as unavailable.</summary>
     public string? IncarnationOf(RedisKey key)
     {
         if (!_isReplicated)
@@ -33,7 +32,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
 
         var servers = redis.GetEndPoints().Select(e => redis.GetServer(e)).ToList();
-        // Without a cluster it is a primary with replicas. Where two call themselves primary, nobody knows.
+        // Without a cluster there is one primary with replicas. If two servers claim to be primary, the owner is unknown.
         var at = servers.Select(s => s.ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null)?.EndPoint
             ?? (servers.Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList() is [var primary] ? primary.EndPoint : null);
         return at is not null && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
@@ -58,7 +57,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     /// <inheritdoc/>
     public void Dispose() => _stopping.Dispose();
 
-    // Not only forgotten: should this be told after the next connection is there, that one is asked.
+    // Also queried: this event may arrive after the next connection is established.
     void OnFailed(object? sender, ConnectionFailedEventArgs e)
     {
         if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
@@ -69,7 +68,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
     }
 
-    /// <summary>Returns after the first try; the others go on beside the caller.</summary>
+    /// <summary>Returns after the first attempt. Further attempts run in the background.</summary>
     async Task IdentifyAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;
@@ -85,7 +84,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             for (var attempt = 1; ; attempt++)
             {
                 await Task.Delay(Retries.Delay(attempt), clock, _stopping.Token);
-                // Another connection may have taken its place.
+                // A newer connection may have replaced it.
                 if (!_connections.TryGetValue(at, out var now) || now != connection || await TryIdentifyAsync(at, connection) is null) return;
             }
         }
@@ -95,20 +94,20 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
     }
 
-    /// <summary>Why it did not answer; null where it did.</summary>
+    /// <summary>The failure, or null on success.</summary>
     async Task<Exception?> TryIdentifyAsync(EndPoint at, Connection connection)
     {
         try
         {
             var info = await redis.GetServer(at).InfoAsync("server").WaitAsync(Deadline, clock);
-            // Kept with its connection: an answer that comes after the connection is gone tells nothing about the next one.
+            // Stored with its connection: a late response says nothing about the next connection.
             connection.RunId = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
             _isReplicated = redis.GetEndPoints().Length > 1;
             return null;
         }
         catch (Exception e)
         {
-            // Also where a server answers without a run id: whatever it is, the process starts, and asks again.
+            // Any failure, including a server without a run id: the process starts and tries again.
             return e;
         }
     }
@@ -116,7 +115,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     [LoggerMessage(Level = LogLevel.Warning, Message = "The run id of Redis at {EndPoint} is not known yet: {Reason}")]
     static partial void LogUnknown(ILogger logger, string endPoint, string reason);
 
-    /// <summary>One connection to a server, and who the server is once it has said so.</summary>
+    /// <summary>A connection and the run id of its server, once known.</summary>
     sealed class Connection
     {
         public volatile string? RunId;
