@@ -20,7 +20,7 @@ builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInf
 
 var app = builder.Build();
 
-// What is kept is read before anybody pays; where it cannot be, the sandbox does not start.
+// Reads the ledger before the first payment. If it is unreadable, the sandbox does not start.
 app.Services.GetRequiredService<PaymentLedger>();
 app.UseServiceDefaults();
 

@@ -1,6 +1,6 @@
 namespace Commerce.PaymentSandbox;
 
-/// <summary>What the sandbox says of itself.</summary>
+/// <summary>The sandbox's log messages.</summary>
 static partial class SandboxLog
 {
     [LoggerMessage(Level = LogLevel.Warning, Message = "NO MONEY MOVES HERE: this is the payment sandbox")]

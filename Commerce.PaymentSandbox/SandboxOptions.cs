@@ -16,21 +16,19 @@ sealed class SandboxOptions
     [Required]
     public string ChainId { get; set; } = "";
 
-    /// <summary>How long what was authorised in the pay window can be captured: 1 s to 1 h. Default 10 min, as at NaverPay.</summary>
+    /// <summary>How long an authorised payment can be captured: 1 s to 1 h. Default 10 min, as at NaverPay.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan PaymentLifetime { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Where the pay window may send browsers, such as <c>https://shop.example</c>; in Development also to this machine.</summary>
+    /// <summary>The allowed return origins, such as <c>https://shop.example</c>; in Development this machine as well.</summary>
     public IReadOnlyList<string> ReturnOrigins { get; set; } = [];
 
-    /// <summary>
-    /// Where the ledger is kept over restarts, beside the database of the shop; none: in memory only. One process at a time may use it.
-    /// </summary>
+    /// <summary>The file of the ledger; empty: in memory only. One process at a time may use it.</summary>
     public string? LedgerFile { get; set; }
 
-    /// <summary>Must be true outside of Development, or the sandbox does not start: a shop that pays here gives its goods away. Default false.</summary>
+    /// <summary>Must be true outside Development, or the sandbox does not start, because its shop gives goods away. Default false.</summary>
     public bool Allowed { get; set; }
 
-    /// <summary>Whether faults can be switched on and the ledger be read. Never where strangers come.</summary>
+    /// <summary>Whether faults can be switched on and the ledger can be read. Never on a public host.</summary>
     public bool Switches { get; set; }
 }

@@ -3,18 +3,18 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>Something that goes wrong with calls of the merchant.</summary>
-/// <param name="Kind">What goes wrong.</param>
-/// <param name="Operation">With which calls; with all when null.</param>
-/// <param name="Count">How many calls are hit; all when null.</param>
-/// <param name="DelayMs">The processing takes so much longer: 0 to 120,000.</param>
-/// <param name="Code">What is answered, for <see cref="FaultKind.Code"/>.</param>
-/// <param name="Probability">The share of calls that are hit: 0 to 1.</param>
-/// <param name="Seed">Makes that share come out the same every time.</param>
+/// <summary>A fault of the merchant's calls.</summary>
+/// <param name="Kind">The kind of fault.</param>
+/// <param name="Operation">The affected operation; null affects all.</param>
+/// <param name="Count">The number of affected calls; null affects all.</param>
+/// <param name="DelayMs">Extra processing time: 0 to 120,000.</param>
+/// <param name="Code">The response code for <see cref="FaultKind.Code"/>.</param>
+/// <param name="Probability">The share of affected calls: 0 to 1.</param>
+/// <param name="Seed">Makes the random choice repeatable.</param>
 sealed record Fault(
     FaultKind Kind, Operation? Operation = null, int? Count = null, int DelayMs = 0, string? Code = null, double Probability = 1, int? Seed = null)
 {
-    /// <summary>What is wrong with it; null when nothing is.</summary>
+    /// <summary>The error in the fault; null if it is valid.</summary>
     public string? Mistake() => this switch
     {
         { Count: < 1 } => "count must be at least 1.",
@@ -36,7 +36,7 @@ enum Operation
 [JsonConverter(typeof(CamelCase<FaultKind>))]
 enum FaultKind
 {
-    /// <summary>Processed and answered, only later; also when the caller has gone.</summary>
+    /// <summary>Processed and answered later, even if the caller has disconnected.</summary>
     Delay,
 
     /// <summary>Never processed, never answered.</summary>
@@ -57,10 +57,10 @@ enum FaultKind
     /// <summary>Processed; 503.</summary>
     ApproveThen5xx,
 
-    /// <summary>Not processed; half an answer.</summary>
+    /// <summary>Not processed; a truncated response.</summary>
     Malformed,
 
-    /// <summary>Processed; half an answer.</summary>
+    /// <summary>Processed; a truncated response.</summary>
     ApproveThenMalformed,
 
     /// <summary>Not processed; 200 without a body.</summary>
@@ -72,7 +72,7 @@ enum FaultKind
     /// <summary>Captures 1 KRW more than the user authorised.</summary>
     WrongAmount,
 
-    /// <summary>Captures, and tells from then on of the order with <c>-other</c> behind it. The ledger keeps the true one.</summary>
+    /// <summary>Captures, and reports the order id with the suffix <c>-other</c> from then on. The ledger keeps the true one.</summary>
     WrongOrder,
 
     /// <summary>Not processed; answered with a code.</summary>

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>Switches faults on and off for everybody.</summary>
+/// <summary>Sets and removes the faults for all calls.</summary>
 static class FaultEndpoints
 {
     public static void MapFaults(this IEndpointRouteBuilder app)

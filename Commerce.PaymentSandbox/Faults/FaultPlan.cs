@@ -1,14 +1,14 @@
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>The faults that are on for everybody.</summary>
+/// <summary>The active faults for all calls.</summary>
 sealed class FaultPlan
 {
     volatile IReadOnlyList<FaultSwitch> _switches = [];
 
-    /// <summary>These, and no others.</summary>
+    /// <summary>Replaces the active faults.</summary>
     public void Set(IEnumerable<Fault> faults) => _switches = [.. faults.Select(f => new FaultSwitch(f))];
 
-    /// <summary>The first that hits this call.</summary>
+    /// <summary>The first fault that affects this call.</summary>
     public Fault? Take(Operation operation)
     {
         foreach (var candidate in _switches)

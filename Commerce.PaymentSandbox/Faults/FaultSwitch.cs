@@ -1,14 +1,14 @@
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>A fault that is on, with the calls that it still hits.</summary>
+/// <summary>An active fault and its remaining calls.</summary>
 sealed class FaultSwitch(Fault fault)
 {
     readonly Lock _lock = new();
-    // Chance, not a secret; the seed makes a run repeatable.
+    // Random numbers for tests, not for security. The seed makes a run repeatable.
     readonly Random _random = fault.Seed is { } seed ? new(seed) : new();
     int? _left = fault.Count;
 
-    /// <summary>The fault where it hits this call; null where it does not.</summary>
+    /// <summary>The fault if it affects this call; otherwise null.</summary>
     public Fault? Take(Operation operation)
     {
         if (fault.Operation is { } only && only != operation) return null;

@@ -3,12 +3,12 @@ using Commerce.PaymentSandbox.Partner;
 
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>Where calls of the merchant are served, and where faults get between it and the processing.</summary>
+/// <summary>Serves the merchant's calls and applies faults between call and processing.</summary>
 sealed class FaultyDesk(FaultPlan plan, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     static readonly TimeSpan MaxHang = TimeSpan.FromMinutes(2);
 
-    /// <param name="process">Never given the caller's token: what was begun is ended.</param>
+    /// <param name="process">Does not receive the caller's token: started work is finished.</param>
     public async Task<IResult> ServeAsync(HttpContext context, Operation operation, Payment? payment, Func<Fault?, Task<PartnerAnswer>> process)
     {
         var fault = payment?.TakeFault(operation) ?? plan.Take(operation);

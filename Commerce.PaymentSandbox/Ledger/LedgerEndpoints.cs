@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.PaymentSandbox.Ledger;
 
-/// <summary>Lets tests and audits see where the money is.</summary>
+/// <summary>The ledger for tests and consistency checks.</summary>
 static class LedgerEndpoints
 {
     public static void MapLedger(this IEndpointRouteBuilder app)
@@ -15,7 +15,7 @@ static class LedgerEndpoints
 
     static Ok<IEnumerable<PaymentView>> List(string? merchantPayKey, PaymentLedger ledger) => TypedResults.Ok(ledger.Views(merchantPayKey));
 
-    /// <summary>What the merchant's staff does in the gateway's console, or a bank by a charge-back: the merchant's systems are not asked.</summary>
+    /// <summary>A refund in the gateway's console, or a charge-back: the merchant is not told.</summary>
     static Results<NoContent, ProblemResult> CancelAtConsole(string paymentId, ConsoleCancel cancel, PaymentLedger ledger)
     {
         if (ledger.Find(paymentId) is not { } payment) return CommonProblems.NotFound.ToResult();
@@ -25,30 +25,30 @@ static class LedgerEndpoints
 
     static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger, LedgerFile file, HttpResponse response)
     {
-        // What is older cannot be compared with this ledger.
+        // Older payments cannot be compared with this ledger.
         response.Headers["Ledger-Since"] = file.Since.ToString("O");
         return TypedResults.Ok(ledger.Summarize());
     }
 }
 
-/// <summary>A payment as the ledger has it.</summary>
-/// <param name="MerchantPayKey">As it was given in the pay window, whatever a fault told since.</param>
-/// <param name="Amount">What the user authorised, in whole KRW.</param>
+/// <summary>A payment in the ledger.</summary>
+/// <param name="MerchantPayKey">The order from the payment window, whatever a fault has reported since.</param>
+/// <param name="Amount">The authorised amount in whole KRW.</param>
 /// <param name="Captured">Whole KRW.</param>
 /// <param name="Cancelled">Whole KRW.</param>
 /// <param name="State">AUTHORIZED, PROCESSING, CAPTURED, PARTIALLY_CANCELLED, CANCELLED or EXPIRED.</param>
-/// <param name="ApplyCalls">Calls of the merchant, those included that a fault swallowed.</param>
+/// <param name="ApplyCalls">The merchant's approval calls, including those that a fault swallowed.</param>
 sealed record PaymentView(
     string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls,
     DateTime AuthorizedAt);
 
-/// <summary>What goes back.</summary>
+/// <summary>The amount to refund.</summary>
 /// <param name="Amount">Whole KRW.</param>
 sealed record ConsoleCancel(long Amount);
 
-/// <summary>All captures of an order.</summary>
+/// <summary>The captures of an order.</summary>
 /// <param name="Captures">Payments with a capture.</param>
-/// <param name="NetCaptures">Payments of which something is still captured.</param>
+/// <param name="NetCaptures">Payments with a remaining captured amount.</param>
 /// <param name="Captured">Whole KRW.</param>
 /// <param name="Cancelled">Whole KRW.</param>
 sealed record OrderSummary(string MerchantPayKey, int Captures, int NetCaptures, long Captured, long Cancelled);

@@ -6,38 +6,38 @@ using Microsoft.Extensions.Options;
 namespace Commerce.PaymentSandbox.Ledger;
 
 /// <summary>
-/// Keeps the ledger in a file, so that it lives as long as the database of the shop that it is compared with. The first line says since when it is kept; each other
-/// is a payment as it was then, and the last one of a payment counts. Without a path in <see cref="SandboxOptions.LedgerFile"/> nothing is kept.
+/// Keeps the ledger in a file, so that it lives as long as the shop's database. The first line is its start. Every other line is a payment; the last
+/// line of a payment counts. Without a path in <see cref="SandboxOptions.LedgerFile"/> nothing is written.
 /// </summary>
 sealed partial class LedgerFile : IDisposable
 {
     readonly Lock _lock = new();
     readonly StreamWriter? _writer;
 
-    /// <summary>Reads what is kept.</summary>
-    /// <exception cref="IOException">The file cannot be used, or another process uses it.</exception>
+    /// <summary>Reads the file.</summary>
+    /// <exception cref="IOException">The file is unusable, or another process uses it.</exception>
     public LedgerFile(IOptions<SandboxOptions> options, TimeProvider clock, ILogger<LedgerFile> logger)
     {
         Since = clock.GetUtcNow().UtcDateTime;
         if (options.Value.LedgerFile is not { Length: > 0 } path) return;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        // Held to the end: two processes would overwrite each other's lines. On Linux only None keeps another writer out.
+        // Locked until the end, because two processes would overwrite each other's lines. On Linux only None excludes another writer.
         var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         Kept = Read(file, logger);
         _writer = Continue(file);
     }
 
-    /// <summary>What happened before is not in this ledger.</summary>
+    /// <summary>The start of the ledger. Earlier payments are missing.</summary>
     public DateTime Since { get; private set; }
 
-    /// <summary>The payments that were kept.</summary>
+    /// <summary>The payments in the file.</summary>
     public IReadOnlyList<KeptPayment> Kept { get; } = [];
 
-    /// <summary>Returns when the operating system has it: it survives the end of this process, and not a power cut.</summary>
+    /// <summary>Returns when the operating system has the line: it survives a crash of the process, but not a power loss.</summary>
     public void Write(Payment payment)
     {
         if (_writer is null) return;
-        // As it is now, not as it was before somebody else wrote it.
+        // The current state, not the one before a concurrent write.
         lock (_lock) _writer.WriteLine(JsonSerializer.Serialize(payment.Keep(), SandboxJson.Default.KeptPayment));
     }
 
@@ -61,7 +61,7 @@ sealed partial class LedgerFile : IDisposable
             }
             catch (JsonException)
             {
-                // The process ended in the middle of it: nobody was told of what it says.
+                // The process ended while writing this line: nobody was told about it.
                 LogUnreadable(logger, file.Name);
             }
         }
@@ -78,7 +78,7 @@ sealed partial class LedgerFile : IDisposable
             return writer;
         }
 
-        // Behind a line that was not finished a new one begins.
+        // A new line starts after an unfinished one.
         file.Position = file.Length - 1;
         if (file.ReadByte() != '\n') writer.WriteLine();
         return writer;
@@ -88,8 +88,8 @@ sealed partial class LedgerFile : IDisposable
     static partial void LogUnreadable(ILogger logger, string file);
 }
 
-/// <summary>A payment as it stands in the file.</summary>
-/// <param name="OrderTold">The order that the merchant is told of; a fault may have changed it.</param>
+/// <summary>A payment in the file.</summary>
+/// <param name="OrderTold">The order that is reported to the merchant; a fault may have changed it.</param>
 sealed record KeptPayment(
     string Id, PayOrder Order, DateTimeOffset AuthorizedAt, DateTimeOffset ExpiresAt, long Captured, long Cancelled, string OrderTold, int ApplyCalls,
     IReadOnlyList<Entry> Entries);

@@ -4,13 +4,13 @@ using Commerce.PaymentSandbox.PayWindow;
 
 namespace Commerce.PaymentSandbox.Ledger;
 
-/// <summary>What a user authorised in the pay window, and what became of it.</summary>
+/// <summary>A payment that a user authorised in the payment window.</summary>
 sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, DateTimeOffset expiresAt)
 {
     readonly Lock _lock = new();
     readonly List<Entry> _entries = [];
 
-    /// <summary>A payment that was kept. Its faults ended with the process.</summary>
+    /// <summary>A payment from the file. Its faults ended with the process.</summary>
     public Payment(KeptPayment kept) : this(kept.Id, kept.Order with { Fault = null }, kept.AuthorizedAt, kept.ExpiresAt)
     {
         (_captured, _cancelled, _orderTold, _applyCalls) = (kept.Captured, kept.Cancelled, kept.OrderTold, kept.ApplyCalls);
@@ -24,7 +24,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
     long _cancelled;
     int _applyCalls;
 
-    // What the merchant is told; a fault may change it.
+    // The reported order; a fault may change it.
     string _orderTold = order.MerchantPayKey!;
 
     public string Id { get; } = id;
@@ -37,7 +37,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <summary>As it is kept.</summary>
+    /// <summary>The payment for the file.</summary>
     public KeptPayment Keep()
     {
         lock (_lock) return new(Id, order, authorizedAt, expiresAt, _captured, _cancelled, _orderTold, _applyCalls, [.. _entries]);
@@ -47,7 +47,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
 
     public Fault? TakeFault(Operation operation) => _fault?.Take(operation);
 
-    /// <summary>Null: go on, and end with <see cref="Capture"/>. Otherwise the answer.</summary>
+    /// <summary>Null: continue, and end with <see cref="Capture"/>. Otherwise the response code.</summary>
     public string? Begin(DateTimeOffset now)
     {
         lock (_lock)
@@ -60,7 +60,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <param name="lie">Captures another amount, or tells of another order.</param>
+    /// <param name="lie">A fault with another amount or order.</param>
     public Entry Capture(DateTimeOffset now, FaultKind? lie)
     {
         lock (_lock)
@@ -72,7 +72,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <summary>The entry, or why not.</summary>
+    /// <summary>The entry, or the reason for the refusal.</summary>
     public (Entry? Entry, long Left, string Refusal) Cancel(long amount, long? expectedRest, DateTimeOffset now)
     {
         lock (_lock)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.Ledger;
 
-/// <summary>All payments: in memory, and in a file where one is configured.</summary>
+/// <summary>All payments: in memory, and in a file if one is configured.</summary>
 sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<SandboxOptions> options)
 {
     const int TenDigits = 10;
@@ -22,7 +22,7 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
 
     public IEnumerable<Entry> EntriesOf(string id) => Find(id)?.Entries ?? [];
 
-    /// <summary>The user pays in the window: nothing is captured yet.</summary>
+    /// <summary>The user authorises a payment; nothing is captured yet.</summary>
     public Payment Authorize(PayOrder order)
     {
         var now = clock.GetUtcNow();
@@ -37,14 +37,14 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
         }
     }
 
-    /// <summary>An approval was asked for, whatever becomes of it.</summary>
+    /// <summary>Counts an approval call, whatever its outcome.</summary>
     public void CountApply(Payment payment)
     {
         payment.CountApply();
         file.Write(payment);
     }
 
-    /// <summary>Captures. What was begun is ended, whether or not the caller still waits.</summary>
+    /// <summary>Captures a payment. Runs to its end even if the caller disconnects.</summary>
     public async Task<PartnerAnswer> ApplyAsync(Payment payment, Fault? fault)
     {
         if (payment.Begin(clock.GetUtcNow()) is { } refusal) return PartnerAnswer.Of(refusal);
@@ -62,7 +62,7 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
             new CancelBody(payment.Id, entry.PayHistId, "CARD", amount, rest, 0, 0, entry.AdmissionYmdt, rest), SandboxJson.Default.AnswerCancelBody);
     }
 
-    /// <summary>The time that a fault adds to the processing.</summary>
+    /// <summary>Waits for the extra processing time of a fault.</summary>
     public Task WaitAsync(Fault? fault) =>
         fault is { DelayMs: > 0 } ? Task.Delay(TimeSpan.FromMilliseconds(fault.DelayMs), clock) : Task.CompletedTask;
 
@@ -74,7 +74,7 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
             .OrderBy(v => v.AuthorizedAt);
     }
 
-    /// <summary>The orders for which money was captured, once at least.</summary>
+    /// <summary>Orders with at least one capture.</summary>
     public IEnumerable<OrderSummary> Summarize() => Views(null)
         .Where(v => v.Captured > 0)
         .GroupBy(v => v.MerchantPayKey)

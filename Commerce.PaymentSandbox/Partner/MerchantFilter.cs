@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.Partner;
 
-/// <summary>Lets only the merchant in.</summary>
+/// <summary>Admits only the merchant.</summary>
 sealed class MerchantFilter(IOptions<SandboxOptions> options) : IEndpointFilter
 {
     public ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)

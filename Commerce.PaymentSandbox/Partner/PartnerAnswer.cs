@@ -3,7 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Commerce.PaymentSandbox.Partner;
 
-/// <summary>An answer as it goes over the wire: the same bytes whenever it is given again.</summary>
+/// <summary>A serialised response: the same bytes for every repetition.</summary>
 sealed class PartnerAnswer(string code, byte[] json) : IResult
 {
     static readonly Dictionary<string, string> Messages = new()

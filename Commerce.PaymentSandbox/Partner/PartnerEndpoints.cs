@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace Commerce.PaymentSandbox.Partner;
 
-/// <summary>What merchants call: NaverPay's paths, fields and codes.</summary>
+/// <summary>The partner API: NaverPay's paths, fields and codes.</summary>
 static class PartnerEndpoints
 {
     const int MaxRows = 100;
@@ -13,13 +13,13 @@ static class PartnerEndpoints
     public static void MapPartnerApi(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/naverpay-partner/naverpay/payments").AddEndpointFilter<RouteGroupBuilder, MerchantFilter>();
-        // The merchant is known by its headers, not by a cookie that a browser could add.
+        // Headers authenticate the merchant, not a cookie that a browser would add.
         payments.MapPost("/v2.2/apply/payment", ApplyAsync).DisableAntiforgery();
         payments.MapPost("/v2.2/list/history", HistoryAsync);
         payments.MapPost("/v1/cancel", CancelAsync).DisableAntiforgery();
     }
 
-    // What is missing is refused after the merchant is known, in NaverPay's words.
+    // Missing fields are rejected after authentication, with NaverPay's codes.
     static Task<IResult> ApplyAsync(
         [FromForm] string? paymentId, [FromHeader(Name = "X-NaverPay-Idempotency-Key")] string? key,
         HttpContext context, PaymentLedger ledger, IdempotencyKeys keys, FaultyDesk desk)
@@ -66,7 +66,7 @@ static class PartnerEndpoints
         if (query.PaymentId is null && query.MerchantPayKey is null && (query.StartTime is null || query.EndTime is null))
             return PartnerAnswer.Of("Fail", "paymentId, merchantPayKey, or startTime and endTime are needed.");
         if (query is { PageNumber: < 1 } or { RowsPerPage: < 1 or > MaxRows }) return PartnerAnswer.Of("Fail", "There is no such page.");
-        // By the order that the merchant is told, which a fault may have changed.
+        // By the reported order, which a fault may have changed.
         var entries = (query.PaymentId is { } id ? ledger.EntriesOf(id) : ledger.AllEntries)
             .Where(e => query.MerchantPayKey is null || e.MerchantPayKey == query.MerchantPayKey)
             .Where(e => query.StartTime is null || string.CompareOrdinal(e.AdmissionYmdt, query.StartTime) >= 0)

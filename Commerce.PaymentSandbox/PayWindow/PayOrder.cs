@@ -2,14 +2,14 @@ using Commerce.PaymentSandbox.Faults;
 
 namespace Commerce.PaymentSandbox.PayWindow;
 
-/// <summary>What a shop asks a user to pay.</summary>
+/// <summary>The payment that a shop requests from a user.</summary>
 /// <param name="MerchantPayKey">The order: 1 to 64 characters.</param>
 /// <param name="TotalPayAmount">Whole KRW: 1 to 1,000,000,000.</param>
 /// <param name="MerchantUserKey">The user: 1 to 64 characters.</param>
 /// <param name="ProductName">1 to 128 characters.</param>
-/// <param name="ReturnUrl">Where the browser goes afterwards; programs need none.</param>
-/// <param name="Fault">What goes wrong with this payment, where switches are on.</param>
-/// <param name="LifetimeMs">How long it can be captured instead of <see cref="SandboxOptions.PaymentLifetime"/>, where switches are on.</param>
+/// <param name="ReturnUrl">The return address of the browser; programs need none.</param>
+/// <param name="Fault">A fault for this payment only, if switches are on.</param>
+/// <param name="LifetimeMs">How long it can be captured, instead of <see cref="SandboxOptions.PaymentLifetime"/>, if switches are on.</param>
 sealed record PayOrder(
     string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null,
     int? LifetimeMs = null)
@@ -18,7 +18,7 @@ sealed record PayOrder(
     const int MaxNameLength = 128;
     const long MaxAmount = 1_000_000_000;
 
-    /// <summary>What is wrong with which field; empty when nothing is.</summary>
+    /// <summary>The errors by field; empty if the request is valid.</summary>
     public Dictionary<string, string[]> Mistakes()
     {
         var mistakes = new Dictionary<string, string[]>();
@@ -36,5 +36,5 @@ sealed record PayOrder(
     }
 }
 
-/// <summary>The answer to programs.</summary>
+/// <summary>The response to programs.</summary>
 sealed record Authorization(string PaymentId);

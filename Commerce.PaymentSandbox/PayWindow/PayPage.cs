@@ -3,7 +3,7 @@ using System.Text.Encodings.Web;
 
 namespace Commerce.PaymentSandbox.PayWindow;
 
-/// <summary>The page of the pay window: one form, no script.</summary>
+/// <summary>The page of the payment window: one form, no script.</summary>
 static class PayPage
 {
     public static string Render(PayOrder order)

@@ -8,14 +8,14 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.PayWindow;
 
-/// <summary>Where users authorise payments. Nothing is captured here.</summary>
+/// <summary>The payment window, where users authorise payments. It captures nothing.</summary>
 static class PayWindowEndpoints
 {
     public static void MapPayWindow(this IEndpointRouteBuilder app)
     {
         app.MapGet("/pay", Show);
         app.MapGet("/pay.css", () => TypedResults.Stream(typeof(PayPage).Assembly.GetManifestResourceStream("pay.css")!, "text/css"));
-        // There is nobody logged in whose browser could be made to post this.
+        // Nobody is signed in, so cross-site posts are harmless.
         app.MapPost("/pay", Decide).DisableAntiforgery();
         app.MapPost("/pay", Authorize);
     }
@@ -27,7 +27,7 @@ static class PayWindowEndpoints
         var order = new PayOrder(merchantPayKey, totalPayAmount ?? 0, merchantUserKey, productName, returnUrl);
         if (Refuse(order, options.Value, environment, out var target) is { } refusal) return refusal;
         var headers = context.Response.Headers;
-        // Browsers apply form-action to the redirect that answers the form as well.
+        // Browsers also apply form-action to the redirect after the form.
         headers.ContentSecurityPolicy =
             $"default-src 'none'; style-src 'self'; form-action 'self' {target.GetLeftPart(UriPartial.Authority)}; frame-ancestors 'none'; base-uri 'none'";
         headers.XContentTypeOptions = "nosniff";
@@ -59,7 +59,7 @@ static class PayWindowEndpoints
     static ProblemResult? Refuse(PayOrder order, SandboxOptions options, IHostEnvironment environment, [NotNull] out Uri? target)
     {
         var mistakes = order.Mistakes();
-        // Else anybody could send users anywhere with an address that looks like ours.
+        // An open redirect would send users anywhere from an address that looks like ours.
         if (!Uri.TryCreate(order.ReturnUrl, UriKind.Absolute, out target) || target.Scheme is not ("http" or "https") || target.UserInfo.Length > 0
             || !(options.ReturnOrigins.Contains(target.GetLeftPart(UriPartial.Authority)) || (environment.IsDevelopment() && target.IsLoopback)))
         {

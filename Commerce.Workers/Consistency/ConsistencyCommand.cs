@@ -8,14 +8,11 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Workers.Consistency;
 
 /// <summary>
-/// <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the audit as a table. It asks the Api at the URL, with the token in
-/// <c>COMMERCE_TOKEN</c> (in Development it is fetched); or, without a URL, MySQL and Redis themselves where their connection strings are configured, as
-/// in the container of the Workers.
-/// <para>
-/// With <c>--within</c> it looks again until the time is over, and each finding has to hold once: while the shop is in use something is always on its way,
-/// but what is broken stays broken. Findings that only say whether the shop is at rest are then left out.
-/// </para>
-/// Exit code 0 where everything holds, 1 where something does not, 2 where nobody can be asked.
+/// <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the consistency check as a table. It calls the Api at the URL with the token in
+/// <c>COMMERCE_TOKEN</c> (in Development it requests one). Without a URL it uses MySQL and Redis directly if their connection strings are configured,
+/// as in the Workers' container. <para>With <c>--within</c> it repeats the check until the time is over, and each finding must hold once: in a
+/// running shop something is always on its way, but a broken invariant stays broken. Findings that only say whether the shop is at rest are left
+/// out.</para> Exit code 0: everything holds; 1: something is broken; 2: the shop is unavailable.
 /// </summary>
 static class ConsistencyCommand
 {

@@ -8,8 +8,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Workers.Coupons;
 
 /// <summary>
-/// Keeps every gate in step with its coupon, and rebuilds the gates that Redis lost: closes what is stale, lets what is in flight reach the
-/// ledger, counts there, and opens again. Several keepers may run; the claim in the database lets one of them rebuild.
+/// Keeps every gate in step with its coupon and rebuilds lost gates: closes a stale gate, lets everything in flight reach the database, counts there,
+/// and opens the gate again. Several instances may run; a claim in the database lets one of them rebuild a gate.
 /// </summary>
 sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate gate, CouponPublisher publisher, TopicPartitions partitions, TimeProvider clock,
     ILogger<CouponGateRebuilder> logger) : PeriodicWorker(clock, logger)
@@ -17,22 +17,24 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long a claim lasts without being renewed, which happens several times in it.</summary>
+    /// <summary>The lease of a claim. It is renewed several times during a rebuild.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
 
-    /// <summary>Who was accepted by a lost gate is told so within this time or never: by a replica that knew the older epoch for a moment longer.</summary>
+    /// <summary>
+    /// The clients of a lost gate get their answer within this time or never. It includes replicas that did not know the new epoch yet.
+    /// </summary>
     static readonly TimeSpan PromiseTimeout = CouponIssuer.PromiseDeadline + CouponCatalog.MaxAge;
 
-    /// <summary>Markers that are not met in this time may be lost: the next try sends others.</summary>
+    /// <summary>A barrier that is not consumed in this time may be lost. The next attempt sends new ones.</summary>
     static readonly TimeSpan BarrierTimeout = TimeSpan.FromMinutes(1);
 
     const int PageSize = 1000;
     const int MaxEndedGates = 10_000;
 
-    /// <summary>The coupons whose gate is being rebuilt here.</summary>
+    /// <summary>Coupons whose gate this process is rebuilding.</summary>
     readonly ConcurrentDictionary<long, byte> _rebuilding = new();
 
-    /// <summary>The gates of which Redis was told that they are over. To tell it again does no harm.</summary>
+    /// <summary>Gates of ended coupons that expire in Redis. Setting the expiry again is harmless.</summary>
     readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
 
     readonly Quarantine<long> _quarantine = new("gate of coupon", clock, logger);
@@ -44,7 +46,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
     async Task InspectAsync(CancellationToken cancellationToken)
     {
         if (_over.Count > MaxEndedGates) _over.Clear();
-        // A server that has not said who it is yet may be the right one.
+        // A server whose run id is unknown may be the right one.
         var coupons = (await repository.ListGatedAsync(cancellationToken))
             .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id) && !_quarantine.Contains(c.Id)).ToList();
         if (coupons.Count == 0) return;
@@ -59,8 +61,8 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
                     else if (coupon.EndsAt < Clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await _quarantine.TryAsync(coupon.Id, () => gate.ForgetLaterAsync(coupon.Id), cancellationToken);
                     break;
                 default:
-                    // Each on its own, all at once: a server that was lost had the gates of many coupons, and one that takes long keeps nobody waiting.
-                    // Noted before it begins: one that is not ours to rebuild ends at once, and would be taken for being rebuilt for ever.
+                    // All in parallel: a lost server had the gates of many coupons, and a slow rebuild must not delay others. Recorded before it
+                    // starts, because a rebuild that belongs to another process ends at once.
                     if (_rebuilding.TryAdd(coupon.Id, 0)) _ = Task.Run(() => RebuildAsync(coupon, cancellationToken), CancellationToken.None);
                     break;
             }
@@ -79,7 +81,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
-            // Another keeper goes on.
+            // Another instance continues.
         }
         finally
         {
@@ -89,7 +91,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
 
     async Task ClaimAndRebuildAsync(Coupon coupon, CancellationToken cancellationToken)
     {
-        // The claim comes first: from now on the database takes nothing directly from the Api under an older epoch.
+        // The claim comes first: from now on the database rejects acceptances of an older epoch that come directly from the Api.
         if (!await repository.ClaimGateAsync(coupon.Id, coupon.GateEpoch, Lease, cancellationToken)) return;
         try
         {
@@ -97,7 +99,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
         }
         finally
         {
-            // Opened or not: a next loss, or a next try, needs not wait for the lease.
+            // Opened or not: the next loss or attempt need not wait for the lease.
             await repository.EndGateClaimAsync(coupon.Id, coupon.GateEpoch + 1, CancellationToken.None);
         }
     }
@@ -109,7 +111,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
         if (!await gate.CloseStaleAsync(couponId, epoch)) return;
         await Task.Delay(PromiseTimeout, Clock, cancellationToken);
 
-        // Now the markers come behind all messages of what was promised.
+        // From now on barriers follow all messages of promised acceptances.
         foreach (var pending in (await gate.ListPendingAsync(couponId)).Chunk(PageSize))
         {
             if (!await repository.RenewGateClaimAsync(couponId, epoch, Lease, cancellationToken)) return;
@@ -117,8 +119,8 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
             if (published.Contains(false)) return;
         }
 
-        // What was promised may lie in any partition that there is now: their number is asked of the brokers, and asked again in the end, as more may have
-        // been added meanwhile.
+        // A promised acceptance may be in any partition. Their number is read from the brokers before and after, because partitions may be added
+        // meanwhile.
         for (int fenced = 0, count; fenced < (count = await partitions.CountAsync(Topics.CouponIssued, cancellationToken)); fenced = count)
         {
             await publisher.PublishBarriersAsync(couponId, epoch, Enumerable.Range(fenced, count - fenced));
@@ -129,7 +131,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
             }
         }
 
-        // All that was promised is in the database now. Once more: an opener that was late may have opened the gate between two losses of Redis.
+        // Everything promised is in the database now. Closed once more: a late initializer may have opened the gate between two losses of Redis.
         if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberAsync(couponId, epoch, cancellationToken) is not { } promised) return;
         if (await repository.FindAsync(couponId, cancellationToken) is not { } now) return;
         if (!await gate.OpenAsync(now, epoch, now.TotalQuantity - promised, promised)) return;
@@ -138,7 +140,7 @@ sealed partial class CouponGateRebuilder(CouponRepository repository, CouponGate
         LogRebuilt(Logger, couponId, epoch, promised, now.TotalQuantity, took.TotalSeconds);
     }
 
-    /// <summary>Tells the closed gate again to whom the coupon was promised; returns how many they are, null where the claim was lost.</summary>
+    /// <summary>Adds all promised users to the closed gate. Returns their number, or null if the claim was lost.</summary>
     async Task<int?> RememberAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
         await gate.ForgetUsersAsync(couponId);

@@ -6,7 +6,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Coupons;
 
-/// <summary>Brings acceptances into <c>coupon_issue</c>, many in one transaction, then tells the gate that they are there.</summary>
+/// <summary>Saves acceptances to <c>coupon_issue</c>, many in one transaction, then acknowledges them at the gate.</summary>
 sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) : IMessageHandler<CouponIssued>
 {
     public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message)
@@ -20,7 +20,7 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
     {
         var refused = await repository.SaveAsync(batch, cancellationToken);
         Checkpoints.Reach(Checkpoints.AfterCommit);
-        // The entry of one that came too late may be of a newer acceptance, whose row is still to come.
+        // The pending entry may belong to a newer acceptance whose row is still to come.
         var late = refused.Where(r => r.Reason == CouponFailures.TooLate).Select(r => r.Issue).ToHashSet();
         foreach (var coupon in batch.Where(r => !r.Message.IsBarrier && !late.Contains(r.Message)).GroupBy(r => r.Message.CouponId))
             await AcknowledgeAsync(coupon.Key, coupon.Select(r => r.Message.UserId!));
@@ -30,7 +30,7 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
     {
         if (message.IsBarrier) return;
         await repository.RecordDeadLetterAsync(message, cancellationToken);
-        // It is kept by the dead letters now; the sweeper would only make more of them.
+        // The dead letter keeps it now. The sweeper would only create more dead letters.
         await AcknowledgeAsync(message.CouponId, [message.UserId!]);
     }
 
@@ -42,7 +42,7 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The rows are committed; an entry that stays pending is sent again by the sweeper and changes nothing.
+            // The rows are committed. The sweeper publishes a remaining entry again, which changes nothing.
         }
     }
 }
@@ -55,10 +55,10 @@ static class CouponConsumerExtensions
         builder.Services.AddSingleton<CouponIssuedHandler>();
         builder.AddConsumerLoop<CouponIssued, CouponIssuedHandler>(Topics.CouponIssued, group: "coupon-ledger", new ConsumerLoopOptions
         {
-            // The user has their answer already: a fuller batch spares MySQL and Redis more than a sooner row is worth.
+            // The user already has an answer. A full batch saves MySQL and Redis more than an earlier row is worth.
             BatchSize = 4000,
             Linger = TimeSpan.FromMilliseconds(100),
-            // The first try and four retries.
+            // The first attempt and four retries.
             Retries = new RetryPolicy { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
         });
         return builder;

@@ -6,8 +6,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Workers.Coupons;
 
 /// <summary>
-/// Publishes acceptances again whose rows did not arrive in time: after a crash of the Api between the gate and Kafka, after a lost
-/// message, or while the consumer is away. Several sweepers may run: each entry is handed to one of them.
+/// Publishes acceptances again whose rows did not arrive in time: after a crash of the Api between gate and Kafka, after a lost message, or while the
+/// consumer is away. Several instances may run; each entry is handed to one of them.
 /// </summary>
 sealed partial class CouponSweeper(CouponRepository repository, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponSweeper> logger)
     : PeriodicWorker(clock, logger)
@@ -31,7 +31,7 @@ sealed partial class CouponSweeper(CouponRepository repository, CouponGate gate,
         do
         {
             var (epoch, due) = await gate.SweepAsync(couponId, BatchSize);
-            // While the gate is closed the keeper looks after the entries.
+            // While the gate is closed, the rebuilder handles the entries.
             if (epoch == 0) return;
             count = due.Count;
             if (count == 0) return;

@@ -4,9 +4,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Database;
 
-/// <summary>
-/// <c>Commerce.Workers migrate [--seed]</c>: brings the schema up to date and creates the topics, then ends. Running it again changes nothing.
-/// </summary>
+/// <summary><c>Commerce.Workers migrate [--seed]</c>: updates the schema, creates the topics and exits. Running it again changes nothing.</summary>
 static class MigrateCommand
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);

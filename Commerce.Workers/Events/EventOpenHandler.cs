@@ -5,7 +5,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Announces openings to the replicas of the Api. A copy announces nothing new: the opening's number is its place in the stream.</summary>
+/// <summary>Announces openings to the replicas of the Api. A copy adds nothing: the number of the opening is its id in the stream.</summary>
 sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandler<EventOpened>
 {
     public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message)
@@ -20,7 +20,7 @@ sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandle
         foreach (var (opened, _) in batch) await announcements.AnnounceAsync(opened);
     }
 
-    // The replicas see the gap, or look into the database by themselves.
+    // The replicas notice the gap, or read the database anyway.
     public Task OnDeadLetterAsync(EventOpened message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
@@ -32,7 +32,7 @@ static class EventOpenConsumerExtensions
         builder.Services.AddSingleton<EventOpenHandler>();
         builder.AddConsumerLoop<EventOpened, EventOpenHandler>(Topics.EventOpen, group: "event-stream", new ConsumerLoopOptions
         {
-            // Somebody is watching a countdown.
+            // Users are watching a countdown.
             Linger = TimeSpan.Zero,
             Retries = new RetryPolicy { Attempts = 4 },
         });

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Opens and closes, by the database alone, what the others missed, and restores the schedule in Redis; at the start and every minute.</summary>
+/// <summary>Opens and closes missed events by the database alone, and restores the schedule in Redis: at startup and every minute.</summary>
 sealed class EventRecoveryScheduler(
     EventOpener opener, IOptions<EventsOptions> options, TimeProvider clock, ILogger<EventRecoveryScheduler> logger) : PeriodicWorker(clock, logger)
 {

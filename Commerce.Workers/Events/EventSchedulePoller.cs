@@ -4,8 +4,8 @@ using Commerce.Core.Events;
 namespace Commerce.Workers.Events;
 
 /// <summary>
-/// Asks the schedule what is due, four times a second and whenever the next moment comes. This is what opens events in time: notifications of
-/// expired keys come late where many keys have a time to live, and not at all after a reconnect.
+/// Runs due transitions four times a second, and exactly at the next due time. It opens events on time. Notifications of expired keys are late when
+/// many keys expire, and missing after a reconnect.
 /// </summary>
 sealed class EventSchedulePoller(EventOpener opener, TimeProvider clock, ILogger<EventSchedulePoller> logger) : PeriodicWorker(clock, logger)
 {
@@ -17,6 +17,6 @@ sealed class EventSchedulePoller(EventOpener opener, TimeProvider clock, ILogger
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken) => _next = await opener.RunDueAsync(PollInterval, stoppingToken);
 
-    // From now on, not from the start of the run: the opener says how long it is from here to the next moment.
+    // From now on, not from the start of the run: RunDueAsync returns the time until the next transition.
     protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(_next, stoppingToken);
 }

@@ -2,23 +2,23 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Who looks after the times of events. Configuration section <c>Events</c>. Any one alone opens them, sooner or later.</summary>
+/// <summary>The services that open and close events. Configuration section <c>Events</c>. Each one alone opens all events eventually.</summary>
 sealed class EventsOptions
 {
     public const string Section = "Events";
 
-    /// <summary>Whether keys that expire in Redis are listened to.</summary>
+    /// <summary>Whether the listener for expired Redis keys runs.</summary>
     public bool Listen { get; set; } = true;
 
     /// <summary>Whether the schedule in Redis is polled.</summary>
     public bool Poll { get; set; } = true;
 
-    /// <summary>How often the database is asked: 1 s to 1 h.</summary>
+    /// <summary>How often the database is queried: 1 s to 1 h.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
 }
 
-/// <summary>Adds what opens and closes events, and what tells of it.</summary>
+/// <summary>Adds the services that open and close events, and the consumer that announces them.</summary>
 static class EventsExtensions
 {
     public static WebApplicationBuilder AddEvents(this WebApplicationBuilder builder)

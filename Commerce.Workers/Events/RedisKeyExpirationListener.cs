@@ -5,9 +5,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>
-/// Hears of timers that expired in Redis and opens or closes their events. An accelerator only: what it does not hear, the poll does.
-/// </summary>
+/// <summary>Listens for expired timer keys in Redis and runs their transitions. It only accelerates: the poller runs whatever it misses.</summary>
 sealed partial class RedisKeyExpirationListener(
     IConnectionMultiplexer redis, EventOpener opener, TimeProvider clock, ILogger<RedisKeyExpirationListener> logger)
     : PeriodicWorker(clock, logger)
@@ -22,7 +20,7 @@ sealed partial class RedisKeyExpirationListener(
 
     static readonly RedisChannel Expired = new("__keyevent@0__:expired", RedisChannel.PatternMode.Literal);
 
-    // Full: the poll takes over.
+    // When the channel is full, the poller takes over.
     readonly Channel<EventTransition> _expired =
         Channel.CreateBounded<EventTransition>(new BoundedChannelOptions(MaxQueueLength) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
@@ -48,7 +46,7 @@ sealed partial class RedisKeyExpirationListener(
         await base.StopAsync(cancellationToken);
     }
 
-    /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
+    /// <summary>The first subscription needs a connection. After a loss the client subscribes again by itself.</summary>
     async Task SubscribeAsync(CancellationToken stoppingToken)
     {
         await EnableNotificationsAsync();
@@ -63,7 +61,7 @@ sealed partial class RedisKeyExpirationListener(
 
     void OnRestored(object? sender, ConnectionFailedEventArgs e) => _ = EnableNotificationsAsync();
 
-    /// <summary>Lets every server tell of expired keys, besides what it tells already: a restarted one has forgotten.</summary>
+    /// <summary>Enables key-expiry notifications on every server, in addition to its settings. A restarted server has forgotten them.</summary>
     async Task EnableNotificationsAsync()
     {
         foreach (var endPoint in redis.GetEndPoints())
@@ -73,12 +71,12 @@ sealed partial class RedisKeyExpirationListener(
                 var server = redis.GetServer(endPoint);
                 var flags = (await server.ConfigGetAsync(Setting).WaitAsync(Deadline, Clock)).Select(s => s.Value).FirstOrDefault() ?? "";
                 var wanted = new string([.. flags.Union("Ex")]);
-                // "A" stands for all kinds of events, expired ones among them.
+                // "A" includes all event types.
                 if (!flags.Contains('E', StringComparison.Ordinal) || flags.AsSpan().IndexOfAny('x', 'A') < 0) await server.ConfigSetAsync(Setting, wanted).WaitAsync(Deadline, Clock);
             }
             catch (Exception e)
             {
-                // Away, or a managed server that does not let itself be configured: the poll does it alone.
+                // The server is away, or a managed server rejects the setting. The poller works without notifications.
                 LogNotificationsUnavailable(Logger, $"{endPoint}", e.Message);
             }
         }

@@ -3,7 +3,7 @@ using Commerce.Core.Idempotency;
 
 namespace Commerce.Workers.Idempotency;
 
-/// <summary>Forgets keys that nobody will come with again.</summary>
+/// <summary>Deletes expired idempotency keys.</summary>
 sealed partial class IdempotencyPurger(IdempotencyStore store, TimeProvider clock, ILogger<IdempotencyPurger> logger) : PeriodicWorker(clock, logger)
 {
     /// <summary>24 h are promised.</summary>

@@ -7,8 +7,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Workers.Inventory;
 
 /// <summary>
-/// Ends orders whose hold lapsed and gives their pieces back. The database says which, by its clock. Then it looks at the holds whose deadline is
-/// over in the gate: what they belong to was never committed, or ended without the gate having been told. Several reapers may run.
+/// Expires orders whose hold has ended and returns their stock. The database decides, by its clock. Then it checks expired holds in the gate: their
+/// orders were never committed, or ended without a message to the gate. Several instances may run.
 /// </summary>
 sealed partial class HoldReaper(
     OrderRepository orders, InventoryGate gate, InventoryReconciler reconciler, TimeProvider clock, ILogger<HoldReaper> logger)
@@ -16,7 +16,9 @@ sealed partial class HoldReaper(
 {
     static readonly Counter<long> Expired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.expired");
 
-    /// <summary>A hold that is over in the gate and lives in the database (extended, pinned or paid) is looked at again after this.</summary>
+    /// <summary>
+    /// A hold that has expired in the gate but is alive in the database (extended, pinned or paid) is checked again after this time.
+    /// </summary>
     static readonly TimeSpan RecheckDelay = TimeSpan.FromSeconds(5);
 
     const int BatchSize = 1000;
@@ -49,7 +51,7 @@ sealed partial class HoldReaper(
         }
         catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
-            // One of them is not what it should be: the others are ended without it.
+            // One of them is invalid: the others are ended without it.
             await _quarantine.TryEachAsync(due, order => reconciler.EndHoldsAsync([order], endUnknown: true, cancellationToken), cancellationToken);
         }
 

@@ -4,7 +4,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Workers.Inventory;
 
-/// <summary>Looks now and then whether ledger, gate and messages of orders agree, and mends what does not. Payments have a rhythm of their own.</summary>
+/// <summary>Runs the reconcilers of inventory and orders every 10 s. Payments have an interval of their own.</summary>
 sealed class InventoryReconciliationService(InventoryReconciler inventory, OrderReconciler orders, TimeProvider clock, ILogger<InventoryReconciliationService> logger)
     : PeriodicWorker(clock, logger)
 {

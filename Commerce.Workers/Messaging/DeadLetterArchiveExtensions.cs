@@ -3,7 +3,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Messaging;
 
-/// <summary>Adds the consumers that copy dead letters into the table.</summary>
+/// <summary>Adds the consumers that copy dead letters into their table.</summary>
 static class DeadLetterArchiveExtensions
 {
     public static WebApplicationBuilder AddDeadLetterArchive(this WebApplicationBuilder builder, params IEnumerable<string> topics)

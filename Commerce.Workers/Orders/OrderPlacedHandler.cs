@@ -8,7 +8,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Orders;
 
-/// <summary>Takes the pieces of paid orders off the stock, then ends their holds.</summary>
+/// <summary>Deducts the stock of paid orders, then confirms their holds.</summary>
 sealed partial class OrderPlacedHandler(InventoryRepository repository, InventoryGate gate, ILogger<OrderPlacedHandler> logger)
     : IMessageHandler<OrderPlaced>
 {
@@ -39,7 +39,7 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The stock is committed; the reaper ends the holds when they are over.
+            // The stock is committed. The reaper ends the holds after their deadline.
         }
     }
 
@@ -57,7 +57,7 @@ static class OrderConsumerExtensions
         builder.Services.AddSingleton<OrderPlacedHandler>();
         builder.AddConsumerLoop<OrderPlaced, OrderPlacedHandler>(Topics.OrderPlaced, group: "order-stock", new ConsumerLoopOptions
         {
-            // The first try and three retries.
+            // The first attempt and three retries.
             Retries = new RetryPolicy { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
             BatchSize = 200,
         });

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Outbox;
 
-/// <summary>Measures the outbox for those who watch it, and deletes what was sent, or died, long ago.</summary>
+/// <summary>Measures the outbox and purges old messages and dead letters.</summary>
 sealed partial class OutboxMaintenanceService : PeriodicWorker
 {
     static readonly TimeSpan PurgeInterval = TimeSpan.FromHours(1);

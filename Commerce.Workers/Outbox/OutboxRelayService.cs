@@ -6,10 +6,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Workers.Outbox;
 
-/// <summary>
-/// Runs one relay: it looks when it is called, and every few seconds in any case. The first of a process is called for every commit, and gathers for some
-/// milliseconds where commits come close together: a batch costs the same for one message and for many. The others are called for a backlog.
-/// </summary>
+/// <summary>Runs one relay: when it is woken through Redis, and every few seconds.</summary>
 sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
     : PeriodicWorker(clock, logger)
 {
@@ -35,7 +32,7 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
         }
         catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
         {
-            // Nobody called: it looks nevertheless.
+            // Not woken: poll.
         }
     }
 
@@ -46,11 +43,11 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
     }
 }
 
-/// <summary>Hears the calls that wake the relays of this process.</summary>
+/// <summary>Receives the notifications that wake the relays of this process.</summary>
 sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxWakeups> logger)
     : PeriodicWorker(clock, logger)
 {
-    // One call is as good as many: who is woken looks for everything.
+    // One notification equals many: a woken relay sends everything.
     readonly List<Channel<bool>> _relays = [];
 
     /// <summary>What a relay hears.</summary>
@@ -79,7 +76,7 @@ sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions>
     }
 }
 
-/// <summary>Adds what sends the outbox.</summary>
+/// <summary>Adds the outbox relay.</summary>
 static class OutboxExtensions
 {
     public static WebApplicationBuilder AddOutboxRelay(this WebApplicationBuilder builder)
@@ -87,7 +84,7 @@ static class OutboxExtensions
         builder.Services.AddOptions<OutboxOptions>().BindConfiguration(OutboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         var relays = (builder.Configuration.GetSection(OutboxOptions.Section).Get<OutboxOptions>() ?? new()).Relays;
         builder.Services.AddSingleton<OutboxWakeups>();
-        // Not AddHostedService, which leaves out a second one of the same type.
+        // Not AddHostedService, which ignores a second service of the same type.
         for (var i = 0; i < relays; i++)
             builder.Services.AddSingleton<IHostedService>(services =>
                 ActivatorUtilities.CreateInstance<OutboxRelayService>(services, ActivatorUtilities.CreateInstance<OutboxRelay>(services)));

@@ -5,9 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Payments;
 
-/// <summary>
-/// Runs the reconciler of payments twice a second, and measures how many wait for the gateway, and how many do so for too long. Several may run.
-/// </summary>
+/// <summary>Runs the payment reconciler twice a second, and measures waiting and overdue payments. Several instances may run.</summary>
 sealed partial class PaymentReconciliationService : PeriodicWorker
 {
     static readonly TimeSpan MeasureInterval = TimeSpan.FromSeconds(10);

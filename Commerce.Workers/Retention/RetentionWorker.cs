@@ -13,7 +13,7 @@ static class RetentionExtensions
     }
 }
 
-/// <summary>Deletes what is kept no longer, once an hour.</summary>
+/// <summary>Deletes obsolete rows once an hour.</summary>
 sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOptions> options, TimeProvider clock, ILogger<RetentionWorker> logger)
     : PeriodicWorker(clock, logger)
 {
