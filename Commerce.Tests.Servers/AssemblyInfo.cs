@@ -1,2 +1,2 @@
-// They compete for ports and for the machine.
+// The tests compete for ports and cores.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

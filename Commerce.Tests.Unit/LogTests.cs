@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Tests.Unit;
 
-/// <summary>Logs are read by many, and kept in places that forget nothing: nobody's id, name or address is in them.</summary>
+/// <summary>Many people read logs, and logs are archived. So they contain no user id, name or address.</summary>
 public sealed partial class LogTests
 {
     public static TheoryData<string> Programs => ["Commerce.Api", "Commerce.Workers", "Commerce.Core", "Commerce.ServiceDefaults", "Commerce.PaymentSandbox"];

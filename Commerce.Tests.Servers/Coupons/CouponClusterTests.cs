@@ -4,14 +4,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Servers.Coupons;
 
-/// <summary>Every coupon script on a Redis Cluster: the keys of a coupon lie on one node, the coupons spread over all.</summary>
+/// <summary>Every coupon script on a Redis Cluster: the keys of a coupon are on one node, and the coupons are spread over all nodes.</summary>
 public sealed class CouponClusterTests
 {
     [Fact]
     public async Task Issue_sweep_and_rebuild_run_on_a_cluster()
     {
         await using var cluster = await RedisCluster.StartAsync();
-        // Coupons of its own for each time.
+        // New coupons for each run.
         var firstId = 1;
         await Eventually.UnspoiltAsync(() => RunAsync(cluster, firstId += 20));
     }
@@ -71,7 +71,7 @@ public sealed class CouponClusterTests
             Assert.True(await gate.CloseStaleAsync(coupon.Id, epoch: 2));
             await gate.ForgetUsersAsync(coupon.Id);
             await gate.RememberUsersAsync(coupon.Id, [("alice", now), ("bob", now)]);
-            // Neither by whoever comes late, nor without all who have it.
+            // Neither a late caller nor an incomplete set of users can open the gate.
             Assert.False(await gate.OpenAsync(coupon, epoch: 1, stock: 3, users: 2));
             Assert.False(await gate.OpenAsync(coupon, epoch: 2, stock: 1, users: 3));
             Assert.True(await gate.OpenAsync(coupon, epoch: 2, stock: 1, users: 2));

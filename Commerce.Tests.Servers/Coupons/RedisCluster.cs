@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Servers.Coupons;
 
-/// <summary>Three redis-server processes that form a cluster, for one test.</summary>
+/// <summary>A cluster of three redis-server processes for one test.</summary>
 sealed class RedisCluster : IAsyncDisposable
 {
     const int Nodes = 3;
@@ -30,10 +30,10 @@ sealed class RedisCluster : IAsyncDisposable
         return cluster;
     }
 
-    /// <summary>Stops every server where it stands; the connections stay.</summary>
+    /// <summary>Freezes every server; its connections stay open.</summary>
     public void Freeze() => Signal("-STOP");
 
-    /// <summary>The servers go on, and answer what they were asked meanwhile.</summary>
+    /// <summary>Resumes the servers, which then answer the waiting requests.</summary>
     public void Thaw() => Signal("-CONT");
 
     void Signal(string signal)
@@ -70,7 +70,7 @@ sealed class RedisCluster : IAsyncDisposable
         return answer.Trim();
     }
 
-    /// <summary>The program of the private Redis, else the one on PATH.</summary>
+    /// <summary>The privately installed redis-server, or the one on PATH.</summary>
     static Process Run(string program, string arguments)
     {
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set
@@ -81,7 +81,7 @@ sealed class RedisCluster : IAsyncDisposable
         return Process.Start(start)!;
     }
 
-    /// <summary>Free ports whose cluster bus port, 10,000 higher, is free, too; not of those that the kernel gives to clients.</summary>
+    /// <summary>Free ports whose cluster bus port (10,000 higher) is also free. Outside of the kernel's range for clients.</summary>
     static List<int> FreePorts()
     {
         var ports = new List<int>();

@@ -4,7 +4,7 @@ using Aspire.Hosting.Testing;
 
 namespace Commerce.Tests.Servers.Hosting;
 
-/// <summary>The projects in hosting/integrations hand over what the packages of their names do, seen without starting anything.</summary>
+/// <summary>The projects in hosting/integrations provide the same connection strings as the packages of the same name. Nothing is started.</summary>
 public sealed class ConnectionContractTests
 {
     readonly IDistributedApplicationTestingBuilder _builder =

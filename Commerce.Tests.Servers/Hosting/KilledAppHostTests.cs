@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Commerce.Tests.Servers.Hosting;
 
-/// <summary>Nothing outlives the AppHost, however it ends.</summary>
+/// <summary>No process outlives the AppHost, however it ends.</summary>
 public sealed class KilledAppHostTests
 {
     const string Mark = "COMMERCE_TEST_MARK";
@@ -57,7 +57,7 @@ public sealed class KilledAppHostTests
         Assert.Fail($"The AppHost ended without saying '{text}'.");
     }
 
-    /// <summary>The processes that have inherited the mark, wherever they are in the tree.</summary>
+    /// <summary>The processes that inherited the mark, anywhere in the process tree.</summary>
     static List<string> Marked(string mark)
     {
         var wanted = Encoding.UTF8.GetBytes($"{Mark}={mark}\0");
@@ -71,7 +71,7 @@ public sealed class KilledAppHostTests
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // It has ended meanwhile, or is somebody else's.
+                // It has ended meanwhile, or belongs to another user.
             }
         }
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.Tests.Servers.Hosting;
 
-/// <summary>What an application may expect of its servers where there is no container engine.</summary>
+/// <summary>What an application can expect of its servers without a container engine.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class NativeServerTests(NativeApplication application) : IClassFixture<NativeApplication>
 {

@@ -35,7 +35,7 @@ public sealed class PeriodicWorkerTests : IDisposable
 
         Assert.True(worker.ExecuteTask!.IsCompletedSuccessfully);
         Assert.Equal(3, failures.Counted.Count(t => (string?)t["worker"] == nameof(Worker)));
-        // The first, the second, and that it works again.
+        // The first and second failure, and the recovery.
         Assert.Equal(3, _logs.AtLeast(LogLevel.Information).Count());
     }
 
@@ -53,9 +53,9 @@ public sealed class PeriodicWorkerTests : IDisposable
         }
 
         await worker.StopAsync(TestContext.Current.CancellationToken);
-        // In a minute; every 100 ms it would be 600 times.
+        // Within a minute; without a back-off there would be 600 runs.
         Assert.InRange(runs, 10, 70);
-        // An outage does not fill the log.
+        // An outage does not flood the log.
         Assert.InRange(_logs.AtLeast(LogLevel.Warning).Count(), 1, 7);
     }
 
@@ -85,7 +85,7 @@ public sealed class PeriodicWorkerTests : IDisposable
         Assert.Equal([1, 2, 3], tried);
         _clock.Advance(TimeSpan.FromSeconds(1));
         await RunAsync();
-        // The next distance is longer.
+        // The next interval is longer.
         Assert.Equal([1, 3], tried);
     }
 
@@ -103,7 +103,7 @@ public sealed class PeriodicWorkerTests : IDisposable
     [Fact]
     public void All_periodic_work_is_done_by_it()
     {
-        // Loading by name: the Workers are a program, and no reference of the tests.
+        // Loaded by name, because the tests do not reference the Workers.
         var workers = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Tests.Unit", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers.dll"));
 
         var services = workers.GetTypes().Where(t => t.IsAssignableTo(typeof(BackgroundService)) && !t.IsAbstract).ToList();

@@ -4,7 +4,7 @@ using Commerce.Core.Coupons;
 
 namespace Commerce.Tests.Unit.Coupons;
 
-/// <summary>The line before a coupon's gate: together in a crowd, alone at once, in the order of coming.</summary>
+/// <summary>Concurrent requests are batched, a single one is sent at once, and the order of arrival is kept.</summary>
 public sealed class CouponIssueBatcherTests
 {
     readonly Channel<Call> _calls = Channel.CreateUnbounded<Call>();
@@ -103,6 +103,6 @@ public sealed class CouponIssueBatcherTests
         return call;
     }
 
-    /// <summary>One call to the gate, answered by the test.</summary>
+    /// <summary>One call to the gate; the test completes it.</summary>
     sealed record Call(IReadOnlyList<string> Users, TaskCompletionSource<IReadOnlyList<GateResult>> Answer);
 }

@@ -4,7 +4,7 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed class DisplayTextTests
 {
-    /// <summary>What shows nothing, or does not stay in its line.</summary>
+    /// <summary>Texts that are invisible or not on one line.</summary>
     public static TheoryData<string> Blank =>
     [
         " ", "\t", "\n", "a\nb", "a\u0000b", "\u007F", "\u0085", "\u00A0", "\u3000", "\u2003 ", "\u200B", "\u200D\uFE0F", "\uFEFF", "\u2060", "\u00AD", "\u2028", "a\u2029b",

@@ -5,7 +5,7 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 static class FakeTimeExtensions
 {
-    /// <summary>Lets the fake time pass in steps of 20 ms until the work is done.</summary>
+    /// <summary>Advances the fake time in steps of 20 ms until the work is done.</summary>
     public static async Task<T> RunAsync<T>(this FakeTimeProvider clock, Task<T> work)
     {
         await RunAsync(clock, (Task)work);
@@ -17,7 +17,7 @@ static class FakeTimeExtensions
     {
         while (!work.IsCompleted)
         {
-            // What the last step set off runs on other threads and comes first.
+            // Work of the last step runs on other threads; let it finish first.
             await Task.Delay(1, TestContext.Current.CancellationToken);
             clock.Advance(TimeSpan.FromMilliseconds(20));
         }
@@ -25,12 +25,12 @@ static class FakeTimeExtensions
     }
 }
 
-/// <summary>A fake time that remembers for how long it was asked to wait: what was asked for is exact, however long a machine that stalls makes of it.</summary>
+/// <summary>A fake clock that records the requested waits. Requested waits are exact, however long a slow machine takes.</summary>
 sealed class RecordingClock() : FakeTimeProvider(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero))
 {
     readonly ConcurrentQueue<TimeSpan> _waits = [];
 
-    /// <summary>In the order of their beginning.</summary>
+    /// <summary>In order of their start.</summary>
     public IReadOnlyList<TimeSpan> Waits => [.. _waits];
 
     /// <inheritdoc/>

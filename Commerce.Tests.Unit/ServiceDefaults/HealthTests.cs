@@ -44,7 +44,7 @@ public sealed class HealthTests
 
         Assert.Equal((503, "Unhealthy"), (status, body.GetProperty("status").GetString()));
         Assert.Equal(200, (await api.SendAsync(HttpMethod.Get, "/alive")).Status);
-        // What is degraded there is told the same way.
+        // A degraded dependency is reported the same way.
         Assert.Equal("Degraded", (await api.SendAsync(HttpMethod.Get, "/health/dependencies")).Body.GetProperty("status").GetString());
     }
 
@@ -58,7 +58,7 @@ public sealed class HealthTests
             builder.Services.AddSingleton<TimeProvider>(clock);
             builder.Services.AddDependencyCheck("mysql", (services, _) =>
             {
-                // Those of the process: a probe's are gone by the second time.
+                // Services of the process, because those of a probe are disposed before the next probe.
                 services.GetRequiredService<TimeProvider>();
                 Interlocked.Increment(ref asked);
                 return Task.CompletedTask;
@@ -190,7 +190,7 @@ public sealed class HealthTests
         Assert.Equal(200, (await api.SendAsync(HttpMethod.Get, "/alive")).Status);
         using var work = await api.Client.GetAsync("/work", TestContext.Current.CancellationToken);
         Assert.Equal(200, (int)work.StatusCode);
-        // The client is asked to open a new connection, which leads it to another replica.
+        // The client is asked to open a new connection, which leads to another replica.
         Assert.True(work.Headers.ConnectionClose);
         clock.Advance(DrainDelay - TimeSpan.FromMilliseconds(1));
         Assert.Equal(200, (await api.SendAsync(HttpMethod.Get, "/alive")).Status);
@@ -213,7 +213,7 @@ public sealed class HealthTests
             builder => builder.Services.AddSingleton<TimeProvider>(clock), settings: Draining);
         var lifetime = api.App.Services.GetRequiredService<IHostApplicationLifetime>();
         using var balancer = new CancellationTokenSource();
-        // The server stops when it has drained, and not before the last of them has left.
+        // The server stops when it has drained, and not before its last request has ended.
         var ended = api.App.WaitForShutdownAsync(TestContext.Current.CancellationToken);
         var statuses = await Task.WhenAll(Enumerable.Range(0, 8).Select(n => Task.Run(async () =>
         {
@@ -221,7 +221,7 @@ public sealed class HealthTests
             while (!balancer.IsCancellationRequested)
             {
                 seen.Add((await api.SendAsync(HttpMethod.Get, "/work")).Status);
-                // One of them also plays the load balancer, which sends no more work once readiness is off.
+                // One of them plays the load balancer and sends no requests after readiness fails.
                 if (n == 0 && (await api.SendAsync(HttpMethod.Get, "/health")).Status == 503)
                     await balancer.CancelAsync();
                 if (n == 1 && seen.Count == 100)

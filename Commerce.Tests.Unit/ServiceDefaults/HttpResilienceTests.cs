@@ -27,7 +27,7 @@ public sealed class HttpResilienceTests
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal(4, server.Calls.Count);
-        // The others are the deadlines of the tries.
+        // The other waits are timeouts of attempts.
         var waits = _clock.Waits.Select(w => w.TotalMilliseconds).Where(ms => ms < 5_000).ToList();
         Assert.Equal(3, waits.Count);
         Assert.InRange(waits[0], 100, 200);
@@ -124,7 +124,7 @@ public sealed class HttpResilienceTests
 
         Assert.Equal(1, _clock.Waits.Count(w => w == TimeSpan.FromSeconds(5)));
         Assert.True(_clock.GetUtcNow() - start >= TimeSpan.FromSeconds(5));
-        // Of the four tries that there may be, there was no time for the last.
+        // Of four possible attempts there was no time for the last.
         Assert.InRange(server.Calls.Count, 1, 3);
     }
 
@@ -201,7 +201,7 @@ public sealed class HttpResilienceTests
     static HttpResponseMessage Busy(HttpStatusCode status, TimeSpan wait) =>
         new(status) { Headers = { RetryAfter = new RetryConditionHeaderValue(wait) } };
 
-    /// <summary>Answers as told, the last answer for ever, and keeps when and where it was asked.</summary>
+    /// <summary>Returns the given responses, the last one repeatedly, and records when and where it was called.</summary>
     sealed class Server(TimeProvider time, Func<int, CancellationToken, Task<HttpResponseMessage>> answer) : HttpMessageHandler
     {
         public Server(TimeProvider time, params HttpStatusCode[] statuses)

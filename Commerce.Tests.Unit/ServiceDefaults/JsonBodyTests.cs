@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
-/// <summary>A body that cannot be read is a mistake of the caller, who is told which.</summary>
+/// <summary>An unreadable body is the caller's mistake, and the response names it.</summary>
 public sealed class JsonBodyTests
 {
     const string Good = """{"name":"봄","amount":5,"lines":[{"id":1,"quantity":2}]}""";

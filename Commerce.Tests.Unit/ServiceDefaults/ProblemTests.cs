@@ -34,7 +34,7 @@ public sealed class ProblemTests
     {
         var context = new DefaultHttpContext { Response = { Body = Stream.Null } };
         await SoldOut.ToResult().ExecuteAsync(context);
-        // The same header values are set again, so only what the result itself allocates is left.
+        // The same header values are set again, so only allocations of the result itself remain.
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1000; i++)
             await SoldOut.ToResult().ExecuteAsync(context);

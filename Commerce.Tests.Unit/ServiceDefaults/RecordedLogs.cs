@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
-/// <summary>Keeps what is logged.</summary>
+/// <summary>Records log entries.</summary>
 sealed class RecordedLogs : ILoggerProvider
 {
     readonly ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> _entries = new();

@@ -13,7 +13,7 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed partial class TelemetryTests
 {
-    // The listeners of a process hear all of it, other tests included: names that occur nowhere else tell ours.
+    // Listeners of a process receive the spans of other tests as well. Unique names identify ours.
     readonly string _id = Guid.NewGuid().ToString("N");
 
     [Fact]
@@ -144,12 +144,12 @@ public sealed partial class TelemetryTests
     [LoggerMessage(Level = LogLevel.Information, Message = "said-{Id}")]
     static partial void LogSaid(ILogger log, string id);
 
-    /// <summary>Keeps what exporters send.</summary>
+    /// <summary>Records what exporters send.</summary>
     sealed class Collector(WebApplication app, ConcurrentQueue<(string Path, byte[] Body)> bodies) : IAsyncDisposable
     {
         public string Url => app.Urls.Single();
 
-        /// <summary>All that came for a signal. Protobuf holds texts as they are, which is enough to find them.</summary>
+        /// <summary>Everything received for a signal. Protobuf contains texts verbatim, so they can be searched.</summary>
         public string Received(string path) => string.Concat(bodies.Where(b => b.Path == path).Select(b => Encoding.UTF8.GetString(b.Body)));
 
         public ValueTask DisposeAsync() => app.DisposeAsync();

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
-/// <summary>A small service with the defaults, on a real server and a port of its own.</summary>
+/// <summary>A small service with the defaults, on a real server with its own port.</summary>
 sealed class TestApi : IAsyncDisposable
 {
     TestApi(WebApplication app, RecordedLogs logs)
@@ -68,7 +68,7 @@ sealed class TestApi : IAsyncDisposable
         return ((int)response.StatusCode, bytes.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(bytes), response.Headers);
     }
 
-    /// <summary>Asks for a path and expects a refusal with this slug, in the right form.</summary>
+    /// <summary>Requests a path and expects a well-formed problem with this slug.</summary>
     public async Task<JsonElement> ExpectProblemAsync(int status, string slug, HttpMethod method, string path, HttpContent? content = null, string? token = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };

@@ -20,7 +20,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Bench;
 
-/// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings beside it.</summary>
+/// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings next to it.</summary>
 sealed partial class BenchStack : IAsyncDisposable
 {
     const int SigInt = 2, SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15;
@@ -46,7 +46,7 @@ sealed partial class BenchStack : IAsyncDisposable
         Admin.DefaultRequestHeaders.Authorization = new("Bearer", Token("bench", "ADMIN"));
     }
 
-    /// <summary>Whether somebody wants the process to end: then what fails is no news.</summary>
+    /// <summary>Whether the process was asked to end. Later failures are then expected.</summary>
     public static bool Interrupted { get; private set; }
 
     public Uri ApiUrl { get; }
@@ -82,7 +82,7 @@ sealed partial class BenchStack : IAsyncDisposable
         hosting.Logging.SetMinimumLevel(LogLevel.Warning);
         foreach (var name in new[] { "commerce", "redis", "kafka" })
             start.Environment[$"ConnectionStrings__{name}"] = hosting.Configuration[$"ConnectionStrings:{name}"] = await app.GetConnectionStringAsync(name);
-        // Nobody pays here; the core wants to know the gateway nevertheless.
+        // No payment is made, but Core requires a gateway.
         foreach (var (name, value) in new[]
         {
             ("BaseAddress", "http://payment-sandbox"), ("PayWindowUrl", "http://payment-sandbox/pay"), ("ClientId", "bench"), ("ClientSecret", "bench"),
@@ -107,8 +107,8 @@ sealed partial class BenchStack : IAsyncDisposable
     }
 
     /// <summary>
-    /// In the middle of a measurement nobody looks whether it is to go on. What runs is ended, then this process; what was just being started is ended
-    /// by the one who started it, who looks after this process.
+    /// A measurement cannot be interrupted cleanly, so running resources are ended first, then this process. The orchestrator ends resources that
+    /// were just starting.
     /// </summary>
     static void Interrupt(PosixSignalContext context)
     {
@@ -152,7 +152,7 @@ sealed partial class BenchStack : IAsyncDisposable
         SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(SigningKey)), SecurityAlgorithms.HmacSha256),
     });
 
-    /// <summary>A coupon whose gate is open, so that nobody measures the opening.</summary>
+    /// <summary>A coupon with an open gate, so that opening it is not measured.</summary>
     public async Task<Coupon> CouponAsync(int total)
     {
         var now = TimeProvider.System.GetUtcNow();
@@ -163,12 +163,12 @@ sealed partial class BenchStack : IAsyncDisposable
         return coupon;
     }
 
-    /// <summary>What a running resource was told.</summary>
+    /// <summary>The configuration of a running resource.</summary>
     public async Task<IReadOnlyList<(string Name, string Value)>> EnvironmentAsync(string resource) =>
         [.. (await File.ReadAllTextAsync($"/proc/{await PidAsync(resource)}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries)
             .Select(v => v.Split('=', 2)).Select(v => (v[0], v[1]))];
 
-    /// <summary>Workers with settings of their own, in place of the stack's, which are to be stopped.</summary>
+    /// <summary>Workers with their own settings, instead of the stack's, which must be stopped.</summary>
     public async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
@@ -201,21 +201,21 @@ sealed partial class BenchStack : IAsyncDisposable
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Ends a resource's process as a power cut would.</summary>
+    /// <summary>Kills a resource's process like a power loss.</summary>
     public async Task KillAsync(string resource)
     {
         await SignalAsync(resource, SigKill);
         await EndedAsync(resource);
     }
 
-    /// <summary>The broker dies; its log stays. The mock broker, whose log is in memory, only plays dead.</summary>
+    /// <summary>Kills the broker; its log stays. The mock broker keeps its log in memory, so it only closes its connections.</summary>
     public async Task BrokerAwayAsync()
     {
         if (await HasMockBrokerAsync()) await SignalAsync("kafka", SigUsr1);
         else await KillAsync("kafka");
     }
 
-    /// <summary>The broker is back with its log.</summary>
+    /// <summary>Starts the broker again with its log.</summary>
     public async Task BrokerBackAsync()
     {
         if (await HasMockBrokerAsync()) await SignalAsync("kafka", SigUsr2);
@@ -233,13 +233,13 @@ sealed partial class BenchStack : IAsyncDisposable
         if (Kill(await PidAsync(resource), signal) != 0) throw new InvalidOperationException($"{resource} cannot be signalled.");
     }
 
-    /// <summary>The most memory that the process had resident so far, in MB.</summary>
+    /// <summary>The maximum resident memory of the process so far, in MB.</summary>
     public Task<double> PeakMemoryAsync(string resource) => StatusAsync(resource, "VmHWM:");
 
-    /// <summary>The memory that the process has resident now, in MB.</summary>
+    /// <summary>The resident memory of the process, in MB.</summary>
     public Task<double> MemoryAsync(string resource) => StatusAsync(resource, "VmRSS:");
 
-    /// <summary>The processor time that the process has used so far.</summary>
+    /// <summary>The processor time of the process so far.</summary>
     public async Task<TimeSpan> ProcessorTimeAsync(string resource)
     {
         using var process = Process.GetProcessById(await PidAsync(resource));

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Bench;
 
 /// <summary>
-/// What the Api is measured against, in a process of its own with the same pipeline: a hello-world behind the same authentication, and the
-/// way to issue coupons that comes to mind first, a row lock in MySQL, on tables of its own that look the same.
+/// The ceilings of the Api, in a process of their own with the same pipeline: a hello-world behind the same authentication, and a row-lock
+/// implementation of coupon issuing on tables of its own.
 /// </summary>
 static class CeilingApi
 {
@@ -30,7 +30,7 @@ static class CeilingApi
         return 0;
     }
 
-    /// <summary>The hello-world alone, for a load generator that wants to know its own limit: it needs no servers and gives out its own tokens.</summary>
+    /// <summary>The hello-world only, for measuring a load generator. It needs no servers and issues its own tokens.</summary>
     public static async Task<int> HelloAsync(string url)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });

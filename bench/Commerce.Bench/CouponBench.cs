@@ -13,7 +13,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>How fast coupons are issued, as ratios to what the parts can do alone in the same run.</summary>
+/// <summary>The rate of issuing coupons, as ratios to ceilings of the same run.</summary>
 sealed class CouponBench(BenchStack stack, bool quick)
 {
     const int Rounds = 3;
@@ -58,14 +58,14 @@ sealed class CouponBench(BenchStack stack, bool quick)
 
     double _topRate;
 
-    /// <summary>The endpoints in turn, several rounds; ratios within a round, so that a noisy minute hits all alike.</summary>
+    /// <summary>The endpoints alternately for several rounds. Ratios are taken within a round, so that noise affects all alike.</summary>
     async Task CompareAsync()
     {
         var hello = new Uri(stack.CeilingUrl, "/hello");
         await Database.ExecuteAsync("CREATE TABLE bench_coupon LIKE coupon", null, CancellationToken.None);
         await Database.ExecuteAsync("CREATE TABLE bench_coupon_issue LIKE coupon_issue", null, CancellationToken.None);
         var soldOut = await stack.CouponAsync(total: 1);
-        // Until the compiler has done its work, which it does beside the load, nothing is measured: it would take a third of the cores.
+        // Measuring starts after the JIT compiler has finished: it would take a third of the cores.
         for (var i = 0; i < 3; i++)
         {
             await IssueAsync(WarmUp);
@@ -95,7 +95,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
 
     Task<LoadResult> CrowdAsync(Uri url, TimeSpan duration) => Load.AsMuchAsGoesAsync(url, _tokensFile, duration, connections: Load.Crowd);
 
-    /// <summary>Issues per second by the row lock, on a copy of the coupon.</summary>
+    /// <summary>Issues per second with a row lock, on a copy of the coupon.</summary>
     async Task<double> RowLockAsync(Coupon coupon, TimeSpan duration)
     {
         await Database.ExecuteAsync("INSERT INTO bench_coupon SELECT * FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
@@ -106,7 +106,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         return (result.Requests - result.Refused) / result.Seconds;
     }
 
-    /// <summary>Issues per second that succeeded; every user is new to the coupon.</summary>
+    /// <summary>Successful issues per second. Each user is new to the coupon.</summary>
     async Task<double> IssueAsync(TimeSpan duration)
     {
         var coupon = await stack.CouponAsync(total: 10_000_000);
@@ -115,17 +115,18 @@ sealed class CouponBench(BenchStack stack, bool quick)
         return (result.Requests - result.Refused) / result.Seconds;
     }
 
-    /// <summary>Several rounds, as for the rates: one stall of the machine would be all that a single one tells of.</summary>
+    /// <summary>Several rounds, as for the rates, because one stall of the machine would dominate a single round.</summary>
     async Task LatencyAsync()
     {
         var rate = _topRate / 2;
         string[] tokens = [.. _tokens.Take((int)(rate * _round.TotalSeconds))];
         var rounds = new List<double>();
-        // The load generator has to warm up, too: the first round does not count.
+        // The load generator must warm up, too: the first round does not count.
         for (var i = 0; i <= LatencyRounds; i++)
         {
             var coupon = await stack.CouponAsync(total: 10_000_000);
-            // The Api's compiler takes up what the audit and the coupon's creation called often enough a moment after them. That is not the sale's.
+            // The compiler of the Api also processes methods of the audit and of the coupon's creation, shortly after them. That is not part of the
+            // sale.
             await Task.Delay(Settling);
             var latencies = await Load.AtRateAsync(IssueUrl(coupon), tokens, rate);
             await RestAsync();
@@ -173,7 +174,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         return perSecond;
     }
 
-    /// <summary>Everybody gets a coupon while the Workers are away; then they drain what has piled up.</summary>
+    /// <summary>All coupons are issued while the Workers are stopped. Then the Workers drain the backlog.</summary>
     async Task DrainAsync(double insertPerSecond)
     {
         await stack.CommandAsync("workers", KnownResourceCommands.StopCommand);
@@ -199,7 +200,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         await RestAsync();
     }
 
-    /// <summary>The whole crowd, with the broker away for 10 s and Redis killed once; then the audit.</summary>
+    /// <summary>All users, with the broker away for 10 s and Redis killed once; then the audit.</summary>
     async Task FaultsAsync()
     {
         var coupon = await stack.CouponAsync(total: _crowd);
@@ -234,7 +235,7 @@ sealed class CouponBench(BenchStack stack, bool quick)
         }
     }
 
-    /// <summary>Presses until there is an answer that counts; true for a 2xx.</summary>
+    /// <summary>Repeats a request until it has a definite response; true for a 2xx.</summary>
     static async Task<bool> PressAsync(HttpClient http, Coupon coupon, string token)
     {
         while (true)
@@ -248,14 +249,14 @@ sealed class CouponBench(BenchStack stack, bool quick)
             }
             catch (HttpRequestException)
             {
-                // No answer: ask again.
+                // No response: repeat.
             }
 
             await Task.Delay(100);
         }
     }
 
-    /// <summary>Waits until nothing is on its way any more.</summary>
+    /// <summary>Waits until the system is at rest.</summary>
     async Task RestAsync()
     {
         var start = Stopwatch.GetTimestamp();

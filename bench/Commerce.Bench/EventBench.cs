@@ -12,7 +12,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>How late events open, by who opens them, and how soon the last of 10,000 browsers hears of it.</summary>
+/// <summary>The delay of openings by path, and the time until the last of 10,000 browsers receives an opening.</summary>
 sealed class EventBench(BenchStack stack, bool quick)
 {
     const int ManyEvents = 100;
@@ -20,7 +20,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     const int PerAddress = 2000;
     const int WarmUp = 100;
 
-    /// <summary>The listener's notifications come minutes late where many keys have a time to live: nobody waits for all of them.</summary>
+    /// <summary>Notifications come minutes late when many keys expire; the benchmark does not wait for all of them.</summary>
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     static readonly (string Name, (string, string)[] Settings)[] Paths =
@@ -63,12 +63,12 @@ sealed class EventBench(BenchStack stack, bool quick)
         return _figures.Missed ? 1 : 0;
     }
 
-    /// <summary>Ten thousand open streams, idle, then told.</summary>
+    /// <summary>Ten thousand open streams, idle, then with an opening.</summary>
     async Task StreamsAsync()
     {
         Figures.Say($"{_clients:N0} streams");
         var idle = TimeSpan.FromSeconds(quick ? 16 : 60);
-        // What the first ones need once is nobody's share. They are few, because what they leave behind serves those who follow.
+        // One-time costs of the first streams do not count. They are few, because their leftovers serve the following ones.
         foreach (var client in await OpenAsync(WarmUp)) client.Dispose();
         await Task.Delay(idle / 4);
         var before = await stack.MemoryAsync("api");
@@ -104,7 +104,7 @@ sealed class EventBench(BenchStack stack, bool quick)
         return clients;
     }
 
-    /// <summary>A hundred events in the same second, and a hundred clients that hear of all.</summary>
+    /// <summary>A hundred events in the same second, and a hundred clients that receive all openings.</summary>
     async Task TogetherAsync()
     {
         var clients = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => StreamClient.OpenAsync(stack.ApiUrl, IPAddress.Loopback, BenchStack.Token($"u{i}"))));
@@ -121,7 +121,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     {
         await Redis.ExecuteAsync("EVAL", $"for i = 1, {keys} do redis.call('SET', 'ttl:' .. i, 1, 'EX', 36000) end", 0);
         var now = TimeProvider.System.GetUtcNow();
-        // Anywhere within a second, as people choose times, and not all in the same tick of a timer.
+        // Spread over a second, like real times, and not all in one timer tick.
         var times = Enumerable.Range(0, _events).Select(i => now.AddMilliseconds(5000 + (i * 137))).ToArray();
         var ids = await ScheduleAsync(times);
         var late = await LateAsync(ids, times[^1]);
@@ -138,7 +138,7 @@ sealed class EventBench(BenchStack stack, bool quick)
         return ids;
     }
 
-    /// <summary>Waits until all are open, after the last one's time at most as long as patience lasts, and returns how late they were, in ms, sorted.</summary>
+    /// <summary>Waits until all are open, at most the timeout after the last one's time. Returns the sorted delays in ms.</summary>
     async Task<IReadOnlyList<double>> LateAsync(IReadOnlyList<long> ids, DateTimeOffset last)
     {
         IReadOnlyList<long> late;
@@ -179,7 +179,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     }
 }
 
-/// <summary>One open stream that costs the client little: it looks for the number of an event in what comes and notes when it came.</summary>
+/// <summary>An open stream that costs the client little: it searches the received bytes for event ids and records the time.</summary>
 sealed class StreamClient : IDisposable
 {
     readonly Socket _socket;
@@ -195,7 +195,7 @@ sealed class StreamClient : IDisposable
 
     StreamClient(Socket socket) => _socket = socket;
 
-    /// <summary>When the last opening came.</summary>
+    /// <summary>When the last opening arrived.</summary>
     public DateTime HeardAt { get; private set; }
 
     public static async Task<StreamClient> OpenAsync(Uri api, IPAddress from, string token)
@@ -221,7 +221,7 @@ sealed class StreamClient : IDisposable
         return client;
     }
 
-    /// <summary>Completes when the opening of this event has come.</summary>
+    /// <summary>Completes when the opening of this event arrives.</summary>
     public Task HeardAsync(long eventId)
     {
         lock (_lock)
@@ -246,7 +246,7 @@ sealed class StreamClient : IDisposable
         }
     }
 
-    /// <summary>Takes the body out of its chunks, which begin and end in the middle of a line.</summary>
+    /// <summary>Removes the chunked encoding, whose chunks may split lines.</summary>
     void Take(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Bench;
 
-/// <summary>What one run of wrk measured; latencies in ms.</summary>
+/// <summary>The result of one run of wrk; latencies in ms.</summary>
 sealed record LoadResult(long Requests, double Seconds, long Refused, long Failed, double P50, double P99)
 {
     public double PerSecond => Requests / Seconds;
@@ -14,16 +14,18 @@ sealed record LoadResult(long Requests, double Seconds, long Refused, long Faile
 [JsonSerializable(typeof(LoadResult))]
 sealed partial class LoadJson : JsonSerializerContext;
 
-/// <summary>Load on one URL: as much as goes, or at a constant rate.</summary>
+/// <summary>Load on one URL, at the maximum or at a constant rate.</summary>
 static class Load
 {
-    /// <summary>Callers with a transaction each.</summary>
+    /// <summary>Concurrent callers with a transaction each.</summary>
     const int Connections = 64;
 
-    /// <summary>A crowd: with fewer, each waiting for its answer, Kafka's millisecond of gathering would leave the cores idle.</summary>
+    /// <summary>Enough connections: with fewer, each waiting for its response, Kafka's linger of a millisecond would leave the cores idle.</summary>
     public const int Crowd = 256;
 
-    /// <summary>As much as goes for that long, by wrk with one thread; each request is the next token's, with a new key where there is a body.</summary>
+    /// <summary>
+    /// The maximum rate for the given time, by wrk with one thread. Each request has the next token, and a new key if it has a body.
+    /// </summary>
     public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration, string? json = null, int connections = Connections)
     {
         string[] body = json is null ? [] : [json, $"{Guid.NewGuid()}-"];
@@ -38,14 +40,14 @@ static class Load
     }
 
     /// <summary>
-    /// One request for each token at a constant rate, timed from the moment at which it was due, so that a stall counts for all who wait.
-    /// Returns the latencies in ms, sorted.
+    /// One request per token at a constant rate, measured from its due time, so that a stall counts for all waiting requests. Returns the sorted
+    /// latencies in ms.
     /// </summary>
     public static async Task<double[]> AtRateAsync(Uri url, IReadOnlyList<string> tokens, double perSecond)
     {
         var requests = tokens.Select(t => RawClient.Post(url, t)).ToArray();
         var latencies = new double[requests.Length];
-        // Connected before the clock starts: opening a crowd of connections at once takes as long as a hundred requests' due times.
+        // Connections are opened first: opening them takes as long as a hundred requests.
         var clients = await Task.WhenAll(Enumerable.Range(0, Crowd).Select(_ => RawClient.ConnectAsync(url)));
         var next = -1;
         var start = Stopwatch.GetTimestamp();

@@ -12,7 +12,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>How fast orders are taken, paid and off the stock, and how soon lapsed holds return.</summary>
+/// <summary>The rates of placing and paying orders and deducting stock, and the time until expired holds return.</summary>
 sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 3;
@@ -21,7 +21,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
     static readonly ShippingRequest Shipping = new("Hong Gildong", "010-1234-5678", "04524", "110 Sejong-daero, Jung-gu, Seoul", "3F");
 
-    /// <summary>The processes that a purchase goes through, and what they are called in the figures.</summary>
+    /// <summary>The processes of a purchase and their names in the figures.</summary>
     static readonly (string Resource, string Name)[] Servers =
         [("mysql", "MySQL"), ("api", "Api"), ("workers", "Workers"), ("payment-sandbox", "gateway"), ("redis", "Redis"), ("kafka", "Kafka")];
 
@@ -54,7 +54,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Product>())!.Id;
     }
 
-    /// <summary>Orders of two lines through the Api, against the same rows in transactions without anything around them, in turn.</summary>
+    /// <summary>Orders of two lines through the Api, alternately with the same rows in bare transactions.</summary>
     async Task OrdersAsync()
     {
         var tokensFile = Path.GetTempFileName();
@@ -81,7 +81,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         figures.AtLeast("orders ÷ raw transactions with the same rows", ratio, 0.5);
     }
 
-    /// <summary>The same five tables, one command each, as many at once as the load has connections.</summary>
+    /// <summary>The same five tables, one command each, with one transaction per connection at a time.</summary>
     async Task<double> RawAsync()
     {
         var source = stack.Services.GetRequiredService<DbDataSource>();
@@ -124,14 +124,14 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             }
         }));
         var rate = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        // They hold nothing: the audit and the reaper are to know of no such order.
+        // They hold nothing, so that audit and reaper ignore them.
         foreach (var table in new[] { "order_item", "shipping_info" })
             await Database.ExecuteAsync($"DELETE t FROM {table} t JOIN orders o ON o.id = t.order_id WHERE o.user_id LIKE 'raw%'", null, CancellationToken.None);
         await Database.ExecuteAsync("DELETE FROM orders WHERE user_id LIKE 'raw%'", null, CancellationToken.None);
         return rate;
     }
 
-    /// <summary>Order, prepare, pay window, approve, until the pieces are off the stock.</summary>
+    /// <summary>Order, prepare, payment window, approve, until the stock is deducted.</summary>
     async Task PurchasesAsync()
     {
         var tokens = Enumerable.Range(0, 1000).Select(i => BenchStack.Token($"p{i}")).ToArray();
@@ -266,7 +266,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         public string? PgPaymentId { get; set; }
     }
 
-    /// <summary>With 20,000 holds outstanding: from the moment at which a hold lapses by MySQL's clock until its pieces are back in the gate.</summary>
+    /// <summary>With 20,000 other holds: from the expiry of a hold on MySQL's clock until its stock is available in the gate.</summary>
     async Task LapseAsync()
     {
         var holds = quick ? 2_000 : 20_000;
@@ -278,7 +278,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
         var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
         var first = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);
-        // MySQL's clock is this machine's.
+        // MySQL uses this machine's clock.
         var due = new Dictionary<string, DateTime>();
         for (var i = 0; i < Lapsing; i++)
         {

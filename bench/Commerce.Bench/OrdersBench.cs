@@ -1,6 +1,6 @@
 namespace Commerce.Bench;
 
-/// <summary>What lies behind an order: <c>./commerce bench orders</c>.</summary>
+/// <summary>Orders, payments and outbox: <c>./commerce bench orders</c>.</summary>
 static class OrdersBench
 {
     /// <param name="quick">Fewer rows and shorter rounds.</param>

@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Bench;
 
-/// <summary>How fast the relays of the Workers send what waits, against reading the same rows and producing them without any care.</summary>
+/// <summary>The rate of the Workers' relays, compared with a program that only reads the same rows and produces them.</summary>
 sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 5;
@@ -29,7 +29,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         items = new[] { new { productId = 1, quantity = 2 }, new { productId = 2, quantity = 1 } },
     });
 
-    /// <summary>As careful with every message as the relay's, and told only what it has to know.</summary>
+    /// <summary>The same guarantees per message as the relay's producer, with minimal reports.</summary>
     readonly IProducer<string, byte[]> _raw = new ProducerBuilder<string, byte[]>(new ProducerConfig
     {
         BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true,
@@ -42,9 +42,9 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     public async Task RunAsync()
     {
-        // The first message makes the topic; the relay's producer makes none.
+        // The first message creates the topic; the relay's producer does not.
         await stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topic, new Message<string?, byte[]?> { Value = Payload });
-        // The compiler is done with both after some ten thousand messages.
+        // The compiler is done after some ten thousand messages.
         await RoundAsync(50_000);
         var rounds = new List<(double Raw, double Relay)>();
         for (var i = 0; i < Rounds; i++)
@@ -64,7 +64,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     async Task<(double Raw, double Relay)> RoundAsync(int rows)
     {
-        // Held by nobody who lives, so that the relays leave it alone.
+        // Leased to nobody, so that the relays ignore it.
         await Database.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR", null, CancellationToken.None);
         await FillAsync(rows);
         var raw = await RawAsync(rows);
@@ -94,8 +94,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
     }
 
     /// <summary>
-    /// The same bytes by a program that only reads and produces: one loop, page after page while the pages before are on their way. Nothing is
-    /// claimed, nothing is marked, no key waits for itself.
+    /// The same bytes by a program that only reads and produces: one loop that reads pages while earlier pages are in flight. It claims and marks
+    /// nothing, and keys do not wait.
     /// </summary>
     async Task<double> RawAsync(int rows)
     {
@@ -131,7 +131,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         }
     }
 
-    /// <summary>From the insert, which is before the commit, to a consumer, which is after the acknowledgement: the real time is shorter.</summary>
+    /// <summary>From the insert (before the commit) to a consumer (after the acknowledgement), so the true time is shorter.</summary>
     async Task LatencyAsync()
     {
         var writer = stack.Services.GetRequiredService<OutboxWriter>();
@@ -160,7 +160,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
     }
 
     /// <summary>
-    /// Reads the topic from its present end, and asks often: the mock broker answers a waiting consumer only when its time is over.
+    /// Reads the topic from its current end with frequent polls: the mock broker answers a waiting consumer only after its timeout.
     /// </summary>
     IConsumer<string, byte[]> Listen()
     {

@@ -15,7 +15,7 @@ try
 }
 catch (Exception) when (BenchStack.Interrupted)
 {
-    // The process ends as soon as everything that it started has.
+    // The process ends when all its children have ended.
     await Task.Delay(Timeout.Infinite);
     throw;
 }

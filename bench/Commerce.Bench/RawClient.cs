@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Commerce.Bench;
 
-/// <summary>One connection that sends prepared requests and reads no more of the answers than it must: cheap beside what it measures.</summary>
+/// <summary>One connection that sends prepared requests and parses as little as possible of the responses, so that it costs little.</summary>
 sealed class RawClient : IDisposable
 {
     readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -19,7 +19,7 @@ sealed class RawClient : IDisposable
     public static byte[] Post(Uri url, string token) => Encoding.ASCII.GetBytes(
         $"POST {url.AbsolutePath} HTTP/1.1\r\nHost: {url.Authority}\r\nContent-Length: 0\r\nAuthorization: Bearer {token}\r\n\r\n");
 
-    /// <summary>Sends one request and returns the status of its answer.</summary>
+    /// <summary>Sends one request and returns the status of its response.</summary>
     public async Task<int> SendAsync(byte[] request)
     {
         await _socket.SendAsync(request);
@@ -34,7 +34,7 @@ sealed class RawClient : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    /// <summary>Answers here are either chunked or small with a length.</summary>
+    /// <summary>The responses are chunked, or small with a length.</summary>
     static bool IsWhole(ReadOnlySpan<byte> answer)
     {
         var head = answer.IndexOf("\r\n\r\n"u8);

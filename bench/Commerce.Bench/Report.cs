@@ -5,10 +5,10 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Bench;
 
-/// <summary>One figure; <paramref name="Met"/> is null where it has no target.</summary>
+/// <summary>One figure. <paramref name="Met"/> is null without a target.</summary>
 sealed record Figure(string What, string Value, string Target, bool? Met)
 {
-    /// <summary>The middle one of several rounds.</summary>
+    /// <summary>The median of several rounds.</summary>
     public static double Median(IEnumerable<double> values)
     {
         var sorted = values.Order().ToArray();
@@ -16,7 +16,7 @@ sealed record Figure(string What, string Value, string Target, bool? Met)
     }
 }
 
-/// <summary>What a run has measured so far; each figure is said as it comes.</summary>
+/// <summary>The figures of a run; each is printed when it is added.</summary>
 sealed class Figures
 {
     public List<Figure> Measured { get; } = [];
@@ -47,7 +47,7 @@ sealed class Figures
         await new Report(name, TimeProvider.System.GetUtcNow(), await Report.HardwareAsync(), Measured, Ceilings).WriteAsync("bench/results");
 }
 
-/// <summary>The figures of one run, with what they were measured on.</summary>
+/// <summary>The figures of one run and its environment.</summary>
 sealed record Report(string Name, DateTimeOffset At, string Hardware, IReadOnlyList<Figure> Figures, IReadOnlyList<Figure> Ceilings)
 {
     public static async Task<string> HardwareAsync()

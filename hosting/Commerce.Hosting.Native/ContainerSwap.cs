@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Hosting.Native;
 
-/// <summary>Puts a process into the model for each container, before anything is started.</summary>
+/// <summary>Replaces each container of the model by a process, before anything is started.</summary>
 sealed class ContainerSwap(
     DistributedApplicationModel model, IReadOnlyList<NativeServerRecipe> recipes, DataFolders folders, DistributedApplicationExecutionContext execution,
     IOptions<HealthCheckServiceOptions> checks, ResourceLoggerService loggers, IServiceProvider services)
@@ -30,7 +30,7 @@ sealed class ContainerSwap(
     {
         var annotations = container.Annotations;
         var environment = annotations.OfType<EnvironmentCallbackAnnotation>().ToList();
-        // What makes a container of it, what only the container would understand, and what wants certificates of it.
+        // Annotations that only apply to containers, or that request certificates for them.
         RemoveAll(annotations, a => a is ContainerImageAnnotation or DockerfileBuildAnnotation or EnvironmentCallbackAnnotation
             or CertificateTrustConfigurationCallbackAnnotation or HttpsCertificateConfigurationCallbackAnnotation);
         annotations.Add(new HttpsCertificateAnnotation { UseDeveloperCertificate = false });
@@ -57,14 +57,14 @@ sealed class ContainerSwap(
         return server;
     }
 
-    // No proxy, so that a server that was killed refuses connections. The engine chooses a port where none is given, once for the whole run.
+    // Without a proxy, so that a killed server refuses connections. The orchestrator chooses a free port once per run if none is given.
     static EndpointAnnotation KeepOneEndpoint(ContainerResource container)
     {
         var endpoints = container.Annotations.OfType<EndpointAnnotation>().ToList();
         var kept = endpoints.FirstOrDefault(e => e.Name == "tcp") ?? endpoints.FirstOrDefault()
             ?? throw new DistributedApplicationException($"'{container.Name}' has no endpoint.");
         RemoveAll(container.Annotations, a => a is EndpointAnnotation && a != kept);
-        // Read first: without a proxy the container's own port would count as the one that was asked for.
+        // Read first: without a proxy the container's own port would count as the requested one.
         var asked = kept.Port;
         kept.IsProxied = false;
         kept.TargetHost = "127.0.0.1";
@@ -72,7 +72,7 @@ sealed class ContainerSwap(
         return kept;
     }
 
-    // The integrations' own checks wait for the event that tells the container's connection string, which never comes (see EventBridge).
+    // The health checks of the integrations wait for the container's connection-string event, which is never raised (see EventBridge).
     void ReplaceHealthChecks(ContainerResource container, NativeServerRecipe recipe)
     {
         var check = recipe.HealthCheckOf(container);
@@ -81,7 +81,7 @@ sealed class ContainerSwap(
         foreach (var registration in checks.Value.Registrations.Where(r => keys.Contains(r.Name))) registration.Factory = _ => check;
     }
 
-    /// <summary>The variables of the container that are plain text; the others name things that only a container has.</summary>
+    /// <summary>The plain-text variables of the container. The others refer to things that only containers have.</summary>
     async Task<IReadOnlyDictionary<string, string>> TextOfAsync(IEnumerable<EnvironmentCallbackAnnotation> callbacks, CommandLineArgsCallbackContext context)
     {
         var variables = new EnvironmentCallbackContext(execution, context.Resource, cancellationToken: context.CancellationToken);
@@ -92,7 +92,7 @@ sealed class ContainerSwap(
     static void RequireFree(string server, int port)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        // As the servers do: connections of a server that has just ended are no obstacle.
+        // Like the servers: connections of a server that has just ended do not block the port.
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         try
         {

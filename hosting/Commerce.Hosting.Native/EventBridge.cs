@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Passes events and states of a process on to the subscribers of its container, and to the container's children (databases). For containers
-/// Aspire does that itself.
+/// Forwards events and states of a process to the subscribers of its container and to the container's children (databases). For containers Aspire
+/// does the same.
 /// </summary>
 sealed partial class EventBridge(
     IReadOnlyList<NativeServerResource> servers, DistributedApplicationModel model, IDistributedApplicationEventing eventing,
@@ -25,7 +25,7 @@ sealed partial class EventBridge(
     IEnumerable<IResourceWithParent> ChildrenOf(NativeServerResource server) =>
         model.Resources.OfType<IResourceWithParent>().Where(child => child.Parent == server.Container);
 
-    // Never for the container itself: Aspire would publish a state for it, and the engine's watchers die of two resources with one name.
+    // Not for the container itself: Aspire would publish a state for it, and the orchestrator's watchers fail for two resources with one name.
     async Task PassOnConnectionStringAsync(NativeServerResource server, CancellationToken cancellationToken)
     {
         foreach (var child in ChildrenOf(server).OfType<IResourceWithConnectionString>())
@@ -40,7 +40,7 @@ sealed partial class EventBridge(
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // An integration that creates databases here has not been told the connection string; the recipe has created them.
+            // An integration that creates databases here has no connection string. The recipe has created them.
             var logger = loggers.GetLogger(server);
             LogReadyHandlerFailed(logger, e);
         }

@@ -10,19 +10,19 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// A Kafka distribution runs as one KRaft node; it is found at KAFKA_HOME or by kafka-server-start.sh on PATH, and needs Java 17. Without one,
-/// MockKafkaBroker takes its place.
+/// Runs a Kafka distribution as one KRaft node, from KAFKA_HOME or kafka-server-start.sh on PATH, with Java 17. Without a distribution
+/// MockKafkaBroker replaces it.
 /// </summary>
 sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRecipe
 {
-    // An ApiVersions request of version 0, with correlation id 7 and no client id: the one that every client sends first.
+    // An ApiVersions request of version 0 with correlation id 7 and no client id: the first request of every client.
     static readonly byte[] ApiVersions = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
 
     public override string Name => "Kafka";
 
     public override string HowToInstall => "Set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
 
-    // Enough for a developer's broker, on a machine that runs everything else too.
+    // Enough for a developer's broker next to everything else.
     public override IReadOnlyDictionary<string, string> Environment => Distribution is null
         ? new Dictionary<string, string>() : new Dictionary<string, string> { ["KAFKA_HEAP_OPTS"] = configuration["KAFKA_HEAP_OPTS"] ?? "-Xms128m -Xmx256m" };
 
@@ -63,11 +63,11 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
             ["share.coordinator.state.topic.replication.factor"] = "1",
             ["share.coordinator.state.topic.min.isr"] = "1",
             ["group.initial.rebalance.delay.ms"] = "0",
-            // A broker that was killed may come back when the session of the dead one has ended: 9 s by default.
+            // A killed broker can restart when its predecessor's session has expired: 9 s by default.
             ["broker.session.timeout.ms"] = "3000",
             ["broker.heartbeat.interval.ms"] = "500",
         };
-        // KAFKA_LOG_RETENTION_HOURS is log.retention.hours, as in the container. Listeners and folders are the recipe's.
+        // KAFKA_LOG_RETENTION_HOURS becomes log.retention.hours, as in the container. The recipe sets listeners and folders.
         foreach (var (name, value) in start.Variables.Where(v => v.Key.StartsWith("KAFKA_", StringComparison.Ordinal) && !v.Key.Contains("LISTENER", StringComparison.Ordinal) && v.Key != "KAFKA_LOG_DIRS"))
             properties[name["KAFKA_".Length..].ToLowerInvariant().Replace('_', '.')] = value;
         var file = start.WritePrivately($"{start.Container.Name}.properties", string.Concat(properties.Select(p => $"{p.Key}={p.Value}\n")));
@@ -85,7 +85,7 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
         return answer is [_, _, _, _, 0, 0, 0, 7, 0, 0] ? null : "The broker refuses an ApiVersions request.";
     }
 
-    /// <summary>Names the cluster and the folder, once.</summary>
+    /// <summary>Formats the log folder with a cluster id, once.</summary>
     async Task FormatAsync(string data, string properties, CancellationToken cancellationToken)
     {
         if (File.Exists(Path.Combine(data, "meta.properties"))) return;

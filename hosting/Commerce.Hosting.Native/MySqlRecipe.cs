@@ -30,7 +30,7 @@ sealed class MySqlRecipe : NativeServerRecipe
         ];
         if (!File.Exists(Path.Combine(start.Home, "initialised"))) await InitialiseAsync(start.Home, data, program, command, cancellationToken);
 
-        // A path of 107 bytes at most, and another one for each server of a machine.
+        // Limited to 107 bytes, and unique per server of a machine.
         var socket = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"mysql-{start.Port}.sock"));
         return
         [
@@ -38,7 +38,7 @@ sealed class MySqlRecipe : NativeServerRecipe
             "--bind-address=127.0.0.1", string.Create(CultureInfo.InvariantCulture, $"--port={start.Port}"),
             $"--socket={socket}", $"--pid-file={start.Home}/mysqld.pid", "--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-name-resolve",
             "--character-set-server=utf8mb4", "--collation-server=utf8mb4_0900_ai_ci", "--default-time-zone=+00:00",
-            // Small, for many servers on one machine; durable, as in production: every commit reaches the disk.
+            // Small, because many servers share a machine. Durable as in production: every commit reaches the disk.
             "--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=64M", "--innodb-log-buffer-size=4M", "--innodb-flush-log-at-trx-commit=1",
             "--innodb-buffer-pool-dump-at-shutdown=OFF", "--innodb-buffer-pool-load-at-startup=OFF",
             "--performance-schema=OFF", "--skip-log-bin", "--max-connections=500", "--table-open-cache=400", "--table-definition-cache=400",
@@ -51,7 +51,7 @@ sealed class MySqlRecipe : NativeServerRecipe
 
     static async Task InitialiseAsync(string home, string data, string program, string[] command, CancellationToken cancellationToken)
     {
-        // What an interrupted start left cannot be used.
+        // Leftovers of an interrupted start are unusable.
         if (Directory.Exists(data)) Directory.Delete(data, recursive: true);
         if (InCache("mysql-9.7", "template") is { } template)
             await RunAsync("cp", ["-a", "--reflink=auto", template, data], cancellationToken);
@@ -69,7 +69,7 @@ sealed class MySqlRecipe : NativeServerRecipe
             throw new DistributedApplicationException($"'{command}' ended with exit code {process.ExitCode}: {errors}");
     }
 
-    /// <summary>Run at every start, before connections are accepted: password and databases are always those of the model.</summary>
+    /// <summary>Runs at every start before connections are accepted, so that password and databases match the model.</summary>
     static async Task<string> InitStatementsAsync(MySqlServerResource server, CancellationToken cancellationToken)
     {
         var password = (await server.PasswordParameter.GetValueAsync(cancellationToken))!

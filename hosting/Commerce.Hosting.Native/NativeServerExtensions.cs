@@ -12,13 +12,13 @@ public static class NativeServerExtensions
     static readonly TimeSpan EngineDeadline = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// In run mode, where neither Docker nor Podman answers, MySQL, Redis and Kafka run as processes of this user instead of containers. Names,
+    /// In run mode, if neither Docker nor Podman answers, MySQL, Redis and Kafka run as processes of the current user instead of containers. Names,
     /// endpoints, connection strings, health checks, waiting and commands stay the same. Call it first. The setting <c>NativeServers</c>
-    /// (<c>true</c>, <c>false</c>) decides in place of the search for an engine.
+    /// (<c>true</c>, <c>false</c>) overrides the detection.
     /// </summary>
     /// <param name="builder">The application.</param>
     /// <param name="configure">Adds recipes for other containers.</param>
-    /// <exception cref="DistributedApplicationException">At the start: a container has no recipe.</exception>
+    /// <exception cref="DistributedApplicationException">At startup: a container has no recipe.</exception>
     public static IDistributedApplicationBuilder UseNativeServersWithoutContainers(
         this IDistributedApplicationBuilder builder, Action<IList<NativeServerRecipe>>? configure = null)
     {

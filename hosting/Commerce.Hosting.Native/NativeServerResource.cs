@@ -1,8 +1,8 @@
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Takes a container's place in the model, with its name and its annotations, the endpoints among them: what refers to the container refers to
-/// this process. The engine runs it because it is an executable.
+/// Replaces a container in the model with its name and annotations, endpoints included: references to the container refer to this process. The
+/// orchestrator runs it because it is an executable.
 /// </summary>
 class NativeServerResource : ExecutableResource
 {
@@ -16,7 +16,7 @@ class NativeServerResource : ExecutableResource
 
     public ContainerResource Container => _container;
 
-    // While the base constructor runs there is no container yet.
+    // The container is not set yet while the base constructor runs.
     public override ResourceAnnotationCollection Annotations => _container?.Annotations ?? base.Annotations;
 
     public static NativeServerResource Create(ContainerResource container, string command, string workingDirectory) =>

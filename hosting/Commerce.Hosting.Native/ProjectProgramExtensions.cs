@@ -6,9 +6,9 @@ namespace Aspire.Hosting;
 public static class ProjectProgramExtensions
 {
     /// <summary>
-    /// Starts projects as the programs that they were built to: sooner than by <c>dotnet run</c>, and the process that the resource's snapshot
-    /// names is the program itself, so that a test can kill it. An IDE and <c>dotnet watch</c> go on starting projects in their own way. The AppHost
-    /// imports Commerce.Hosting.Native.targets, which says where the projects were built.
+    /// Starts projects as their built executables: sooner than by <c>dotnet run</c>, and the resource's process is the program itself, so that a test
+    /// can kill it. IDEs and <c>dotnet watch</c> are not affected. The AppHost imports Commerce.Hosting.Native.targets, which provides the paths of
+    /// the executables.
     /// </summary>
     public static IDistributedApplicationBuilder RunProjectsAsPrograms(this IDistributedApplicationBuilder builder)
     {

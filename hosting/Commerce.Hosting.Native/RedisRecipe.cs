@@ -18,7 +18,7 @@ sealed class RedisRecipe : NativeServerRecipe
     public override async Task<IEnumerable<string>> PrepareAsync(NativeServerStart start, CancellationToken cancellationToken)
     {
         var redis = (RedisResource)start.Container;
-        // The integration's own arguments are "redis-server --requirepass $REDIS_PASSWORD", for the shell in the container.
+        // The integration's arguments, "redis-server --requirepass $REDIS_PASSWORD", need the shell in the container.
         var arguments = start.Arguments.Where(a => a is not ("redis-server" or "--requirepass" or "$REDIS_PASSWORD")).ToList();
         if (!arguments.Contains("--save")) arguments.AddRange(["--save", ""]);
         var file = start.WritePrivately($"{redis.Name}.conf",

@@ -3,9 +3,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.Hosting.Native;
 
-/// <summary>Connects and talks. A server that accepts and then says nothing is as unhealthy as one that refuses.</summary>
-/// <param name="endpoint">Where the server listens.</param>
-/// <param name="talkAsync">Returns null when the server is well, otherwise what it said.</param>
+/// <summary>Connects and exchanges data. A server that accepts and stays silent is as unhealthy as one that refuses.</summary>
+/// <param name="endpoint">The endpoint of the server.</param>
+/// <param name="talkAsync">Returns null if the server is healthy, otherwise its message.</param>
 sealed class TcpHealthCheck(EndpointReference endpoint, Func<NetworkStream, CancellationToken, Task<string?>> talkAsync) : IHealthCheck
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(3);

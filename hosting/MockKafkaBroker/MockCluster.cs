@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 
 namespace MockKafkaBroker;
 
-/// <summary>One broker of librdkafka's mock cluster, on a port of one's choice, with the library as NuGet delivers it.</summary>
+/// <summary>One broker of librdkafka's mock cluster on a given port, from the library in the NuGet package.</summary>
 internal sealed class MockCluster : IDisposable
 {
     const int Broker = 1;
     readonly nint _client, _cluster;
     readonly int _ownPort, _port;
 
-    // The package's librdkafka.so wants libsasl2.so.3, which Debian calls .2; the one for CentOS 8 wants the C library alone.
+    // The package's librdkafka.so needs libsasl2.so.3, which Debian calls .2. The build for CentOS 8 needs only the C library.
     static MockCluster() => NativeLibrary.SetDllImportResolver(typeof(MockCluster).Assembly, (name, assembly, path) =>
         name == "librdkafka" && (NativeLibrary.TryLoad(name, assembly, path, out var library)
             || NativeLibrary.TryLoad("centos8-librdkafka", assembly, path, out library)) ? library : 0);
@@ -26,7 +26,7 @@ internal sealed class MockCluster : IDisposable
         var own = Marshal.PtrToStringUTF8(Native.rd_kafka_mock_cluster_bootstraps(_cluster))!;
         _ownPort = int.Parse(own[(own.LastIndexOf(':') + 1)..]);
         MoveListener();
-        // What clients are told in metadata. Any call also wakes the cluster's thread, which sees the moved socket then.
+        // The address in metadata responses. The call also wakes the cluster's thread, which then notices the moved socket.
         Native.rd_kafka_mock_broker_set_host_port(_cluster, Broker, "127.0.0.1", port);
         Native.rd_kafka_mock_set_controller_id(_cluster, Broker);
         Native.rd_kafka_mock_group_initial_rebalance_delay_ms(_cluster, 0);
@@ -37,7 +37,7 @@ internal sealed class MockCluster : IDisposable
 
     public static string Version => Marshal.PtrToStringUTF8(Native.rd_kafka_version_str())!;
 
-    /// <summary>Connections break, new ones are refused; the log is kept.</summary>
+    /// <summary>Breaks connections and refuses new ones; the log stays.</summary>
     public void GoDown() => Succeeded(Native.rd_kafka_mock_broker_set_down(_cluster, Broker));
 
     public void ComeUp()
@@ -54,8 +54,8 @@ internal sealed class MockCluster : IDisposable
     }
 
     /// <summary>
-    /// The cluster listens on a port that the kernel chose and offers no way to choose it. Its socket's descriptor gets another socket, which
-    /// listens on the wanted port: the cluster knows the descriptor's number only.
+    /// The cluster listens on a port of the kernel's choice and offers no alternative. Its socket's descriptor is replaced by a socket on the wanted
+    /// port: the cluster only knows the descriptor's number.
     /// </summary>
     void MoveListener()
     {
@@ -79,7 +79,7 @@ internal sealed class MockCluster : IDisposable
         throw new InvalidOperationException("the cluster's listener is not found");
     }
 
-    // The cluster's thread takes a signal that interrupts its poll for an error and ends. Threads inherit what their maker does not hear.
+    // A signal that interrupts its poll ends the cluster's thread. Threads inherit the signal mask of their creator.
     static nint WithoutSignals(Func<nint> make)
     {
         Span<ulong> before = stackalloc ulong[Native.SignalSetLength], all = stackalloc ulong[Native.SignalSetLength];

@@ -1,6 +1,6 @@
-// MockKafkaBroker --port N: librdkafka's mock cluster, the real protocol on 127.0.0.1:N, with everything in memory.
-// Topics: those of topics.json beside the program, a JSON object of names and partition counts; others are created when they are used.
-// Signals: SIGTERM and SIGINT end it. SIGUSR1: the broker goes away; SIGUSR2: it is back with its log.
+// MockKafkaBroker --port N: librdkafka's mock cluster with the real protocol on 127.0.0.1:N, in memory. Topics: those of topics.json next to the
+// program, a JSON object of names and partition counts; others are created on first use. Signals: SIGTERM and SIGINT end it. SIGUSR1: the broker goes
+// away; SIGUSR2: it returns with its log.
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;

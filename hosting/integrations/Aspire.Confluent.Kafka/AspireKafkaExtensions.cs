@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Connects a service with Kafka, to send. The health check and the metrics of the package are not here: both have to be disabled.</summary>
+/// <summary>Registers Kafka producers. The package's health check and metrics are missing here: both must be disabled.</summary>
 public static class AspireKafkaProducerExtensions
 {
     /// <summary>Registers an <see cref="IProducer{TKey,TValue}"/> for ConnectionStrings:<paramref name="connectionName"/>.</summary>
@@ -23,7 +23,7 @@ public static class AspireKafkaProducerExtensions
     }
 }
 
-/// <summary>Connects a service with Kafka, to receive. The health check and the metrics of the package are not here: both have to be disabled.</summary>
+/// <summary>Registers Kafka consumers. The package's health check and metrics are missing here: both must be disabled.</summary>
 public static class AspireKafkaConsumerExtensions
 {
     /// <summary>Registers an <see cref="IConsumer{TKey,TValue}"/> under the key <paramref name="name"/> for ConnectionStrings:<paramref name="name"/>.</summary>
@@ -52,7 +52,7 @@ static partial class KafkaConnection
         }
     }
 
-    /// <exception cref="NotSupportedException">Something is asked for that only the package has.</exception>
+    /// <exception cref="NotSupportedException">A requested feature exists only in the package.</exception>
     public static void Require(bool healthChecksDisabled, bool metricsDisabled)
     {
         if (!healthChecksDisabled || !metricsDisabled)

@@ -5,7 +5,7 @@ namespace Aspire.Confluent.Kafka;
 /// <summary>Settings of <c>AddKafkaProducer</c>; configuration section <c>Aspire:Confluent:Kafka:Producer</c>.</summary>
 public sealed class KafkaProducerSettings
 {
-    /// <summary>The bootstrap servers. They win over those in <see cref="Config"/>.</summary>
+    /// <summary>The bootstrap servers. They override those in <see cref="Config"/>.</summary>
     public string? ConnectionString { get; set; }
 
     public ProducerConfig Config { get; } = [];
@@ -18,7 +18,7 @@ public sealed class KafkaProducerSettings
 /// <summary>Settings of <c>AddKeyedKafkaConsumer</c>; configuration section <c>Aspire:Confluent:Kafka:Consumer</c>.</summary>
 public sealed class KafkaConsumerSettings
 {
-    /// <summary>The bootstrap servers. They win over those in <see cref="Config"/>.</summary>
+    /// <summary>The bootstrap servers. They override those in <see cref="Config"/>.</summary>
     public string? ConnectionString { get; set; }
 
     public ConsumerConfig Config { get; } = [];

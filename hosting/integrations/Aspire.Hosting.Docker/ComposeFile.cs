@@ -6,7 +6,7 @@ using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.EventEmitters;
 using YamlDotNet.Serialization.NamingConventions;
 
-// The members of the compose file that we use, named, typed and ordered as in the package.
+// The members of the compose file that we use, with the package's names, types and order.
 
 namespace Aspire.Hosting.Docker.Resources
 {
@@ -35,7 +35,7 @@ namespace Aspire.Hosting.Docker.Resources
             return this;
         }
 
-        /// <summary>The file as text: what is empty is left out, and every text is quoted, so that <c>no</c> or <c>1.10</c> stay what they are.</summary>
+        /// <summary>The file as text. Empty members are omitted, and every string is quoted, so that <c>no</c> or <c>1.10</c> stay strings.</summary>
         public string ToYaml(string lineEndings = "\n") => new SerializerBuilder()
             .WithNamingConvention(UnderscoredNamingConvention.Instance)
             .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull | DefaultValuesHandling.OmitEmptyCollections)
@@ -46,7 +46,7 @@ namespace Aspire.Hosting.Docker.Resources
             .Build()
             .Serialize(this);
 
-        /// <summary>Puts texts in quotes, but not the keys of a mapping.</summary>
+        /// <summary>Quotes strings, except keys of mappings.</summary>
         sealed class QuotedTexts(IEventEmitter next) : ChainedEventEmitter(next)
         {
             // For each open mapping whether a key comes next; null for a sequence.
@@ -84,7 +84,7 @@ namespace Aspire.Hosting.Docker.Resources
                 base.Emit(eventInfo, emitter);
             }
 
-            /// <summary>Whether what is written now is a key.</summary>
+            /// <summary>Whether the current scalar is a key.</summary>
             bool Advance()
             {
                 if (!_open.TryPop(out var state)) return false;

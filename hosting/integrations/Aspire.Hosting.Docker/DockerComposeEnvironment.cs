@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Aspire.Hosting.Docker
 {
-    /// <summary>A compute environment whose publish step writes <c>docker-compose.yaml</c> and <c>.env</c>. There is no dashboard here.</summary>
+    /// <summary>A compute environment that publishes <c>docker-compose.yaml</c> and <c>.env</c>. It has no dashboard.</summary>
     public sealed class DockerComposeEnvironmentResource : Resource, IComputeEnvironmentResource
     {
         public DockerComposeEnvironmentResource(string name) : base(name) => Annotations.Add(new PipelineStepAnnotation(_ =>
@@ -25,10 +25,10 @@ namespace Aspire.Hosting.Docker
 
         internal Action<IDictionary<string, CapturedEnvironmentVariable>>? ConfigureEnvFile { get; set; }
 
-        /// <summary>The variables that the compose file asks for.</summary>
+        /// <summary>The variables of the compose file.</summary>
         internal Dictionary<string, CapturedEnvironmentVariable> Variables { get; } = [];
 
-        /// <summary>Services find each other by their names.</summary>
+        /// <summary>Services find each other by name.</summary>
         public ReferenceExpression GetHostAddressExpression(EndpointReference endpointReference) =>
             ReferenceExpression.Create($"{endpointReference.Resource.Name.ToLowerInvariant()}");
 
@@ -40,7 +40,7 @@ namespace Aspire.Hosting.Docker
         }
     }
 
-    /// <summary>A variable of the compose file, to be given in <c>.env</c>.</summary>
+    /// <summary>A variable of the compose file that <c>.env</c> must set.</summary>
     public sealed class CapturedEnvironmentVariable
     {
         public required string Name { get; init; }
@@ -130,7 +130,7 @@ namespace Aspire.Hosting.Docker
             return service;
         }
 
-        // What is known when publishing becomes text; what is not becomes a variable of .env.
+        // Values known at publishing become text. Others become variables of .env.
         string Text(object? value) => value switch
         {
             null => "",
@@ -180,7 +180,7 @@ namespace Aspire.Hosting
             return builder;
         }
 
-        /// <summary>Lets the whole file be changed before it is written.</summary>
+        /// <summary>Customises the whole file before it is written.</summary>
         public static IResourceBuilder<DockerComposeEnvironmentResource> ConfigureComposeFile(
             this IResourceBuilder<DockerComposeEnvironmentResource> builder, Action<ComposeFile> configure) => builder.WithProperties(e => e.ConfigureComposeFile += configure);
 
@@ -189,7 +189,7 @@ namespace Aspire.Hosting
             builder.WithProperties(e => e.ConfigureEnvFile += configure);
     }
 
-    /// <summary>Changes services.</summary>
+    /// <summary>Customises services.</summary>
     public static class DockerComposeServiceExtensions
     {
         public static IResourceBuilder<T> PublishAsDockerComposeService<T>(this IResourceBuilder<T> builder, Action<DockerComposeServiceResource, Service> configure)

@@ -10,8 +10,8 @@ public static class MySqlBuilderExtensions
     /// <summary>Adds a MySQL server. Its databases are created when it is ready.</summary>
     /// <param name="builder">The application.</param>
     /// <param name="name">The name of the resource.</param>
-    /// <param name="password">The password of <c>root</c>; generated when null.</param>
-    /// <param name="port">The port on the host; chosen when null.</param>
+    /// <param name="password">The password of <c>root</c>; null generates one.</param>
+    /// <param name="port">The port on the host; null chooses one.</param>
     public static IResourceBuilder<MySqlServerResource> AddMySql(
         this IDistributedApplicationBuilder builder, [ResourceName] string name, IResourceBuilder<ParameterResource>? password = null, int? port = null)
     {
@@ -25,10 +25,10 @@ public static class MySqlBuilderExtensions
             .OnResourceReady(CreateDatabasesAsync);
     }
 
-    /// <summary>Adds a database, which references to it name.</summary>
+    /// <summary>Adds a database that other resources can reference.</summary>
     /// <param name="builder">The server.</param>
     /// <param name="name">The name of the resource.</param>
-    /// <param name="databaseName">The name of the database; <paramref name="name"/> when null.</param>
+    /// <param name="databaseName">The name of the database; null uses <paramref name="name"/>.</param>
     public static IResourceBuilder<MySqlDatabaseResource> AddDatabase(
         this IResourceBuilder<MySqlServerResource> builder, [ResourceName] string name, string? databaseName = null)
     {

@@ -7,7 +7,7 @@ public class MySqlServerResource(string name, ParameterResource password) : Cont
 {
     readonly List<MySqlDatabaseResource> _databases = [];
 
-    /// <summary>Where the server listens.</summary>
+    /// <summary>The endpoint of the server.</summary>
     public EndpointReference PrimaryEndpoint => field ??= new(this, "tcp");
 
     public EndpointReferenceExpression Host => PrimaryEndpoint.Property(EndpointProperty.Host);
@@ -24,7 +24,7 @@ public class MySqlServerResource(string name, ParameterResource password) : Cont
 
     public ReferenceExpression JdbcConnectionString => ReferenceExpression.Create($"jdbc:mysql://{Host}:{Port}");
 
-    /// <summary>The name of each database resource, and of its database.</summary>
+    /// <summary>Resource name → database name.</summary>
     public IReadOnlyDictionary<string, string> Databases => _databases.ToDictionary(d => d.Name, d => d.DatabaseName);
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
@@ -54,7 +54,7 @@ public class MySqlDatabaseResource(string name, string databaseName, MySqlServer
 
     public string DatabaseName { get; } = databaseName;
 
-    /// <summary>The server's, with the database.</summary>
+    /// <summary>The server's connection string with the database.</summary>
     public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create($"{Parent};Database={DatabaseName}");
 
     public ReferenceExpression UriExpression =>

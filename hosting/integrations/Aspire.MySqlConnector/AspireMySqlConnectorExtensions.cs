@@ -8,7 +8,7 @@ using MySqlConnector;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Connects a service with MySQL.</summary>
+/// <summary>Registers MySQL data sources.</summary>
 public static class AspireMySqlConnectorExtensions
 {
     const string Section = "Aspire:MySqlConnector";
@@ -17,7 +17,7 @@ public static class AspireMySqlConnectorExtensions
     /// Registers <see cref="MySqlDataSource"/>, also as <see cref="DbDataSource"/>, for ConnectionStrings:<paramref name="connectionName"/>, with the
     /// health check <c>MySql</c>, traces and metrics.
     /// </summary>
-    /// <exception cref="InvalidOperationException">When the data source is first asked for: there is no connection string.</exception>
+    /// <exception cref="InvalidOperationException">On first use of the data source: there is no connection string.</exception>
     public static void AddMySqlDataSource(
         this IHostApplicationBuilder builder, string connectionName, Action<MySqlConnectorSettings>? configureSettings = null)
     {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Connects a <see cref="DbContext"/> with MySQL.</summary>
+/// <summary>Registers a <see cref="DbContext"/> for MySQL.</summary>
 public static class AspireEFMySqlExtensions
 {
     const string Section = "Aspire:Pomelo:EntityFrameworkCore:MySql";
@@ -14,7 +14,7 @@ public static class AspireEFMySqlExtensions
     /// Registers <typeparamref name="TContext"/>, pooled, for ConnectionStrings:<paramref name="connectionName"/>, with a health check under the name
     /// of the context, traces and metrics.
     /// </summary>
-    /// <exception cref="InvalidOperationException">When the context is first asked for: there is no connection string.</exception>
+    /// <exception cref="InvalidOperationException">On first use of the context: there is no connection string.</exception>
     public static void AddMySqlDbContext<TContext>(
         this IHostApplicationBuilder builder, string connectionName, Action<PomeloEntityFrameworkCoreMySqlSettings>? configureSettings = null,
         Action<DbContextOptionsBuilder>? configureDbContextOptions = null) where TContext : DbContext

@@ -5,7 +5,7 @@ public sealed class PomeloEntityFrameworkCoreMySqlSettings
 {
     public string? ConnectionString { get; set; }
 
-    /// <summary>Such as <c>8.4.0-mysql</c>. Where it is null, the server is asked when the context is first used.</summary>
+    /// <summary>For example <c>8.4.0-mysql</c>. Null asks the server on first use of the context.</summary>
     public string? ServerVersion { get; set; }
 
     public bool DisableRetry { get; set; }
