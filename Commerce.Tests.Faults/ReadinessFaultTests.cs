@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults;
 
-/// <summary>Who is given work while something is away.</summary>
+/// <summary>Which process receives work during an outage.</summary>
 public sealed class ReadinessFaultTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]

@@ -1,6 +1,6 @@
 namespace Commerce.Tests.Faults;
 
-/// <summary>A clock that is wrong by so much.</summary>
+/// <summary>A clock with a constant error.</summary>
 sealed class WrongClock(TimeSpan by) : TimeProvider
 {
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;

@@ -3,10 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Commerce.Tests;
 
-/// <summary>Reads answers of the Api.</summary>
+/// <summary>Reads responses of the Api.</summary>
 public static class Answers
 {
-    /// <summary>Fails unless the answer is this problem, as RFC 9457 wants it.</summary>
+    /// <summary>Fails unless the response is this problem in the format of RFC 9457.</summary>
     public static async Task ShouldBeProblemAsync(this HttpResponseMessage answer, HttpStatusCode status, string slug)
     {
         var text = await answer.Content.ReadAsStringAsync();
@@ -17,7 +17,7 @@ public static class Answers
         Assert.Equal((int)status, (int?)problem["status"]);
     }
 
-    /// <summary>The slug of a problem, or "" for a success.</summary>
+    /// <summary>The slug of a problem; "" for a success.</summary>
     public static async Task<string> SlugAsync(this HttpResponseMessage answer) =>
         answer.IsSuccessStatusCode ? "" : ((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["type"]!)["urn:commerce:".Length..];
 }

@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Commerce.Tests;
 
-/// <summary>Another replica of the Api on the stack's MySQL, Redis and Kafka, a process with settings of its own.</summary>
+/// <summary>An additional replica of the Api on the stack's MySQL, Redis and Kafka: a process with its own settings.</summary>
 public sealed partial class ApiReplica : IAsyncDisposable
 {
     const int SigTerm = 15;
@@ -37,7 +37,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         return replica;
     }
 
-    /// <summary>Starts a replica whose settings are wrong, and returns what it says before it ends.</summary>
+    /// <summary>Starts a replica with invalid settings and returns its output.</summary>
     public static async Task<string> RefusesToStartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
     {
         using var process = await StartProcessAsync(stack, new Uri($"http://127.0.0.1:{FreePort()}"), settings);
@@ -63,13 +63,13 @@ public sealed partial class ApiReplica : IAsyncDisposable
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
         var process = Process.Start(start)!;
-        // Read, or a full pipe would stop it.
+        // Read continuously, because a full pipe would block the process.
         process.OutputDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         return process;
     }
 
-    /// <summary>Another process of a program, told what the stack's own was.</summary>
+    /// <summary>Starts another process of a program with the stack's configuration.</summary>
     public static async Task<ProcessStartInfo> LikeAsync(CommerceStack stack, string resource, string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(Repository.Program(program), arguments)
@@ -92,7 +92,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Asks it to end, as an orchestrator does, and returns how long it took.</summary>
+    /// <summary>Stops it like an orchestrator and returns how long it took.</summary>
     public async Task<TimeSpan> TerminateAsync()
     {
         var start = Stopwatch.GetTimestamp();
@@ -108,7 +108,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         _process.Dispose();
     }
 
-    /// <summary>Not one of those that the kernel gives to clients: somebody's connection might have it before the replica does.</summary>
+    /// <summary>Outside of the kernel's range for client ports, which another connection could take first.</summary>
     static int FreePort()
     {
         while (true)
@@ -121,7 +121,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
             }
             catch (SocketException)
             {
-                // Taken: another one.
+                // Taken: try another one.
             }
         }
     }

@@ -19,8 +19,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole of Commerce, started from its AppHost when the first test of a group asks for it (see <see cref="StackGroups"/>): MySQL, Redis, Kafka,
-/// payment sandbox, Api and Workers, on free ports, with nothing in them.
+/// The whole application, started once from its AppHost for the first test: MySQL, Redis, Kafka, payment sandbox, Api and Workers, on free ports and
+/// without data.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
@@ -28,7 +28,9 @@ public sealed class CommerceStack : IAsyncDisposable
 
     static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
 
-    /// <summary>The bound of the Api in this stack: low enough to be reached by a test, above what <see cref="Shoppers"/> send together.</summary>
+    /// <summary>
+    /// The concurrency limit of the Api in this stack: low enough for a test to reach, above the concurrency of <see cref="Shoppers"/>.
+    /// </summary>
     public const int MaxConcurrentIssues = 200;
 
     readonly SemaphoreSlim _starting = new(1, 1);
@@ -40,13 +42,13 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>The running application model.</summary>
     public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
 
-    /// <summary>The core's own services (ledger, gate, producer …) on the stack's connections.</summary>
+    /// <summary>Core's services (database, gate, producer …) on the stack's connections.</summary>
     public IServiceProvider Services => _host!.Services;
 
-    /// <summary>Calls the Api without a token, again where it says to come again.</summary>
+    /// <summary>Calls the Api without a token; repeats after 503.</summary>
     public HttpClient Anonymous { get; private set; } = null!;
 
-    /// <summary>The same, once only.</summary>
+    /// <summary>The same without repetitions.</summary>
     public HttpClient Impatient { get; private set; } = null!;
 
     /// <summary>Calls the Api as an administrator.</summary>
@@ -55,17 +57,17 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>The bootstrap servers.</summary>
     public string Kafka { get; private set; } = "";
 
-    /// <summary>The payment gateway's pay window, faults and ledger.</summary>
+    /// <summary>The payment sandbox: payment window, faults and ledger.</summary>
     public Sandbox Sandbox { get; private set; } = null!;
 
-    /// <summary>Starts the stack where it is not running yet.</summary>
+    /// <summary>Starts the stack unless it is running.</summary>
     public async Task StartAsync()
     {
         await _starting.WaitAsync();
         try
         {
             if (_host is not null) return;
-            // Each test would wait for as long again, and start one more.
+            // Otherwise each test would wait as long again and start another stack.
             if (_failure is not null) throw new InvalidOperationException("The stack did not start; the first test tells why.", _failure);
             try
             {
@@ -156,8 +158,8 @@ public sealed class CommerceStack : IAsyncDisposable
     public void Arm(string checkpoint) => File.WriteAllText(Path.Combine(_crashPoints.FullName, checkpoint), "");
 
     /// <summary>
-    /// <see cref="Sandbox.WithFaultsAsync"/>, once no payment and no refund of an earlier test is still to be settled: it would use up the faults that are
-    /// counted. Not of the history, which is asked about given up payments for a long time yet.
+    /// <see cref="Sandbox.WithFaultsAsync"/>, after all payments and refunds of earlier tests are settled, because they would use up counted faults.
+    /// History queries of abandoned payments may continue for a long time.
     /// </summary>
     public async Task<IAsyncDisposable> WithGatewayFaultsAsync(params SandboxFault[] faults)
     {
@@ -170,7 +172,7 @@ public sealed class CommerceStack : IAsyncDisposable
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
 
-    /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
+    /// <summary>Creates a topic unless it exists. The mock broker cannot create topics; there the first message does.</summary>
     public Task CreateTopicAsync(string topic) => Eventually.DoneAsync(async () =>
     {
         var producer = Services.GetRequiredService<IProducer<string?, byte[]?>>();
@@ -181,7 +183,7 @@ public sealed class CommerceStack : IAsyncDisposable
         }
         catch (CreateTopicsException e) when (e.Results.All(r => r.Error.Code == ErrorCode.TopicAlreadyExists))
         {
-            // Another test has made it.
+            // Another test has created it.
         }
         catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_UnsupportedFeature)
         {
@@ -190,15 +192,15 @@ public sealed class CommerceStack : IAsyncDisposable
         return topic;
     });
 
-    /// <summary>What the test that runs has created, and nobody needs after it.</summary>
+    /// <summary>Items that the current test created and nobody needs afterwards.</summary>
     public ConcurrentBag<long> CreatedCoupons { get; } = [];
 
     /// <inheritdoc cref="CreatedCoupons"/>
     public ConcurrentBag<long> CreatedEvents { get; } = [];
 
     /// <summary>
-    /// Ends them, so that a later loss of Redis rebuilds, and a later audit looks at, the gates of its own test: the coupons were over yesterday, the
-    /// events are cancelled. A test that failed before it took back what it had broken spoils no audit but its own.
+    /// Ends them, so that later rebuilds and audits only concern the gates of their own test: the coupons ended yesterday, the events are cancelled.
+    /// A test that fails before it removes its damage breaks only its own audit.
     /// </summary>
     public async Task EndCreatedAsync()
     {
@@ -217,7 +219,7 @@ public sealed class CommerceStack : IAsyncDisposable
                 """, new { coupons }, CancellationToken.None));
     }
 
-    /// <summary>Calls the Api as this user, again where it says to come again.</summary>
+    /// <summary>Calls the Api as this user; repeats after 503.</summary>
     public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")
     {
         var client = PatientClient();
@@ -227,7 +229,7 @@ public sealed class CommerceStack : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Calls the Api as an administrator, once only.</summary>
+    /// <summary>Calls the Api as an administrator, without repetitions.</summary>
     public HttpClient ImpatientAdmin()
     {
         var client = App.CreateHttpClient("api", "http");
@@ -271,14 +273,14 @@ public sealed class CommerceStack : IAsyncDisposable
 /// <summary>Tests against the running stack.</summary>
 public abstract class StackTests(CommerceStack stack) : IAsyncLifetime
 {
-    /// <summary>Ends what waits when the test run is cancelled.</summary>
+    /// <summary>Cancelled when the test run is cancelled.</summary>
     protected static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     protected CommerceStack Stack => stack;
 
     public virtual ValueTask InitializeAsync() => new(stack.StartAsync());
 
-    /// <summary>Waits until the system has come to rest and every invariant of docs/promises.md holds.</summary>
+    /// <summary>Waits until the system is at rest and every invariant of docs/promises.md holds.</summary>
     protected Task CheckConsistencyAsync() =>
         Eventually.GetAsync(() => Stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
 

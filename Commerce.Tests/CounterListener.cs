@@ -3,13 +3,13 @@ using System.Diagnostics.Metrics;
 
 namespace Commerce.Tests;
 
-/// <summary>Hears what a counter of this process counts, from now on.</summary>
+/// <summary>Records measurements of a counter of this process.</summary>
 public sealed class CounterListener : IDisposable
 {
     readonly MeterListener _listener;
     readonly ConcurrentQueue<IReadOnlyDictionary<string, object?>> _tags = [];
 
-    /// <param name="name">Of the instrument.</param>
+    /// <param name="name">The name of the instrument.</param>
     public CounterListener(string name)
     {
         _listener = new()
@@ -27,18 +27,18 @@ public sealed class CounterListener : IDisposable
         _listener.Start();
     }
 
-    /// <summary>The tags of each that was counted.</summary>
+    /// <summary>The tags of each measurement.</summary>
     public IReadOnlyCollection<IReadOnlyDictionary<string, object?>> Counted => _tags;
 
     public void Dispose() => _listener.Dispose();
 }
 
-/// <summary>Hears what a gauge of this process shows, from now on.</summary>
+/// <summary>Records measurements of a gauge of this process.</summary>
 public sealed class GaugeListener : IDisposable
 {
     readonly MeterListener _listener;
 
-    /// <param name="name">Of the instrument.</param>
+    /// <param name="name">The name of the instrument.</param>
     public GaugeListener(string name)
     {
         _listener = new()
@@ -52,7 +52,7 @@ public sealed class GaugeListener : IDisposable
         _listener.Start();
     }
 
-    /// <summary>The last value; null where none came yet.</summary>
+    /// <summary>The last value; null if there is none yet.</summary>
     public long? Last { get; private set; }
 
     public void Dispose() => _listener.Dispose();

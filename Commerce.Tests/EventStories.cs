@@ -7,13 +7,15 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests;
 
-/// <summary>Events of a test, and what became of them.</summary>
+/// <summary>Helpers for tests with events.</summary>
 public static class EventStories
 {
-    /// <summary>By MySQL's clock: many times what the poll needs, four times a second. The recovery of this stack looks once an hour.</summary>
+    /// <summary>
+    /// By MySQL's clock: many intervals of the poller, which runs four times a second. The recovery of this stack runs once an hour.
+    /// </summary>
     public static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Creates an event that opens in so many seconds; null: a draft.</summary>
+    /// <summary>Creates an event that opens in this many seconds; null creates a draft.</summary>
     public static async Task<SaleEvent> EventAsync(
         this CommerceStack stack, double? opensIn, double? closesIn = null, IReadOnlyList<long>? couponIds = null, string? name = null)
     {
@@ -31,22 +33,22 @@ public static class EventStories
         return created;
     }
 
-    /// <summary>Does something to an event as an administrator: open, cancel, schedule.</summary>
+    /// <summary>Calls an action of administrators: open, cancel, schedule.</summary>
     public static Task<HttpResponseMessage> EventActionAsync(this CommerceStack stack, long id, string action, object? body = null) =>
         stack.Admin.PostAsJsonAsync($"/api/admin/events/{id}/{action}", body ?? new { });
 
-    /// <summary>Lets an event that waits open in so many seconds.</summary>
+    /// <summary>Reschedules a pending event to open in this many seconds.</summary>
     public static async Task RescheduleAsync(this CommerceStack stack, long id, double opensIn)
     {
         using var answer = await stack.EventActionAsync(id, "schedule", new { opensAt = TimeProvider.System.GetUtcNow().AddSeconds(opensIn) });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>The event as everybody sees it.</summary>
+    /// <summary>The public view of the event.</summary>
     public static async Task<SaleEvent> FindEventAsync(this CommerceStack stack, long id) =>
         (await stack.Anonymous.GetFromJsonAsync<SaleEvent>($"/api/events/{id}"))!;
 
-    /// <summary>Waits until the event has this status, though the poll and the listener had missed it.</summary>
+    /// <summary>Waits until the event has this status, even if poller and listener missed it.</summary>
     public static Task<SaleEvent> EventIsAsync(this CommerceStack stack, long id, string status) =>
         Eventually.GetAsync(() => stack.FindEventAsync(id), e => e.Status == status, TimeSpan.FromMinutes(2));
 
@@ -54,18 +56,18 @@ public static class EventStories
     public static async Task<string> OpenedByAsync(this CommerceStack stack, long id) => (await stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<string>(
         "SELECT opened_by FROM event WHERE id = @id", new { id }, TestContext.Current.CancellationToken))!;
 
-    /// <summary>How many messages tell of the opening.</summary>
+    /// <summary>The number of messages about the opening.</summary>
     public static Task<int> OpeningMessagesAsync(this CommerceStack stack, long id) => stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>(
         "SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(id) }, TestContext.Current.CancellationToken);
 
-    /// <summary>Waits until this moment comes; not at all where it is over.</summary>
+    /// <summary>Waits until this time; returns at once if it has passed.</summary>
     public static async Task UntilAsync(DateTime transition)
     {
         var left = transition - TimeProvider.System.GetUtcNow().UtcDateTime;
         if (left > TimeSpan.Zero) await Task.Delay(left, TestContext.Current.CancellationToken);
     }
 
-    /// <summary>Waits for these events; the poll or the listener opens them, without the help of the recovery.</summary>
+    /// <summary>Waits for these events. Poller or listener opens them, without the recovery.</summary>
     public static async Task OpenInTimeAsync(this CommerceStack stack, params IEnumerable<SaleEvent> events)
     {
         foreach (var one in events)
@@ -81,7 +83,7 @@ public static class EventStories
         EventStreamReader.OpenAsync(client, "/api/events/stream" + query, lastEventId);
 }
 
-/// <summary>A shopper's browser that follows <c>/api/events/stream</c>: reads until it is closed.</summary>
+/// <summary>A browser that follows <c>/api/events/stream</c> until it is closed.</summary>
 public sealed class EventStreamReader : IDisposable
 {
     readonly HttpResponseMessage _answer;
@@ -91,10 +93,10 @@ public sealed class EventStreamReader : IDisposable
 
     EventStreamReader(HttpResponseMessage answer) => _answer = answer;
 
-    /// <summary>The answer's head.</summary>
+    /// <summary>The response headers.</summary>
     public HttpResponseMessage Head => _answer;
 
-    /// <summary>What came so far.</summary>
+    /// <summary>The events received so far.</summary>
     public IReadOnlyList<LiveEvent> Events
     {
         get
@@ -103,16 +105,16 @@ public sealed class EventStreamReader : IDisposable
         }
     }
 
-    /// <summary>Signs of life so far.</summary>
+    /// <summary>The heartbeats received so far.</summary>
     public int Heartbeats { get; private set; }
 
-    /// <summary>From which number the stream goes on, as it said at its beginning.</summary>
+    /// <summary>The start position that the stream announced.</summary>
     public long? Ready { get; private set; }
 
-    /// <summary>The times, in ms, after which to come back, in the order in which they came.</summary>
+    /// <summary>The reconnect times in ms, in order.</summary>
     public IReadOnlyList<int> Retries { get; private set; } = [];
 
-    /// <summary>Completes when the server has ended the stream: true in order, false by cutting the connection.</summary>
+    /// <summary>Completes when the server has ended the stream: true in order, false by aborting the connection.</summary>
     public Task<bool> Ended { get; private set; } = null!;
 
     public static async Task<EventStreamReader> OpenAsync(HttpClient client, string address, long? lastEventId)
@@ -123,19 +125,19 @@ public sealed class EventStreamReader : IDisposable
         var reader = new EventStreamReader(answer);
         if (!answer.IsSuccessStatusCode) return reader;
         reader.Ended = reader.ReadAsync();
-        // The server answers with the head before it counts us among those who are told.
+        // The server sends the headers before it adds the client.
         await Eventually.GetAsync(() => Task.FromResult(reader.Ready), ready => ready is not null);
         return reader;
     }
 
-    /// <summary>Waits for the opening of an event and returns what came of it, which should be one.</summary>
+    /// <summary>Waits for the opening of an event and returns all received openings of it, which should be one.</summary>
     public async Task<LiveEvent> OpeningOfAsync(long eventId, TimeSpan? deadline = null)
     {
         await Eventually.GetAsync(() => Task.FromResult(Events.Count(e => e.EventId == eventId)), count => count > 0, deadline);
         return Events.Single(e => e.EventId == eventId);
     }
 
-    /// <summary>Cuts the connection.</summary>
+    /// <summary>Aborts the connection.</summary>
     public void Dispose()
     {
         _closing.Cancel();

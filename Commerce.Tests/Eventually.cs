@@ -4,7 +4,7 @@ using Commerce.ServiceDefaults;
 
 namespace Commerce.Tests;
 
-/// <summary>Waits for what must become true, instead of sleeping for as long as it may take.</summary>
+/// <summary>Waits for a condition instead of sleeping.</summary>
 public static class Eventually
 {
     const int Tries = 3;
@@ -12,8 +12,8 @@ public static class Eventually
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     /// <summary>
-    /// Asks again and again until <paramref name="holds"/> accepts the answer; fails with the last answer after the deadline. A dependency that
-    /// does not answer in time has said nothing.
+    /// Repeats a query until <paramref name="holds"/> accepts its result; fails with the last result after the deadline. A dependency that does not
+    /// respond in time is ignored.
     /// </summary>
     public static async Task<T> GetAsync<T>(Func<Task<T>> ask, Predicate<T> holds, TimeSpan? deadline = null)
     {
@@ -38,16 +38,16 @@ public static class Eventually
         }
     }
 
-    /// <summary>Asks until the answer is <paramref name="expected"/>.</summary>
+    /// <summary>Repeats a query until its result is <paramref name="expected"/>.</summary>
     public static Task<T> EqualAsync<T>(T expected, Func<Task<T>> ask, TimeSpan? deadline = null) =>
         GetAsync(ask, answer => EqualityComparer<T>.Default.Equals(answer, expected), deadline);
 
-    /// <summary>Does what is safe to repeat until a dependency that did not answer in time has answered.</summary>
+    /// <summary>Repeats a safe action until a dependency that timed out has responded.</summary>
     public static Task<T> DoneAsync<T>(Func<Task<T>> work) => GetAsync(work, _ => true);
 
     /// <summary>
-    /// Runs a test from its start again, twice at most, where a dependency did not answer in time and the test cannot go on from there. Each time is
-    /// counted (<see cref="Repetitions"/>). What an assertion found stays found.
+    /// Repeats a test from its start, at most twice, if a dependency timed out and the test cannot continue. Each repetition is counted (<see
+    /// cref="Repetitions"/>). Failed assertions are never repeated.
     /// </summary>
     public static async Task UnspoiltAsync(Func<Task> attempt)
     {
@@ -65,7 +65,7 @@ public static class Eventually
         }
     }
 
-    /// <summary>A failed assertion may carry the fault of a dependency, and an answer with a wrong status is an answer.</summary>
+    /// <summary>A failed assertion may carry a transient fault, and a response with a wrong status is a response.</summary>
     static bool Unanswered(Exception e) =>
         e is not Xunit.Sdk.IAssertionException and not HttpRequestException { StatusCode: not (null or HttpStatusCode.ServiceUnavailable) } && TransientFaults.IsTransient(e);
 }

@@ -7,26 +7,26 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests;
 
-/// <summary>Kills, freezes and brings back the stack's own processes, by id.</summary>
+/// <summary>Kills, freezes and restarts processes of the stack, by id.</summary>
 public static partial class FaultInjection
 {
     const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15, SigCont = 18, SigStop = 19;
 
-    /// <summary>Ends a resource's process as a power cut would.</summary>
+    /// <summary>Kills a resource's process like a power loss.</summary>
     public static async Task KillAsync(this CommerceStack stack, string resource)
     {
         await SendAsync(stack, resource, SigKill);
         await stack.StoppedAsync(resource);
     }
 
-    /// <summary>Asks a resource's process to end, as an orchestrator does.</summary>
+    /// <summary>Stops a resource's process like an orchestrator.</summary>
     public static Task TerminateAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigTerm);
 
-    /// <summary>Stops a process where it stands; it holds its connections and answers nobody.</summary>
+    /// <summary>Freezes a process: it keeps its connections and does not respond.</summary>
     public static async Task FreezeAsync(this CommerceStack stack, string resource)
     {
         await SendAsync(stack, resource, SigStop);
-        // The signal is sent before it is obeyed: on another core a thread may still answer.
+        // The signal is sent before it takes effect: a thread on another core may still respond.
         var threads = $"/proc/{await stack.PidAsync(resource)}/task";
         await Eventually.EqualAsync(true, () => Task.FromResult(Directory.EnumerateDirectories(threads).All(IsStopped)));
 
@@ -37,17 +37,20 @@ public static partial class FaultInjection
         }
     }
 
-    /// <summary>Lets a frozen process go on.</summary>
+    /// <summary>Resumes a frozen process.</summary>
     public static Task ThawAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigCont);
 
-    /// <summary>The broker dies: connections break, new ones are refused, its log stays. The mock broker, whose log is in memory, only plays dead.</summary>
+    /// <summary>
+    /// Kills the broker: connections break, new ones are refused, its log stays. The mock broker keeps its log in memory, so it only closes its
+    /// connections.
+    /// </summary>
     public static async Task BrokerAwayAsync(this CommerceStack stack)
     {
         if (await stack.HasMockBrokerAsync()) await SendAsync(stack, "kafka", SigUsr1);
         else await stack.KillAsync("kafka");
     }
 
-    /// <summary>The broker is back with its log.</summary>
+    /// <summary>Starts the broker again with its log.</summary>
     public static async Task BrokerBackAsync(this CommerceStack stack)
     {
         if (await stack.HasMockBrokerAsync()) await SendAsync(stack, "kafka", SigUsr2);
@@ -59,7 +62,7 @@ public static partial class FaultInjection
         stack.App.ResourceNotifications.WaitForResourceAsync(resource,
             e => KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), Deadline().Token);
 
-    /// <summary>Starts a resource that ended, and waits until it is healthy.</summary>
+    /// <summary>Starts an ended resource and waits until it is healthy.</summary>
     public static async Task StartAsync(this CommerceStack stack, string resource)
     {
         var result = await stack.App.ResourceCommands.ExecuteCommandAsync(resource, KnownResourceCommands.StartCommand, Deadline().Token);
@@ -67,7 +70,7 @@ public static partial class FaultInjection
         await stack.HealthyAsync(resource, Deadline().Token);
     }
 
-    /// <summary>Stops a resource in the ordinary way.</summary>
+    /// <summary>Stops a resource normally.</summary>
     public static async Task StopAsync(this CommerceStack stack, string resource)
     {
         var result = await stack.App.ResourceCommands.ExecuteCommandAsync(resource, KnownResourceCommands.StopCommand, Deadline().Token);
@@ -75,11 +78,11 @@ public static partial class FaultInjection
         await stack.StoppedAsync(resource);
     }
 
-    /// <summary>Sends a command that is safe to repeat to Redis, as soon as this process is connected to it (again).</summary>
+    /// <summary>Sends a repeatable command to Redis once this process is connected.</summary>
     public static Task<RedisResult> RedisAsync(this CommerceStack stack, string command, params object[] arguments) =>
         Eventually.DoneAsync(() => Redis(stack).ExecuteAsync(command, arguments).WaitAsync(TimeSpan.FromSeconds(30)));
 
-    /// <summary>What keys hold, for <see cref="RestoreAsync"/>.</summary>
+    /// <summary>The contents of keys, for <see cref="RestoreAsync"/>.</summary>
     public static async Task<IReadOnlyDictionary<RedisKey, byte[]>> DumpAsync(this CommerceStack stack, params RedisKey[] keys)
     {
         var dumps = new Dictionary<RedisKey, byte[]>();
@@ -87,14 +90,14 @@ public static partial class FaultInjection
         return dumps;
     }
 
-    /// <summary>Puts back what keys held, over what they hold now.</summary>
+    /// <summary>Restores the contents of keys.</summary>
     public static async Task RestoreAsync(this CommerceStack stack, IReadOnlyDictionary<RedisKey, byte[]> dumps)
     {
         foreach (var (key, dump) in dumps)
             await stack.RedisAsync("RESTORE", key, 0, dump, "REPLACE");
     }
 
-    /// <summary>How many lines of a resource's console output hold the text.</summary>
+    /// <summary>The number of console lines of a resource that contain the text.</summary>
     public static async Task<int> CountSaidAsync(this CommerceStack stack, string resource, string text)
     {
         var id = (await stack.App.ResourceNotifications.WaitForResourceAsync(resource, _ => true, Deadline().Token)).ResourceId;
@@ -104,11 +107,11 @@ public static partial class FaultInjection
         return count;
     }
 
-    /// <summary>MySQL refuses new rows of a table with an error that it has for a full disk.</summary>
+    /// <summary>Makes MySQL reject new rows of a table with the error of a full disk.</summary>
     public static Task DiskFullAsync(this CommerceStack stack, string table, int error) => stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync(
         $"CREATE TRIGGER disk_full BEFORE INSERT ON {table} FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}", null, TestContext.Current.CancellationToken);
 
-    /// <summary>There is room again.</summary>
+    /// <summary>Removes the rejection.</summary>
     public static Task DiskHasRoomAsync(this CommerceStack stack) =>
         stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync("DROP TRIGGER IF EXISTS disk_full", null, CancellationToken.None);
 
@@ -116,7 +119,7 @@ public static partial class FaultInjection
 
     static CancellationTokenSource Deadline() => new(TimeSpan.FromMinutes(3));
 
-    /// <summary>The id of the process that a resource runs as.</summary>
+    /// <summary>The process id of a resource.</summary>
     public static async Task<int> PidAsync(this CommerceStack stack, string resource)
     {
         var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
@@ -124,7 +127,7 @@ public static partial class FaultInjection
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
 
-    // Not by the process, which may be dead.
+    // Not read from the process, which may be dead.
     static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)
     {
         var seen = await stack.App.ResourceNotifications.WaitForResourceAsync("kafka", _ => true, Deadline().Token);

@@ -3,10 +3,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests;
 
-/// <summary>When orders expired, by MySQL's own clock, which no stall of the test's process can falsify.</summary>
+/// <summary>Records when orders expired by MySQL's clock, which a stalled test process cannot falsify.</summary>
 public static class OrderEnds
 {
-    /// <summary>From now on MySQL takes down when an order expires.</summary>
+    /// <summary>Starts recording.</summary>
     public static async Task RecordOrderEndsAsync(this CommerceStack stack)
     {
         var database = stack.Services.GetRequiredService<MySqlDatabase>();
@@ -18,7 +18,7 @@ public static class OrderEnds
             """, null, Cancelled);
     }
 
-    /// <summary>How long after the end of its hold an order expired: below zero where it was early.</summary>
+    /// <summary>The time between the end of an order's hold and its expiry; negative if it was early.</summary>
     public static async Task<TimeSpan> EndedAfterHoldAsync(this CommerceStack stack, string orderId) => TimeSpan.FromSeconds((await Eventually.GetAsync(
         () => stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<double?>("SELECT late_by FROM test_order_end WHERE order_id = @orderId", new { orderId }, Cancelled),
         late => late is not null))!.Value);

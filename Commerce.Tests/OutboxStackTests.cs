@@ -7,10 +7,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests;
 
-/// <summary>Writes to the outbox, and reads what arrives at the other end.</summary>
+/// <summary>Writes to the outbox and reads the topic.</summary>
 public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 {
-    /// <summary>Nobody consumes it but these tests.</summary>
+    /// <summary>A topic of these tests only.</summary>
     protected const string Topic = "OUTBOX_TEST";
 
     /// <inheritdoc/>
@@ -22,10 +22,10 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 
     protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>A key that no other test uses.</summary>
+    /// <summary>A unique key.</summary>
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
 
-    /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
+    /// <summary>Commits messages of one key in order and wakes the relays; returns the first id and all ids.</summary>
     protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic)
     {
         var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
@@ -47,7 +47,7 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     protected async Task SentAsync(params IReadOnlyCollection<string> ids) =>
         await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromMinutes(2));
 
-    /// <summary>As if the brokers had refused a message for the first time, with the next attempt in an hour.</summary>
+    /// <summary>Simulates a first rejection by the brokers, with the next attempt in an hour.</summary>
     protected Task RefuseAsync(string id) => Database.ExecuteInTransactionAsync(async transaction =>
     {
         await transaction.ExecuteAsync("""
@@ -57,15 +57,15 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
         return await transaction.ExecuteAsync("DELETE w FROM outbox_waiting w JOIN outbox o ON o.id = w.id WHERE o.message_id = @id", new { id });
     }, Cancelled);
 
-    /// <summary>Changes what is noted about a refused message.</summary>
+    /// <summary>Changes the record of a rejected message.</summary>
     protected Task ChangeRefusedAsync(string id, string change) => Database.ExecuteAsync(
         $"UPDATE outbox_refused r JOIN outbox o ON o.id = r.id SET {change} WHERE o.message_id = @id", new { id }, Cancelled);
 
-    /// <summary>Listens to a topic from now on.</summary>
+    /// <summary>Starts reading a topic.</summary>
     protected TopicTail Listen() => new(Stack, Topic);
 }
 
-/// <summary>Reads one topic, without a group, from the end that it has now.</summary>
+/// <summary>Reads one topic, without a group, from its current end.</summary>
 public sealed class TopicTail : IDisposable
 {
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
@@ -87,7 +87,7 @@ public sealed class TopicTail : IDisposable
         }));
     }
 
-    /// <summary>What came so far, once it is at least so many messages.</summary>
+    /// <summary>The received messages, once there are at least this many.</summary>
     public IReadOnlyList<ConsumeResult<string?, byte[]?>> Await(int count)
     {
         var start = Stopwatch.GetTimestamp();
@@ -100,7 +100,7 @@ public sealed class TopicTail : IDisposable
         return _read;
     }
 
-    /// <summary>The ids of what came, until one with this id came.</summary>
+    /// <summary>The ids of the received messages up to this id.</summary>
     public IReadOnlyList<string?> IdsUntil(string id)
     {
         var start = Stopwatch.GetTimestamp();

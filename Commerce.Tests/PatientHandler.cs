@@ -4,8 +4,7 @@ using System.Net;
 namespace Commerce.Tests;
 
 /// <summary>
-/// Sends a request again that was answered with 503: on a machine that stalls, a dependency's deadline passes now and then. Who wants to see
-/// the 503 itself, or to know that a first try was of unknown outcome, uses a client without it.
+/// Repeats requests that got 503: on a slow machine a dependency times out now and then. Tests that expect the 503 use a client without it.
 /// </summary>
 sealed class PatientHandler() : DelegatingHandler(new SocketsHttpHandler())
 {

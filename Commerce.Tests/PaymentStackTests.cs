@@ -8,14 +8,14 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests;
 
-/// <summary>Orders and pays through the Api, and reads what became of it.</summary>
+/// <summary>Orders and pays through the Api and reads the results.</summary>
 public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
 {
     protected const long Price = 12_000;
 
     protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>A user, a product of 10 pieces, and an order of one whose payment is prepared.</summary>
+    /// <summary>A user, a product with 10 units, and an order of one unit with a prepared payment.</summary>
     protected async Task<Purchase> PrepareAsync(string name)
     {
         var purchase = await OrderAsync(name);
@@ -24,7 +24,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         return purchase;
     }
 
-    /// <summary>A user, a product of 10 pieces, and an order of one.</summary>
+    /// <summary>A user, a product with 10 units, and an order of one unit.</summary>
     protected async Task<Purchase> OrderAsync(string name)
     {
         var product = await Stack.ProductAsync(stock: 10, Price);
@@ -40,7 +40,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         return purchase;
     }
 
-    /// <summary>Has it captured: told at once, or, where the gateway did not answer in time, when it is settled.</summary>
+    /// <summary>Captures the payment; if the gateway timed out, waits until it is settled.</summary>
     protected async Task PayAsync(Purchase purchase, string pgPaymentId)
     {
         var told = await purchase.ApproveAsync(pgPaymentId);
@@ -48,7 +48,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         else Assert.Equal(PaymentState.Paid, told);
     }
 
-    /// <summary>Waits until the gateway works on it.</summary>
+    /// <summary>Waits until the gateway is processing it.</summary>
     protected Task ProcessingAsync(Purchase purchase) =>
         Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State is not "AUTHORIZED");
 
@@ -61,18 +61,18 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     protected Task<int> StockAsync(Purchase purchase) =>
         Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { purchase.Product.Id }, Cancelled);
 
-    /// <summary>The state of each attempt, oldest first.</summary>
+    /// <summary>The status of each attempt, oldest first.</summary>
     protected async Task<string> AttemptsAsync(Purchase purchase) =>
         string.Join(' ', await Database.QueryAsync<string>(
             "SELECT a.status FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE p.order_id = @OrderId ORDER BY a.number",
             new { purchase.OrderId }, Cancelled));
 
-    /// <summary>As if the hold ended so many milliseconds from now.</summary>
+    /// <summary>Moves the end of the hold to this many milliseconds from now.</summary>
     protected Task HoldEndsAsync(Purchase purchase, int milliseconds) =>
         Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @OrderId",
             new { purchase.OrderId, microseconds = milliseconds * 1000L }, Cancelled);
 
-    /// <summary>Paid once at the gateway, and taken off the stock.</summary>
+    /// <summary>Paid once at the gateway, with its stock deducted.</summary>
     protected async Task ShouldBePaidAsync(Purchase purchase)
     {
         await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase));
@@ -82,7 +82,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal(9, await StockAsync(purchase));
     }
 
-    /// <summary>Waits until the order can be paid again, and pays it.</summary>
+    /// <summary>Waits until the order is payable again, and pays it.</summary>
     protected async Task ShouldBePayableAsync(Purchase purchase)
     {
         await Eventually.EqualAsync(PaymentState.Pending, () => PaymentStatusAsync(purchase));
@@ -91,7 +91,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
     }
 }
 
-/// <summary>Somebody's order of one product.</summary>
+/// <summary>A user's order of one product.</summary>
 public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, PlacedOrder Order)
 {
     public string OrderId => Order.OrderId;
@@ -100,14 +100,14 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
     public Task<HttpResponseMessage> PrepareAsync(long? amount = null, string? key = null) =>
         User.PostAsync("/api/payments/prepare", new { OrderId, amount = amount ?? Order.TotalAmount }, key);
 
-    /// <summary>Pays in the window.</summary>
+    /// <summary>Authorises it in the payment window.</summary>
     public Task<string> AuthorizeAsync(SandboxFault? fault = null) => Sandbox.PayAsync(OrderId, Order.TotalAmount, User.Id, fault);
 
-    /// <summary>Asks to capture it; the answer may be a refusal.</summary>
+    /// <summary>Requests the capture; the response may be a refusal.</summary>
     public Task<HttpResponseMessage> SendApproveAsync(string pgPaymentId, string? key = null) =>
         User.PostAsync("/api/payments/approve", new { OrderId, pgPaymentId }, key);
 
-    /// <summary>Asks to capture it and returns the status, or the slug of the refusal.</summary>
+    /// <summary>Requests the capture and returns the status, or the slug of the refusal.</summary>
     public async Task<string> ApproveAsync(string pgPaymentId)
     {
         using var answer = await SendApproveAsync(pgPaymentId);
@@ -117,31 +117,31 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
         return status;
     }
 
-    /// <summary>Asks to capture it, with the same request again where that says to come again, as it does while the gateway does not answer.</summary>
+    /// <summary>Requests the capture, repeated after Retry-After, as while the gateway does not respond.</summary>
     public Task<HttpResponseMessage> AnsweredAsync(string pgPaymentId, string? key = null)
     {
         key ??= Guid.NewGuid().ToString();
         return Eventually.GetAsync(() => SendApproveAsync(pgPaymentId, key), answer => answer.Headers.RetryAfter is null);
     }
 
-    /// <summary>The same, and the status, or the slug of the refusal.</summary>
+    /// <summary>The same; returns the status, or the slug of the refusal.</summary>
     public Task<string> ApprovedAsync(string pgPaymentId) => Eventually.GetAsync(() => ApproveAsync(pgPaymentId), told => told != PaymentState.Settling);
 
-    /// <summary>Asks for money back and returns the status, or the slug of the refusal.</summary>
+    /// <summary>Requests a refund and returns the status, or the slug of the refusal.</summary>
     public async Task<string> RefundAsync(long amount, string? key = null)
     {
         using var answer = await User.PostAsync($"/api/payments/{OrderId}/refund", new { amount, reason = "changed my mind" }, key);
         return answer.IsSuccessStatusCode ? (await answer.Content.ReadFromJsonAsync<RefundedPayment>())!.Status : await answer.SlugAsync();
     }
 
-    /// <summary>Asks for money back, again where the gateway did not answer in time, and returns the status, or the slug of the refusal.</summary>
+    /// <summary>Requests a refund, repeated if the gateway timed out; returns the status, or the slug of the refusal.</summary>
     public Task<string> RefundedAsync(long amount, string? key = null)
     {
         key ??= Guid.NewGuid().ToString();
         return Eventually.GetAsync(() => RefundAsync(amount, key), told => told != PaymentState.Settling);
     }
 
-    /// <summary>What the Api says about the payment.</summary>
+    /// <summary>The payment as the Api shows it.</summary>
     public async Task<JsonElement> DetailAsync()
     {
         using var answer = await User.GetAsync($"/api/payments/{OrderId}");
@@ -149,6 +149,6 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
         return await answer.Content.ReadFromJsonAsync<JsonElement>();
     }
 
-    /// <summary>What is captured at the gateway and has not gone back, in whole KRW.</summary>
+    /// <summary>The net captured amount at the gateway in whole KRW.</summary>
     public async Task<long> CapturedAsync() => (await Sandbox.LedgerAsync(OrderId)).Sum(p => p.Captured - p.Cancelled);
 }

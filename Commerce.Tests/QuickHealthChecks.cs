@@ -6,16 +6,16 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Tests;
 
-/// <summary>Lets the AppHost of tests notice sooner what becomes of its resources.</summary>
+/// <summary>Makes the AppHost of tests notice state changes sooner.</summary>
 static class QuickHealthChecks
 {
     /// <summary>
-    /// Aspire checks healthy resources every 30 s, and others after 1, 2 … 5 s. It has no setting for that, only two internal properties. Where a
-    /// later version has renamed them, tests wait longer and are right nevertheless.
+    /// Aspire checks healthy resources every 30 s, and others after 1, 2 … 5 s. Only two internal properties change that. If a later version renames
+    /// them, tests wait longer but stay correct.
     /// </summary>
     public static T WithQuickHealthChecks<T>(this T builder) where T : IDistributedApplicationBuilder
     {
-        // Not before the start: whoever asks for the hosted services earlier gets an orchestrator that knows the containers, and not what runs in their place.
+        // At startup only: resolving hosted services earlier creates an orchestrator that knows the containers and not their replacements.
         builder.Eventing.Subscribe<BeforeStartEvent>((started, _) =>
         {
             var service = started.Services.GetServices<IHostedService>().SingleOrDefault(s => s.GetType().Name == "ResourceHealthCheckService");

@@ -6,14 +6,13 @@ using Commerce.Tests;
 namespace Commerce.Tests;
 
 /// <summary>
-/// What had to be done again because a dependency did not answer in time: counted, and told at the end of the run. Where the variable
-/// <c>COMMERCE_REPETITIONS</c> names a file, each is a line in it.
+/// Counts repetitions because of dependency timeouts, and reports them at the end. If <c>COMMERCE_REPETITIONS</c> names a file, each is a line in it.
 /// </summary>
 public sealed class Repetitions : IDisposable
 {
     static readonly ConcurrentQueue<string> s_all = [];
 
-    /// <summary>Takes one down.</summary>
+    /// <summary>Records one.</summary>
     public static void Add(Exception why)
     {
         var line = $"{TestContext.Current.Test?.TestDisplayName}: {why.GetType().Name}: {why.Message.ReplaceLineEndings(" ")}";

@@ -2,7 +2,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests;
 
-/// <summary>Users in the pay window, faults of the payment gateway, and the ledger that tells where the money is.</summary>
+/// <summary>The payment sandbox: users in the payment window, faults, and the ledger.</summary>
 public sealed class Sandbox(HttpClient client) : IDisposable
 {
     public const string ClientId = "commerce";
@@ -23,9 +23,9 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         ["Payments:Gateway:Sandbox"] = "true",
     };
 
-    /// <summary>A user pays in the window; nothing is captured yet. Returns the gateway's id of the payment.</summary>
-    /// <param name="fault">What goes wrong with this payment only.</param>
-    /// <param name="lifetimeMs">How long it can be captured; 10 min when null.</param>
+    /// <summary>Authorises a payment in the window; nothing is captured yet. Returns the gateway's id of the payment.</summary>
+    /// <param name="fault">A fault of this payment only.</param>
+    /// <param name="lifetimeMs">How long it can be captured; null is 10 min.</param>
     public async Task<string> PayAsync(string orderId, long amount, string userKey = "user", SandboxFault? fault = null, int? lifetimeMs = null)
     {
         using var answer = await client.PostAsJsonAsync("/pay", new
@@ -36,7 +36,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         return (await answer.Content.ReadFromJsonAsync<PayAnswer>())!.PaymentId;
     }
 
-    /// <summary>Money of an order goes back at the gateway itself, as in its console or by a charge-back.</summary>
+    /// <summary>Refunds an order at the gateway itself, as in its console or by a charge-back.</summary>
     public async Task GiveBackAsync(string orderId, long amount)
     {
         var payment = (await LedgerAsync(orderId)).Single(p => p.Captured > p.Cancelled);
@@ -44,7 +44,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>These faults, and no others, hit everybody until they are used up; dispose of the answer to end them.</summary>
+    /// <summary>Sets the active faults for all calls; disposing the result removes them.</summary>
     public async Task<IAsyncDisposable> WithFaultsAsync(params SandboxFault[] faults)
     {
         using var answer = await client.PutAsJsonAsync("/sandbox/faults", faults);
@@ -52,7 +52,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         return new Clearing(this);
     }
 
-    /// <summary>Ends the faults that hit everybody.</summary>
+    /// <summary>Removes the faults for all calls.</summary>
     public async Task ClearFaultsAsync()
     {
         using var answer = await client.DeleteAsync("/sandbox/faults");
@@ -66,7 +66,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     /// <summary>All payments, oldest first.</summary>
     public async Task<IReadOnlyList<SandboxPayment>> LedgerAsync() => (await client.GetFromJsonAsync<List<SandboxPayment>>("/sandbox/ledger"))!;
 
-    /// <summary>The orders for which money was captured, once at least.</summary>
+    /// <summary>Orders with at least one capture.</summary>
     public async Task<IReadOnlyList<SandboxOrder>> SummaryAsync() => (await client.GetFromJsonAsync<List<SandboxOrder>>("/sandbox/ledger/summary"))!;
 
     /// <inheritdoc/>
@@ -80,26 +80,26 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     }
 }
 
-/// <summary>Something that goes wrong with calls to the gateway.</summary>
+/// <summary>A fault of calls to the gateway.</summary>
 /// <param name="Kind">
 /// delay, hang, drop, status5xx, malformed, empty (not processed but for delay), approveThenHang, …Drop, …5xx, …Malformed, …Empty (processed),
 /// wrongAmount, wrongOrder, code.
 /// </param>
-/// <param name="Operation">apply, history or cancel; all when null.</param>
-/// <param name="Count">How many calls are hit; all when null.</param>
-/// <param name="DelayMs">The processing takes so much longer.</param>
-/// <param name="Code">What is answered, for the kind code.</param>
-/// <param name="Probability">The share of calls that are hit.</param>
-/// <param name="Seed">Makes that share come out the same every time.</param>
+/// <param name="Operation">apply, history or cancel; null is all.</param>
+/// <param name="Count">The number of affected calls; null is all.</param>
+/// <param name="DelayMs">Extra processing time.</param>
+/// <param name="Code">The response code, for the kind code.</param>
+/// <param name="Probability">The share of affected calls.</param>
+/// <param name="Seed">Makes the random choice repeatable.</param>
 public sealed record SandboxFault(
     string Kind, string? Operation = null, int? Count = null, int DelayMs = 0, string? Code = null, double Probability = 1, int? Seed = null);
 
 /// <summary>A payment in the gateway's ledger; amounts in whole KRW.</summary>
 /// <param name="State">AUTHORIZED, PROCESSING, CAPTURED, PARTIALLY_CANCELLED, CANCELLED or EXPIRED.</param>
-/// <param name="ApplyCalls">Approvals asked for, those included that a fault swallowed.</param>
+/// <param name="ApplyCalls">Approval calls, including those that a fault swallowed.</param>
 public sealed record SandboxPayment(
     string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls);
 
-/// <summary>All captures of an order; amounts in whole KRW.</summary>
-/// <param name="NetCaptures">Payments of which something is still captured: never more than one.</param>
+/// <summary>The captures of an order; amounts in whole KRW.</summary>
+/// <param name="NetCaptures">Payments with a remaining captured amount: never more than one.</param>
 public sealed record SandboxOrder(string MerchantPayKey, int Captures, int NetCaptures, long Captured, long Cancelled);

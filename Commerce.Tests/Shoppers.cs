@@ -7,13 +7,13 @@ using Commerce.Core.Orders;
 namespace Commerce.Tests;
 
 /// <summary>One of many users, over a shared connection pool.</summary>
-/// <param name="Client">Sends again what is answered with 503.</param>
-/// <param name="Once">Does not.</param>
+/// <param name="Client">Repeats requests after 503.</param>
+/// <param name="Once">Never repeats.</param>
 public sealed record Shopper(string Id, string Token, HttpClient Client, HttpClient Once)
 {
     static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(15);
 
-    /// <summary>The same user, who takes a 503 for an answer.</summary>
+    /// <summary>The same user without repetitions.</summary>
     public Shopper Impatient => this with { Client = Once };
 
     /// <summary>A request of this user for a coupon.</summary>
@@ -24,7 +24,7 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
         return request;
     }
 
-    /// <summary>Asks for a coupon once. Returns the refusal, "" for a success, "unreachable" where no answer came.</summary>
+    /// <summary>Requests a coupon once. Returns the refusal, "" for a success, or "unreachable" without a response.</summary>
     public async Task<string> PressAsync(long couponId)
     {
         using var limit = new CancellationTokenSource(AnswerDeadline);
@@ -41,14 +41,14 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
     }
 
     /// <summary>
-    /// Asks for a coupon until there is an answer that is not "come again". Nobody else asks in this user's name: who has it already after an answer
-    /// that left it open has got it by that request, which is a success.
+    /// Requests a coupon until the response is definite. Nobody else uses this user, so "already issued" after an indefinite response means that this
+    /// user's earlier request succeeded.
     /// </summary>
     public Task<string> TakeAsync(long couponId) => TakeUntilAsync(couponId, TestContext.Current.CancellationToken);
 
     /// <inheritdoc cref="TakeAsync"/>
     /// <param name="couponId">The coupon.</param>
-    /// <param name="giveUp">From then on "come again" is the answer.</param>
+    /// <param name="giveUp">After this time an indefinite response is returned.</param>
     public async Task<string> TakeUntilAsync(long couponId, CancellationToken giveUp)
     {
         var open = false;
@@ -63,7 +63,7 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
         }
     }
 
-    /// <summary>A POST of this user with an Idempotency-Key, a new one where none is given. The path is sent as it is spelled.</summary>
+    /// <summary>A POST of this user with an Idempotency-Key; a new one by default. The path is sent as it is.</summary>
     public async Task<HttpResponseMessage> PostAsync(string path, object? body, string? key = null)
     {
         var uri = new Uri(Client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
@@ -73,7 +73,7 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
         return await Client.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
-    /// <summary>What this user gets from the Api.</summary>
+    /// <summary>A GET of this user.</summary>
     public async Task<HttpResponseMessage> GetAsync(string path)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
@@ -81,14 +81,14 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
         return await Client.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
-    /// <summary>Orders products; the answer may be a refusal.</summary>
+    /// <summary>Places an order; the response may be a refusal.</summary>
     public Task<HttpResponseMessage> OrderAsync(IEnumerable<OrderLine> lines, long? couponId = null, string? key = null) =>
         PostAsync("/api/orders", new { items = lines, shipping = Shoppers.Shipping, couponId }, key);
 
-    /// <summary>Orders products and fails where that is refused.</summary>
+    /// <summary>Places an order; fails if it is refused.</summary>
     public Task<PlacedOrder> PlaceAsync(long productId, int quantity = 1, long? couponId = null) => PlaceAsync([new(productId, quantity)], couponId);
 
-    /// <summary>Orders products and fails where that is refused.</summary>
+    /// <summary>Places an order; fails if it is refused.</summary>
     public async Task<PlacedOrder> PlaceAsync(IEnumerable<OrderLine> lines, long? couponId = null)
     {
         using var answer = await OrderAsync(lines, couponId);
@@ -97,16 +97,16 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
     }
 }
 
-/// <summary>Crowds, and what they do at once.</summary>
+/// <summary>Crowds of users and their concurrent requests.</summary>
 public static class Shoppers
 {
-    /// <summary>An address that is taken.</summary>
+    /// <summary>A valid address.</summary>
     public static object Shipping { get; } =
         new { recipient = "Hong Gildong", phone = "010-1234-5678", zipcode = "04524", address1 = "110 Sejong-daero, Jung-gu, Seoul", address2 = "3F" };
 
     static readonly ParallelOptions Together = new() { MaxDegreeOfParallelism = 64 };
 
-    /// <summary>A coupon of its own for a test.</summary>
+    /// <summary>A new coupon for a test.</summary>
     public static async Task<Coupon> CouponAsync(
         this CommerceStack stack, int total, double startsInHours = -1, double endsInHours = 1, string? name = null)
     {
@@ -122,7 +122,7 @@ public static class Shoppers
         return coupon;
     }
 
-    /// <summary>A product of its own for a test.</summary>
+    /// <summary>A new product for a test.</summary>
     public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000, string? name = null)
     {
         using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/products",
@@ -131,7 +131,7 @@ public static class Shoppers
         return (await answer.Content.ReadFromJsonAsync<Product>())!;
     }
 
-    /// <summary>Pieces of a product that can be ordered, as the Api shows them.</summary>
+    /// <summary>The available stock of a product, as the Api shows it.</summary>
     public static async Task<long> AvailableAsync(this CommerceStack stack, long productId)
     {
         var product = await stack.Anonymous.GetFromJsonAsync<JsonElement>($"/api/products/{productId}");
@@ -151,7 +151,7 @@ public static class Shoppers
         return shoppers;
     }
 
-    /// <summary>Everybody presses at once, until they have an answer that is not "come again"; returns the answers that count.</summary>
+    /// <summary>All users request at once, until each has a definite response.</summary>
     public static async Task<ConcurrentDictionary<string, string>> SellAsync(this IEnumerable<Shopper> shoppers, long couponId, TimeSpan? patience = null)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);

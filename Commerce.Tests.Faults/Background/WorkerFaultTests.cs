@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Background;
 
-/// <summary>Rows that should not be there: none of them ends the Workers, or keeps them from what is right.</summary>
+/// <summary>Invalid rows: none of them ends the Workers, or keeps them from valid rows.</summary>
 public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -19,7 +19,7 @@ public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(st
             """, new { bad }, Cancelled);
         try
         {
-            // A hold of no order that could be one, with lines that say nothing; a product that is none.
+            // A hold with an impossible order id and unreadable lines; an invalid product.
             await Stack.RedisAsync("HSET", InventoryKeys.All[3], "주문 ☃", "x", bad, "1");
             await Stack.RedisAsync("ZADD", InventoryKeys.All[2], 1, "주문 ☃");
             await Stack.RedisAsync("HSET", InventoryKeys.All[1], "no product", "many");
@@ -29,7 +29,7 @@ public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(st
             await Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) WHERE id = @OrderId", new { good.OrderId }, Cancelled);
             await Eventually.EqualAsync("EXPIRED", () => OrderStatusAsync(good));
             await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(good.Product.Id));
-            // The reconcilers of the Workers come by every 10 s.
+            // The reconcilers of the Workers run every 10 s.
             var seen = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6)", null, Cancelled);
             await Eventually.EqualAsync(true, () => Database.SingleAsync<bool>("SELECT UTC_TIMESTAMP(6) > @seen + INTERVAL 11 SECOND", new { seen }, Cancelled));
             Assert.Equal(workers, await Stack.PidAsync("workers"));

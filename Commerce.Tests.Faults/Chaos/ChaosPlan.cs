@@ -1,15 +1,15 @@
 namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
-/// What a seed stands for: everything that is left to chance is drawn from it and from nothing else, by arithmetic, so that it comes out the same in
-/// every process. When things happen is the machine's affair.
+/// The plan of a seed. All random choices derive from the seed arithmetically, so they are the same in every process. The timing depends on the
+/// machine.
 /// </summary>
 public static class ChaosPlan
 {
-    /// <summary>Three seeds in a row share all faults among them; one that runs for longer goes on with the others.</summary>
+    /// <summary>Three consecutive seeds cover all faults. A longer run continues with the others.</summary>
     const int Shares = 3;
 
-    /// <summary>What the gateway does with a payment, in every way that it knows.</summary>
+    /// <summary>All behaviours of the gateway.</summary>
     public static IReadOnlyList<SandboxFault> GatewayFaults { get; } =
     [
         new("delay", "apply", DelayMs: 4_000), new("approveThenHang", "apply", Count: 1), new("wrongAmount", "apply"), new("drop", "apply", Count: 1),
@@ -19,10 +19,10 @@ public static class ChaosPlan
         new("approveThenMalformed", "apply", Count: 1), new("empty", "apply", Count: 1), new("code", "apply", Count: 1, Code: "AlreadyOnGoing"),
     ];
 
-    /// <summary>Choices that belong to what these numbers name: the seed, whose they are, and when.</summary>
+    /// <summary>The choices for these numbers: the seed, the user, the step.</summary>
     public static Random Dice(params ReadOnlySpan<int> names)
     {
-        // The mixing of SplitMix64, after each: names that are neighbours, or change places, have nothing in common.
+        // SplitMix64 after each number, so that neighbouring or swapped numbers are unrelated.
         var state = 0UL;
         foreach (var name in names)
         {
@@ -35,10 +35,10 @@ public static class ChaosPlan
         return new((int)(state >> 33));
     }
 
-    /// <summary>The faults that a run must have had, in their order.</summary>
+    /// <summary>The faults that a run must include, in order.</summary>
     public static IReadOnlyList<ChaosFault> Planned(int seed) => Shuffled(ChaosFaults.All.Where((_, i) => IsMine(i, seed)), Dice(seed, 1));
 
-    /// <summary>The faults of a run that goes on: the rest of them, then anything.</summary>
+    /// <summary>The faults of a longer run: the remaining ones, then any.</summary>
     public static IEnumerable<ChaosFault> More(int seed)
     {
         var dice = Dice(seed, 2);
@@ -46,10 +46,10 @@ public static class ChaosPlan
         while (true) yield return ChaosFaults.All[dice.Next(ChaosFaults.All.Count)];
     }
 
-    /// <summary>The faults of the gateway that a run must have had.</summary>
+    /// <summary>The gateway faults that a run must include.</summary>
     public static IReadOnlyList<SandboxFault> PlannedOfGateway(int seed) => [.. GatewayFaults.Where((_, i) => IsMine(i, seed))];
 
-    /// <summary>What goes wrong with a payment: nothing with half of them.</summary>
+    /// <summary>The fault of a payment; half of the payments have none.</summary>
     public static SandboxFault? FaultOfPayment(int seed, Random dice) => dice.Next(4) switch
     {
         0 => GatewayFaults[dice.Next(GatewayFaults.Count)],

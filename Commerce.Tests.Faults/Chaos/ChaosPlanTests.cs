@@ -1,12 +1,12 @@
 namespace Commerce.Tests.Faults.Chaos;
 
-/// <summary>What a seed stands for.</summary>
+/// <summary>The plan of a seed.</summary>
 public sealed class ChaosPlanTests
 {
     [Fact]
     public void A_seed_stands_for_the_same_in_every_process()
     {
-        // Written down here, because another process cannot be asked.
+        // Constants, because the plan must be equal in every process.
         Assert.Equal([423, 388, 194], Enumerable.Range(0, 3).Select(step => ChaosPlan.Dice(7, 42, step).Next(1000)));
     }
 

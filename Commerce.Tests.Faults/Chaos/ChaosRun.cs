@@ -13,8 +13,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
-/// A crowd that orders, pays, cancels, refunds and collects coupons at two replicas of the Api while things break. What everybody does and what
-/// breaks comes from the seed. Every 2xx is remembered as a promise, and looked up in the database at the end.
+/// Many users order, pay, cancel, refund and request coupons at two replicas of the Api while faults occur. The seed determines users and faults.
+/// Every 2xx is recorded as a promise and checked in the database at the end.
 /// </summary>
 public sealed class ChaosRun(CommerceStack stack, int seed)
 {
@@ -23,7 +23,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     const int Coupons = 3;
     const int StockOfEach = 30;
 
-    /// <summary>One of so many users is at the replica, where orders hold their pieces for a short time only.</summary>
+    /// <summary>One in this many users calls the replica where holds are short.</summary>
     const int UsersOfReplica = 4;
 
     const string HoldTimeOfReplica = "00:00:03";
@@ -41,18 +41,20 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     int _operations;
     int _answered;
 
-    /// <summary>How many requests were made.</summary>
+    /// <summary>The number of requests.</summary>
     public int Operations => _operations;
 
-    /// <summary>What broke, in its order, and for how long.</summary>
+    /// <summary>The faults in order, with their durations.</summary>
     public string Faults => string.Join(", ", _faults);
 
-    /// <summary>How often which answer came, most frequent first.</summary>
+    /// <summary>The responses by frequency.</summary>
     public string Summary => string.Join(", ", _outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"));
 
     MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>Runs until all planned faults have bitten, so many requests are made and so much time is over. Nothing is broken when it ends.</summary>
+    /// <summary>
+    /// Runs until all planned faults did harm, and until the minimum number of requests and the time are reached. No fault is active at the end.
+    /// </summary>
     public async Task RunAsync(int operations, TimeSpan time, CancellationToken cancellationToken)
     {
         for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i)));
@@ -67,7 +69,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         await breaking;
     }
 
-    /// <summary>Fails where a promise was not kept. To be called at rest.</summary>
+    /// <summary>Fails if a promise was broken. Call it at rest.</summary>
     public async Task CheckPromisesAsync(CancellationToken cancellationToken)
     {
         var orders = (await Database.QueryAsync<Order>(
@@ -95,7 +97,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
             }
         }
 
-        // Nobody was sold what was not there, so that the system had to give the money back by itself; and nobody could have been.
+        // No user bought missing stock, which the system would have had to refund.
         Assert.All(refunds.Values, r => Assert.Equal(orders[r.OrderId].UserId, r.RequestedBy));
         Assert.Empty(await Database.QueryAsync<long>(
             "SELECT product_id FROM inventory_drift WHERE product_id IN @ids AND available > stock - held", new { ids = _products.Select(p => p.Id) }, cancellationToken));
@@ -108,7 +110,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
                 "SELECT COUNT(*) FROM product_stock_audit WHERE reason LIKE @reason", new { reason = $"{reason} (%" }, cancellationToken));
     }
 
-    /// <summary>Fails where a fault that the seed planned did no harm. To be called at rest.</summary>
+    /// <summary>Fails if a planned fault did no harm. Call it at rest.</summary>
     public async Task CheckFaultsAsync(CancellationToken cancellationToken)
     {
         foreach (var planned in ChaosPlan.Planned(seed)) Assert.Contains(_faults, happened => happened.StartsWith(planned.Name, StringComparison.Ordinal));
@@ -128,7 +130,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         var own = new List<PlacedOrder>();
         for (var step = 0; !enough() && !cancellationToken.IsCancellationRequested; step++)
         {
-            // Of each step alone: what is drawn in one does not depend on how the ones before went.
+            // Each step draws independently of the outcome of earlier steps.
             var dice = ChaosPlan.Dice(seed, number, step);
             var key = string.Create(CultureInfo.InvariantCulture, $"{Prefix}-{number}-{step}");
             await Task.Delay(dice.Next(5, 60), cancellationToken);
@@ -220,7 +222,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         _orders[order.OrderId].Refunds[refunded.RefundId] = (refunded.Status, amount);
     }
 
-    /// <summary>Makes a request with a key, and once again with the same key where no answer came or it said to come again.</summary>
+    /// <summary>Makes a request with a key, and repeats it with the same key if there was no response or a Retry-After.</summary>
     async Task<(HttpStatusCode Status, JsonElement Body)> AgainAsync(string name, Shopper user, Func<Task<HttpResponseMessage>> send)
     {
         var first = await AskAsync(name, user, send);
@@ -250,7 +252,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         }
     }
 
-    /// <summary>Breaks one thing after the other and mends it: first what the seed planned, then more, until it is enough.</summary>
+    /// <summary>Injects and removes faults one after the other: first the planned ones, then more.</summary>
     async Task BreakAsync(Func<bool> enough, CancellationToken cancellationToken)
     {
         var dice = ChaosPlan.Dice(seed, 3);
@@ -276,7 +278,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     static string NameOf(SandboxFault fault) => fault.Code is null ? fault.Kind : $"{fault.Kind} {fault.Code}";
 
-    /// <summary>What was said about an order.</summary>
+    /// <summary>The promises about an order.</summary>
     sealed class Promises(string user)
     {
         public string User => user;
@@ -285,7 +287,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         public volatile bool Paid;
         public volatile bool Cancelled;
 
-        /// <summary>Not promised, but asked for: only then the money may go back.</summary>
+        /// <summary>Requested but not promised: only then may the money be refunded.</summary>
         public volatile bool RefundAsked;
 
         public ConcurrentDictionary<string, (string Status, long Amount)> Refunds { get; } = new();

@@ -2,15 +2,17 @@ using System.Globalization;
 
 namespace Commerce.Tests.Faults.Chaos;
 
-/// <summary>Whatever breaks, in whatever order, every promise is kept.</summary>
+/// <summary>Every promise is kept, whatever fails in whatever order.</summary>
 public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
 {
-    /// <summary>The least number of requests of a run.</summary>
+    /// <summary>The minimum number of requests of a run.</summary>
     const int Operations = 2000;
 
     const double SecondsOfEach = 15;
 
-    /// <summary>Seeds, and for how many seconds at least: the one that <c>./commerce chaos</c> asks for, or three in a row, which have all faults.</summary>
+    /// <summary>
+    /// Seeds and minimum durations in seconds: the one of <c>./commerce chaos</c>, or three consecutive seeds, which cover all faults.
+    /// </summary>
     public static TheoryData<int, double> Runs => Environment.GetEnvironmentVariable("CHAOS_SEED") is { Length: > 0 } seed
         ? new() { { int.Parse(seed, CultureInfo.InvariantCulture), 60 * double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES")!, CultureInfo.InvariantCulture) } }
         : new() { { 1, SecondsOfEach }, { 2, SecondsOfEach }, { 3, SecondsOfEach } };

@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Coupons;
 
-/// <summary>What the fault tests of coupons have in common: a sale, and the audit at its end.</summary>
+/// <summary>The common part of the coupons' fault tests: a sale, and the audit at its end.</summary>
 public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
 {
     protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
@@ -21,8 +21,8 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     protected IProducer<string?, byte[]?> Producer => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
 
     /// <summary>
-    /// The audit I1 to I4 of docs/promises.md, after the system has come to rest, together with what the shoppers saw: nobody who was told
-    /// that they have the coupon is without a row, and nobody has a row who was told that they do not get it.
+    /// Invariants I1 to I4 of docs/promises.md at rest, together with the users' responses: every user with a success has a row, and no user with a
+    /// refusal has one.
     /// </summary>
     protected async Task CheckConsistencyAsync(long couponId, IReadOnlyDictionary<string, string> verdicts)
     {
@@ -35,7 +35,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     protected Task<int> RowsAsync(long couponId) =>
         Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, Cancelled);
 
-    /// <summary>Produces a message, again where a broker that was away a moment ago did not acknowledge it in time.</summary>
+    /// <summary>Produces a message; repeats if a broker that has just returned does not acknowledge it in time.</summary>
     protected async Task ProduceAsync(string? key, byte[]? value)
     {
         while (true)
@@ -53,7 +53,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     }
 }
 
-/// <summary>Processes that die at the worst moment.</summary>
+/// <summary>Processes that die at the worst time.</summary>
 public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
@@ -63,7 +63,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
         var users = new Queue<Shopper>(await Stack.UsersAsync("f1", 10));
         Stack.Arm(Checkpoints.AfterGate);
 
-        // Somebody whom the gate answers in time, so that the Api comes to the place where it dies.
+        // A user whom the gate answers in time, so that the Api reaches the checkpoint.
         var last = users.Peek();
         await Eventually.EqualAsync("unreachable", () => (last = users.Dequeue()).PressAsync(coupon.Id));
         await Stack.StoppedAsync("api");
@@ -128,11 +128,11 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
 
         var load = Parallel.ForEachAsync(users, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (user, _) =>
         {
-            // As a load balancer does it.
+            // Like a load balancer.
             if (!Volatile.Read(ref ready)) return;
             var asked = TimeProvider.System.GetTimestamp();
             var slug = answers[user.Id] = await (user with { Once = client }).PressAsync(coupon.Id);
-            // Later it may be a dependency that has not answered within its deadline, on a machine that stalls.
+            // Later failures may be timeouts of dependencies on a slow machine.
             if (slug != "" && (slug != "dependency-unavailable" || TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(1))) quickRefusals.Add(slug);
             if (answers.Count >= 300) enough.TrySetResult();
         });
@@ -154,7 +154,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
     }
 }
 
-/// <summary>Kafka away, frozen, or fed with rubbish.</summary>
+/// <summary>Kafka away, frozen, or fed with poison messages.</summary>
 public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
@@ -162,9 +162,9 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var coupon = await Stack.CouponAsync(total: 900);
         var users = await Stack.UsersAsync("f2", 1200);
-        // Several times as long as anything waits for the broker, and as long as it takes until it is asked again.
+        // Several times every timeout for the broker, and as long as the probe interval.
         var outage = TimeSpan.FromSeconds(12);
-        // Waves until the broker is back: the first finds out that it is away, the last is under way when it returns.
+        // Waves until the broker returns: the first meets the outage, the last is running when it returns.
         var waves = users.Chunk(120).ToArray();
 
         await Stack.BrokerAwayAsync();
@@ -218,7 +218,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var coupon = await Stack.CouponAsync(total: 50);
         var users = await Stack.UsersAsync("f3", 20);
-        // A frozen broker takes the bytes and acknowledges after the sender gave up; then the messages are there twice.
+        // A frozen broker accepts bytes and acknowledges after the sender gave up, so the messages arrive twice.
         await Stack.FreezeAsync("kafka");
         ConcurrentDictionary<string, string> verdicts;
         try
@@ -240,7 +240,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     public async Task F5_Poison_goes_to_the_dead_letters_and_the_partition_moves_on()
     {
         var coupon = await Stack.CouponAsync(total: 10);
-        // The same key, so the good message stands behind the poison in one partition.
+        // The same key, so the good message follows the poison in one partition.
         var key = $"f5-{coupon.Id}";
         await ProduceAsync(key, "{ not json"u8.ToArray());
         await ProduceAsync(key, """{"type":"SOMETHING_ELSE"}"""u8.ToArray());
@@ -260,7 +260,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var message = new CouponIssued(coupon.Id, 1, "replayed", 1);
-        // As if its handling had failed: the message lies in the dead letters with its reason.
+        // As if its handling had failed: the message is a dead letter with its reason.
         var result = await Producer.ProduceAsync(Topics.DeadLetters(Topics.CouponIssued), new Message<string?, byte[]?>
         {
             Value = message.ToBytes(),
@@ -292,7 +292,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         try
         {
             Assert.All((await users.Take(3).SellAsync(coupon.Id)).Values, v => Assert.Contains(v, new[] { "", "coupon-already-issued" }));
-            // The others of its batch are none the worse for it.
+            // The others of its batch are not affected.
             await Eventually.EqualAsync("FAILED", StatusAsync);
             await Eventually.EqualAsync(2, () => RowsAsync(coupon.Id));
             letter = (await Eventually.GetAsync(DeadLettersAsync, l => l.Any(OfThis))).First(OfThis)!;
@@ -303,7 +303,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             await Database.ExecuteAsync("DROP TRIGGER refuse_one", null, Cancelled);
         }
 
-        // A gate that is rebuilt meanwhile gives nobody else the coupon that was promised.
+        // A rebuild in between does not issue the promised coupon to another user.
         await Stack.RedisAsync("FLUSHALL");
         await Eventually.GetAsync(() => Gate.InspectAsync([coupon.Id]), gates => gates[0] is { Current: true, Epoch: 2 }, TimeSpan.FromMinutes(1));
         Assert.Equal("coupon-sold-out", await late.TakeAsync(coupon.Id));
@@ -383,7 +383,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         const int Users = 300;
         var coupon = await Stack.CouponAsync(total: Users);
         var poison = $"poison-{coupon.Id}";
-        // The table of the tries is of an engine that does not roll back.
+        // The table of attempts uses an engine without rollback.
         await Database.ExecuteAsync("CREATE TABLE coupon_tries (id INT) ENGINE = MyISAM", null, Cancelled);
         await Database.ExecuteAsync($"""
             CREATE TRIGGER count_tries BEFORE INSERT ON coupon_issue FOR EACH ROW
@@ -391,7 +391,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             """, null, Cancelled);
         try
         {
-            // One key, one partition: they come together.
+            // One key and partition, so that they arrive together.
             await Task.WhenAll(Enumerable.Range(0, Users).Select(i => ProduceAsync(poison,
                 new CouponIssued(coupon.Id, 1, i == Users / 2 ? poison : $"saved-{coupon.Id}-{i}", 1).ToBytes())));
             await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue_failure WHERE user_id = @poison", new { poison }, Cancelled));
@@ -434,7 +434,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal(5000, await RowsAsync(coupon.Id));
     }
 
-    /// <summary>How many messages the topic has had.</summary>
+    /// <summary>The number of messages of the topic so far.</summary>
     long Written()
     {
         using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
@@ -448,7 +448,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     async Task<JsonArray> DeadLettersAsync() => (await Stack.Admin.GetFromJsonAsync<JsonArray>("/api/admin/dead-letters", Cancelled))!;
 }
 
-/// <summary>A handler to which every message is a fault of its own.</summary>
+/// <summary>A handler for which every message is faulty.</summary>
 sealed class Refusing : IMessageHandler<byte[]>
 {
     public string? Read(ConsumeResult<string?, byte[]?> source, out byte[] message)
@@ -462,7 +462,7 @@ sealed class Refusing : IMessageHandler<byte[]>
     public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
-/// <summary>A handler that counts how often it meets each message, refuses some, and meets a fault of the infrastructure at every other call.</summary>
+/// <summary>A handler that counts how often it receives each message, rejects some, and meets a transient fault at every other call.</summary>
 sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
 {
     int _calls;
@@ -510,11 +510,11 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
     {
         var coupon = await Stack.CouponAsync(total: 200);
         var users = await Stack.UsersAsync($"f6-{frozen}", 250);
-        // The Api knows the coupon, so the sale goes on without the database.
+        // The Api has the coupon in its cache, so the sale goes on without the database.
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         var letters = await DeadLetterCountAsync();
 
-        // A message that is at fault would be a dead letter after five tries.
+        // A faulty message would be a dead letter after five attempts.
         const string LastTry = "Handling COUPON_ISSUED waits for what it depends on (attempt 5)";
         var before = await Stack.CountSaidAsync("workers", LastTry);
 
@@ -534,7 +534,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
         }
 
         Assert.Contains("", verdicts.Values);
-        // Who had no answer presses on.
+        // Users without a response retry.
         foreach (var (user, verdict) in await users.Where(u => !verdicts.ContainsKey(u.Id)).SellAsync(coupon.Id)) verdicts[user] = verdict;
         await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(200, await RowsAsync(coupon.Id));
@@ -578,7 +578,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
             using var refusal = await admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
             await refusal.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
             Assert.NotNull(refusal.Headers.RetryAfter);
-            // Not after the database could be written again.
+            // Not after the database is writable again.
             Assert.True(TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(30));
 
             verdicts = await users.SellAsync(coupon.Id);
@@ -588,7 +588,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
             await Database.ExecuteAsync("SET GLOBAL read_only = OFF", null, CancellationToken.None);
         }
 
-        // Kafka holds them until the database can be written again.
+        // Kafka holds them until the database is writable again.
         await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(100, await RowsAsync(coupon.Id));
     }
@@ -630,7 +630,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
         await Stack.BrokerAwayAsync();
         try
         {
-            // Somebody finds out that the broker does not answer; after that nobody waits for it.
+            // The first request meets the outage. Afterwards nobody waits for the broker.
             var some = new Queue<Shopper>(users.Skip(1));
             await Eventually.EqualAsync("dependency-unavailable", () => some.Dequeue().PressAsync(coupon.Id));
             var asked = TimeProvider.System.GetTimestamp();
@@ -642,7 +642,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
                 Assert.NotNull(answer.Headers.RetryAfter);
             }
 
-            // One a second asks the broker again, for 2 s. All fifty would take 100.
+            // One probe per second waits for 2 s. Fifty requests would otherwise take 100 s.
             Assert.True(TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(50));
         }
         finally
@@ -655,13 +655,13 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
         Assert.Equal(100, await RowsAsync(coupon.Id));
     }
 
-    /// <summary>Messages of coupons that were given up; poison of other tests may still be on its way to the table.</summary>
+    /// <summary>Dead letters of coupons. Poison of other tests may still be on its way to the table.</summary>
     Task<int> DeadLetterCountAsync() =>
         Database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter WHERE topic = @CouponIssued AND reason = @HandlerFailed",
             new { Topics.CouponIssued, DeadLetterReasons.HandlerFailed }, Cancelled);
 }
 
-/// <summary>Redis killed, emptied, set back.</summary>
+/// <summary>Redis killed, emptied, or reset to an older state.</summary>
 public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
@@ -692,7 +692,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var verdicts = await sale;
         await CheckConsistencyAsync(coupon.Id, verdicts);
         Assert.Equal(400, await RowsAsync(coupon.Id));
-        // Who has it is remembered by the rebuilt gate too.
+        // The rebuilt gate also knows the users with the coupon.
         var winner = users.First(u => verdicts.GetValueOrDefault(u.Id) == "");
         Assert.Equal("coupon-already-issued", await winner.TakeAsync(coupon.Id));
     }
@@ -710,7 +710,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
 
         await Stack.RedisAsync("FLUSHALL");
 
-        // It is closed for 5 s at least.
+        // It is closed for at least 5 s.
         await Eventually.EqualAsync("gate-closed", () => losers[next++ % losers.Count].PressAsync(coupon.Id));
         await Eventually.EqualAsync("coupon-sold-out", () => losers[next++ % losers.Count].PressAsync(coupon.Id));
         await CheckConsistencyAsync(coupon.Id, verdicts);
@@ -761,7 +761,7 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         await Stack.FreezeAsync("redis");
         try
         {
-            // Who was let in waits for a second; a machine that stalls may need longer than that to send all of them, and sends them again.
+            // Admitted requests wait for a second. A slow machine may need longer to send all of them, and repeats them.
             await Eventually.GetAsync(async () =>
             {
                 var overloaded = 0;
@@ -804,9 +804,9 @@ public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack
         var coupon = await Stack.CouponAsync(total: 1);
         var users = await Stack.UsersAsync("forced", 2);
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
-        // Messages of two users are in two partitions: the other one's might come first.
+        // Messages of two users are in two partitions, so the other one's may come first.
         await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));
-        // Something outside of the system gives the gate more than there is.
+        // Foreign code adds stock to the gate.
         await Stack.RedisAsync("HINCRBY", (string)new CouponKeys(coupon.Id).Gate!, "stock", 1);
 
         Assert.Equal("", await users[1].TakeAsync(coupon.Id));

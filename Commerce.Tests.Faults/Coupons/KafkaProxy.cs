@@ -8,8 +8,8 @@ using System.Text;
 namespace Commerce.Tests.Faults.Coupons;
 
 /// <summary>
-/// Stands between a client and the only broker, request by request and answer by answer. The broker tells its clients its own address in its
-/// answers; there it is replaced by the proxy's, so that they stay.
+/// A proxy between a client and the single broker that handles frame by frame. It replaces the broker's address in responses by its own, so that
+/// clients stay connected to it.
 /// </summary>
 sealed class KafkaProxy : IAsyncDisposable
 {
@@ -35,7 +35,7 @@ sealed class KafkaProxy : IAsyncDisposable
         _ourAddress = Advertised(port);
         _running.Add(AcceptAsync());
 
-        // Host and port as they stand one behind the other in the answers.
+        // Host and port are adjacent in the responses.
         byte[] Advertised(int port)
         {
             var bytes = new byte[4];
@@ -47,10 +47,10 @@ sealed class KafkaProxy : IAsyncDisposable
     /// <summary>HOST:PORT for the client.</summary>
     public string Address { get; }
 
-    /// <summary>How many acknowledgements were lost.</summary>
+    /// <summary>The number of lost acknowledgements.</summary>
     public int Lost => Volatile.Read(ref _lost);
 
-    /// <summary>The broker's next <paramref name="count"/> answers to produce requests do not arrive: the connection breaks before.</summary>
+    /// <summary>Drops the broker's next <paramref name="count"/> produce responses and breaks the connection.</summary>
     public void LoseAcknowledgements(int count) => Volatile.Write(ref _toLose, count);
 
     public async ValueTask DisposeAsync()
@@ -69,7 +69,7 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Disposed of.
+            // Disposed.
         }
     }
 
@@ -84,7 +84,7 @@ sealed class KafkaProxy : IAsyncDisposable
             await Task.WhenAny(
                 PumpAsync(client, broker, request =>
                 {
-                    // Length, API, its version, correlation id.
+                    // Length, API key, API version, correlation id.
                     if (BinaryPrimitives.ReadInt16BigEndian(request.AsSpan(4)) == Produce) produced[BinaryPrimitives.ReadInt32BigEndian(request.AsSpan(8))] = true;
                     return true;
                 }, closing.Token),
@@ -102,14 +102,14 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            // The client sees its connection end, as it would without us.
+            // The client sees its connection end, as without the proxy.
         }
 
         await closing.CancelAsync();
         client.Dispose();
     }
 
-    /// <summary>Hands on one frame after the other; ends with the connection, or at the frame that <paramref name="pass"/> holds back.</summary>
+    /// <summary>Forwards frames until the connection ends, or until <paramref name="pass"/> rejects a frame.</summary>
     static async Task PumpAsync(Socket from, Socket to, Func<byte[], bool> pass, CancellationToken cancellationToken)
     {
         using var source = new NetworkStream(from);
@@ -128,7 +128,7 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // Either side is gone.
+            // One side is gone.
         }
     }
 }

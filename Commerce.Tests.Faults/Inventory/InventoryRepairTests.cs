@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Inventory;
 
-/// <summary>What the database changed and the gate hears of late, twice or never: the gate may have less than there is for a while, never more.</summary>
+/// <summary>Changes in the database that reach the gate late, twice or never. The gate may temporarily have too little, never too much.</summary>
 public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     InventoryRepository Inventory => Stack.Services.GetRequiredService<InventoryRepository>();
@@ -40,7 +40,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
     public async Task A_change_that_reaches_the_gate_after_the_repair_is_not_counted_twice()
     {
         var product = await Stack.ProductAsync(stock: 10);
-        // Whoever added them is stopped before the gate hears of it.
+        // The change is interrupted before it reaches the gate.
         var epoch = await Eventually.GetAsync(() => Inventory.FindEpochAsync(Cancelled), e => e > 0);
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
         await AddSilentlyAsync(product.Id, 5);
@@ -57,7 +57,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
     {
         var product = await Stack.ProductAsync(stock: 10);
         var placed = await (await Stack.UsersAsync("unconfirmed", 1))[0].PlaceAsync(product.Id, 4);
-        // Paid, off the stock and refunded in full, and nobody has told the gate yet.
+        // Paid, deducted and fully refunded, but the gate does not know yet.
         await PaySilentlyAsync(placed);
         Assert.Equal([placed.OrderId], (await Inventory.DeductStockAsync([placed.OrderId], Cancelled)).Deducted);
         var returned = await RefundSilentlyAsync(placed);
@@ -86,7 +86,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         await CheckConsistencyAsync();
     }
 
-    /// <summary>As an administrator whose process dies between MySQL and Redis.</summary>
+    /// <summary>An administrator's change whose process dies between MySQL and Redis.</summary>
     Task<int> AddSilentlyAsync(long productId, int pieces) => Database.ExecuteAsync("""
         UPDATE product SET stock = stock + @pieces WHERE id = @productId;
         INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, @change, @pieces, 'test')

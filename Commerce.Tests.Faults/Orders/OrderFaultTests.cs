@@ -15,12 +15,12 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Tests.Faults.Orders;
 
-/// <summary>What the fault tests of orders have in common.</summary>
+/// <summary>The common part of the orders' fault tests.</summary>
 public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
 {
     protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>Orders until there is an answer that is not "come again": "" for an order, else the refusal.</summary>
+    /// <summary>Repeats an order until it has a definite response: "" for an order, otherwise the refusal.</summary>
     protected static async Task<string> PressAsync(Shopper user, long productId, CancellationToken cancellationToken)
     {
         var key = Guid.NewGuid().ToString();
@@ -34,7 +34,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
             }
             catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                // No answer: the same key asks for the same order.
+                // No response: repeat with the same key.
             }
 
             await Task.Delay(100, CancellationToken.None);
@@ -58,7 +58,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
             user.Id, order.OrderId, authorised, _ => Task.CompletedTask, (_, _) => { }, Cancelled)).Status);
     }
 
-    /// <summary>Pays an order, some time ago, without the message that tells of it.</summary>
+    /// <summary>Pays an order some time ago, without its message.</summary>
     protected async Task PaySilentlyAsync(PlacedOrder order, TimeSpan ago = default)
     {
         var authorised = await Stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount);
@@ -70,7 +70,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
             """, new { order.OrderId, authorised, seconds = (int)ago.TotalSeconds }), Cancelled);
     }
 
-    /// <summary>Gives the money of an order back; the gate is not told of it yet.</summary>
+    /// <summary>Refunds an order without telling the gate.</summary>
     protected async Task<StockReturn> RefundSilentlyAsync(PlacedOrder order)
     {
         var captured = await Database.SingleAsync<string>("SELECT pg_payment_id FROM payment WHERE order_id = @OrderId", order, Cancelled);
@@ -94,7 +94,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
     }
 }
 
-/// <summary>Holds that nobody ends, and clocks that disagree.</summary>
+/// <summary>Orphaned holds, and clocks that disagree.</summary>
 public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Fact]
@@ -103,7 +103,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         var user = (await Stack.UsersAsync("f13", 1))[0].Impatient;
         Stack.Arm(Checkpoints.AfterReserve);
 
-        // A product that the gate reserves in time, so that the Api comes to the place where it dies.
+        // A product that the gate reserves in time, so that the Api reaches the checkpoint.
         Product product;
         do product = await Stack.ProductAsync(stock: 10);
         while (!await DiesAsync(user, product.Id));
@@ -112,7 +112,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         await Eventually.EqualAsync(6L, () => Stack.AvailableAsync(product.Id));
         var gate = Stack.Services.GetRequiredService<InventoryGate>();
         var orphan = (await Eventually.DoneAsync(gate.SnapshotAsync))!.Holds.Single(h => h.Value.Any(l => l.ProductId == product.Id)).Key;
-        // As if the ten minutes were over.
+        // As if the ten minutes had passed.
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(orphan, TimeSpan.FromSeconds(1)));
 
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
@@ -149,7 +149,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
             await Database.ExecuteAsync(
                 "UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
             await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
-            // Not before, and not half a minute after.
+            // Neither early nor half a minute late.
             Assert.InRange(await Stack.EndedAfterHoldAsync(placed.OrderId), TimeSpan.Zero, TimeSpan.FromSeconds(25));
         }
 
@@ -157,7 +157,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
     }
 }
 
-/// <summary>The gate of the inventory goes away in the middle of a sale.</summary>
+/// <summary>The inventory gate disappears during a sale.</summary>
 public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Theory]
@@ -192,7 +192,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         }
 
         var verdicts = await sale;
-        // What was held for nobody, where an answer was lost, goes to somebody else once that is found out.
+        // Stock that was held for a lost response goes to another user once that is detected.
         foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
             await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
         Assert.Equal(Stock, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
@@ -222,7 +222,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
                 Assert.NotNull(answer.Headers.RetryAfter);
             }
 
-            // MySQL says so at once. An Api that tried again would need longer than one statement may take, which is 3 s, every time.
+            // MySQL fails at once. An Api that retried would need longer than one statement timeout (3 s) every time.
             Assert.True(quickest < TimeSpan.FromSeconds(3), $"{quickest}");
             Assert.Equal([10], await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryGate>().ListAvailableAsync([product.Id])));
         }
@@ -238,7 +238,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
     }
 }
 
-/// <summary>A ledger, or who uses it, stops where it stands.</summary>
+/// <summary>MySQL, or a process that uses it, freezes.</summary>
 public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Fact]
@@ -298,7 +298,7 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
     }
 }
 
-/// <summary>Paid orders on their way to the stock.</summary>
+/// <summary>Paid orders on their way to the deduction of their stock.</summary>
 public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Fact]
@@ -355,7 +355,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var few = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("short", 1))[0];
         var placed = await user.PlaceAsync([new(plenty.Id, 2), new(few.Id, 2)]);
-        // Somebody took the pieces out of the database behind the gate's back.
+        // The stock is removed from the database without telling the gate.
         await Database.ExecuteAsync("UPDATE product SET stock = 1 WHERE id = @Id", new { few.Id }, Cancelled);
         await Database.ExecuteAsync(
             "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @placed, -9, 'test')", new { few.Id, placed = $"test:{placed.OrderId}" }, Cancelled);
@@ -365,7 +365,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         await Eventually.EqualAsync(OrderState.Refunded, () => StatusAsync(placed.OrderId));
         Assert.Equal(10, await StockAsync(plenty.Id));
         Assert.Equal(1, await StockAsync(few.Id));
-        // What was done behind the gate's back is drift, which would be repaired by itself within 10 s.
+        // A change without the gate is drift, which the reconciler repairs within 10 s.
         using (await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled)) { }
         await CheckConsistencyAsync();
     }
@@ -394,7 +394,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var (failing, next) = ((await Stack.UsersAsync("failing", 1))[0], (await Stack.UsersAsync("behind", 1))[0]);
         var (stuck, behind) = (await failing.PlaceAsync(product.Id), await next.PlaceAsync(product.Id));
         await PaySilentlyAsync(behind);
-        // The table of the tries is of an engine that does not roll back.
+        // The table of attempts uses an engine without rollback.
         await Database.ExecuteAsync("CREATE TABLE tries (id INT) ENGINE = MyISAM", null, Cancelled);
         await Database.ExecuteAsync($"""
             CREATE TRIGGER refuse_order BEFORE INSERT ON product_stock_audit FOR EACH ROW
@@ -404,7 +404,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         {
             await PayAsync(failing, stuck);
             await Eventually.GetAsync(TriesAsync, tries => tries > 0);
-            // The same key, so that it stands behind the other one in its partition.
+            // The same key, so it follows the other one in its partition.
             var message = (await MessageAsync(behind.OrderId, next.Id, product.Id)).ToMessage();
             await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(
                 Topics.OrderPlaced, new Message<string?, byte[]?> { Key = stuck.OrderId, Value = message.Payload }, Cancelled));
@@ -420,7 +420,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             for (var i = 0; i < 3; i++) await Stack.Services.GetRequiredService<OrderReconciler>().RunAsync(Cancelled);
             Assert.Equal(1, await Database.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE message_key = @OrderId", stuck, Cancelled));
             Assert.Equal(4, await TriesAsync());
-            // Nor is what an administrator waits for deleted for its age.
+            // A dead letter that an administrator needs is not purged.
             Assert.Single(await DeadLettersAsync(stuck.OrderId));
             await Stack.Services.GetRequiredService<DeadLetterStore>().PurgeAsync(TimeSpan.Zero, Cancelled);
             Assert.Single(await DeadLettersAsync(stuck.OrderId));
@@ -488,7 +488,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await PaySilentlyAsync(placed, ago: TimeSpan.FromHours(1));
             for (var i = 0; i < 3; i++)
             {
-                // As if the time had come, and every message had been sent and lost.
+                // As if the time had come, and every message had been lost.
                 await Database.ExecuteAsync("""
                     UPDATE order_announcement SET next_at = UTC_TIMESTAMP(6) WHERE order_id = @OrderId;
                     UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId;

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults.Outbox;
 
-/// <summary>Relays that die, freeze and meet each other; brokers and Redis away. What was committed arrives, in the order of its key.</summary>
+/// <summary>Relays that die, freeze and compete; brokers and Redis away. Committed messages arrive, in order per key.</summary>
 public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(stack)
 {
     [Fact]
@@ -26,7 +26,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await SentAsync(id);
         var copies = topic.Await(2);
         Assert.All(copies, m => Assert.Equal(id, MessageId.Of(m.Message.Headers)));
-        // What every consumer does with the two: the note of the message and its effect are one transaction.
+        // Every consumer commits the inbox row and its effect in one transaction.
         var effects = 0;
         foreach (var copy in copies)
             effects += await Database.ExecuteAsync("INSERT IGNORE INTO inbox (consumer, message_id) VALUES ('f25', @id)",
@@ -51,7 +51,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
 
         var arrived = topic.Await(ids.Count + 1).Select(m => MessageId.Of(m.Message.Headers)).ToList();
         Assert.Equal(ids.Append(last).Order(), arrived.Order());
-        // Nothing more comes.
+        // Nothing more arrives.
         var (end, _) = await WriteAsync(Key("f26-end"));
         Assert.Equal(ids.Count + 2, topic.IdsUntil(end).Count);
         await CheckConsistencyAsync();
@@ -63,7 +63,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         using var topic = Listen();
         var key = Key("f27");
         string id;
-        // The relay waits for the broker's report when it freezes.
+        // The relay freezes while it waits for the broker's report.
         await Stack.FreezeAsync("kafka");
         try
         {
@@ -81,14 +81,14 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         {
             Assert.Equal(0, await CountAsync("SENT", id));
             (before, _) = await WriteAsync(key);
-            // Another one takes over as soon as the lease is over.
+            // Another relay takes over after the lease.
             using var relay = NewRelay();
             await Eventually.EqualAsync(2, async () =>
             {
                 await relay.DrainAsync(Cancelled);
                 return await CountAsync("SENT", id, before);
             });
-            // As if it waited again, where nobody may send it, behind another one of its key: if the frozen one marked it now, it would be sent.
+            // Makes it wait again, blocked behind another message of its key: a mark by the frozen relay would let it be sent.
             await RefuseAsync(before);
             await Database.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
         }
@@ -97,7 +97,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             await Stack.ThawAsync("workers");
         }
 
-        // The workers are back: what comes later is sent by them.
+        // The workers are back and send later messages.
         var (later, _) = await WriteAsync(Key("f27-later"));
         await SentAsync(later);
         await Task.Delay(TimeSpan.FromSeconds(4), Cancelled);
@@ -137,7 +137,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await Database.ExecuteInTransactionAsync(async transaction =>
         {
             await OutboxWriter.AddAsync(transaction, new(Topic, Key("f28"), early, "{}"u8.ToArray()));
-            // While this transaction stays open, one with a higher id is committed and sent.
+            // While this transaction is open, one with a higher id is committed and sent.
             (late, _) = await WriteAsync(Key("f28"));
             await SentAsync(late);
             return 0;
@@ -163,7 +163,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             if (round == 1) await Stack.BrokerAwayAsync();
             if (round == 3) await Stack.BrokerBackAsync();
             foreach (var key in keys) written[key].AddRange((await WriteAsync(key, count: 5)).All);
-            // Longer than a message waits for the broker.
+            // Longer than the message timeout.
             if (round == 2) await Task.Delay(TimeSpan.FromSeconds(6), Cancelled);
         }
 
@@ -189,7 +189,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var (other, _) = await WriteAsync(Key("dead-other"));
         await SentAsync(other);
         await ChangeRefusedAsync(bad, "r.next_attempt_at = UTC_TIMESTAMP(6)");
-        // The next one is the ninth attempt; until the tenth the key waits.
+        // The next one is the ninth attempt. Until the tenth the key waits.
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();
         await Eventually.EqualAsync(9, () => AttemptsAsync(bad));
         Assert.Equal(2, await CountAsync("PENDING", good, bad));
@@ -229,7 +229,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             await Stack.StartAsync("redis");
         }
 
-        // Unless they are woken, they look every 5 s.
+        // Without being woken, they poll every 5 s.
         await Eventually.GetAsync(async () =>
         {
             var start = TimeProvider.System.GetTimestamp();
@@ -251,7 +251,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         {
             producer.Send(Row("stuck"), delivery => stuck = delivery.Error.Code);
             producer.Renew();
-            // It did not wait for a broker that does not answer: then the message would have timed out.
+            // It did not wait for the unresponsive broker: the message would have timed out.
             Assert.NotEqual(ErrorCode.Local_MsgTimedOut, stuck);
         }
         finally
@@ -266,7 +266,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
 
         static OutboxRow Row(string id) => new() { Id = 1, Shard = 0, Topic = Topic, Key = id, MessageId = id, Payload = "{}"u8.ToArray() };
 
-        // As the relay does it: what times out is tried again.
+        // Like the relay: a timeout is retried.
         Task SendAsync(string id) => Eventually.EqualAsync(ErrorCode.NoError, async () =>
         {
             var done = new TaskCompletionSource<ErrorCode>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -275,10 +275,10 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         });
     }
 
-    /// <summary>There is no such topic.</summary>
+    /// <summary>This topic does not exist.</summary>
     const string RefusedTopic = "NO_SUCH_TOPIC";
 
-    /// <summary>One more relay, in this process.</summary>
+    /// <summary>An additional relay in this process.</summary>
     OutboxRelay NewRelay() => ActivatorUtilities.CreateInstance<OutboxRelay>(Stack.Services, Options.Create(new OutboxOptions()));
 
     async Task RelayUntilAsync(CancellationToken ended)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Payments;
 
-/// <summary>Holds that end while somebody pays.</summary>
+/// <summary>Holds that end during a payment.</summary>
 public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -43,12 +43,12 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
     public async Task A_prepared_order_keeps_its_pieces_when_their_first_deadline_is_over()
     {
         var purchase = await PrepareAsync("first-deadline");
-        // As if the ten minutes since the order were over; MySQL gave it more when it was prepared.
+        // As if the ten minutes since the order had passed. Prepare has extended the hold in MySQL.
         var gate = Stack.Services.GetRequiredService<InventoryGate>();
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(purchase.OrderId, TimeSpan.Zero));
         var over = await DeadlineAsync();
 
-        // The reaper has looked at it, and looks again later.
+        // The reaper has checked it and will check it again later.
         await Eventually.GetAsync(DeadlineAsync, deadline => deadline > over);
 
         Assert.Equal(9, await Stack.AvailableAsync(purchase.Product.Id));
@@ -90,7 +90,7 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
     }
 }
 
-/// <summary>Several who want something of the same payment.</summary>
+/// <summary>Concurrent operations on one payment.</summary>
 public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -112,7 +112,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
     {
         var purchase = await OrderAsync("payment-duplicates");
 
-        // As many as a user may ask for in a second, with the order.
+        // As many as one user may request per second, the order included.
         var prepared = await DuplicatesAsync(9, () => purchase.PrepareAsync(key: "prepare"));
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
         var approved = await DuplicatesAsync(20, () => purchase.SendApproveAsync(authorised, "approve"));
@@ -172,7 +172,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
     }
 }
 
-/// <summary>The gateway hangs, drops, lies, or answers that somebody else asked.</summary>
+/// <summary>The gateway hangs, drops, lies, or reports a concurrent request.</summary>
 public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Theory]
@@ -204,7 +204,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
         }
 
         await ShouldBePaidAsync(purchase);
-        // The same request, asked again, knows it too.
+        // The same request gets the later result.
         using var later = await purchase.SendApproveAsync(authorised, "f18");
         Assert.Equal(HttpStatusCode.OK, later.StatusCode);
     }
@@ -228,7 +228,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
     [Fact]
     public Task F19_F20_What_the_gateway_never_processed_is_given_up_and_the_order_can_be_paid_again() =>
-        // All at once: it is waiting that takes the time.
+        // In parallel, because waiting takes the time.
         Task.WhenAll(new[] { "hang", "drop", "status5xx", "malformed", "empty" }.Select(GivenUpAsync));
 
     async Task GivenUpAsync(string kind)
@@ -237,7 +237,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
         Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new(kind, "apply", Count: 1))));
 
-        // Unless it was given up just now.
+        // Unless it was abandoned just now.
         var told = await purchase.ApproveAsync(await purchase.AuthorizeAsync());
         Assert.True(told == "payment-in-progress" || (await AttemptsAsync(purchase)).StartsWith("ABANDONED ", StringComparison.Ordinal), $"{kind}: {told}");
         if (told == "payment-in-progress") await ShouldBePayableAsync(purchase);
@@ -247,7 +247,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
     [Fact]
     public Task A_capture_that_comes_after_it_was_given_up_pays_the_order_or_goes_back() =>
-        // All at once: it is waiting that takes the time.
+        // In parallel, because waiting takes the time.
         Task.WhenAll(new[] { "nothing", "paid otherwise", "paid with the same", "cancelled" }.Select(CapturedLateAsync));
 
     async Task CapturedLateAsync(string meanwhile)
@@ -276,7 +276,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
         {
             "nothing" => attempts == "SUCCEEDED",
             "paid otherwise" => attempts == "CANCELLED SUCCEEDED",
-            // Both attempts are for this capture, and the second may be given up before it comes, too: it is one's, whosever.
+            // Both attempts are for this capture, and the second may also be abandoned before it arrives. It belongs to one of them.
             "paid with the same" => attempts is "ABANDONED SUCCEEDED" or "SUCCEEDED ABANDONED",
             _ => attempts == "CANCELLED",
         });
@@ -330,7 +330,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     {
         var purchase = await PrepareAsync("f23-complete");
         var authorised = await purchase.AuthorizeAsync();
-        // By a call of ours of which nothing is known here.
+        // By a call of ours that is not recorded here.
         var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
         Assert.IsType<ApproveOutcome.Approved>(await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled));
 
@@ -362,7 +362,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     }
 }
 
-/// <summary>The Api dies while it pays.</summary>
+/// <summary>The Api dies during a payment.</summary>
 public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -399,9 +399,9 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
 
-        // Sooner than the reconciler would take the Api for dead, which is after 12 s.
+        // Earlier than the reconciler takes over, which is after 12 s.
         await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(9));
-        // The answer is kept a moment after the payment is committed; until then the key is in flight.
+        // The response is stored shortly after the payment commits; until then the key is in flight.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () =>
         {
             using var again = await purchase.SendApproveAsync(authorised, "gone");
@@ -422,10 +422,10 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
 
         await Database.ExecuteInTransactionAsync(async transaction =>
         {
-            // The approval waits for the order's row, and its caller does not wait for the approval.
+            // The approval waits for the order's row, and its caller disconnects.
             await transaction.ExecuteAsync("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { purchase.OrderId });
             var approval = purchase.User.Client.SendAsync(request, impatient.Token);
-            // Not innodb_trx: who asks it more often than every 100 ms gets the same answer for ever.
+            // Not innodb_trx: more than one query per 100 ms gets the same cached result.
             await Eventually.EqualAsync(1, () => transaction.SingleAsync<int>(
                 "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE orders SET pinned%'"));
             await impatient.CancelAsync();

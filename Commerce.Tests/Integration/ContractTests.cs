@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Commerce.Tests.Integration;
 
-/// <summary>What <c>/openapi/v1.json</c> tells is what the Api does.</summary>
+/// <summary><c>/openapi/v1.json</c> describes what the Api does.</summary>
 public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -16,7 +16,7 @@ public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
             Assert.NotNull(operation["responses"]!["default"]!["content"]!["application/problem+json"]);
         }
 
-        // Whoever adds one says so here.
+        // A new operation must be added here.
         Assert.Equal(
             [
                 "get /api/configuration", "get /api/coupons", "get /api/events", "get /api/events/stream", "get /api/events/{id}", "get /api/products", "get /api/products/{id}",

@@ -1,6 +1,6 @@
 namespace Commerce.Tests.Integration;
 
-/// <summary>The buttons of the dashboard, pressed.</summary>
+/// <summary>The dashboard's commands.</summary>
 public sealed class DeveloperCommandTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration;
 
-/// <summary>What everybody may look at, and how often anybody may ask.</summary>
+/// <summary>Public reads and their limits.</summary>
 public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
 {
     [Theory]
@@ -17,18 +17,18 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
     {
         const int Visitors = 60;
         var alice = await Stack.UserAsync("alice");
-        // What the last load brought is out of date when the table is locked.
+        // The cached result is outdated when the table is locked.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () => (await Stack.Impatient.GetAsync(path, Cancelled)).StatusCode);
         await Task.Delay(TimeSpan.FromSeconds(1), Cancelled);
         var source = Stack.Services.GetRequiredService<DbDataSource>();
         await using var locking = await source.OpenConnectionAsync(Cancelled);
         await locking.ExecuteAsync($"LOCK TABLES `{table}` WRITE");
 
-        // No parameter, header or token makes it another question.
+        // No parameter, header or token creates another query.
         var answers = Enumerable.Range(0, Visitors).Select(i => (i % 2 == 0 ? Stack.Anonymous : alice).GetAsync($"{path}?utm_source={i}", Cancelled)).ToList();
         await Eventually.EqualAsync(1L, () => Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
-        // All of them have arrived, and there is still one.
+        // All requests have arrived, and there is still one query.
         await Task.Delay(TimeSpan.FromMilliseconds(300), Cancelled);
         Assert.Equal(1, await Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
@@ -75,14 +75,14 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
             await ShouldBeLimitedAsync(() => alice.GetAsync(path, Cancelled));
         foreach (var path in new[] { "/api/products", "/api/products/1", "/api/coupons", "/api/events", "/api/events/1", "/openapi/v1.json" })
             await ShouldBeLimitedAsync(() => anybody.GetAsync(path, Cancelled));
-        // Each for themselves.
+        // Each user has an own limit.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () => (await bob.GetAsync("/api/orders", Cancelled)).StatusCode);
-        // Probes are never turned away.
+        // Probes are never limited.
         Assert.All(await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => anybody.GetAsync("/health", Cancelled))), a => Assert.NotEqual(HttpStatusCode.TooManyRequests, a.StatusCode));
 
         async Task ShouldBeLimitedAsync(Func<Task<HttpResponseMessage>> ask)
         {
-            // Ten at once, again where the second in which they are too many passed between them.
+            // Ten at once; repeated if a new window began in between.
             var refused = await Eventually.GetAsync(
                 async () => (await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => ask()))).FirstOrDefault(a => a.StatusCode == HttpStatusCode.TooManyRequests), a => a is not null);
             await refused!.ShouldBeProblemAsync(HttpStatusCode.TooManyRequests, "rate-limited");

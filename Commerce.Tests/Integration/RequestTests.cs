@@ -9,7 +9,7 @@ using Commerce.Core.Inventory;
 
 namespace Commerce.Tests.Integration;
 
-/// <summary>Requests that are unusual, and requests that are wrong: on every route of the contract.</summary>
+/// <summary>Unusual and invalid requests, on every route of the contract.</summary>
 public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -18,7 +18,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 1);
         foreach (var path in await PathsAsync("get"))
         {
-            // Not all ids are there; then both are 404.
+            // Some ids do not exist; then both are 404.
             var address = Fill(path, product.Id.ToString(CultureInfo.InvariantCulture));
             foreach (var client in new[] { Stack.Anonymous, Stack.Admin })
             {
@@ -257,7 +257,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         Assert.StartsWith("HTTP/1.1 400", refused, StringComparison.Ordinal);
         Assert.Contains("urn:commerce:invalid-host", refused, StringComparison.Ordinal);
 
-        // Whether they are believed is seen by whether their host is allowed.
+        // A trusted header changes the host, which is then allowed or not.
         const string Forwarded = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n";
         Assert.StartsWith("HTTP/1.1 200", await SendRawAsync(replica.Url, "GET /api/products HTTP/1.1", "www.shop.example", Forwarded), StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 400", await SendRawAsync(replica.Url, "GET /api/products HTTP/1.1", "www.shop.example", Forwarded, IPAddress.Parse("127.0.0.2")), StringComparison.Ordinal);
@@ -293,7 +293,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         Assert.Contains(reason, said, StringComparison.Ordinal);
     }
 
-    /// <summary>What the server says to these bytes.</summary>
+    /// <summary>The server's response to these bytes.</summary>
     static async Task<string> SendRawAsync(Uri server, string start, string? host, string headers = "", IPAddress? from = null)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace Commerce.Tests.Load;
 
-/// <summary>What can be said about the plans without JMeter.</summary>
+/// <summary>Static checks of the plans.</summary>
 public sealed partial class LoadPlanTests
 {
     static IEnumerable<(string File, XElement Element)> Elements =>
@@ -49,7 +49,7 @@ public sealed partial class LoadPlanTests
         foreach (var (file, request) in requests)
         {
             var name = (string)request.Attribute("testname")!;
-            // An assertion beside a request or above it holds for it as well.
+            // An assertion next to a request or above it applies to it as well.
             var assertions = request.Below().Concat(request.Ancestors("hashTree").SelectMany(tree => tree.Elements()))
                 .Where(e => e.Name.LocalName.EndsWith("Assertion", StringComparison.Ordinal)).ToList();
             Assert.True(assertions.Any(a => a.Property("Assertion.test_field") == "Assertion.response_code"), $"{file}: {name} has no assertion on its status.");
@@ -58,7 +58,7 @@ public sealed partial class LoadPlanTests
         }
     }
 
-    /// <summary>JMeter would put variables into the text of the script, compile each variant, and let a user's name be code.</summary>
+    /// <summary>JMeter would substitute variables in the script, compile each variant, and execute user names as code.</summary>
     [Fact]
     public void No_script_has_variables_put_into_its_text() =>
         Assert.Empty(Elements.Where(e => e.Element.Property("script").Contains("${", StringComparison.Ordinal)).Select(e => $"{e.File}: {(string?)e.Element.Attribute("testname")}"));

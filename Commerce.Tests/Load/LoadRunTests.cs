@@ -2,9 +2,7 @@ using System.Diagnostics;
 
 namespace Commerce.Tests.Load;
 
-/// <summary>
-/// <c>./commerce load</c>, each plan for a few seconds. Where JMeter is neither in <c>JMETER_HOME</c> nor on the <c>PATH</c>, the command says how to get it.
-/// </summary>
+/// <summary><c>./commerce load</c>, each plan for a few seconds. Without JMeter the command says how to install it.</summary>
 public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
 {
     const string HowToGetIt = "JMeter is missing: unpack https://jmeter.apache.org/download_jmeter.cgi";
@@ -48,7 +46,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Without_JMeter_one_line_says_how_to_get_it()
     {
-        // All that the script needs before it looks for JMeter, and nothing else.
+        // Everything that the script needs before it looks for JMeter.
         var tools = Directory.CreateTempSubdirectory("commerce-load-");
         try
         {
@@ -66,7 +64,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
         }
     }
 
-    /// <summary>Loads the stack, with thresholds of the test's own: how fast it is beside other tests is no promise.</summary>
+    /// <summary>Runs a plan with the test's thresholds, because speed next to other tests is no promise.</summary>
     async Task<(int Code, string Output)> LoadAsync(IEnumerable<string> arguments, string thresholds, params (string Name, string Value)[] environment)
     {
         var file = Path.GetTempFileName();
@@ -92,7 +90,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
             }
             finally
             {
-                // Ends what it has started.
+                // Ends its children.
                 if (!process.HasExited) process.Kill(entireProcessTree: true);
             }
         }

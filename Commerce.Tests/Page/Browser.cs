@@ -2,7 +2,9 @@ using Microsoft.Playwright;
 
 namespace Commerce.Tests.Page;
 
-/// <summary>Chromium without a window, as <c>hosting/install/chromium.sh</c> has put it into the cache. Started once: that takes longer than most stories.</summary>
+/// <summary>
+/// Headless Chromium, installed by <c>hosting/install/chromium.sh</c>. Started once, because starting takes longer than most tests.
+/// </summary>
 public sealed class Chromium : IAsyncLifetime
 {
     IPlaywright _playwright = null!;
@@ -33,16 +35,16 @@ public sealed class Chromium : IAsyncLifetime
     internal Browser Open() => new(_chromium);
 }
 
-/// <summary>What a story needs of it: everybody's own browser, which knows nothing of the others'.</summary>
+/// <summary>A test's browser contexts, one per user and isolated from each other.</summary>
 sealed class Browser(IBrowser chromium) : IAsyncDisposable
 {
     readonly List<IBrowserContext> _contexts = [];
     readonly List<string> _complaints = [];
 
-    /// <summary>What pages have written to the console as errors, breaches of the content security policy among them.</summary>
+    /// <summary>Console errors of the pages, including violations of the content security policy.</summary>
     public IReadOnlyList<string> Complaints => _complaints;
 
-    /// <summary>Somebody's own browser, with the shop open and its user signed in.</summary>
+    /// <summary>A context with the shop open and its user signed in.</summary>
     public async Task<IPage> ShopAsync(Uri shop, string user, BrowserNewContextOptions? options = null)
     {
         var page = await OpenAsync(shop, options);
@@ -52,7 +54,7 @@ sealed class Browser(IBrowser chromium) : IAsyncDisposable
         return page;
     }
 
-    /// <summary>Somebody's own browser, with the shop open.</summary>
+    /// <summary>A context with the shop open.</summary>
     public async Task<IPage> OpenAsync(Uri shop, BrowserNewContextOptions? options = null)
     {
         var context = await chromium.NewContextAsync(options);
@@ -61,7 +63,7 @@ sealed class Browser(IBrowser chromium) : IAsyncDisposable
         var page = await context.NewPageAsync();
         page.Console += (_, message) =>
         {
-            // That a request was refused is written there too; the page tells that to its user.
+            // Refused requests also appear there; the page shows them to its user.
             if (message.Type == "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Add(message.Text);
         };
         page.PageError += (_, error) => _complaints.Add(error);

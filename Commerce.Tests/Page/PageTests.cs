@@ -82,7 +82,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
         await SignInAsync(page, "late");
 
-        // It came twice by now.
+        // It has arrived twice by now.
         for (var i = 0; i < 2; i++) await page.WaitForResponseAsync("**/api/events/stream");
         await page.WaitForResponseAsync("**/api/events");
         Assert.False(await page.EvaluateAsync<bool>("window.wrong === true"));
@@ -176,7 +176,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         var order = page.Locator("#orders li").First;
         await Expect(order.Locator(".pill")).ToHaveTextAsync("paid");
         var orderId = (await order.GetAttributeAsync("id"))!["order-".Length..];
-        // One by another window of the shopper's, one at the gateway.
+        // One in another window of the shopper, one at the gateway.
         var shopper = (await Stack.UsersAsync(name, 1))[0] with { Token = (await page.EvaluateAsync<string>("sessionStorage.getItem('token')"))! };
         using var part = await shopper.PostAsync($"/api/payments/{orderId}/refund", new { amount = 2_000, reason = "scratched" });
         Assert.True(part.IsSuccessStatusCode, await part.Content.ReadAsStringAsync());
@@ -184,7 +184,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
         await Expect(order).ToContainTextAsync("₩2,000 refunded");
 
-        // Since the page was read: what it offers is too much, and it says what is left.
+        // After the page was read: its offer is too high, and the response has the rest.
         await Stack.Sandbox.GiveBackAsync(orderId, 1_000);
         await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await Expect(page.Locator("#confirm")).ToContainTextAsync("You get ₩10,000 back. ₩2,000 came back before.");
@@ -207,7 +207,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         var page = await browser.ShopAsync(Shop, $"nervous-{product.Id}");
         await page.Locator($"#buy-{product.Id}").ClickAsync();
         await OrderAsync(page);
-        // The answer to the first does not come.
+        // The response to the first request is lost.
         var asked = 0;
         await page.RouteAsync("**/api/payments/approve", route => ++asked == 1 ? Task.CompletedTask : route.ContinueAsync());
         await page.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
@@ -364,7 +364,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         Assert.Contains("Content Security Policy", Assert.Single(browser.Complaints), StringComparison.Ordinal);
     }
 
-    /// <summary>Text with a contrast below 4.5, or 3 where it is large (WCAG 2, level AA). What only decorates is hidden from assistive technology.</summary>
+    /// <summary>Text with a contrast below 4.5, or 3 for large text (WCAG 2, level AA). Decoration is hidden from assistive technology.</summary>
     const string FaintTexts = """
         () => {
           const channels = color => color.match(/[\d.]+/g).map(Number);
@@ -378,7 +378,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         }
         """;
 
-    /// <summary>Whatever is done, no page may complain.</summary>
+    /// <summary>No page may report an error.</summary>
     async Task BrowseAsync(Func<Browser, Task> story)
     {
         await using var browser = chromium.Open();
@@ -388,7 +388,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
     static ILocator StateOf(IPage page, SaleEvent saleEvent) => page.Locator($"#event-{saleEvent.Id} .head .pill");
 
-    /// <summary>A page in the background asks for nothing by itself: what it learns from now on, it hears.</summary>
+    /// <summary>Puts the page into the background, where it does not poll: everything it learns comes from the stream.</summary>
     static async Task HideAsync(IPage page) => await page.EvaluateAsync("Object.defineProperty(document, 'hidden', { value: true })");
 
     static async Task SignInAsync(IPage page, string user)
@@ -399,7 +399,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
     static Task HearsAsync(IPage page, string text) => Expect(page.Locator("#notices")).ToContainTextAsync(text);
 
-    /// <summary>From the open dialog to the pay window.</summary>
+    /// <summary>From the open dialog to the payment window.</summary>
     static async Task OrderAsync(IPage page)
     {
         await page.GetByLabel("Phone").FillAsync("010-1234-5678");
@@ -418,7 +418,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     static async Task FitsAsync(IPage page) =>
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= 390 && window.innerWidth === 390"), page.Url);
 
-    /// <summary>Presses Tab until the keyboard is there.</summary>
+    /// <summary>Presses Tab until the element has the focus.</summary>
     static async Task TabAsync(IPage page, ILocator target)
     {
         for (var i = 0; i < 1000 && !await target.EvaluateAsync<bool>("e => e === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");

@@ -12,7 +12,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Tests.Page;
 
-/// <summary>An OIDC provider that signs everybody in as the same user: authorization code with PKCE for one public client, which it holds to the rules.</summary>
+/// <summary>An OIDC provider that signs in everyone as the same user: a strict authorization code flow with PKCE for one public client.</summary>
 sealed class SignInProvider : IAsyncDisposable
 {
     public const string ClientId = "page";
@@ -29,10 +29,10 @@ sealed class SignInProvider : IAsyncDisposable
 
     public string Subject { get; init; } = "";
 
-    /// <summary>Where browsers were sent back to after the end of their session.</summary>
+    /// <summary>The addresses to which browsers returned after sign-out.</summary>
     public IReadOnlyCollection<string> EndedSessions => _endedSessions;
 
-    /// <summary>Refuses whoever is sent here.</summary>
+    /// <summary>Refuses every sign-in.</summary>
     public bool Refuses { get; set; }
 
     public static async Task<SignInProvider> StartAsync(string subject)
@@ -78,7 +78,7 @@ sealed class SignInProvider : IAsyncDisposable
         });
         _app.MapPost("/token", async (HttpContext context) =>
         {
-            // A browser asks from another origin.
+            // Browsers call it from another origin.
             context.Response.Headers.AccessControlAllowOrigin = "*";
             var form = await context.Request.ReadFormAsync();
             return !_codes.TryRemove(form["code"].ToString(), out var begun) || begun.RedirectUri != form["redirect_uri"] || form["client_id"] != ClientId

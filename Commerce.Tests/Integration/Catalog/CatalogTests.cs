@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Catalog;
 
-/// <summary>What administrators read and change, several of them at a time, beside a sale that goes on.</summary>
+/// <summary>Reads and concurrent changes by administrators during a sale.</summary>
 public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
 {
     const string Products = "products", Coupons = "coupons", Events = "events";
@@ -203,7 +203,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         })
         {
             var single = JsonNode.Parse(await Stack.Admin.GetStringAsync(one, Cancelled))!;
-            // The lists for everybody may be a moment old.
+            // The public lists may be a moment old.
             await Eventually.GetAsync(
                 async () => JsonNode.Parse(await Stack.Admin.GetStringAsync(list, Cancelled))!.AsArray().FirstOrDefault(item => (long)item!["id"]! == (long)single["id"]!),
                 item => JsonNode.DeepEquals(item, single));

@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Consistency;
 
-/// <summary>The audit sees what it is there for: an audit that finds nothing proves nothing, unless it would have.</summary>
+/// <summary>The consistency check detects violations. A check that never finds anything proves nothing.</summary>
 public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Theory]
@@ -49,13 +49,13 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         var others = (await Stack.Sandbox.SummaryAsync()).Where(o => o.MerchantPayKey != purchase.OrderId)
             .Select(o => new GatewayOrder(o.MerchantPayKey, o.NetCaptures, o.Captured, o.Cancelled)).ToList();
 
-        // A sandbox that lost its ledger, or a part of it.
+        // A sandbox that lost its ledger or a part of it.
         Assert.Equal((0, 1), await CompareAsync(now.AddMinutes(1), others));
         Assert.True((await CompareAsync(now.AddMinutes(1), [])) is (0, >= 1));
-        // One that was there all the time, and has nothing of it.
+        // A sandbox with a complete ledger that lacks the payment.
         Assert.Equal((1, 0), await CompareAsync(now.AddDays(-1), others));
         Assert.Equal((1, 0), await CompareAsync(null, others));
-        // A gateway that does not tell.
+        // A gateway without a ledger.
         var (differences, notComparable) = await new PaymentConsistencyCheck(Database, new Told(null)).CompareAsync(Cancelled);
         Assert.Equal(0, differences);
         Assert.True(notComparable >= 1);
@@ -64,7 +64,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
             new PaymentConsistencyCheck(Database, new Told(new(since, orders))).CompareAsync(Cancelled);
     }
 
-    /// <summary>How often an invariant is broken once the database is damaged.</summary>
+    /// <summary>The number of violations of an invariant after damaging the database.</summary>
     async Task<long> BrokenAsync(string invariant, string damage, string repair, object parameters)
     {
         Assert.Equal(1, await Database.ExecuteAsync(damage, parameters, Cancelled));

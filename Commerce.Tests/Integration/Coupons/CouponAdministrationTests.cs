@@ -5,7 +5,7 @@ using Commerce.Core.Coupons;
 
 namespace Commerce.Tests.Integration.Coupons;
 
-/// <summary>What administrators may do, and that it holds soon.</summary>
+/// <summary>The actions of administrators, and that they take effect soon.</summary>
 public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -31,7 +31,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
 
         using var answer = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
 
-        // Somebody else each time, who may be the last to have it.
+        // A new user each time, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-ended", () => users[next++].TakeAsync(coupon.Id));
         using var owner = await Stack.UserAsync(users[0].Id);
@@ -51,7 +51,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         }, Cancelled);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        // Somebody else each time, who may be the last to have it.
+        // A new user each time, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-not-started", () => users[next++].TakeAsync(coupon.Id));
     }
@@ -70,8 +70,8 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         using var cancelled = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
         await BothSayAsync("coupon-ended", before: "");
 
-        // Who asks later than a second after the change must not hear what was before. How long the way there and back takes does not matter: a
-        // machine that stalls only makes the question later.
+        // A request sent more than a second after the change must see it. The round trip does not count, so a slow machine only sends the request
+        // later.
         Task BothSayAsync(string slug, string? before = null)
         {
             var changed = TimeProvider.System.GetTimestamp();

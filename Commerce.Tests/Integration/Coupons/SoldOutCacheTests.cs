@@ -4,10 +4,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Integration.Coupons;
 
-/// <summary>What a replica says by itself once nobody gets a coupon any more, and how soon it notices that this has changed.</summary>
+/// <summary>What a replica answers by itself after the last coupon, and how soon it notices a change.</summary>
 public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), IAsyncLifetime
 {
-    /// <summary>None of the database's: nobody else looks after these gates.</summary>
+    /// <summary>Coupons that are not in the database, so that no other process touches their gates.</summary>
     static long s_nextId = 9_000_000_000;
 
     readonly long _id = Interlocked.Increment(ref s_nextId);
@@ -43,7 +43,7 @@ public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), 
     {
         await FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
         Sales.Observe(_id, GateVerdict.SoldOut);
-        // Looked at and forgotten: noticing it again changes nothing either.
+        // Checked and forgotten: observing it again changes nothing.
         for (var i = 0; i < 10; i++)
         {
             Assert.Null(Sales.Find(_id, "winner"));
@@ -128,7 +128,7 @@ public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), 
 
     async Task<GateVerdict> PressAsync(string user) => (await Gate.AcceptAsync(_id, user)).Verdict;
 
-    /// <summary>As the issuer does it: who hears nothing here asks the gate and tells its answer.</summary>
+    /// <summary>Like the issuer: without a cached verdict it asks the gate and reports the verdict.</summary>
     async Task KnownAsync(GateVerdict verdict, string user = "late") => await Eventually.EqualAsync<GateVerdict?>(verdict, async () =>
     {
         var known = Sales.Find(_id, user);

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Integration.Database;
 
-/// <summary>The schema, on databases of their own beside the stack's.</summary>
+/// <summary>The schema, on databases of their own next to the stack's.</summary>
 public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Commerce.Tests.Integration.Database;
 
 /// <summary>
-/// Processes of the version before run on while the schema is brought up to date, and go back to work on it where a deployment is taken back
-/// (<c>docs/migrations.md</c>). What that version does is in <c>previous-version.sql</c>.
+/// Processes of the previous version keep running while the schema is updated, and return after a rollback (<c>docs/migrations.md</c>).
+/// <c>previous-version.sql</c> has the statements of that version.
 /// </summary>
 public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTests(stack)
 {
@@ -19,7 +19,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
 
     static readonly string Text = ReadPreviousVersion();
 
-    /// <summary>The last migration that the version before knew.</summary>
+    /// <summary>The last migration of the previous version.</summary>
     static readonly string PreviousSchema = SchemaLine().Match(Text).Groups[1].Value;
 
     static IReadOnlyList<(string Name, string Text)> Files => Core.EmbeddedText.ReadFolder("Database/Migrations");
@@ -39,7 +39,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
         {
             try
             {
-                // Planned, not run: a table or a column that is gone, or has another meaning, is found without any rows.
+                // Planned, not executed: a missing or changed table or column is found without rows.
                 await connection.ExecuteAsync($"EXPLAIN {statement}");
             }
             catch (DbException e)
@@ -108,7 +108,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
     {
         var name = $"rolling_{Guid.NewGuid():N}";
         await Stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
-        // In the statements, @name is a variable that nobody set: any value.
+        // In the statements @name is an unset variable, which stands for any value.
         var connection = new DbConnectionStringBuilder { ConnectionString = (await Stack.App.GetConnectionStringAsync("commerce", Cancelled))! };
         connection["Database"] = name;
         connection["Allow User Variables"] = "true";

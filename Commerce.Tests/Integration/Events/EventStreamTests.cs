@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Events;
 
-/// <summary>The live stream, over real sockets.</summary>
+/// <summary>The live stream over real sockets.</summary>
 public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -22,7 +22,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
             await stream.OpeningOfAsync(one.Id);
         }
 
-        // It asks every 5 s, so ten that come one after the other would take 45.
+        // It polls every 5 s, so ten in sequence would take 45 s.
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
@@ -191,7 +191,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 
         Assert.Equal(HttpStatusCode.OK, third.Head.StatusCode);
         Assert.True(await first.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
-        // Not at once: with more pages than streams each return would end another.
+        // Not at once: with more pages than streams each reconnect would replace another stream.
         Assert.InRange(first.Retries[^1], 30_000, 60_000);
         using var fourth = await alice.StreamAsync();
         Assert.True(await second.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
@@ -205,7 +205,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     {
         await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MaxStreamsPerUser", "1"));
         using var alice = await replica.UserAsync("alice");
-        // The head is read, and then nothing: as a connection whose other end is gone.
+        // Reads the headers and nothing else, like a connection with a dead peer.
         var deaf = new List<HttpResponseMessage>();
         for (var i = 0; i < 10; i++)
         {
@@ -232,7 +232,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         var query = $"?lastEventId={Uri.EscapeDataString(lastEventId)}";
         long end;
         using (var plain = await alice.StreamAsync()) end = plain.Ready!.Value;
-        // Just ahead, too.
+        // One ahead, as well.
         using var ahead = lastEventId == "+1" ? await alice.StreamAsync(lastEventId: end + 1) : await alice.StreamAsync(query);
         Assert.Equal(end, ahead.Ready);
 
@@ -251,7 +251,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         await Stack.EventActionAsync(lost.Id, "open");
         var seen = (await before.OpeningOfAsync(lost.Id)).Id;
 
-        // The copy is of before.
+        // The backup is older.
         await Eventually.EqualAsync(true, () => Stack.Services.GetRequiredService<MySqlDatabase>().TryExecuteInTransactionAsync(async transaction =>
         {
             if (await transaction.SingleAsync<int>(
@@ -274,7 +274,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(seen + i, (await after.OpeningOfAsync(next.Id)).Id);
         }
 
-        // Redis, too, begins anew: asking the database every 5 s would take 20.
+        // Redis starts empty as well. Reading the database every 5 s would take 20 s.
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(15));
         Assert.DoesNotContain(after.Events, e => e.EventId == lost.Id);
     }
@@ -286,7 +286,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         using var answer = await alice.PostAsJsonAsync("/api/events/ticket", new { }, Cancelled);
         var query = $"?ticket={(await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["ticket"]}";
 
-        // To ask whether it would work leaves it unused.
+        // HEAD does not use it up.
         using var asked = await Stack.Anonymous.SendAsync(new(HttpMethod.Head, "/api/events/stream" + query), Cancelled);
         using var byTicket = await Stack.Anonymous.StreamAsync(query);
         using var used = await Stack.Anonymous.StreamAsync(query);
@@ -317,11 +317,11 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 
         var took = await replica.TerminateAsync();
 
-        // The streams alone would keep it for the 30 s that requests under way are given.
+        // Streams alone would delay the shutdown for the 30 s of running requests.
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(25));
         Assert.All(await Task.WhenAll(streams.Select(s => s.Ended)), Assert.True);
         Assert.All(streams, s => Assert.Equal(2, s.Retries.Count));
-        // They do not all come back at once.
+        // They do not all return at once.
         Assert.True(streams.Select(s => s.Retries[1]).Distinct().Count() > 10);
         foreach (var stream in streams) stream.Dispose();
         foreach (var user in users) user.Dispose();

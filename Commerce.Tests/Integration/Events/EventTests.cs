@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Events;
 
-/// <summary>Events open on the second, and their coupons with them.</summary>
+/// <summary>Events and their coupons open on time.</summary>
 public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 {
     MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
@@ -32,7 +32,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Events_do_not_wait_for_the_recovery_to_open_and_to_close()
     {
-        // It looks once an hour here.
+        // It runs once an hour here.
         var closed = await Stack.EventIsAsync((await Stack.EventAsync(opensIn: 0.5, closesIn: 1)).Id, EventStatus.Closed);
         Assert.InRange(closed.OpenedAt!.Value - closed.OpensAt!.Value, TimeSpan.Zero, EventStories.MaxDelay);
         var closedAt = await Database.SingleAsync<DateTime>("SELECT closed_at FROM event WHERE id = @Id", closed, Cancelled);
@@ -44,7 +44,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         var scheduled = await Stack.EventAsync(opensIn: 3600);
         var due = new DateTimeOffset(scheduled.OpensAt!.Value).ToUnixTimeMilliseconds();
-        // By Redis' clock, as far from now as it is by the database's; never before it.
+        // By Redis' clock as far from now as by the database's; never earlier.
         await Eventually.GetAsync(
             async () => (double)await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{scheduled.Id}") - due, late => late is >= 0 and < 60_000);
         Assert.InRange((long)await Stack.RedisAsync("PTTL", $"{{events}}:opening:{scheduled.Id}"), 3_000_000, 3_600_000);
@@ -69,7 +69,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         using var postponed = await Stack.EventActionAsync(later.Id, "schedule", new { opensAt = newest });
         await Stack.RescheduleAsync(sooner.Id, opensIn: 1);
 
-        // Whoever came first, the opener or the administrator: never both.
+        // Either the opener or the administrator comes first, never both.
         if (postponed.StatusCode == HttpStatusCode.OK)
         {
             while (true)
@@ -136,7 +136,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         var schedule = Stack.Services.GetRequiredService<EventSchedule>();
         var transition = new EventTransition(Opens: true, 999_999_999);
-        // It lasts for half a second, and here for longer than a machine may stall.
+        // It lasts for half a second; here for longer than a machine may stall.
         var token = await Eventually.GetAsync(async () =>
             await schedule.TryLockAsync(transition) is { } taken && (int)await Stack.RedisAsync("PEXPIRE", $"{{events}}:lock:{transition}", 60_000) == 1 ? taken : null, t => t is not null);
 
@@ -155,7 +155,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         using var cancelled = await Stack.EventActionAsync(scheduled.Id, "cancel");
         Assert.Equal(HttpStatusCode.OK, cancelled.StatusCode);
 
-        // Its time comes all the same, and the schedule has not heard of the cancellation.
+        // The due time arrives although the schedule does not know the cancellation.
         await Database.ExecuteAsync("UPDATE event SET opens_at = UTC_TIMESTAMP(6) WHERE id = @Id", scheduled, Cancelled);
         await Stack.RedisAsync("ZADD", "{events}:schedule", 1, $"opening:{scheduled.Id}");
         await Eventually.EqualAsync(true, async () => (await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{scheduled.Id}")).IsNull);
@@ -191,7 +191,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         else using (await Stack.EventActionAsync(first.Id, "cancel")) { }
         await Eventually.EqualAsync("coupon-ended", () => users[1].TakeAsync(coupon.Id));
 
-        // To many who want it at once it goes once.
+        // Of many concurrent takers one gets it.
         var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Stack.Admin.PostAsJsonAsync("/api/admin/events", definition with { name = "next" }, Cancelled)));
         Assert.Equal(1, answers.Count(a => a.StatusCode == HttpStatusCode.Created));
         foreach (var refused in answers.Where(a => a.StatusCode != HttpStatusCode.Created)) await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
@@ -234,7 +234,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.Equal(1, await Stack.OpeningMessagesAsync(draft.Id));
-        // Earlier than its own window says: the event decides.
+        // Earlier than its own window: the event decides.
         await Eventually.EqualAsync("", () => alice.TakeAsync(coupon.Id));
     }
 
@@ -250,10 +250,10 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var closed = await Stack.EventIsAsync(scheduled.Id, EventStatus.Closed);
 
         Assert.True(closed.ClosedAt >= closed.ClosesAt);
-        // The gate follows the database within a second: somebody else each time, who may be the last to have it.
+        // The gate follows the database within a second. A new user each time, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-ended", () => users[next++].TakeAsync(coupon.Id));
-        // She was late herself, on a machine that stalled: once more, with more time.
+        // The user was late on a slow machine: repeat with more time.
         if (answer != "") await An_event_closes_at_its_time_and_its_coupons_with_it(closesIn * 4);
         else await Eventually.EqualAsync("coupon-already-issued", () => users[0].TakeAsync(coupon.Id));
     }

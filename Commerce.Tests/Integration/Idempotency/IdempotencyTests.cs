@@ -8,7 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Idempotency;
 
-/// <summary>F39: a request that comes twice is worked on once.</summary>
+/// <summary>F39: a repeated request takes effect once.</summary>
 public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -70,7 +70,7 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
             var key = Guid.NewGuid().ToString();
             var answers = await Task.WhenAll(Enumerable.Range(0, Duplicates).Select(async i =>
             {
-                // One after another, so that some come while the first is about to commit.
+                // Staggered, so that some arrive while the first is about to commit.
                 await Task.Delay(i * round / 2, Cancelled);
                 using var answer = await user.OrderAsync([new(product.Id, 1)], couponId, key);
                 if (answer.IsSuccessStatusCode) return (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!.OrderId;

@@ -3,10 +3,10 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Idempotency;
 
-/// <summary>F39 where the work is more than one transaction: prepare, approve and refund.</summary>
+/// <summary>F39 for work of several transactions: prepare, approve and refund.</summary>
 public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackTests(stack)
 {
-    /// <summary>At once, and within what one user may ask for in a second.</summary>
+    /// <summary>Concurrent, and within the limit of one user per second.</summary>
     const int AtOnce = 8;
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     static Task<HttpResponseMessage> SendRefundAsync(Purchase purchase, long amount, string key) =>
         purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount, reason = "changed my mind" }, key);
 
-    /// <summary>Sends it many times at once: one is worked on, the others get its answer again or are told that it is under way.</summary>
+    /// <summary>Sends a request many times at once: one is processed, the others get its response or "in flight".</summary>
     static async Task OneWorksAsync(Func<Task<HttpResponseMessage>> send)
     {
         var asked = 0;
@@ -152,7 +152,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
         }
 
         Assert.Single(told.Distinct());
-        // Who worked may have been told to come again, while the gateway did not answer, and has got the answer again then.
+        // The processed request may have got Retry-After while the gateway did not respond, and its response later.
         Assert.InRange(answers.Count(a => a.StatusCode == HttpStatusCode.OK && !a.Headers.Contains("Idempotent-Replayed")), asked > AtOnce ? 0 : 1, 1);
         foreach (var answer in answers.Where(a => a.StatusCode == HttpStatusCode.Conflict))
             await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "idempotency-key-in-flight");

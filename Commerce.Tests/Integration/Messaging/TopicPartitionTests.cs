@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Messaging;
 
-/// <summary>How many partitions there are is asked of the brokers.</summary>
+/// <summary>The number of partitions is read from the brokers.</summary>
 public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
 {
     MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
@@ -36,7 +36,7 @@ public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
 
             Assert.Equal(1, process.ExitCode);
             Assert.Contains($"{Topics.CouponIssued} has {there} of 99", error, StringComparison.Ordinal);
-            // For people: a line, and no stack.
+            // One line, without a stack trace.
             Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         }
         finally
@@ -64,7 +64,7 @@ public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
         await Eventually.EqualAsync(20, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
     }
 
-    /// <summary>False where these brokers cannot add any: the imitation in memory that stands in where no Kafka is installed.</summary>
+    /// <summary>False if the brokers cannot add partitions, like the in-memory mock.</summary>
     async Task<bool> AddAsync(int count)
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Stack.Kafka }).Build();

@@ -5,7 +5,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>What administrators see of everybody's orders and payments, and what they may change of a product.</summary>
+/// <summary>Administrators' views of all orders and payments, and their changes of products.</summary>
 public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]

@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>Orders hold what they order, all of it or nothing.</summary>
+/// <summary>Orders hold all of their lines or none.</summary>
 public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -23,7 +23,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         }));
 
         Assert.All(answers, a => Assert.Contains(a, new[] { "", "out-of-stock" }));
-        // Where an answer was lost, a piece was held for nobody until that was found out: somebody else gets it.
+        // A lost response holds stock until it is detected; then another user gets it.
         var orders = answers.Count(a => a.Length == 0);
         foreach (var user in users.Zip(answers).Where(a => a.Second.Length > 0).Select(a => a.First).Take(60 - orders))
             await Eventually.EqualAsync("", async () => await (await user.OrderAsync([new(product.Id, 1)])).SlugAsync());
@@ -42,7 +42,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         using var answer = await user.OrderAsync([new(plenty.Id, 3), new(few.Id, 2)]);
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
-        // At once: what was held would be found by the reconciler later, and given back.
+        // At once: the reconciler would release orphaned stock later.
         Assert.Equal([10, 1], await InGateAsync(plenty.Id, few.Id));
         await CheckConsistencyAsync();
     }
@@ -138,7 +138,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         using (await user.PostAsync($"/api/orders/{first.OrderId}/cancel", null)) { }
         await user.PlaceAsync(product.Id, couponId: coupon.Id);
 
-        // The refused one held nothing.
+        // The refused order held nothing.
         await Eventually.EqualAsync(9L, () => Stack.AvailableAsync(product.Id));
     }
 
@@ -156,7 +156,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"04524","address1":"A\u0000"}}""", "shipping.address1")]
     public async Task Bad_input_is_told_by_field(string body, string field)
     {
-        // One for each case: together they would ask too often.
+        // A user per case: together they would exceed the limit.
         var user = (await Stack.UsersAsync($"bad-{Guid.NewGuid()}", 1))[0];
         var json = JsonSerializer.Deserialize<JsonElement>(body.Replace("SHIPPING", JsonSerializer.Serialize(Shoppers.Shipping), StringComparison.Ordinal));
 
@@ -277,14 +277,14 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
             late.Add(await Stack.EndedAfterHoldAsync(placed.OrderId));
         }
 
-        // By MySQL's clock. The reaper looks four times a second; the reconciler every 10 s, so that three of five would hardly be in time.
+        // By MySQL's clock. The reaper runs four times a second. With the reconciler, which runs every 10 s, three of five would hardly be in time.
         Assert.InRange(late.Order().ElementAt(Rounds / 2), TimeSpan.Zero, TimeSpan.FromSeconds(1));
         await CheckConsistencyAsync();
     }
 
     MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>What the gate itself has available.</summary>
+    /// <summary>The available stock in the gate.</summary>
     Task<IReadOnlyList<long?>> InGateAsync(params IReadOnlyList<long> productIds) =>
         Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryGate>().ListAvailableAsync(productIds));
 

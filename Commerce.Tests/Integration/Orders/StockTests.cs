@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>Stock is changed by administrators, with an audit, and the gate follows.</summary>
+/// <summary>Administrators change stock, with a stock audit, and the gate follows.</summary>
 public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -77,7 +77,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         var repaired = await CompareTwiceAsync(async () =>
         {
-            // One order in the place of another leaves the numbers as they were.
+            // Replacing one order by another leaves the numbers unchanged.
             if (sameNumbers) using (await user.PostAsync($"/api/orders/{placed.OrderId}/cancel", null)) { }
             await user.PlaceAsync(product.Id, 5);
         });
@@ -101,7 +101,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         await Eventually.EqualAsync(50L, async () =>
         {
-            // Which would come by itself, within 10 s.
+            // It would run by itself within 10 s.
             using var reconciled = await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled);
             return await Stack.AvailableAsync(product.Id);
         });
@@ -109,7 +109,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
     MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>Somebody gives the gate more of a product than there is; returns what it has then.</summary>
+    /// <summary>Adds foreign stock to the gate and returns the new quantity.</summary>
     async Task<long> MoreAsync(long productId, int pieces) => (long)await Stack.RedisAsync("HINCRBY", "{inventory}:available", productId, pieces);
 
     async Task AdjustAsync(long productId, int delta)
@@ -119,7 +119,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
     }
 }
 
-/// <summary>A clock by which every wait lasts as long as something else does.</summary>
+/// <summary>A clock whose waits last as long as an action.</summary>
 sealed class MomentBetween(Func<Task> happens) : TimeProvider
 {
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

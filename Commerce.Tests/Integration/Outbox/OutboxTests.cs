@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Outbox;
 
-/// <summary>What is committed together with a change comes to Kafka.</summary>
+/// <summary>Messages that commit with a change reach Kafka.</summary>
 public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
 {
     [Fact]
@@ -20,7 +20,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
             topic.Await(i);
         }
 
-        // The relays look by themselves every 5 s only: ten that come one after the other would take 45.
+        // Relays poll only every 5 s: ten in sequence would take 45 s.
         Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
@@ -70,7 +70,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         var measured = await outbox.MeasureAsync(Cancelled);
 
         Assert.Equal((2, 1), (measured.Pending, measured.Dead));
-        // The dead one does not wait any more.
+        // The dead message no longer waits.
         Assert.InRange(measured.OldestAge, 600, 3000);
         foreach (var id in new[] { refused, dead }) await ChangeRefusedAsync(id, "r.next_attempt_at = UTC_TIMESTAMP(6)");
         await SentAsync(refused, dead, behind);
@@ -89,7 +89,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         await ChangeRefusedAsync(dead, "r.next_attempt_at = NULL");
         await RefuseAsync(refused);
         var (waiting, _) = await WriteAsync(key);
-        // What was written before is at least as old. Other tests' rows are to stay.
+        // Earlier rows are at least as old. Rows of other tests must stay.
         await Database.ExecuteAsync("UPDATE outbox SET created_at = created_at - INTERVAL 10 DAY", null, Cancelled);
         await Database.ExecuteAsync("""
             INSERT INTO outbox_refused (id, shard, attempts, last_error) SELECT id, shard, 1, 'kept' FROM outbox WHERE message_id NOT IN @ours
@@ -105,7 +105,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Database.QueryAsync<string>(
             "SELECT message_id FROM outbox WHERE message_id IN @ids", new { ids = new[] { old, dead, refused, waiting, young } }, Cancelled)).Order());
         Assert.Equal([young], await Database.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
-        // Young again, before they are nobody's: the Workers purge, too.
+        // Young again before the cleanup, because the Workers purge as well.
         await Database.ExecuteAsync("UPDATE outbox SET created_at = created_at + INTERVAL 10 DAY WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY", null, Cancelled);
         await Database.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
         await ChangeRefusedAsync(dead, "r.next_attempt_at = UTC_TIMESTAMP(6)");

@@ -5,12 +5,12 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>Money that goes back at the gateway itself, in its console or by a charge-back: nobody tells us, the gateway's history does.</summary>
+/// <summary>Refunds made at the gateway itself, in its console or by a charge-back. Only the gateway's history shows them.</summary>
 public sealed class ExternalRefundTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Theory]
     [InlineData(3_000, 2_000)]
-    // A line of the history with the amount of our own refund is not taken for it.
+    // An entry with the amount of our own refund is not confused with it.
     [InlineData(1_000, 1_000)]
     public async Task After_a_refund_at_the_gateway_the_next_one_goes_on_with_the_rest(long atGateway, long ours)
     {

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>The sandbox looks to merchants like NaverPay, and to users like a pay window.</summary>
+/// <summary>The sandbox looks like NaverPay to merchants, and like a payment window to users.</summary>
 public sealed class PaymentSandboxTests(CommerceStack stack) : StackTests(stack)
 {
     const string Root = "/naverpay-partner/naverpay/payments/";
@@ -306,7 +306,7 @@ public sealed class PaymentSandboxTests(CommerceStack stack) : StackTests(stack)
     string Window(string returnUrl, string product) =>
         $"/pay?merchantPayKey={_order}&totalPayAmount=12000&merchantUserKey=alice&productName={Uri.EscapeDataString(product)}&returnUrl={Uri.EscapeDataString(returnUrl)}";
 
-    /// <summary>What the browser sends for a button, without following the redirect.</summary>
+    /// <summary>The browser's request for a button, without following the redirect.</summary>
     async Task<HttpResponseMessage> DecideAsync(string action, string returnUrl)
     {
         using var handler = new SocketsHttpHandler { AllowAutoRedirect = false };

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>An order is paid in two steps, and its money can go back.</summary>
+/// <summary>An order is paid in two steps and can be refunded.</summary>
 public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -93,7 +93,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         await answer.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
         Assert.Contains(code, await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
         await ShouldBePayableAsync(purchase);
-        // Where the gateway did not answer in time there is one more before them, given up.
+        // If the gateway timed out, there is an earlier abandoned attempt.
         Assert.EndsWith("REFUSED SUCCEEDED", await AttemptsAsync(purchase), StringComparison.Ordinal);
     }
 
@@ -201,7 +201,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         Assert.Equal((2_000, Price - 2_000), await ShownAsync());
         await Stack.Sandbox.GiveBackAsync(purchase.OrderId, 3_000);
         await Eventually.EqualAsync((5_000, Price - 5_000), ShownAsync);
-        // What is on its way back cannot be asked for again.
+        // A running refund cannot be requested again.
         await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "cancel", Code: "CancelNotComplete")))
         {
             Assert.Equal(PaymentState.Settling, await purchase.RefundAsync(1_000));
@@ -224,7 +224,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
             }
 
             orders.Add((await Stack.Admin.GetFromJsonAsync<JsonElement>($"/api/admin/orders?userId={purchase.User.Id}", Cancelled))[0]);
-            // Between two answers it may change.
+            // It may change between two responses.
             return orders.ConvertAll(o => (o.GetProperty("refundedAmount").GetInt64(), o.GetProperty("refundable").GetInt64())).Distinct().ToArray() is [var alike] ? alike : (-1, -1);
         }
     }

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>The sandbox's ledger lives as long as the database that it is compared with.</summary>
+/// <summary>The sandbox's ledger lives as long as the database with which it is compared.</summary>
 public sealed partial class SandboxLedgerTests : IDisposable
 {
     readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-sandbox-");
@@ -30,12 +30,12 @@ public sealed partial class SandboxLedgerTests : IDisposable
             (since, ledger, history) = await ReadAsync(before);
         }
 
-        // It ended in the middle of a line.
+        // The process ended in the middle of a line.
         await System.IO.File.AppendAllTextAsync(File, """{"id":"2026""", Cancelled);
 
         await using var after = await StartAsync();
         Assert.Equal((since, ledger, history), await ReadAsync(after));
-        // And it goes on from there.
+        // Writing continues behind it.
         await CallAsync(after, "v1/cancel", new() { ["paymentId"] = captured, ["cancelAmount"] = "700", ["cancelReason"] = "why", ["cancelRequester"] = "1" });
         Assert.Equal("Success", (string?)(await CallAsync(after, "v2.2/apply/payment", new() { ["paymentId"] = authorised }))["code"]);
         Assert.Equal("AlreadyComplete", (string?)(await CallAsync(after, "v2.2/apply/payment", new() { ["paymentId"] = authorised }))["code"]);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Retention;
 
-/// <summary>What is kept no longer is deleted, and nothing else.</summary>
+/// <summary>Obsolete rows are deleted, and nothing else.</summary>
 public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
 {
     static readonly TimeSpan Age = TimeSpan.FromDays(300);

@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Commerce.Tests.Unit.Architecture;
 
-/// <summary>EF Core is for the catalogue, the catalogue is for definitions, and the sale is in SQL (docs/decisions/0001).</summary>
+/// <summary>The catalogue uses EF Core for definitions only, and the sale uses SQL (docs/decisions/0001).</summary>
 public sealed class CatalogBorderTests
 {
     const string Catalog = "Commerce.Core.Catalog";
@@ -31,7 +31,7 @@ public sealed class CatalogBorderTests
     [InlineData("Commerce.ServiceDefaults")]
     public void No_other_project_uses_EF_Core(string project)
     {
-        // Beside the tests' own folder, where the SDK puts the output of each project.
+        // Next to the tests' own folder, where the SDK puts the output of each project.
         using var file = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
         using var image = new PEReader(file);
         var metadata = image.GetMetadataReader();
@@ -86,7 +86,7 @@ public sealed class CatalogBorderTests
         }
     }
 
-    // No server is asked: nobody listens there.
+    // No server is contacted: nobody listens there.
     static CatalogDbContext Context() => new(new DbContextOptionsBuilder<CatalogDbContext>()
         .UseMySql("Server=127.0.0.1;Port=1;User ID=nobody", ServerVersion.Parse("8.0.30-mysql")).Options);
 

@@ -3,10 +3,10 @@ using Mono.Cecil.Cil;
 
 namespace Commerce.Tests.Unit.Architecture;
 
-/// <summary>Which types a type uses: in its signatures, and in the code of its methods, those that the compiler made of lambdas and iterators included.</summary>
+/// <summary>The types that a type uses, in signatures and in code, including the compiler's types for lambdas and iterators.</summary>
 static class Dependencies
 {
-    /// <summary>Each type of an assembly, with what it and the types inside of it use; by full names.</summary>
+    /// <summary>Each type of an assembly with the types that it and its nested types use, by full name.</summary>
     public static ILookup<string, string> Of(System.Reflection.Assembly assembly)
     {
         using var module = ModuleDefinition.ReadModule(assembly.Location);

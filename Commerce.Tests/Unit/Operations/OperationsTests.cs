@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace Commerce.Tests.Unit.Operations;
 
-/// <summary>What docs/operations.md tells operators is what the code does.</summary>
+/// <summary>docs/operations.md matches the code.</summary>
 public sealed partial class OperationsTests
 {
     static readonly string[] Programs = ["Commerce.Api", "Commerce.Workers", "Commerce.PaymentSandbox"];
@@ -37,7 +37,7 @@ public sealed partial class OperationsTests
         var alerts = Alert().Matches(rules).Select(m => m.Groups[1].Value).ToList();
         Assert.NotEmpty(alerts);
         Nothing(alerts.Where(name => !Page.Value.Contains($"**{name}**", StringComparison.Ordinal)));
-        // What an alert or the dashboard asks for is measured.
+        // Alerts and dashboard use existing instruments.
         var dashboard = File.ReadAllText(Path.Combine(Repository.Root, "infra", "ec2-compose", "observability", "grafana", "dashboards", "commerce.json"));
         var known = instruments.Select(name => name.Replace('.', '_')).ToList();
         Nothing(Metric().Matches(rules + dashboard).Select(m => m.Value).Distinct().Where(asked => !known.Exists(name => asked.StartsWith(name, StringComparison.Ordinal))));
@@ -53,7 +53,7 @@ public sealed partial class OperationsTests
         Nothing(messages.Where(message => !told.Exists(t => Regex.IsMatch(message, "^" + string.Join(".*", t.Split('…').Select(Regex.Escape))))));
     }
 
-    /// <summary>Fails with everything that is left, and not with the first of it.</summary>
+    /// <summary>Fails with the whole list, not with its first entry.</summary>
     static void Nothing(IEnumerable<string> left)
     {
         if (string.Join(Environment.NewLine, left) is { Length: > 0 } text) Assert.Fail($"docs/operations.md lacks:{Environment.NewLine}{text}");

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace Commerce.Tests.Unit.Operations;
 
-/// <summary>The compose file that is deployed, as the AppHost publishes it.</summary>
+/// <summary>The published compose file.</summary>
 public sealed partial class PublishTests
 {
     static readonly string Generated = Path.Combine(Repository.Root, "infra", "ec2-compose", "generated");
@@ -82,7 +82,7 @@ public sealed partial class PublishTests
         }
     }
 
-    /// <summary>Each service's lines.</summary>
+    /// <summary>The lines of each service.</summary>
     static Dictionary<string, string> Services(string file)
     {
         var services = file[(file.IndexOf("services:\n", StringComparison.Ordinal) + "services:\n".Length)..file.IndexOf("\nnetworks:", StringComparison.Ordinal)];
