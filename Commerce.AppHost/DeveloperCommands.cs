@@ -22,18 +22,18 @@ static class DeveloperCommands
             .WithCommand("audit", "Run the audit", context => CheckConsistencyAsync(api, context.CancellationToken), new CommandOptions
             {
                 IconName = "ClipboardCheckmark", IsHighlighted = true, UpdateState = WhileHealthy,
-                Description = "Counts whether every promise was kept: nothing oversold, issued twice or charged twice.",
+                Description = "Checks every promise: nothing oversold, issued twice or charged twice.",
             })
             .WithCommand("demo-sale", "Play a demo sale", context => PlayAsync(api, context.CancellationToken), new CommandOptions
             {
                 IconName = "Cart", UpdateState = WhileHealthy,
-                Description = $"{DemoShoppers} shoppers press at once on a new coupon of which there are {DemoCoupons}.",
+                Description = $"{DemoShoppers} shoppers request a new coupon at once; {DemoCoupons} are available.",
             })
             .WithCommand("reset", "Reset the data", context => ResetAsync(context, reset.Resource, sandboxLedger, [api.Resource, .. stopped]), new CommandOptions
             {
                 IconName = "DatabaseArrowUp",
-                ConfirmationMessage = "Every order, coupon and payment is deleted, and the seeded products are put back. Go on?",
-                Description = "Empties MySQL, Redis and the topics, and starts again with the seeded products.",
+                ConfirmationMessage = "This deletes all orders, coupons and payments and restores the seeded products. Continue?",
+                Description = "Deletes all data in MySQL, Redis and Kafka and restores the seeded products.",
             });
     }
 
@@ -53,7 +53,7 @@ static class DeveloperCommands
         }
         return report.GetProperty("holds").GetBoolean()
             ? CommandResults.Success("Every promise was kept.", table.ToString(), CommandResultFormat.Markdown, displayImmediately: true)
-            : CommandResults.Failure("A promise is broken, or something is still under way.", table.ToString(), CommandResultFormat.Markdown);
+            : CommandResults.Failure("A promise is broken, or work is still in progress.", table.ToString(), CommandResultFormat.Markdown);
     }
 
     static async Task<ExecuteCommandResult> PlayAsync(IResourceBuilder<ProjectResource> api, CancellationToken cancellationToken)
@@ -71,7 +71,7 @@ static class DeveloperCommands
         // Repeats while the response asks for a retry: the gate of a new coupon opens shortly after its creation.
         var issued = await Task.WhenAll(shoppers.Select(shopper => PressAsync(shopper, coupon, cancellationToken)));
         foreach (var shopper in shoppers) shopper.Dispose();
-        return CommandResults.Success($"{issued.Count(i => i)} of {DemoShoppers} shoppers have one of {DemoCoupons} coupons; the others were told that it is sold out.");
+        return CommandResults.Success($"{issued.Count(i => i)} of {DemoShoppers} shoppers got one of {DemoCoupons} coupons; the others were refused as sold out.");
     }
 
     static async Task<bool> PressAsync(HttpClient shopper, long coupon, CancellationToken cancellationToken)
@@ -100,7 +100,7 @@ static class DeveloperCommands
         var ended = await states.WaitForResourceAsync(reset.Name, e => e.Snapshot.ExitCode is not null, deadline.Token);
         foreach (var resource in stopped) await commands.ExecuteCommandAsync(resource, KnownResourceCommands.StartCommand, deadline.Token);
         return ended.Snapshot.ExitCode == 0
-            ? CommandResults.Success("The shop is as on the first day.")
+            ? CommandResults.Success("All data was reset.")
             : CommandResults.Failure($"'{reset.Name}' ended with exit code {ended.Snapshot.ExitCode}; its console log says why.");
     }
 

@@ -1,8 +1,8 @@
--- Closes a gate that was opened under an older epoch or by another server (a stale copy), and keeps it from being opened under an older one
--- from now on. Pending entries stay: they are still owed.
+-- Closes a gate of an older epoch or of another server (a stale copy), and prevents its opening under an older epoch from now on. Pending entries
+-- stay, because they are owed.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 epoch   2 server
--- Returns 1 it is closed for this epoch, 0 it is open under this epoch or a newer one, or is kept for a newer one.
+-- Returns 1 closed for this epoch, 0 open under this epoch or a newer one, or reserved for a newer one.
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'server', 'fence')
 if gate[1] and gate[2] == ARGV[2] and tonumber(gate[1]) >= tonumber(ARGV[1]) then return 0 end
 if gate[3] and tonumber(gate[3]) > tonumber(ARGV[1]) then return 0 end

@@ -1,7 +1,7 @@
--- Opens a closed gate. Whoever comes second changes nothing, so stock is loaded exactly once; nor does whoever comes late, after a newer epoch
--- closed it, or finds other users remembered than were counted for the stock.
+-- Opens a closed gate. A second call changes nothing, so the stock is loaded exactly once. Neither does a late call after a newer epoch closed the
+-- gate, nor a call whose stock was counted for other users than the gate remembers.
 -- KEYS  1 gate   2 users   3 pending
--- ARGV  1 epoch   2 version   3 stock   4 total   5 opens (ms)   6 closes (ms)   7 state   8 server   9 users that are remembered
+-- ARGV  1 epoch   2 version   3 stock   4 total   5 opens (ms)   6 closes (ms)   7 state   8 server   9 number of remembered users
 -- Returns 1 opened, 0 not.
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'fence')
 if gate[1] or (gate[2] and tonumber(gate[2]) > tonumber(ARGV[1])) or redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[9]) then return 0 end

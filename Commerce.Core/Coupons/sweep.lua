@@ -1,8 +1,8 @@
--- Hands out pending entries that are due and sets when they are due again: after as long as they have waited so far, so that
--- a consumer that is away for long is not sent the same entries over and over.
+-- Returns due pending entries and sets their next due time: after as long as they have waited so far, so that a long outage of the consumer does not
+-- repeat the same entries over and over.
 -- KEYS  1 gate   2 users   3 pending
--- ARGV  1 at most   2 ms to wait at least
--- Returns {epoch, user, accepted at (ms), user, accepted at, ...}; epoch 0 where the gate is closed.
+-- ARGV  1 limit   2 minimum wait in ms
+-- Returns {epoch, user, accepted at (ms), user, accepted at, ...}; epoch 0 if the gate is closed.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, ARGV[1])

@@ -1,5 +1,5 @@
--- Brings an open gate to a newer version of its coupon: window, state, and the difference in total quantity as stock. Safe to repeat. One that was
--- over may go on: nothing of it is to be forgotten later any more.
+-- Updates an open gate to a newer version of its coupon: window, state, and the difference of the total quantity as stock. Repeated calls are safe.
+-- An ended coupon may continue, so the expiry of its keys is removed.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 version   2 total   3 opens (ms)   4 closes (ms)   5 state
 -- Returns 1 changed, 0 not open or not older.

@@ -1,7 +1,7 @@
--- Tells the replicas of the Api of an opening. The stream's ids are the numbers of the openings, so a copy adds nothing. One that comes
--- behind a later one cannot be added: replicas see the gap and ask the database.
+-- Announces an opening to the replicas of the Api. The ids of the stream are the numbers of the openings, so a copy adds nothing. An opening that
+-- arrives after a later one cannot be added: replicas see the gap and read the database.
 -- KEYS  1 stream
--- ARGV  1 number   2 message (JSON)   3 longest length   4 channel that wakes the replicas
+-- ARGV  1 number   2 message (JSON)   3 maximum length   4 channel that wakes the replicas
 -- Returns 1 added, 0 not.
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local added = 0

@@ -1,6 +1,6 @@
--- Lets a lock go, if it is still the caller's: after its time somebody else may hold it.
+-- Releases a lock if the caller still owns it. After its expiry another process may own it.
 -- KEYS  1 lock
 -- ARGV  1 token
--- Returns 1 let go, 0 it was not the caller's any more.
+-- Returns 1 released, 0 not owned any more.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])

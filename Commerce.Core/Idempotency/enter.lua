@@ -1,7 +1,7 @@
--- Notes that a request is being worked on.
--- KEYS  1 the requests under way with the same key
--- ARGV  1 this request   2 ms after which it is forgotten
--- Returns how many others there are, those included that have committed something.
+-- Records that a request is in progress.
+-- KEYS  1 the requests in progress with the same key
+-- ARGV  1 this request   2 ms until it expires
+-- Returns nothing.
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

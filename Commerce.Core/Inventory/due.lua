@@ -1,6 +1,6 @@
--- Hands out holds whose deadline is over, and moves the deadline, so that nobody else gets them for a while.
+-- Returns expired holds and moves their deadline, so that no other caller gets them for a while.
 -- KEYS  1 gate   2 available   3 holds   4 lines
--- ARGV  1 at most   2 ms until they are due again
+-- ARGV  1 limit   2 ms until they are due again
 -- Returns the orders.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

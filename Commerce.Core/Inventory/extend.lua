@@ -1,7 +1,7 @@
--- Lets a hold last longer.
+-- Extends a hold.
 -- KEYS  1 gate   2 available   3 holds   4 lines
--- ARGV  1 the server that the caller believes it talks to   2 order   3 ms from now
--- Returns 1 done   0 there is no such hold   -1 gate closed
+-- ARGV  1 the run id of the server that the caller expects   2 order   3 ms from now
+-- Returns 1 done   0 the hold does not exist   -1 gate closed
 if redis.call('HGET', KEYS[1], 'server') ~= ARGV[1] then return -1 end
 if redis.call('HEXISTS', KEYS[4], ARGV[2]) == 0 then return 0 end
 local time = redis.call('TIME')

@@ -1,4 +1,4 @@
--- Opens the gate with what was prepared in the keys of the same names that end in ":next", in place of all that was there.
+-- Replaces the content of the gate by the prepared keys, whose names end in ":next", and opens it.
 -- KEYS  1 gate   2 available   3 holds   4 lines   5 next available   6 next holds   7 next lines
 -- ARGV  1 epoch   2 server
 -- Returns 1 opened, 0 a newer epoch is open.

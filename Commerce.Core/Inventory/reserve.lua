@@ -1,6 +1,6 @@
--- Takes all lines of an order off what is available, or none, and remembers them as a hold. Safe to repeat for the same order.
+-- Reserves all lines of an order, or none, and stores them as a hold. Repeated calls for the same order are safe.
 -- KEYS  1 gate   2 available   3 holds   4 lines
--- ARGV  1 the server that the caller believes it talks to   2 order   3 ms that the hold lasts   4.. product, quantity, product, quantity ...
+-- ARGV  1 the run id of the server that the caller expects   2 order   3 duration of the hold in ms   4.. product, quantity, product, quantity ...
 -- Returns {0, epoch} held   {1, product} not enough of it   {2, product} not loaded   {-1} gate closed
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'server')
 if not gate[1] or gate[2] ~= ARGV[1] then return {-1} end

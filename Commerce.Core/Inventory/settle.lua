@@ -1,8 +1,8 @@
--- Ends holds. A released one gives its pieces back; a confirmed one does not: they are off the stock. A hold that is gone changes nothing, so it
--- is safe to repeat.
+-- Ends holds. A released hold returns its stock. A confirmed hold does not: its stock is deducted. A missing hold changes nothing, so repeated calls
+-- are safe.
 -- KEYS  1 gate   2 available   3 holds   4 lines
 -- ARGV  1 'release' or 'confirm'   2.. orders
--- Returns how many there were.
+-- Returns the number of ended holds.
 local count = 0
 for i = 2, #ARGV do
   local lines = redis.call('HGET', KEYS[4], ARGV[i])

@@ -1,6 +1,6 @@
--- What the gate holds, all at one moment.
+-- Returns the gate's content at one moment.
 -- KEYS  1 gate   2 available   3 holds   4 lines
--- Returns {epoch, server, {product, available, ...}, {order, lines, ...}}; epoch 0 where the gate is closed.
+-- Returns {epoch, server, {product, available, ...}, {order, lines, ...}}; epoch 0 if the gate is closed.
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'server')
 if not gate[1] then return {0, '', {}, {}} end
 return {tonumber(gate[1]), gate[2], redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[4])}

@@ -1,5 +1,5 @@
--- wrk's script: METHOD PATH TOKENS-FILE [BODY KEY-PREFIX]. Every request is the next user's; one with a body has a new Idempotency-Key. Prints one
--- line of JSON at the end.
+-- The script of wrk: METHOD PATH TOKENS-FILE [BODY KEY-PREFIX]. Each request has the next user's token; a request with a body has a new
+-- Idempotency-Key. Prints one line of JSON at the end.
 local tokens, method, path, at, key, tail = {}, nil, nil, 0, 0, nil
 
 function init(args)

@@ -1,4 +1,4 @@
-// What can be done with coupons and orders. Each says how it went.
+// The actions on coupons and orders. Each reports its result.
 
 import { insist, isUndecided, newKey, pause, post, user } from './api.js';
 import { confirm, find, money, notice } from './dom.js';
@@ -6,7 +6,7 @@ import { readAll, readMine, shop } from './shop.js';
 
 const underWay = new Set();
 
-/** Does one thing once at a time, says what became of it, and reads what it has changed. */
+/** Runs one action at a time, reports its result, and reloads what it changed. */
 async function act(name, work) {
   if (underWay.has(name)) return;
   underWay.add(name);
@@ -20,7 +20,7 @@ async function act(name, work) {
   await readAll().catch(error => notice(error.message));
 }
 
-/** Whether somebody is; a visitor is asked to. */
+/** Whether a user is signed in; a visitor is asked to sign in. */
 export function signedIn() {
   if (user()) return true;
   notice(find('name').disabled ? 'Please sign in first.' : 'Please sign in first. Any name will do.');
@@ -28,7 +28,7 @@ export function signedIn() {
   return false;
 }
 
-/** The keyboard goes to where one signs in. */
+/** Moves the focus to the sign-in. */
 export const askForSignIn = () => find(find('name').disabled ? 'sign-in-button' : 'name').focus();
 
 export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async () => {
@@ -38,14 +38,14 @@ export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async
     notice(`${coupon.name} is yours.`, true);
     arrival(coupon.id).catch(() => {});
   } catch (error) {
-    // Perhaps by an answer that was lost.
+    // Possibly by a request whose response was lost.
     if (error.slug === 'coupon-already-issued') shop.taken.add(coupon.id);
     if (error.slug === 'coupon-ended') shop.over.add(coupon.id);
     throw error;
   }
 });
 
-/** The coupon is the user's, its row is on the way: looks soon, then later, until it is there or the page reads everything again anyway. */
+/** The coupon is issued and its row is on the way: polls at growing intervals until it is there, or the page reloads everything anyway. */
 async function arrival(couponId) {
   for (let wait = 100; wait < 3000 && !shop.own.some(own => own.couponId === couponId); wait *= 2) {
     await pause(wait);
@@ -67,7 +67,7 @@ export const refund = (order, what) => act(`order ${order.orderId}`, async () =>
   notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
 });
 
-/** Goes to the pay window. */
+/** Opens the payment window. */
 export const pay = order => act(`order ${order.orderId}`, async () => {
   const { payUrl } = await insist('/api/payments/prepare', { orderId: order.orderId, amount: order.totalAmount }, newKey());
   const target = new URL(payUrl);
@@ -77,7 +77,7 @@ export const pay = order => act(`order ${order.orderId}`, async () => {
 
 const settling = { tries: 15, every: 2000 };
 
-/** Back from the pay window: what was authorised there is captured now. */
+/** Back from the payment window: captures the authorised payment. */
 export async function finishPayment() {
   const query = new URLSearchParams(location.search);
   const [orderId, result, pgPaymentId] = ['orderId', 'resultCode', 'paymentId'].map(name => query.get(name));
@@ -85,7 +85,7 @@ export async function finishPayment() {
   if (result !== 'Success') return conclude('You have not paid yet. The order is reserved below until its deadline.');
   waiting('Paying …');
   try {
-    // The key belongs to this payment: asked again, also after a reload, it is the same answer.
+    // The key belongs to this payment: a repetition, also after a reload, gets the same response.
     const approve = () => insist('/api/payments/approve', { orderId, pgPaymentId }, `approve-${pgPaymentId}`);
     let { status } = await approve();
     for (let i = 1; status !== 'PAID' && i < settling.tries; i++) {
@@ -99,7 +99,7 @@ export async function finishPayment() {
   }
 }
 
-/** The call has its answer: nothing is left in the address that a reload would ask again. */
+/** The call has its response: removes it from the address, so that a reload does not repeat it. */
 async function conclude(text, good) {
   history.replaceState(null, '', '/');
   waiting('');
@@ -108,7 +108,7 @@ async function conclude(text, good) {
   find('mine-title').focus();
 }
 
-/** What is shown instead of the shop while the payment has no answer; nothing: the shop. */
+/** The message shown instead of the shop while the payment has no response; empty shows the shop. */
 function waiting(text, again = false) {
   find('paying').hidden = !text;
   find('shop').hidden = !!text;

@@ -1,4 +1,4 @@
-// Calls the Api as whoever is signed in. What the server refuses becomes a Refusal, which has the slug of its problem details.
+// Calls the Api as the signed-in user. A refused request becomes a Refusal with the slug of its problem details.
 
 import { observe } from './clock.js';
 
@@ -7,7 +7,7 @@ const patience = { GET: 10_000, POST: 60_000 };
 
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
-    // What a server's failure says in detail is for those who run it.
+    // Details of server failures are for operators.
     const text = (status < 500 && problem?.detail) || problem?.title || `The shop answered ${status}.`;
     super(status === 401 ? 'Your sign-in has ended. Please sign in again.' : text);
     this.status = status;
@@ -25,7 +25,7 @@ class NoAnswer extends Error {
 
 export const user = () => storage.getItem('user');
 
-/** By name alone, in Development. */
+/** Sign-in by name, in Development. */
 export async function signInAs(name) {
   const { accessToken } = await post('/api/auth/token', { user: name, role: 'MEMBER' });
   remember(name, accessToken);
@@ -42,14 +42,14 @@ export const get = path => call('GET', path);
 
 export const post = (path, body, key) => call('POST', path, body, key);
 
-/** A key for one intention: the same for every try of it, so that it happens once. */
+/** An idempotency key: the same for every attempt of one operation, so that it takes effect once. */
 export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
 
-/** Whether the outcome is open: there was no answer, or one that asks to come again. */
+/** Whether the outcome is unknown: no response, or one that asks for a retry. */
 export const isUndecided = error => error instanceof NoAnswer || error.status === 429 || error.status >= 500
   || ['idempotency-key-in-flight', 'payment-in-progress', 'coupon-pending'].includes(error.slug);
 
-/** Tries again, with the same key, what has no outcome yet. */
+/** Repeats a request with the same key until its outcome is known. */
 export async function insist(path, body, key, tries = 5) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -63,7 +63,7 @@ export async function insist(path, body, key, tries = 5) {
 
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** An answer as it comes, once its head is there. */
+/** A response as a stream, once its headers have arrived. */
 export async function request(path, { headers = {}, ...options }) {
   const token = storage.getItem('token');
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -75,7 +75,7 @@ export async function request(path, { headers = {}, ...options }) {
     throw new NoAnswer();
   }
   observe(sent, answer.headers.get('Date'));
-  // Whoever signed in anew meanwhile is not sent away.
+  // A newer sign-in stays.
   if (answer.status === 401 && token && token === storage.getItem('token')) dispatchEvent(new Event('expired'));
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => undefined);
@@ -90,7 +90,7 @@ async function call(method, path, body, key) {
   try {
     return await answer.json();
   } catch {
-    // It broke off in the middle.
+    // The response was interrupted.
     throw new NoAnswer();
   }
 }

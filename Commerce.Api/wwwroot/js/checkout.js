@@ -1,4 +1,4 @@
-// The order of one product: what it costs, where it goes, and what is wrong with that, field by field.
+// The order form of one product: total, address, and errors by field.
 
 import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn } from './actions.js';
@@ -21,7 +21,7 @@ export function checkout(chosen) {
   form.quantity.max = Math.min(100, product.available);
   form.quantity.value = 1;
   form.recipient.value ||= user();
-  // One that an order has taken cannot be used again.
+  // A coupon of another order cannot be used.
   form.coupon.replaceChildren(element('option', { value: '' }, 'None'),
     ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId, 'data-discount': c.discount }, `${c.name} (${money(c.discount)} off)`)));
   tell({});
@@ -29,10 +29,10 @@ export function checkout(chosen) {
   dialog.showModal();
 }
 
-/** Shows what is to be paid. */
+/** Shows the amount due. */
 function add() {
   const sum = product.price * (form.quantity.validity.valid ? form.quantity.valueAsNumber : 1);
-  // An order must cost more than its coupon takes off.
+  // The order total must exceed the discount.
   for (const option of form.coupon.options) option.disabled = Number(option.dataset.discount ?? 0) >= sum;
   if (form.coupon.selectedOptions[0]?.disabled) form.coupon.value = '';
   const discount = Number(form.coupon.selectedOptions[0].dataset.discount ?? 0);
@@ -49,7 +49,7 @@ function mistakes() {
   return wrong;
 }
 
-/** Says what is wrong beside each field, by its name, and what is wrong with none of them; the keyboard goes to the first. */
+/** Shows the errors next to their fields, and those without a field; moves the focus to the first. */
 function tell(wrong, otherwise = '') {
   for (const field of fields) {
     const text = wrong[field.name];
@@ -61,7 +61,7 @@ function tell(wrong, otherwise = '') {
   fields.find(field => wrong[field.name])?.focus();
 }
 
-/** What the server says, by the names of the fields here. */
+/** The server's errors by the names of the form's fields. */
 function translate(error) {
   if (error.slug === 'out-of-stock') return { quantity: 'are more than there are left.' };
   if (error.slug === 'coupon-not-usable') return { coupon: 'cannot be used for this order.' };
@@ -79,18 +79,18 @@ async function place() {
     shipping: { recipient: value.recipient, phone: value.phone, zipcode: value.zipcode, address1: value.address1, address2: value.address2 || null },
     couponId: value.coupon ? Number(value.coupon) : null,
   };
-  // However often the same is sent from here, it is one order.
+  // Repeated submissions of the same form are one order.
   if (asked !== JSON.stringify(order)) key = newKey();
   asked = JSON.stringify(order);
   find('place').disabled = true;
   try {
     const placed = await insist('/api/orders', order, key);
-    // Who has closed it meanwhile finds the order below.
+    // If the dialog was closed meanwhile, the order appears in the list.
     if (!dialog.open) return await readMine();
     dialog.close();
     await pay(placed);
   } catch (error) {
-    // A refusal is final for its key; what may have gone through is asked for with the same.
+    // A refusal is final for its key. A request with an unknown outcome is repeated with the same key.
     if (!isUndecided(error)) asked = undefined;
     const named = translate(error);
     const known = Object.keys(named).some(name => form.elements[name]);

@@ -1,17 +1,17 @@
-// The server's clock, which decides when something opens: a browser's own may be wrong by minutes.
+// The server's clock, which decides about openings. A browser's clock may be wrong by minutes.
 
-// How far the server's clock is ahead, in ms: between these two.
+// The bounds of the server's clock offset in ms.
 let least;
 let most;
 
-/** Learns from the Date of an answer to what was sent at this time of our clock. */
+/** Narrows the bounds by the Date header of a response to a request sent at this local time. */
 export function observe(sent, date) {
   const stamp = Date.parse(date ?? '');
   if (!stamp) return;
-  // The header has whole seconds and is renewed once a second, so the answer was made up to two seconds after it.
+  // The header has whole seconds and is updated once a second, so the response is up to two seconds younger.
   const from = stamp - Date.now();
   const to = stamp + 2000 - sent;
-  // Every answer can only narrow what is known, so a countdown does not jump; one that contradicts it means that a clock was set.
+  // Responses only narrow the bounds, so that a countdown does not jump. A contradiction means that a clock was set.
   const fits = !(from > most || to < least);
   least = fits ? Math.max(from, least ?? from) : from;
   most = fits ? Math.min(to, most ?? to) : to;
@@ -19,7 +19,7 @@ export function observe(sent, date) {
 
 export const serverNow = () => Date.now() + (least === undefined ? 0 : (least + most) / 2);
 
-/** What is left until a time, in words for a countdown; nothing when it has come. */
+/** The time left, as text for a countdown; empty when it has passed. */
 export function left(until) {
   const seconds = Math.ceil((Date.parse(until) - serverNow()) / 1000);
   if (seconds <= 0) return '';

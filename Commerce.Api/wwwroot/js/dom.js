@@ -1,4 +1,4 @@
-// Builds elements from text, never from markup: nothing that a server or a user says can become a tag.
+// Builds elements from text, never from markup, so that no text of a server or a user becomes a tag.
 
 export const find = id => document.getElementById(id);
 
@@ -13,17 +13,17 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A button whose name says what it is about also where its place cannot be seen. */
+/** A button whose accessible name includes its subject. */
 export const button = (id, text, about, onclick, look) =>
   element('button', { id, type: 'button', class: look, onclick }, text, element('span', { class: 'unseen' }, ` ${about}`));
 
-/** Makes a list show these elements. What has an id and was there stays what it is: a press, the focus and what is being read survive. */
+/** Makes a list show these elements. Existing elements with an id are kept, so that clicks, focus and screen-reader position survive. */
 export function fill(list, items, empty) {
   const focused = list.contains(document.activeElement) ? document.activeElement : undefined;
   const home = focused?.closest('li[id]');
   arrange(list, items.length || !empty ? items : [element('li', { class: 'empty' }, empty)]);
   if (!focused || focused === document.activeElement) return;
-  // Moved, or gone with what could be done: then its item is where the keyboard goes on.
+  // The focused element has moved or gone: focus its item.
   const next = focused.isConnected ? focused : home;
   if (next === home) home?.setAttribute('tabindex', '-1');
   next?.focus({ preventScroll: true });
@@ -66,7 +66,7 @@ export const time = text => clock.format(new Date(text));
 
 const mostNotices = 3;
 
-/** Says something where everybody sees and hears it, beside what was said before; what went well goes away by itself. */
+/** Shows and announces a notice below earlier ones; notices of success disappear by themselves. */
 export function notice(text, good = false) {
   const all = find('notices');
   const said = element('p', { class: good ? 'good' : 'bad' }, element('span', {}, text), element('button', {
@@ -82,7 +82,7 @@ export function notice(text, good = false) {
   return said;
 }
 
-/** Asks before something that cannot be taken back. */
+/** Asks for confirmation before an irreversible action. */
 export function confirm(title, text, action) {
   const dialog = find('confirm');
   find('confirm-title').textContent = title;

@@ -13,7 +13,7 @@ const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection l
 let trouble;
 let shop;
 
-/** Says once that the shop cannot be read, and once that it can be again. */
+/** Reports once that the shop is unreachable, and once that it is back. */
 async function report(reading) {
   try {
     await reading;
@@ -38,27 +38,27 @@ function welcome() {
 function state(state) {
   find('stream').dataset.state = state;
   find('stream').textContent = states[state];
-  // What happened while nobody listened is read.
+  // Reload what happened while the stream was down.
   if (state === 'live') hear('READY');
 }
 
-/** What a message says may be over already, when it was missed: so it is read and not believed. */
+/** A late message may be outdated, so the state is reloaded. */
 function hear(type) {
   report(type === 'READY' ? Promise.all([readEvents(), readCoupons()]) : readEvents());
 }
 
-/** Begins anew, so that nothing of the user stays: neither what is shown and filled in, nor what is under way. */
+/** Reloads the page, so that nothing of the user stays: no content, no form input, no running request. */
 function leave(address, text) {
   signOut();
   sessionStorage.setItem(farewell, text);
   location.replace(address);
 }
 
-/** What this shop is: where one signs in, and whether it is one at all. Asked for once, and again when it is needed and there was no answer. */
+/** The configuration of the shop. Loaded once, and again on demand if there was no response. */
 async function configure() {
   shop ??= await get('/api/configuration');
   find('sandbox').hidden = !shop.sandbox;
-  // With a provider there is nothing to fill in here.
+  // With a provider there is no form.
   for (const part of [find('name'), find('name-label')]) part.hidden = !shop.signInByName;
   find('name').disabled = !shop.signInByName;
   return shop;
@@ -72,7 +72,7 @@ async function signIn() {
   await arrive();
 }
 
-/** Somebody has just signed in. */
+/** A user has just signed in. */
 async function arrive() {
   find('notices').replaceChildren();
   welcome();
@@ -85,9 +85,9 @@ find('sign-in').addEventListener('submit', async event => {
   await signIn().catch(error => notice(error.message));
 });
 find('sign-out').addEventListener('click', () => leave(signOutUrl(shop?.signIn), 'You are signed out.'));
-// A payment on its way stays in the address: it goes on after the next sign-in.
+// A running payment stays in the address and continues after the next sign-in.
 addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has ended. Please sign in again.'));
-// A page that the browser has kept may be of somebody who has signed out since.
+// A page from the back-forward cache may belong to a user who has signed out.
 addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) report(readAll()); });
 

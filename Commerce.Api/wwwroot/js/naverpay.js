@@ -1,4 +1,4 @@
-// Opens NaverPay's window with what the shop has prepared; NaverPay sends the browser back to the shop.
+// Opens NaverPay's window for a prepared payment. NaverPay returns the browser to the shop.
 
 const query = new URLSearchParams(location.search);
 const say = text => { document.getElementById('text').textContent = text; };
@@ -8,7 +8,7 @@ try {
   const { payWindow } = await answer.json();
   const back = new URL(query.get('returnUrl'));
   if (!payWindow) say('This shop does not use NaverPay.');
-  // Else anybody could send shoppers anywhere through this page.
+  // Otherwise this page would be an open redirect.
   else if (back.origin !== location.origin) say('This is not an address of this shop.');
   else if (!globalThis.Naver) say('NaverPay cannot be reached. Go back to the shop and pay again: your order is still reserved.');
   else {

@@ -1,4 +1,4 @@
-// Sign-in with an OIDC provider: authorization code with PKCE, as a public client. Nothing here keeps a secret, and the code is good for this browser alone.
+// Sign-in with an OIDC provider: authorization code with PKCE, as a public client. There is no secret, and the code is valid in this browser only.
 
 const storage = sessionStorage;
 const begun = 'sign-in';
@@ -8,7 +8,7 @@ const random = () => base64Url(crypto.getRandomValues(new Uint8Array(32)));
 const base64Url = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const home = () => `${location.origin}/`;
 
-/** Goes to the provider; what stands in the address, a payment on its way for example, is there again afterwards. */
+/** Redirects to the provider. The address, for example with a running payment, is restored afterwards. */
 export async function goToSignIn(provider) {
   const [state, verifier] = [random(), random()];
   storage.setItem(begun, JSON.stringify({ state, verifier, search: location.search }));
@@ -27,12 +27,12 @@ export const isBack = () => {
   return query.has('state') && (query.has('code') || query.has('error'));
 };
 
-/** Back from the provider: who has signed in, and the access token; an Error says why nobody has. */
+/** Back from the provider: returns the user and the access token, or throws an Error with the reason. */
 export async function finishSignIn(provider) {
   const query = new URLSearchParams(location.search);
   const { state, verifier, search = '' } = JSON.parse(storage.getItem(begun) ?? '{}');
   storage.removeItem(begun);
-  // The code is used up: a reload must not send it again.
+  // The code is used: a reload must not send it again.
   history.replaceState(null, '', `/${search}`);
   if (!state || query.get('state') !== state) throw new Error('This sign-in was not started in this browser. Please sign in again.');
   if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? 'You have not signed in.' : 'Sign-in failed. Please try again.');
@@ -46,7 +46,7 @@ export async function finishSignIn(provider) {
   return { token, name: nameIn(identity) };
 }
 
-/** Ends the provider's session as well, where it can be ended. */
+/** Also ends the provider's session, if the provider supports it. */
 export function signOutUrl(provider) {
   if (!provider?.endSessionEndpoint) return '/';
   const target = new URL(provider.endSessionEndpoint);
@@ -55,7 +55,7 @@ export function signOutUrl(provider) {
   return target.href;
 }
 
-/** For the eye only; who somebody is, the shop reads in the access token. */
+/** For display only; the shop identifies the user by the access token. */
 function nameIn(identity) {
   try {
     const bytes = Uint8Array.from(atob(identity.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));

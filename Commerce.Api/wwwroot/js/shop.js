@@ -1,11 +1,11 @@
-// What the shop has and what is the user's own, read again and again.
+// The state of the shop and of the user, reloaded repeatedly.
 
 import { get, user } from './api.js';
 import { notice } from './dom.js';
 
 export const shop = { events: undefined, coupons: [], products: [], orders: [], own: [], taken: new Set(), over: new Set(), opened: new Set() };
 
-// What an order consists of never changes, so it is asked for once.
+// The lines of an order never change, so they are loaded once.
 const items = new Map();
 let draw = () => {};
 
@@ -13,7 +13,7 @@ export const onChange = callback => { draw = callback; };
 
 export const readEvents = oneAtATime(async () => {
   const events = await get('/api/events');
-  // What was there when the page came is no news.
+  // The initial state is not announced.
   const known = shop.events ?? events;
   const opened = events.filter(e => e.status === 'OPEN' && !known.some(k => k.id === e.id && k.status === 'OPEN'));
   for (const e of opened) shop.opened.add(e.id);
@@ -43,13 +43,13 @@ export const readMine = oneAtATime(async () => {
   draw();
 });
 
-/** All of it; the first failure is thrown after everything else was read. */
+/** Loads everything; the first failure is thrown after the rest was loaded. */
 export async function readAll() {
   const failed = (await Promise.allSettled([readEvents(), readCoupons(), readProducts(), readMine()])).find(read => read.status === 'rejected');
   if (failed) throw failed.reason;
 }
 
-/** Whoever asks while it runs gets the run after that: so what was read earlier never replaces what was read later. */
+/** A call during a run gets the next run, so that older data never replaces newer data. */
 function oneAtATime(work) {
   let running;
   let next;

@@ -1,14 +1,14 @@
-// The live stream of events. Read with fetch and not with EventSource, which can neither send a token nor tell a refusal from a lost connection.
+// The live stream of events. Uses fetch, because EventSource can neither send a token nor distinguish a refusal from a lost connection.
 
 import { pause, request } from './api.js';
 
 const longest = 30_000;
-// The server says something every 15 s.
+// The server sends a heartbeat every 15 s.
 const silence = 45_000;
 
-/** Calls onMessage with the type of each message, and onState with 'live', 'connecting' or 'lost', for as long as the page and the sign-in last. */
+/** Calls onMessage with the type of each message, and onState with 'live', 'connecting' or 'lost', as long as the page and the sign-in last. */
 export async function listen(onMessage, onState) {
-  // The server tells everyone another time, so that a crowd does not come back together.
+  // The server gives each client another time, so that they do not reconnect at once.
   let retry = 2000;
   let last;
   let failures = 0;
@@ -28,7 +28,7 @@ export async function listen(onMessage, onState) {
         onMessage(line.event);
       });
     } catch (error) {
-      // The page asks to sign in.
+      // The page asks the user to sign in.
       if (error.status === 401) return;
       wait = error.retryAfter && error.retryAfter * 1000;
     }
@@ -37,7 +37,7 @@ export async function listen(onMessage, onState) {
   }
 }
 
-/** Hands over message by message until the stream ends or has been silent for too long. */
+/** Yields messages until the stream ends or is silent for too long. */
 async function read(body, connection, onFrame) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';

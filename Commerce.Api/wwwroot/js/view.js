@@ -1,4 +1,4 @@
-// Shows the shop: a countdown for what opens, a button only for what can be done.
+// Shows the shop: a countdown for each opening, and buttons only for possible actions.
 
 import { user } from './api.js';
 import { cancel, collect, pay, refund } from './actions.js';
@@ -28,7 +28,7 @@ export function show() {
   find('mine').hidden = !user();
 }
 
-/** Lets the countdowns run. */
+/** Updates the countdowns. */
 export function tick() {
   for (const timer of document.querySelectorAll('[data-until]')) {
     const text = remaining(timer.dataset.until, timer.dataset.over);
@@ -71,7 +71,7 @@ function ticket(c, event) {
 
 const owns = c => shop.taken.has(c.id) || shop.own.some(own => own.couponId === c.id);
 
-/** Why a coupon cannot be had; nothing where it can. */
+/** Why a coupon is not available; empty if it is. */
 function standingOf(c, event) {
   const now = serverNow();
   if (owns(c)) return 'Yours';
