@@ -38,7 +38,7 @@ static class CatalogExtensions
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
                 // Otherwise Pomelo replaces server errors by advice to enable retries.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));
-            // Failures are logged once, where they become a response. Statements are in the traces.
+            // Failures are logged once, where they become a response. DbSession are in the traces.
             options.ConfigureWarnings(events => events.Log(
                 (RelationalEventId.CommandExecuted, LogLevel.Debug), (RelationalEventId.CommandError, LogLevel.Debug),
                 (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.TransactionError, LogLevel.Debug),

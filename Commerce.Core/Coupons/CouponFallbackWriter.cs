@@ -38,7 +38,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var batch = new List<PendingWrite>(BatchSize);
-        // No new requests arrive after the drain. Waiting ones are completed first.
+        // No new requests arrive after the drain. PendingWrite ones are completed first.
         using var closing = stoppingToken.Register(() => _waiting.Writer.TryComplete());
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {

@@ -120,8 +120,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
 /// <summary>
-/// DbSession on one connection, inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/> or each alone. The way to MySQL and back costs more than most
-/// statements, so BEGIN travels with the first command, and what was put off with the next one or with COMMIT.
+/// DbSession on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
 /// </summary>
 public sealed class DbSession
 {
