@@ -51,7 +51,7 @@ static class Page
         });
     }
 
-    public static void MapPage(this IEndpointRouteBuilder app) => app.MapGet("/api/configuration", ReadAsync).AllowAnonymous().WithTags("Page")
+    public static void MapPage(this IEndpointRouteBuilder app) => app.MapGet("/api/configuration", ReadAsync).AllowAnonymous().WithTags("Page").WithName("GetConfiguration")
         .WithSummary("Returns the public configuration of the shop for its page.");
 
     static async Task<Ok<ShopConfiguration>> ReadAsync(PageConfiguration configuration, CancellationToken cancellationToken) =>

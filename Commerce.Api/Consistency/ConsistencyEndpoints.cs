@@ -8,7 +8,7 @@ namespace Commerce.Api.Consistency;
 static class ConsistencyEndpoints
 {
     public static void MapConsistencyCheck(this IEndpointRouteBuilder app) =>
-        app.MapGet("/api/admin/audit", RunAsync).WithTags("Administration").RequireAuthorization(Policies.Admin);
+        app.MapGet("/api/admin/audit", RunAsync).WithName("RunAudit").WithSummary("Checks every invariant of the shop.").WithTags("Administration").RequireAuthorization(Policies.Admin);
 
     static async Task<Ok<ConsistencyReport>> RunAsync(ConsistencyCheck check, CancellationToken cancellationToken) =>
         TypedResults.Ok(await check.RunAsync(cancellationToken));

@@ -11,12 +11,12 @@ static class CouponAdministrationEndpoints
     public static void MapCouponAdministration(this IEndpointRouteBuilder app)
     {
         var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
-        coupons.MapGet("/", ListAsync);
-        coupons.MapGet("/{id:long}", FindAsync);
-        coupons.MapPost("/", CreateAsync);
-        coupons.MapPut("/{id:long}", ChangeAsync);
-        coupons.MapPost("/{id:long}/cancel", CancelAsync);
-        coupons.MapPost("/{id:long}/stock", AddStockAsync);
+        coupons.MapGet("/", ListAsync).WithName("ListCouponDefinitions").WithSummary("Lists the newest coupons.");
+        coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.");
+        coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon.");
+        coupons.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceCoupon").WithSummary("Replaces the definition of a coupon.");
+        coupons.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelCoupon").WithSummary("Stops issuing a coupon. Issued coupons stay valid.");
+        coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.");
     }
 
     static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponDefinitions coupons, CancellationToken cancellationToken, long? before = null) =>

@@ -27,10 +27,10 @@ static class CouponEndpoints
     public static void MapCoupons(this IEndpointRouteBuilder app)
     {
         var coupons = app.MapGroup("/api/coupons").WithTags("Coupons").RequireAuthorization(Policies.Member);
-        coupons.MapGet("/", ListAsync).AllowAnonymous();
-        coupons.MapGet("/my", ListOwnAsync);
-        coupons.MapPost("/{id:long}/issue", IssueAsync).LimitPerUser().LimitConcurrency();
-        coupons.MapGet("/{id:long}/issue", StatusAsync);
+        coupons.MapGet("/", ListAsync).WithName("ListCoupons").WithSummary("Lists current, future and past coupons.").AllowAnonymous();
+        coupons.MapGet("/my", ListOwnAsync).WithName("ListOwnCoupons").WithSummary("Lists the coupons of the user.");
+        coupons.MapPost("/{id:long}/issue", IssueAsync).WithName("IssueCoupon").WithSummary("Requests a coupon, first come, first served.").LimitPerUser().LimitConcurrency();
+        coupons.MapGet("/{id:long}/issue", StatusAsync).WithName("GetCouponIssue").WithSummary("Returns the state of a requested coupon.");
     }
 
     static ValueTask<Results<PendingIssueResult, ProblemResult>> IssueAsync(

@@ -11,13 +11,13 @@ static class EventAdministrationEndpoints
     public static void MapEventAdministration(this IEndpointRouteBuilder app)
     {
         var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
-        events.MapGet("/", ListAsync);
-        events.MapPost("/", CreateAsync);
-        events.MapGet("/{id:long}", FindAsync);
-        events.MapPut("/{id:long}", ChangeAsync);
-        events.MapPost("/{id:long}/schedule", ScheduleAsync);
-        events.MapPost("/{id:long}/open", OpenAsync);
-        events.MapPost("/{id:long}/cancel", CancelAsync);
+        events.MapGet("/", ListAsync).WithName("ListEventDefinitions").WithSummary("Lists all events, drafts included.");
+        events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.");
+        events.MapGet("/{id:long}", FindAsync).WithName("GetEventDefinition").WithSummary("Returns an event.");
+        events.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceEvent").WithSummary("Replaces the definition of an event that is not open yet.");
+        events.MapPost("/{id:long}/schedule", ScheduleAsync).WithName("ScheduleEvent").WithSummary("Changes the opening and closing time of an event.");
+        events.MapPost("/{id:long}/open", OpenAsync).WithName("OpenEvent").WithSummary("Opens an event now.");
+        events.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelEvent").WithSummary("Cancels an event, open or not.");
     }
 
     static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventDefinitions events, CancellationToken cancellationToken) =>

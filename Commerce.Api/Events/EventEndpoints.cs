@@ -21,9 +21,9 @@ static class EventEndpoints
     public static void MapEvents(this IEndpointRouteBuilder app)
     {
         var events = app.MapGroup("/api/events").WithTags("Events");
-        events.MapGet("/", ListAsync).AllowAnonymous();
-        events.MapGet("/{id:long}", FindAsync).AllowAnonymous();
-        events.MapPost("/ticket", TicketAsync).RequireAuthorization(Policies.Member).LimitPerUser();
+        events.MapGet("/", ListAsync).WithName("ListEvents").WithSummary("Lists current, future and past events.").AllowAnonymous();
+        events.MapGet("/{id:long}", FindAsync).WithName("GetEvent").WithSummary("Returns an event.").AllowAnonymous();
+        events.MapPost("/ticket", TicketAsync).WithName("CreateStreamTicket").WithSummary("Creates a ticket that opens one live stream without a bearer token.").RequireAuthorization(Policies.Member).LimitPerUser();
         events.MapEventStream();
     }
 

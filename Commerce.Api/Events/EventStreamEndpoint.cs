@@ -33,14 +33,14 @@ static class EventStreamEndpoint
     /// start position. Requests last for hours, so traces and histograms exclude them.
     /// </summary>
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
-        events.MapGet("/stream", (RequestDelegate)StreamAsync).AllowAnonymous().DisableRateLimiting().DisableHttpMetrics().WithoutTraces()
+        events.MapGet("/stream", (RequestDelegate)StreamAsync).WithName("StreamEvents")
+            .WithSummary("Streams the openings of events (server-sent events). The first event (READY) has the start position.").AllowAnonymous().DisableRateLimiting().DisableHttpMetrics().WithoutTraces()
             // Without the method, a bare delegate is missing in the OpenAPI document.
             .WithMetadata(
                 new StaysOpen(), ((Delegate)StreamAsync).Method,
                 new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
             .AddOpenApiOperationTransformer((operation, _, _) =>
             {
-                operation.Summary = "Streams the openings of events (server-sent events). The first event (READY) has the start position.";
                 operation.Parameters =
                 [
                     Parameter("ticket", ParameterLocation.Query, JsonSchemaType.String, "A ticket from POST /api/events/ticket, instead of a bearer token."),

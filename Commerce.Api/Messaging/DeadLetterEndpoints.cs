@@ -13,8 +13,8 @@ static class DeadLetterEndpoints
     public static void MapDeadLetters(this IEndpointRouteBuilder app)
     {
         var letters = app.MapGroup("/api/admin/dead-letters").WithTags("Administration").RequireAuthorization(Policies.Admin);
-        letters.MapGet("/", ListAsync);
-        letters.MapPost("/{id:long}/replay", ReplayAsync);
+        letters.MapGet("/", ListAsync).WithName("ListDeadLetters").WithSummary("Lists the newest dead letters.");
+        letters.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayDeadLetter").WithSummary("Publishes a dead letter to its topic again.");
     }
 
     static async Task<Ok<IReadOnlyList<DeadLetter>>> ListAsync(

@@ -11,8 +11,8 @@ static class OrderAdministrationEndpoints
     public static void MapOrderAdministration(this IEndpointRouteBuilder app)
     {
         var orders = app.MapGroup("/api/admin/orders").WithTags("Administration").RequireAuthorization(Policies.Admin);
-        orders.MapGet("/", ListAsync);
-        orders.MapPost("/{id}/announce", AnnounceAsync);
+        orders.MapGet("/", ListAsync).WithName("ListAllOrders").WithSummary("Lists the orders of all users.");
+        orders.MapPost("/{id}/announce", AnnounceAsync).WithName("AnnounceOrder").WithSummary("Publishes ORDER_PLACED of a paid order again.");
     }
 
     static async Task<Results<Ok<IReadOnlyList<Order>>, ProblemResult>> ListAsync(

@@ -13,10 +13,10 @@ static class OrderEndpoints
     public static void MapOrders(this IEndpointRouteBuilder app)
     {
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
-        orders.MapPost("/", PlaceAsync).LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
-        orders.MapGet("/", ListAsync);
-        orders.MapGet("/{id}", FindAsync);
-        orders.MapPost("/{id}/cancel", CancelAsync).LimitPerUser(Budget.Payments);
+        orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
+        orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.");
+        orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.");
+        orders.MapPost("/{id}/cancel", CancelAsync).WithName("CancelOrder").WithSummary("Cancels an unpaid order.").LimitPerUser(Budget.Payments);
     }
 
     static async Task<IResult> PlaceAsync(

@@ -14,8 +14,8 @@ static class OutboxEndpoints
     public static void MapOutbox(this IEndpointRouteBuilder app)
     {
         var outbox = app.MapGroup("/api/admin/outbox").WithTags("Administration").RequireAuthorization(Policies.Admin);
-        outbox.MapGet("/", ListAsync);
-        outbox.MapPost("/{id:long}/replay", ReplayAsync);
+        outbox.MapGet("/", ListAsync).WithName("ListOutboxMessages").WithSummary("Lists the newest outbox messages.");
+        outbox.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayOutboxMessage").WithSummary("Lets a dead or sent outbox message be sent again.");
     }
 
     static async Task<Results<Ok<IReadOnlyList<OutboxEntry>>, ProblemResult>> ListAsync(

@@ -12,12 +12,12 @@ static class ProductAdministrationEndpoints
     public static void MapProductAdministration(this IEndpointRouteBuilder app)
     {
         var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
-        products.MapGet("/", ListAsync);
-        products.MapPost("/", CreateAsync);
-        products.MapGet("/{id:long}", FindAsync);
-        products.MapPut("/{id:long}", ChangeAsync);
-        products.MapPost("/{id:long}/stock", AdjustAsync);
-        products.MapGet("/{id:long}/stock", ListChangesAsync);
+        products.MapGet("/", ListAsync).WithName("ListProductDefinitions").WithSummary("Lists the newest products, on sale or not.");
+        products.MapPost("/", CreateAsync).WithName("CreateProduct").WithSummary("Creates a product with its opening stock.");
+        products.MapGet("/{id:long}", FindAsync).WithName("GetProductDefinition").WithSummary("Returns a product.");
+        products.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceProduct").WithSummary("Replaces the definition of a product.");
+        products.MapPost("/{id:long}/stock", AdjustAsync).WithName("AdjustStock").WithSummary("Adds to the stock of a product, or removes unreserved stock.");
+        products.MapGet("/{id:long}/stock", ListChangesAsync).WithName("ListStockChanges").WithSummary("Lists the changes of a product's stock.");
     }
 
     static async Task<Ok<IReadOnlyList<Product>>> ListAsync(

@@ -11,8 +11,8 @@ static class ProductEndpoints
     public static void MapProducts(this IEndpointRouteBuilder app)
     {
         var products = app.MapGroup("/api/products").WithTags("Products").AllowAnonymous();
-        products.MapGet("/", ListAsync);
-        products.MapGet("/{id:long}", FindAsync);
+        products.MapGet("/", ListAsync).WithName("ListProducts").WithSummary("Lists the products on sale.");
+        products.MapGet("/{id:long}", FindAsync).WithName("GetProduct").WithSummary("Returns a product on sale.");
     }
 
     static Task<CachedResult<IReadOnlyList<ProductSummary>>> ListAsync(

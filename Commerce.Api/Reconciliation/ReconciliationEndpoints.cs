@@ -8,7 +8,7 @@ namespace Commerce.Api.Reconciliation;
 static class ReconciliationEndpoints
 {
     public static void MapReconciliation(this IEndpointRouteBuilder app) =>
-        app.MapPost("/api/admin/reconcile", RunAsync).WithTags("Administration").RequireAuthorization(Policies.Admin);
+        app.MapPost("/api/admin/reconcile", RunAsync).WithName("Reconcile").WithSummary("Runs all reconcilers now.").WithTags("Administration").RequireAuthorization(Policies.Admin);
 
     static async Task<Ok<IReadOnlyList<Reconciled>>> RunAsync(IEnumerable<IReconciler> reconcilers, CancellationToken cancellationToken)
     {

@@ -46,7 +46,7 @@ public static class DevelopmentTokens
                 SigningCredentials = credentials,
             });
             return TypedResults.Ok(new TokenResponse(token, "Bearer", (int)Lifetime.TotalSeconds));
-        }).AllowAnonymous().WithTags("Authentication");
+        }).WithName("CreateDevelopmentToken").WithSummary("Creates a token for any user, in Development only.").AllowAnonymous().WithTags("Authentication");
         return app;
     }
 

@@ -44,6 +44,15 @@ public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
         Assert.NotNull(stream["responses"]!["200"]!["content"]!["text/event-stream"]);
     }
 
+    [Fact]
+    public async Task Every_operation_has_a_name_of_its_own_and_a_summary()
+    {
+        var operations = await OperationsAsync();
+
+        Assert.Empty(operations.Where(o => o.Operation["summary"] is null || o.Operation["operationId"] is null).Select(o => o.Name));
+        Assert.Equal(operations.Count, operations.Select(o => (string)o.Operation["operationId"]!).Distinct().Count());
+    }
+
     async Task<IReadOnlyList<(string Name, JsonNode Operation)>> OperationsAsync()
     {
         var document = await Stack.Anonymous.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Cancelled);
