@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID</c> belongs to one run; the next run removes it after its process has ended. Only the
+/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID-N</c> belongs to one run; the next run removes it after its process has ended. Only the
 /// current user can read them. The folder is in the AppHost's parent, or where the setting <c>NativeServers:Data</c> points.
 /// </summary>
 sealed class DataFolders
