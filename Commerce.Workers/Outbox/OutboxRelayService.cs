@@ -6,7 +6,10 @@ using StackExchange.Redis;
 
 namespace Commerce.Workers.Outbox;
 
-/// <summary>Runs one relay: when it is woken through Redis, and every few seconds.</summary>
+/// <summary>
+/// Runs one relay: when it is woken, and every few seconds. The first relay of a process is woken for every commit. It gathers for some milliseconds while
+/// commits come in quick succession, because a batch costs the same for one message and for many. The others are woken for a backlog.
+/// </summary>
 sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
     : PeriodicWorker(clock, logger)
 {
@@ -17,7 +20,7 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        await relay.DrainAsync(stoppingToken, looksAgain: !_wakeups.IsFirst, calls.CallAll);
+        await relay.DrainAsync(stoppingToken, looksAgain: !_wakeups.IsFirst, wakeups.WakeAll);
         _drained = Clock.GetTimestamp();
     }
 
@@ -50,29 +53,29 @@ sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions>
     // One notification equals many: a woken relay sends everything.
     readonly List<Channel<bool>> _relays = [];
 
-    /// <summary>What a relay hears.</summary>
-    /// <param name="IsFirst">Whether it is called for every commit.</param>
+    /// <summary>The wake-ups of one relay.</summary>
+    /// <param name="IsFirst">Whether it is woken for every commit.</param>
     public sealed record Reader(ChannelReader<bool> Channel, bool IsFirst);
 
-    /// <summary>The calls for one more relay, before this service starts.</summary>
+    /// <summary>Registers one more relay. Called before this service starts.</summary>
     public Reader Add()
     {
-        var calls = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        _relays.Add(calls);
-        return new(calls.Reader, IsFirst: _relays.Count == 1);
+        var wakeups = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        _relays.Add(wakeups);
+        return new(wakeups.Reader, IsFirst: _relays.Count == 1);
     }
 
     protected override TimeSpan Interval => options.Value.Poll;
 
-    /// <summary>The first time there has to be a connection; after each loss the client subscribes again by itself.</summary>
+    /// <summary>The first time needs a connection. After a disconnect the client subscribes again by itself.</summary>
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => _relays[0].Writer.TryWrite(true));
 
     protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
 
-    /// <summary>Calls all relays of this process: there is a backlog.</summary>
-    public void CallAll()
+    /// <summary>Wakes all relays of this process, for a backlog.</summary>
+    public void WakeAll()
     {
-        foreach (var calls in _relays) calls.Writer.TryWrite(true);
+        foreach (var wakeups in _relays) wakeups.Writer.TryWrite(true);
     }
 }
 

@@ -172,7 +172,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         figures.Add("purchases until the stock is taken, end to end", Figures.Rate(Figure.Median(rounds.Select(r => r.Whole)), "purchases"));
         figures.AtLeast("purchases ÷ the same rows raw", Figure.Median(rounds.Select(r => r.Bought / r.Raw)), 0.45);
         figures.Add("  statements, commits that wrote, log flushes of a purchase", string.Create(CultureInfo.InvariantCulture,
-            $"{counted.DbSession / count:F1}, {counted.Commits / count:F2}, {counted.Flushes / count:F2}"));
+            $"{counted.Statements / count:F1}, {counted.Commits / count:F2}, {counted.Flushes / count:F2}"));
         foreach (var (name, step) in names.Zip(steps))
         {
             step.Sort();

@@ -6,21 +6,21 @@ namespace Commerce.Bench;
 /// <summary>What MySQL did.</summary>
 /// <param name="Commits">Those that changed something.</param>
 /// <param name="Flushes">Of the redo log to the disk.</param>
-readonly record struct StatementCount(double DbSession, double Commits, double Flushes)
+readonly record struct StatementCount(double Statements, double Commits, double Flushes)
 {
-    public static StatementCount operator +(StatementCount a, StatementCount b) => new(a.DbSession + b.DbSession, a.Commits + b.Commits, a.Flushes + b.Flushes);
+    public static StatementCount operator +(StatementCount a, StatementCount b) => new(a.Statements + b.Statements, a.Commits + b.Commits, a.Flushes + b.Flushes);
 
-    public static StatementCount operator -(StatementCount a, StatementCount b) => new(a.DbSession - b.DbSession, a.Commits - b.Commits, a.Flushes - b.Flushes);
+    public static StatementCount operator -(StatementCount a, StatementCount b) => new(a.Statements - b.Statements, a.Commits - b.Commits, a.Flushes - b.Flushes);
 
-    public static StatementCount operator *(StatementCount a, double times) => new(a.DbSession * times, a.Commits * times, a.Flushes * times);
+    public static StatementCount operator *(StatementCount a, double times) => new(a.Statements * times, a.Commits * times, a.Flushes * times);
 }
 
 /// <summary>Counts what MySQL does, by its own counters.</summary>
 sealed class StatementCounter : IAsyncDisposable
 {
-    readonly Ledger _ledger;
+    readonly MySqlDatabase _database;
 
-    StatementCounter(MySqlDatabase database) => _ledger = database;
+    StatementCounter(MySqlDatabase database) => _database = database;
 
     public static async Task<StatementCounter> StartAsync(MySqlDatabase database)
     {
@@ -30,9 +30,9 @@ sealed class StatementCounter : IAsyncDisposable
 
     public async Task<StatementCount> ReadAsync()
     {
-        var counters = (await _ledger.QueryAsync<(string Name, string Value)>(
+        var counters = (await _database.QueryAsync<(string Name, string Value)>(
             "SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Innodb_os_log_fsyncs')", null, CancellationToken.None)).ToDictionary(c => c.Name, c => double.Parse(c.Value, System.Globalization.CultureInfo.InvariantCulture));
-        var commits = await _ledger.SingleAsync<long>("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'", null, CancellationToken.None);
+        var commits = await _database.SingleAsync<long>("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'", null, CancellationToken.None);
         return new(counters["Questions"], commits, counters["Innodb_os_log_fsyncs"]);
     }
 
@@ -44,5 +44,5 @@ sealed class StatementCounter : IAsyncDisposable
         return (await ReadAsync() - before) * (1 / Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
-    public async ValueTask DisposeAsync() => await _ledger.ExecuteAsync("SET GLOBAL innodb_monitor_disable = 'trx_rw_commits'", null, CancellationToken.None);
+    public async ValueTask DisposeAsync() => await _database.ExecuteAsync("SET GLOBAL innodb_monitor_disable = 'trx_rw_commits'", null, CancellationToken.None);
 }

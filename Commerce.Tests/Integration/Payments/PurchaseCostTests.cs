@@ -25,14 +25,14 @@ public sealed class PurchaseCostTests(CommerceStack stack) : PaymentStackTests(s
         var (before, start) = (await CountAsync(), Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(3), Cancelled);
         var (after, rested) = (await CountAsync(), Stopwatch.GetElapsedTime(start));
-        var atRest = (DbSession: (after.DbSession - before.DbSession) / rested.TotalSeconds, Commits: (after.Commits - before.Commits) / rested.TotalSeconds);
+        var atRest = (Statements: (after.Statements - before.Statements) / rested.TotalSeconds, Commits: (after.Commits - before.Commits) / rested.TotalSeconds);
 
         (before, start) = (await CountAsync(), Stopwatch.GetTimestamp());
         for (var i = 0; i < Rounds; i++) await BuyAsync();
         await TakenAsync(Users * (Rounds + 1));
         (after, var took) = (await CountAsync(), Stopwatch.GetElapsedTime(start).TotalSeconds);
 
-        var statements = (after.DbSession - before.DbSession - (atRest.DbSession * took)) / (Users * Rounds);
+        var statements = (after.Statements - before.Statements - (atRest.Statements * took)) / (Users * Rounds);
         var commits = (after.Commits - before.Commits - (atRest.Commits * took)) / (Users * Rounds);
         TestContext.Current.SendDiagnosticMessage(string.Create(CultureInfo.InvariantCulture, $"A purchase: {statements:F1} statements, {commits:F2} commits"));
         Assert.InRange(statements, 1, MostStatements);
@@ -50,7 +50,7 @@ public sealed class PurchaseCostTests(CommerceStack stack) : PaymentStackTests(s
             Eventually.EqualAsync(1_000 - pieces, () => Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { product.Id }, Cancelled));
     }
 
-    async Task<(double DbSession, double Commits)> CountAsync() => (
+    async Task<(double Statements, double Commits)> CountAsync() => (
         double.Parse((await Database.SingleAsync<(string, string)>("SHOW GLOBAL STATUS LIKE 'Questions'", null, Cancelled)).Item2, CultureInfo.InvariantCulture),
         await Database.SingleAsync<long>("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'", null, Cancelled));
 }
