@@ -18,6 +18,8 @@ public static class MySqlErrors
     public const int QueryInterrupted = 1317;
     public const int QueryTimeout = 3024;
 
+    const int ConnectionBroken = 0, ServerGone = 2006, ServerLost = 2013, IdleTooLong = 4031;
+
     /// <summary>The number of the server's error; null where the exception did not come from the server.</summary>
     public static int? Number(DbException exception) => exception.Data["Server Error Code"] as int?;
 
