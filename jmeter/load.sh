@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./commerce load: runs a plan of this folder without a window, and tells what came out. README.md beside it documents the plans.
+# ./commerce load: runs a plan of this folder without a window and reports the result. README.md in this folder documents the plans.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 
@@ -8,7 +8,7 @@ READY_WITHIN=300 # seconds for a shop that is started here
 REST_WITHIN=60   # seconds until what is on its way must have arrived
 ENDS_WITHIN=40   # seconds until what was asked to end is killed
 
-# What the report leaves out, and which of its lines are steps of a user rather than requests.
+# The lines that the report omits, and the lines that are steps of a user and not requests.
 KEPT_APART='^(?!(Set up|Warm-up|Tear down): ).*'
 REQUEST='^(GET|POST|PUT) '
 
@@ -41,7 +41,7 @@ misuse() { { printf 'load: %s\n\n' "$*"; usage; } >&2; exit 2; }
 
 # ---- processes ----------------------------------------------------------------------------------------------------------------------
 
-# What was started here, each in a session of its own, so that Ctrl-C reaches this script alone.
+# The processes started here, each in a session of its own, so that Ctrl-C reaches only this script.
 STARTED=()
 
 start() {
@@ -77,12 +77,12 @@ find_jmeter() {
   printf '%s' "$found"
 }
 
-# run_jmeter PLAN FOLDER PROPERTY...: with progress on one line.
+# run_jmeter PLAN FOLDER PROPERTY...: shows the progress on one line.
 run_jmeter() {
   local plan=$1 folder=$2 code=0 pid
   shift 2
   mkdir -p "$folder"
-  # Without the forced exit the threads of an open model keep the process for a minute.
+  # Without the forced exit, the threads of an open model keep the process alive for a minute.
   start "$folder/jmeter.out" "$JMETER" -n -t "jmeter/$plan.jmx" -l "$folder/results.jtl" -j "$folder/jmeter.log" -e -o "$folder/report" \
     -Jjmeterengine.force.system.exit=true "-Jjmeter.reportgenerator.sample_filter=$KEPT_APART" \
     "-Jjmeter.reportgenerator.report_title=$plan" -Jjmeter.reportgenerator.overall_granularity=1000 \
@@ -90,18 +90,18 @@ run_jmeter() {
   pid=${STARTED[-1]}
   until [[ -e $folder/results.jtl ]] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
   if [[ -e $folder/results.jtl ]]; then
-    # In the background, because a trap waits for what runs in the foreground.
+    # In the background, because a trap waits for the foreground process.
     tail -n +2 -f --pid="$pid" "$folder/results.jtl" | progress "$plan" &
     wait $!
   fi
   wait "$pid" || code=$?
   unset 'STARTED[-1]'
-  # The first of what was set up and failed tells why; nothing that comes after it counts.
+  # The first set-up step that failed has the reason; later ones follow from it.
   set_up_failed "$folder/results.jtl" && exit 1
   ((code == 0)) && [[ -e $folder/report/statistics.json ]] || die "JMeter ended with $code: $(tail -n 1 "$folder/jmeter.out") ($folder/jmeter.log)"
 }
 
-# Requests, not transactions, second by second as JMeter writes them.
+# Requests, not transactions, per second, as JMeter writes them.
 progress() {
   awk -F, -v plan="$1" '
     function show() { printf "\r%s  %02d:%02d  %s  %d requests  %d/s  %d failed   ", plan, (second - first) / 60, (second - first) % 60, phase, n, n - before, failed; fflush(); before = n }
@@ -121,7 +121,7 @@ set_up_failed() {
 
 PROTOCOL=http HOST=localhost PORT=8080
 
-# No curl, a fresh Debian has none.
+# A fresh Debian has no curl.
 answers() { (exec 3<>"/dev/tcp/$HOST/${PORT:-80}") 2>/dev/null; }
 
 address() {
@@ -136,7 +136,7 @@ start_shop() {
   [[ $PROTOCOL == http && $HOST =~ ^(localhost|127\.0\.0\.1)$ ]] || return 0
   answers && return 0
   echo "No shop answers at $(url): starting one, which ends with this run ($log)"
-  # With data of its own: the database of the developer stays as it is.
+  # It has its own data; the developer's database is not changed.
   start "$log" ./commerce up --port "${PORT:-80}" --Data:Keep=false
   pid=${STARTED[-1]}
   SECONDS=0
@@ -147,7 +147,7 @@ start_shop() {
   done
 }
 
-# ---- what came out ------------------------------------------------------------------------------------------------------------------
+# ---- the result ----------------------------------------------------------------------------------------------------------------------
 
 # The report's statistics as lines "step|samples|errors|p50|p95|p99|requests/s".
 statistics() {
@@ -169,10 +169,10 @@ table() {
   done
 }
 
-# What has failed, once each, with how often.
+# Each failure, once, with its count.
 failures() {
   awk -F, '!/Number of samples in transaction/ && $3 !~ /^(Set up|Warm-up|Tear down): / && match($0, /,(text|bin|),false,/) {
-      # What the assertion says, else what was answered.
+      # The message of the assertion, or else the response.
       why = substr($0, RSTART + RLENGTH); if (why ~ /^,/) why = $5; else sub(/,[0-9]+,[0-9]+,[0-9]+,[0-9]+,.*/, "", why)
       count[$3 ": " $4 " " substr(why, 1, 200)]++ }
     END { for (what in count) printf "  %6d  %s\n", count[what], what }' "$1/results.jtl" | sort -rn | head -n 10
