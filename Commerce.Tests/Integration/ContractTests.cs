@@ -1,9 +1,10 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Commerce.Tests.Integration;
 
 /// <summary><c>/openapi/v1.json</c> describes what the Api does.</summary>
-public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
+public sealed partial class ContractTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
     public async Task The_contract_says_who_may_ask_and_what_a_refusal_looks_like()
@@ -53,6 +54,16 @@ public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
         Assert.Equal(operations.Count, operations.Select(o => (string)o.Operation["operationId"]!).Distinct().Count());
     }
 
+    [Fact]
+    public async Task The_requests_to_try_have_every_operation()
+    {
+        var requests = (await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "docs", "requests.http"), Cancelled))
+            .Select(line => RequestLine().Match(line)).Where(m => m.Success)
+            .Select(m => $"{m.Groups["method"].Value.ToLowerInvariant()} {Parameter().Replace(m.Groups["path"].Value, "{}")}").ToHashSet();
+
+        Assert.DoesNotContain(await OperationsAsync(), o => !requests.Contains(Parameter().Replace(o.Name, "{}")));
+    }
+
     async Task<IReadOnlyList<(string Name, JsonNode Operation)>> OperationsAsync()
     {
         var document = await Stack.Anonymous.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Cancelled);
@@ -61,4 +72,11 @@ public sealed class ContractTests(CommerceStack stack) : StackTests(stack)
     }
 
     static IEnumerable<JsonNode> Parameters(JsonNode operation) => operation["parameters"]?.AsArray().Select(p => p!) ?? [];
+
+    [GeneratedRegex(@"^(?<method>[A-Z]+) \{\{api\}\}(?<path>[^?\s]+)")]
+    private static partial Regex RequestLine();
+
+    /// <summary>A variable of a request or of a route, or a number.</summary>
+    [GeneratedRegex(@"\{+\w+\}+|(?<=/)[0-9]+(?=/|$)")]
+    private static partial Regex Parameter();
 }

@@ -14,6 +14,22 @@ static class Dependencies
             .Distinct().ToLookup(d => d.Owner, d => d.Used);
     }
 
+    /// <summary>The types of an assembly with the texts in their code.</summary>
+    public static ILookup<string, string> TextsOf(System.Reflection.Assembly assembly)
+    {
+        using var module = ModuleDefinition.ReadModule(assembly.Location);
+        return module.GetTypes().SelectMany(type => type.Methods.Where(m => m.HasBody).SelectMany(m => m.Body.Instructions).Select(i => i.Operand).OfType<string>()
+            .Select(text => (Owner: Outermost(type), Text: text))).ToLookup(t => t.Owner, t => t.Text);
+    }
+
+    /// <summary>The names of an assembly's types and of their members, except the compiler's own.</summary>
+    public static IReadOnlyList<string> NamesIn(System.Reflection.Assembly assembly)
+    {
+        using var module = ModuleDefinition.ReadModule(assembly.Location);
+        return [.. module.GetTypes().SelectMany(type => type.Methods.Select(m => m.Name).Concat(type.Fields.Select(f => f.Name)).Append(type.Name))
+            .Where(name => !name.Contains('<', StringComparison.Ordinal)).Distinct()];
+    }
+
     static IEnumerable<TypeReference?> Used(TypeDefinition type) =>
     [
         type.BaseType, .. type.Interfaces.Select(i => i.InterfaceType), .. type.Fields.Select(f => f.FieldType),

@@ -1,0 +1,66 @@
+using System.Text.RegularExpressions;
+using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Commerce.Core.Payments;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Tests.Unit.Architecture;
+
+/// <summary>
+/// SQL is in repositories and stores, which know nothing of HTTP, and the service defaults know nothing of the shop. The exceptions are listed:
+/// a new one fails, and so does one that is listed and no longer needed.
+/// </summary>
+public sealed partial class LayerTests
+{
+    static readonly System.Reflection.Assembly Core = typeof(MySqlDatabase).Assembly;
+
+    [Fact]
+    public void SQL_is_written_in_repositories_and_stores()
+    {
+        string[] others =
+        [
+            "ConsistencyCheck", "InventoryReconciler", "Migrator", "OrderReconciler", "OrderService", "OutboxWriter", "PaymentConsistencyCheck", "PaymentService",
+            "ProductAdministration",
+        ];
+
+        // The catalogue maps its views by SQL.
+        var writers = Dependencies.TextsOf(Core).Where(type => !type.Key.StartsWith("Commerce.Core.Catalog.", StringComparison.Ordinal) && type.Any(text => Statement().IsMatch(text)))
+            .Select(type => Name(type.Key)).ToList();
+
+        Assert.Contains("CouponRepository", writers);
+        Assert.Equal(others, writers.Where(name => !IsRepository(name)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Repositories_and_stores_know_no_HTTP()
+    {
+        string[] http = [typeof(ProblemType).FullName!, typeof(ProblemException).FullName!, typeof(ProblemResult).FullName!];
+
+        // These two find out why they refuse in the transaction that refuses.
+        string[] others = [nameof(EventRepository), nameof(PaymentRepository)];
+
+        Assert.Equal(others, Dependencies.Of(Core).Where(type => IsRepository(Name(type.Key)))
+            .Where(type => type.Any(used => http.Contains(used) || used.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal)))
+            .Select(type => Name(type.Key)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void The_service_defaults_know_nothing_of_the_shop()
+    {
+        var names = Dependencies.NamesIn(typeof(ProblemType).Assembly);
+
+        Assert.Contains(nameof(ProblemType), names);
+        Assert.DoesNotContain(names, name => ShopWord().IsMatch(name));
+        Assert.Contains(Dependencies.NamesIn(Core), name => ShopWord().IsMatch(name));
+    }
+
+    static bool IsRepository(string type) => type.EndsWith("Repository", StringComparison.Ordinal) || type.EndsWith("Store", StringComparison.Ordinal);
+
+    static string Name(string fullName) => fullName[(fullName.LastIndexOf('.') + 1)..];
+
+    [GeneratedRegex(@"^\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE)\s")]
+    private static partial Regex Statement();
+
+    [GeneratedRegex("Coupon|Orders|Order[A-Z]|Payment|Inventory|Stock|Product([A-Z]|s|$)|Refund|SaleEvent")]
+    private static partial Regex ShopWord();
+}
