@@ -57,11 +57,12 @@ sealed class RawPurchases
         COMMIT
         """;
 
+    // The stock stays as it is: the gate knows nothing of this, and would be repaired.
     const string Stock = """
         START TRANSACTION;
         INSERT INTO inbox (consumer, message_id) VALUES ('raw', @id);
-        UPDATE product SET stock = stock - 1 WHERE id = @product;
-        INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@product, CONCAT('placed:', @id), -1, 'RAW');
+        UPDATE product SET version = version + 1 WHERE id = @product;
+        INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@product, CONCAT('placed:', @id), 0, 'RAW');
         UPDATE orders SET coupon_id = 0 WHERE id = @id;
         COMMIT
         """;
@@ -73,7 +74,7 @@ sealed class RawPurchases
 
     RawPurchases(BenchStack stack, ShippingRequest shipping, int together) => (_stack, _shipping, _together) = (stack, shipping, together);
 
-    /// <summary>With so many products of its own: nobody orders them, so what is taken off their stock is missed by nobody.</summary>
+    /// <summary>With so many products of its own, so that the locks on their rows are nobody else's.</summary>
     public static async Task<RawPurchases> CreateAsync(BenchStack stack, ShippingRequest shipping, int together, int products)
     {
         var raw = new RawPurchases(stack, shipping, together);
