@@ -18,10 +18,10 @@ sealed class DataFolders
         var runs = Path.Combine(_root, "run");
         if (Directory.Exists(runs))
             foreach (var ended in Directory.EnumerateDirectories(runs).Where(run => !Directory.Exists($"/proc/{Path.GetFileName(run).Split('-')[0]}")))
-                Directory.Delete(ended, recursive: true);
+                Delete(ended);
         // A process of tests may run several applications.
         Run = Make(Path.Combine(runs, string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{Interlocked.Increment(ref s_applications)}")));
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteRun();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(Run);
     }
 
     public string Run { get; }
@@ -33,15 +33,15 @@ sealed class DataFolders
         _ => Make(Path.Combine(Run, container.Name)),
     };
 
-    void DeleteRun()
+    static void Delete(string run)
     {
         try
         {
-            Directory.Delete(Run, recursive: true);
+            Directory.Delete(run, recursive: true);
         }
         catch (IOException)
         {
-            // A server is still writing. The next run removes the rest.
+            // A server is still writing, or another application is deleting it too. The next run removes the rest.
         }
     }
 
