@@ -195,6 +195,9 @@ static class ComposeServices
         service.Environment.Remove("Sandbox__ClientSecret");
         service.Environment["Sandbox__ReturnOrigins__0"] = "https://${DOMAIN:?}";
         service.Environment["Sandbox__Allowed"] = "${PAYMENTS_SANDBOX:-false}";
+        // As old as the database that the audit compares it with. The image's home is the user's own, and so is a volume that begins as its copy.
+        service.Environment["Sandbox__LedgerFile"] = "/home/app/ledger.jsonl";
+        service.Volumes.Add(Data("payment-sandbox", "/home/app"));
         service.Healthcheck = Ready();
         Limit(service, "128M", "0.5");
         On(service, Front);
@@ -208,8 +211,8 @@ static class ComposeServices
         service.Environment = new() { ["DOMAIN"] = "${DOMAIN:?}", ["ADMIN_RANGES"] = "${ADMIN_RANGES:-127.0.0.1/32}", ["ACME_OPTIONS"] = "${ACME_EMAIL:+email ${ACME_EMAIL:-}}" };
         service.Volumes = [Data("proxy", "/data"), Data("proxy-config", "/config"), Bind("./proxy", "/etc/caddy")];
         service.DependsOn = new() { ["proxy-volumes"] = new() { Condition = "service_completed_successfully" }, ["api"] = new() { Condition = "service_healthy" } };
-        // Caddy's admin interface, inside the container only.
-        service.Healthcheck = Check(["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:2019/config/ || curl -sf -o /dev/null http://127.0.0.1:2019/config/"], startPeriod: "10s");
+        // The admin interface of Caddy, within the container only.
+        service.Healthcheck = Check(Fetches("http://127.0.0.1:2019/config/"), startPeriod: "10s");
         service.ReadOnly = true;
         service.StopGracePeriod = "30s";
         Limit(service, "128M", "1.0");
@@ -233,10 +236,13 @@ static class ComposeServices
     static void Keycloak(Service service)
     {
         service.Profiles = ["keycloak"];
+        // The image takes the password from the environment alone; so it gets there in the process, and not in the container's settings.
+        service.Entrypoint = ["bash", "-c", "export KC_BOOTSTRAP_ADMIN_PASSWORD=$$(</run/secrets/admin-password) && exec /opt/keycloak/bin/kc.sh \"$$@\"", "kc.sh"];
         service.Command = ["start", "--http-enabled=true", "--http-relative-path=/auth", "--proxy-headers=xforwarded", "--hostname=https://${DOMAIN:?}/auth", "--db=dev-file"];
-        service.Environment = new() { ["KC_BOOTSTRAP_ADMIN_USERNAME"] = "admin", ["KC_BOOTSTRAP_ADMIN_PASSWORD"] = "${KEYCLOAK_ADMIN_PASSWORD:-}", ["JAVA_OPTS_KC_HEAP"] = "-Xms128m -Xmx384m" };
+        service.Environment = new() { ["KC_BOOTSTRAP_ADMIN_USERNAME"] = "admin", ["JAVA_OPTS_KC_HEAP"] = "-Xms128m -Xmx384m" };
         service.Expose = ["8080"];
-        service.Volumes = [Data("keycloak", "/opt/keycloak/data")];
+        service.Volumes = [Data("keycloak", "/opt/keycloak/data"), Bind("./secrets/keycloak", "/run/secrets")];
+        service.Healthcheck = Check(["CMD", "bash", "-c", "</dev/tcp/127.0.0.1/8080"], startPeriod: "180s");
         Limit(service, "768M", "1.0");
         On(service, Front);
     }
@@ -254,6 +260,7 @@ static class ComposeServices
             case "prometheus":
                 service.Command = ["--config.file=/etc/prometheus/prometheus.yaml", "--storage.tsdb.path=/prometheus", "--storage.tsdb.retention.time=15d", "--web.listen-address=0.0.0.0:9090"];
                 service.Volumes = [Bind("./observability", "/etc/prometheus"), Data("prometheus", "/prometheus")];
+                service.Healthcheck = Check(Fetches("http://127.0.0.1:9090/-/ready"), startPeriod: "60s");
                 Limit(service, "320M", "0.5");
                 break;
             case "grafana":
@@ -261,6 +268,7 @@ static class ComposeServices
                 service.Ports = ["127.0.0.1:3000:3000"];
                 service.Environment = new() { ["GF_SECURITY_ADMIN_PASSWORD__FILE"] = "/run/secrets/admin-password", ["GF_ANALYTICS_REPORTING_ENABLED"] = "false" };
                 service.Volumes = [Bind("./observability/grafana", "/etc/grafana/provisioning"), Bind("./secrets/grafana", "/run/secrets"), Data("grafana", "/var/lib/grafana")];
+                service.Healthcheck = Check(Fetches("http://127.0.0.1:3000/api/health"), startPeriod: "60s");
                 Limit(service, "256M", "0.5");
                 break;
         }
@@ -321,6 +329,9 @@ static class ComposeServices
     /// <summary>The image has no curl; its shell can speak HTTP.</summary>
     static Healthcheck Ready() => Check(["CMD", "bash", "-c",
         "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /health HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $$line == *' 200 '* ]]"], "60s");
+
+    /// <summary>Some images have the one, some the other.</summary>
+    static List<string> Fetches(string url) => ["CMD-SHELL", $"wget -q -O /dev/null {url} || curl -sf -o /dev/null {url}"];
 
     static Healthcheck Check(List<string> test, string startPeriod) => new() { Test = test, Interval = "5s", Timeout = "3s", Retries = 5, StartPeriod = startPeriod };
 

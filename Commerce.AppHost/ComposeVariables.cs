@@ -10,7 +10,6 @@ static class ComposeVariables
         ["API_IMAGE"] = "Set by deploy",
         ["COMPOSE_PROFILES"] = "Optional services, separated by commas: sandbox, keycloak, observability. Default: none",
         ["DOMAIN"] = "The shop's host name, such as shop.example. Its DNS record points to this machine",
-        ["KEYCLOAK_ADMIN_PASSWORD"] = "The first password of Keycloak's administrator, with the profile keycloak. To be changed there",
         ["NAVERPAY_CHAIN_ID"] = "NaverPay's chain id",
         ["NAVERPAY_CLIENT_ID"] = "NaverPay's client id. The client secret is a file: secrets/*/Payments__Gateway__ClientSecret",
         ["NAVERPAY_MODE"] = "production (default) or development",

@@ -29,6 +29,7 @@ app.MapDefaultEndpoints();
 var routes = app.MapGroup("").MapHead();
 routes.MapPayWindow();
 routes.MapPartnerApi();
+routes.MapLedgerSummary();
 if (app.Configuration.GetValue<bool>($"{SandboxOptions.Section}:{nameof(SandboxOptions.Switches)}"))
 {
     routes.MapFaults();

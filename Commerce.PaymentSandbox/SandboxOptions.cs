@@ -29,6 +29,6 @@ sealed class SandboxOptions
     /// <summary>Must be true outside Development, or the sandbox does not start, because its shop gives goods away. Default false.</summary>
     public bool Allowed { get; set; }
 
-    /// <summary>Whether faults can be switched on and the ledger can be read. Never on a public host.</summary>
+    /// <summary>Whether faults can be switched on and everybody can read the ledger. Never where strangers come.</summary>
     public bool Switches { get; set; }
 }

@@ -66,8 +66,16 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     /// <summary>All payments, oldest first.</summary>
     public async Task<IReadOnlyList<SandboxPayment>> LedgerAsync() => (await client.GetFromJsonAsync<List<SandboxPayment>>("/sandbox/ledger"))!;
 
-    /// <summary>Orders with at least one capture.</summary>
-    public async Task<IReadOnlyList<SandboxOrder>> SummaryAsync() => (await client.GetFromJsonAsync<List<SandboxOrder>>("/sandbox/ledger/summary"))!;
+    /// <summary>The orders for which money was captured, once at least.</summary>
+    public async Task<IReadOnlyList<SandboxOrder>> SummaryAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/sandbox/ledger/summary")
+        {
+            Headers = { { "X-Naver-Client-Id", ClientId }, { "X-Naver-Client-Secret", ClientSecret }, { "X-NaverPay-Chain-Id", ChainId } },
+        };
+        using var answer = await client.SendAsync(request);
+        return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<List<SandboxOrder>>())!;
+    }
 
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();

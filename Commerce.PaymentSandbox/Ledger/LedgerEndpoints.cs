@@ -1,3 +1,4 @@
+using Commerce.PaymentSandbox.Partner;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -6,10 +7,13 @@ namespace Commerce.PaymentSandbox.Ledger;
 /// <summary>The ledger for tests and consistency checks.</summary>
 static class LedgerEndpoints
 {
+    /// <summary>For the audit of the merchant's shop, with switches or without.</summary>
+    public static void MapLedgerSummary(this IEndpointRouteBuilder app) =>
+        app.MapGet("/sandbox/ledger/summary", Summarize).AddEndpointFilter<MerchantFilter>().WithoutTraces();
+
     public static void MapLedger(this IEndpointRouteBuilder app)
     {
         app.MapGet("/sandbox/ledger", List).WithoutTraces();
-        app.MapGet("/sandbox/ledger/summary", Summarize).WithoutTraces();
         app.MapPost("/sandbox/payments/{paymentId}/cancel", CancelAtConsole);
     }
 

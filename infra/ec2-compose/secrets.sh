@@ -7,7 +7,7 @@
 set -euo pipefail
 cd -- "$1"
 umask 022
-mkdir -p mysql redis schema api workers payment-sandbox grafana
+mkdir -p mysql redis schema api workers payment-sandbox keycloak grafana
 chmod 700 .
 
 new() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
@@ -35,5 +35,5 @@ keep schema/ConnectionStrings__kafka kafka:9092
 # The sandbox's, until NaverPay's is put there.
 keep payment-sandbox/Sandbox__ClientSecret "$(new)"
 for user in api workers; do keep "$user/Payments__Gateway__ClientSecret" "$(<payment-sandbox/Sandbox__ClientSecret)"; done
-keep grafana/admin-password "$(new)"
+for service in keycloak grafana; do keep "$service/admin-password" "$(new)"; done
 find . -mindepth 1 -type d -exec chmod 755 {} + -o -type f -exec chmod 444 {} +

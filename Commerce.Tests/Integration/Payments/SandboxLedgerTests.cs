@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
@@ -55,6 +56,18 @@ public sealed partial class SandboxLedgerTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_switches_the_merchant_s_audit_reads_the_sums_and_nobody_else()
+    {
+        await using var sandbox = await StartAsync(switches: false);
+        await CallAsync(sandbox, "v2.2/apply/payment", new() { ["paymentId"] = await PayAsync(sandbox, "order-1", 1000) });
+
+        Assert.Equal([new SandboxOrder("order-1", 1, 1, 1000, 0)], (await sandbox.Client.GetFromJsonAsync<List<SandboxOrder>>("/sandbox/ledger/summary", Cancelled))!);
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(sandbox.Client, "/sandbox/ledger"));
+        using var stranger = new HttpClient { BaseAddress = sandbox.Client.BaseAddress };
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(stranger, "/sandbox/ledger/summary"));
+    }
+
+    [Fact]
     public async Task Two_sandboxes_do_not_write_into_one_ledger()
     {
         await using var first = await StartAsync();
@@ -81,14 +94,20 @@ public sealed partial class SandboxLedgerTests : IDisposable
         return (summary.Headers.GetValues("Ledger-Since").Single(), await sandbox.Client.GetStringAsync("/sandbox/ledger", Cancelled), await history.Content.ReadAsStringAsync(Cancelled));
     }
 
-    async Task<RunningSandbox> StartAsync(string? file = null)
+    static async Task<HttpStatusCode> StatusAsync(HttpClient client, string path)
+    {
+        using var answer = await client.GetAsync(path, Cancelled);
+        return answer.StatusCode;
+    }
+
+    async Task<RunningSandbox> StartAsync(string? file = null, bool switches = true)
     {
         var start = new ProcessStartInfo(Repository.Program("Commerce.PaymentSandbox"), ["--urls", "http://127.0.0.1:0"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var (name, value) in new[] { ("ClientId", Sandbox.ClientId), ("ClientSecret", Sandbox.ClientSecret), ("ChainId", Sandbox.ChainId), ("Switches", "true"), ("Allowed", "true"), ("LedgerFile", file ?? File) })
+        foreach (var (name, value) in new[] { ("ClientId", Sandbox.ClientId), ("ClientSecret", Sandbox.ClientSecret), ("ChainId", Sandbox.ChainId), ("Switches", $"{switches}"), ("Allowed", "true"), ("LedgerFile", file ?? File) })
             start.Environment["Sandbox__" + name] = value;
         var process = Process.Start(start)!;
         process.ErrorDataReceived += (_, _) => { };
