@@ -137,7 +137,8 @@ async Task<bool> AuditAsync()
         var open = report?["findings"]?.AsArray().Where(f => !(bool)f!["holds"]!).Select(f => $"{f!["invariant"]} {f["promise"]}: {f["broken"]}").ToList();
         if (open is { Count: 0 })
         {
-            Console.WriteLine($"The audit is clean: {report!["findings"]!.AsArray().Count} findings hold.");
+            var findings = report!["findings"]!.AsArray();
+            Console.WriteLine($"The audit is clean: {findings.Count} findings hold, {findings.Sum(f => (long?)f!["notComparable"] ?? 0)} payments not comparable.");
             return true;
         }
         if (tries == 60)

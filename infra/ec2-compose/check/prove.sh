@@ -5,6 +5,8 @@
 #   first     ./commerce deploy to an empty machine, over ssh; docker compose config is clean
 #   sale      2,000 shoppers over HTTPS through the proxy, then the audit
 #   second    another release under load: 0 failed requests
+#   rollback  ./commerce deploy HOST --rollback under load, by hand: 0 failed requests
+#   again     the same release once more: nothing is replaced, 0 failed requests
 #   broken    an image that does not start: the deploy fails, the release before goes on, 0 failed requests
 #   kill      kill -9 of each container in turn, and docker compose restart, under load: every promise is kept
 #   power     SIGKILL of everything, then up again, under load: every promise is kept
@@ -63,6 +65,22 @@ sale() { shoppers sale "$COMMERCE_FOLDER"; }
 second() {
   for image in api workers payment-sandbox; do docker tag "commerce/$image:$TAG" "commerce/$image:$TAG-again"; done
   under_load "${SECONDS_UNDER_LOAD:-120}" "" deploy "$TAG-again"
+}
+
+again() {
+  local before
+  before=$(compose ps --quiet | sort)
+  under_load 30 "" deploy "$(release)"
+  if [[ $(compose ps --quiet | sort) == "$before" ]]; then echo "None of the containers was replaced."; else echo "BROKEN: containers were replaced" && return 1; fi
+}
+release() { sed 's/^[0-9]*-//' "$COMMERCE_FOLDER/releases/current"; }
+
+rollback() {
+  local before
+  before=$(release)
+  under_load "${SECONDS_UNDER_LOAD:-120}" "" "$ROOT/infra/ec2-compose/deploy.sh" $HOST --rollback
+  if [[ $(release) == "$before" ]]; then echo "BROKEN: $before still runs" && return 1; fi
+  echo "Back from $before to $(release)."
 }
 
 broken() {
@@ -128,12 +146,12 @@ secrets() {
 
 dotnet build "$HERE/Shoppers.cs" -v quiet -nologo -o "$ROOT/artifacts/bin/Shoppers/debug" >/dev/null
 steps=("$@")
-((${#steps[@]})) || steps=(first sale second broken kill power restore secrets)
+((${#steps[@]})) || steps=(first sale second rollback again broken kill power restore secrets)
 for name in "${steps[@]}"; do
   step "$name"
   case $name in
     kill) kill_ ;;
-    first | sale | second | broken | power | restore | secrets) "$name" ;;
+    first | sale | second | again | rollback | broken | power | restore | secrets) "$name" ;;
     *) echo "no such step: $name" >&2; exit 2 ;;
   esac
 done
