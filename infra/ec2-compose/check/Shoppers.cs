@@ -5,6 +5,7 @@
 //   dotnet run Shoppers.cs -- load   FOLDER SECONDS PER_SECOND LEDGER  a steady stream of them; failed requests are counted and told
 //   dotnet run Shoppers.cs -- verify FOLDER LEDGER                     everything on the list is there
 //   dotnet run Shoppers.cs -- audit  FOLDER                            the audit of the shop
+//   dotnet run Shoppers.cs -- tokens FOLDER COUNT CSV                  test users with their tokens for jmeter/; prints an administrator's
 //
 // FOLDER is the deployed folder: the key that signs the tokens is in its secrets, the proxy's root certificate in root.crt. The exit code is 1 where a
 // promise was broken or, without --tolerate, a request failed.
@@ -44,6 +45,7 @@ return args[0] switch
     "sale" => await SaleAsync(),
     "load" => await LoadAsync(int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture), args[4]),
     "verify" => await VerifyAsync(File.ReadAllLines(args[2])),
+    "tokens" => await TokensAsync(int.Parse(args[2], CultureInfo.InvariantCulture), args[3]),
     "audit" => await AuditAsync() ? 0 : 1,
     _ => 2,
 };
@@ -127,6 +129,13 @@ async Task<int> VerifyAsync(string[] promises)
     Console.WriteLine($"{promises.Length} promises, {broken.Count} broken");
     foreach (var promise in broken.Take(10)) Console.WriteLine($"  {promise}");
     return broken.IsEmpty ? 0 : 1;
+}
+
+async Task<int> TokensAsync(int count, string file)
+{
+    await File.WriteAllLinesAsync(file, ["user,token", .. Enumerable.Range(0, count).Select(i => $"j{run}-{i},{Token($"j{run}-{i}", "MEMBER")}")]);
+    Console.WriteLine(Token("checker", "ADMIN"));
+    return 0;
 }
 
 async Task<bool> AuditAsync()

@@ -36,8 +36,16 @@ unpack() {
   : >"$ENGINE/unpacked"
 }
 
+# All containers together get as much of a busy CPU as one process beside them (cgroup v1), and time out. As much as ten is fair: so many there are.
+weigh() {
+  [[ -d /sys/fs/cgroup/cpu ]] || return 0
+  mkdir -p /sys/fs/cgroup/cpu/docker
+  echo 10240 >/sys/fs/cgroup/cpu/docker/cpu.shares
+}
+
 start() {
   unpack
+  weigh
   ! DOCKER_HOST=unix://$ENGINE/run/docker.sock "$TOOLS/bin/docker" info >/dev/null 2>&1 || { echo "The engine runs already."; return; }
   export PATH=$TOOLS/bin:$TOOLS/sbin:$PATH
   mkdir -p "$ENGINE/run" "$ENGINE/data"

@@ -73,6 +73,15 @@ ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
 DOCKER
 
+image "$(tag prom/prometheus)" "$ENGINE/root/usr/bin" <<'DOCKER'
+FROM check/debian
+COPY content/prometheus /bin/prometheus
+RUN mkdir /prometheus && chown nobody:nogroup /prometheus
+USER nobody
+WORKDIR /prometheus
+ENTRYPOINT ["/bin/prometheus"]
+DOCKER
+
 image "$REGISTRY/dotnet/aspnet:10.0" "$DOTNET" <<'DOCKER'
 FROM check/debian
 RUN useradd --uid 1654 --create-home app

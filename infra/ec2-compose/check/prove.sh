@@ -11,6 +11,7 @@
 #   kill      kill -9 of each container in turn, and docker compose restart, under load: every promise is kept
 #   power     SIGKILL of everything, then up again, under load: every promise is kept
 #   restore   backup, loss of all volumes, restore: every promise of before is kept
+#   jmeter    the four plans of jmeter/ over HTTPS: 0 failed assertions, then the audit
 #   secrets   no secret is in an image, the manifest or a log
 set -euo pipefail
 HERE=$(dirname -- "$(readlink -f -- "$0")")
@@ -128,6 +129,19 @@ restore() {
   shoppers verify "$COMMERCE_FOLDER" "$LEDGER" && shoppers audit "$COMMERCE_FOLDER" && shoppers sale "$COMMERCE_FOLDER"
 }
 
+# The rates are no promise beside everything else that this machine does, so only errors count.
+jmeter() {
+  local plan users=$ENGINE/users.csv limits=$ENGINE/thresholds
+  COMMERCE_TOKEN=$(shoppers tokens "$COMMERCE_FOLDER" 2000 "$users")
+  export COMMERCE_TOKEN SSL_CERT_FILE=$COMMERCE_FOLDER/root.crt
+  echo "errors <= 0 *" >"$limits"
+  for plan in "coupon-rush --users 500" "checkout --seconds 30" "event-opening --users 200" "mixed-day --seconds 60"; do
+    echo "./commerce load $plan --host https://localhost -Jusers.file=users.csv"
+    # shellcheck disable=SC2086 # a plan and its options
+    "$ROOT/commerce" load $plan --host https://localhost "-Jusers.file=$users" --thresholds "$limits" | tr '\r' '\n' | sed -n '/^step /,$p'
+  done
+}
+
 secrets() {
   local found=0 file text image
   for file in $(find "$COMMERCE_FOLDER/secrets" -type f ! -name users.acl ! -name '*Issuer*' ! -name '*kafka'); do
@@ -146,12 +160,12 @@ secrets() {
 
 dotnet build "$HERE/Shoppers.cs" -v quiet -nologo -o "$ROOT/artifacts/bin/Shoppers/debug" >/dev/null
 steps=("$@")
-((${#steps[@]})) || steps=(first sale second rollback again broken kill power restore secrets)
+((${#steps[@]})) || steps=(first sale second rollback again broken kill power restore jmeter secrets)
 for name in "${steps[@]}"; do
   step "$name"
   case $name in
     kill) kill_ ;;
-    first | sale | second | again | rollback | broken | power | restore | secrets) "$name" ;;
+    first | sale | second | again | rollback | broken | power | restore | jmeter | secrets) "$name" ;;
     *) echo "no such step: $name" >&2; exit 2 ;;
   esac
 done
