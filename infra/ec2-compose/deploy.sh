@@ -51,12 +51,13 @@ ship() {
       continue
     fi
     local options=(-p:ContainerRepository="commerce/$image" -p:ContainerImageTag="$TAG")
-    if [[ -n ${IMAGE_REGISTRY:-} ]]; then options+=(-p:ContainerRegistry="$IMAGE_REGISTRY"); else options+=(-p:ContainerArchiveOutputPath="$work/$image.tar.gz"); fi
+    if [[ -n ${IMAGE_REGISTRY:-} ]]; then options+=(-p:ContainerRegistry="$IMAGE_REGISTRY"); else options+=(-p:ContainerArchiveOutputPath="$work/$image.tar"); fi
     say "$image: building"
     dotnet publish "$ROOT/$project" -c Release -r "${RUNTIME:-linux-x64}" --no-self-contained -p:PublishReadyToRun=true -t:PublishContainer -v quiet -nologo "${options[@]}" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "$project does not build"; }
     if [[ -n ${IMAGE_REGISTRY:-} ]]; then "${SSH[@]}" "$host" "docker pull --quiet $(name "$image")" >/dev/null; else
-      say "$image: sending $(du -h "$work/$image.tar.gz" | cut -f1)"
-      gzip -1 <"$work/$image.tar.gz" | "${SSH[@]}" "$host" "gunzip | docker load --quiet" >/dev/null
+      say "$image: sending $(du -h "$work/$image.tar" | cut -f1)"
+      # Its layers are compressed already.
+      "${SSH[@]}" "$host" "docker load --quiet" <"$work/$image.tar" >/dev/null
     fi
   done
   rm -rf "$work"

@@ -12,6 +12,7 @@
 #   power     SIGKILL of everything, then up again, under load: every promise is kept
 #   restore   backup, loss of all volumes, restore: every promise of before is kept
 #   jmeter    the four plans of jmeter/ over HTTPS: 0 failed assertions, then the audit
+#   up        docker compose up --wait of the manifest, unchanged, from empty volumes
 #   secrets   no secret is in an image, the manifest or a log
 set -euo pipefail
 HERE=$(dirname -- "$(readlink -f -- "$0")")
@@ -142,6 +143,15 @@ jmeter() {
   done
 }
 
+up() {
+  compose down --volumes --timeout 5 >/dev/null 2>&1
+  SECONDS=0
+  compose up --detach --wait >/dev/null 2>&1
+  echo "healthy after $SECONDS s: $(compose ps --format '{{.Service}}' | sort | uniq -c | xargs)"
+  certificate
+  shoppers audit "$COMMERCE_FOLDER"
+}
+
 secrets() {
   local found=0 file text image
   for file in $(find "$COMMERCE_FOLDER/secrets" -type f ! -name users.acl ! -name '*Issuer*' ! -name '*kafka'); do
@@ -160,12 +170,12 @@ secrets() {
 
 dotnet build "$HERE/Shoppers.cs" -v quiet -nologo -o "$ROOT/artifacts/bin/Shoppers/debug" >/dev/null
 steps=("$@")
-((${#steps[@]})) || steps=(first sale second rollback again broken kill power restore jmeter secrets)
+((${#steps[@]})) || steps=(first sale second rollback again broken kill power restore jmeter up secrets)
 for name in "${steps[@]}"; do
   step "$name"
   case $name in
     kill) kill_ ;;
-    first | sale | second | again | rollback | broken | power | restore | jmeter | secrets) "$name" ;;
+    first | sale | second | again | rollback | broken | power | restore | jmeter | up | secrets) "$name" ;;
     *) echo "no such step: $name" >&2; exit 2 ;;
   esac
 done
