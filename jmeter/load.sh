@@ -121,23 +121,25 @@ set_up_failed() {
 
 PROTOCOL=http HOST=localhost PORT=8080
 
-# A fresh Debian has no curl.
-answers() { (exec 3<>"/dev/tcp/$HOST/${PORT:-80}") 2>/dev/null; }
+# No curl, a fresh Debian has none.
+answers() { (exec 3<>"/dev/tcp/$HOST/$PORT") 2>/dev/null; }
 
 address() {
   [[ $1 =~ ^(https?)://([A-Za-z0-9.-]+)(:([0-9]+))?/?$ ]] || misuse "--host wants http(s)://NAME[:PORT], not '$1'"
   PROTOCOL=${BASH_REMATCH[1]} HOST=${BASH_REMATCH[2]} PORT=${BASH_REMATCH[4]}
+  # JMeter takes an empty property for none, and would fall back to the default of the plans.
+  [[ -n $PORT ]] || case $PROTOCOL in https) PORT=443 ;; *) PORT=80 ;; esac
 }
 
-url() { printf '%s://%s%s' "$PROTOCOL" "$HOST" "${PORT:+:$PORT}"; }
+url() { printf '%s://%s:%s' "$PROTOCOL" "$HOST" "$PORT"; }
 
 start_shop() {
   local pid log=$LOGS/load-up.log
   [[ $PROTOCOL == http && $HOST =~ ^(localhost|127\.0\.0\.1)$ ]] || return 0
   answers && return 0
   echo "No shop answers at $(url): starting one, which ends with this run ($log)"
-  # It has its own data; the developer's database is not changed.
-  start "$log" ./commerce up --port "${PORT:-80}" --Data:Keep=false
+  # With data of its own: the database of the developer stays as it is.
+  start "$log" ./commerce up --port "$PORT" --Data:Keep=false
   pid=${STARTED[-1]}
   SECONDS=0
   until grep -q '^ *healthy ' "$log"; do

@@ -19,7 +19,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
     [InlineData("mixed-day", "--users", "40", "--seconds", "12", "-Jramp=1", "-Jlisteners=10", "-Jthink=100")]
     public async Task A_plan_runs_without_a_failed_assertion_and_every_promise_is_kept(string plan, params string[] options)
     {
-        var (code, output) = await LoadAsync([plan, .. options], "errors <= 0 *");
+        var (code, output) = await LoadAsync(plan, options, "errors <= 0 *");
 
         if (!Available)
         {
@@ -37,10 +37,22 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task A_missed_threshold_is_told_and_is_the_exit_code()
     {
-        var (code, output) = await LoadAsync(["coupon-rush", "--users", "2", "--seconds", "2", "-Jgather=1"], "errors <= 0 *\nrequests/s >= 1000000 Take the coupon\n");
+        var (code, output) = await LoadAsync("coupon-rush", ["--users", "2", "--seconds", "2", "-Jgather=1"], "errors <= 0 *\nrequests/s >= 1000000 Take the coupon\n");
 
         Assert.Equal(1, code);
         Assert.Contains(Available ? "missed  Take the coupon: requests/s is " : HowToGetIt, output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http", 80)]
+    [InlineData("https", 443)]
+    public async Task An_address_without_a_port_means_the_protocol_s(string protocol, int port)
+    {
+        // There is no such host, which the set-up tells.
+        var (code, output) = await LoadAsync("coupon-rush", ["--host", $"{protocol}://shop.invalid"], "errors <= 0 *");
+
+        Assert.Equal(1, code);
+        Assert.Contains(Available ? $"{protocol}://shop.invalid:{port}/alive does not answer" : HowToGetIt, output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -53,7 +65,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
             foreach (var tool in new[] { "bash", "dirname", "readlink", "date", "mkdir" })
                 File.CreateSymbolicLink(Path.Combine(tools.FullName, tool), $"/usr/bin/{tool}");
 
-            var (code, output) = await LoadAsync(["checkout"], "errors <= 0 *", ("JMETER_HOME", ""), ("PATH", tools.FullName));
+            var (code, output) = await LoadAsync("checkout", [], "errors <= 0 *", ("JMETER_HOME", ""), ("PATH", tools.FullName));
 
             Assert.Equal(1, code);
             Assert.Contains(HowToGetIt, Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
@@ -64,8 +76,8 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
         }
     }
 
-    /// <summary>Runs a plan with the test's thresholds, because speed next to other tests is no promise.</summary>
-    async Task<(int Code, string Output)> LoadAsync(IEnumerable<string> arguments, string thresholds, params (string Name, string Value)[] environment)
+    /// <summary>Loads the stack, with thresholds of the test's own: how fast it is beside other tests is no promise.</summary>
+    async Task<(int Code, string Output)> LoadAsync(string plan, IEnumerable<string> options, string thresholds, params (string Name, string Value)[] environment)
     {
         var file = Path.GetTempFileName();
         try
@@ -77,7 +89,9 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             };
-            foreach (var argument in arguments.Concat(["--host", Stack.Anonymous.BaseAddress!.ToString(), "--no-audit", "--thresholds", file, "-Jwarmup=1"])) start.ArgumentList.Add(argument);
+            // The plan; the stack, unless the test names another shop, which comes later and so counts; and what it is to do.
+            foreach (var argument in (string[])[plan, "--host", Stack.Anonymous.BaseAddress!.ToString(), .. options, "--no-audit", "--thresholds", file, "-Jwarmup=1"])
+                start.ArgumentList.Add(argument);
             foreach (var (name, value) in environment) start.Environment[name] = value;
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
             deadline.CancelAfter(Deadline);
