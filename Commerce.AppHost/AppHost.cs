@@ -32,6 +32,7 @@ var api = builder.AddProject<Projects.Commerce_Api>("api")
     .WithUrlForEndpoint("http", _ => new() { Url = "/openapi/v1.json", DisplayText = "OpenAPI" })
     .WithReplicas(builder.Configuration.GetValue("Api:Replicas", 1))
     .WithPaymentGateway(sandbox)
+    .WithRarerCollections()
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
 
@@ -42,6 +43,7 @@ var workers = builder.AddProject<Projects.Commerce_Workers>("workers")
     .WithReference(kafka)
     .WithReplicas(builder.Configuration.GetValue("Workers:Replicas", 1))
     .WithPaymentGateway(sandbox)
+    .WithRarerCollections()
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
 

@@ -188,9 +188,9 @@ public sealed class DbSession
         {
             await _connection.ExecuteAsync(new CommandDefinition("ROLLBACK", commandTimeout: Seconds));
         }
-        catch (DbException)
+        catch (Exception e) when (e is DbException or InvalidOperationException)
         {
-            // MySQL rolls back what is open on a connection that ends, and the pool ends this one.
+            // What failed before is what the caller is told. MySQL rolls back what is open on a connection that ends, and the pool ends this one.
             await MySqlConnection.ClearPoolAsync((MySqlConnection)_connection, CancellationToken.None);
         }
     }
