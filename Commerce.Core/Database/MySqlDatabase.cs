@@ -2,7 +2,6 @@ using System.Data;
 using System.Data.Common;
 using Commerce.ServiceDefaults;
 using Dapper;
-using MySqlConnector;
 using Polly;
 
 namespace Commerce.Core.Database;
@@ -18,6 +17,9 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     readonly ResiliencePipeline _conflicts =
         new RetryPolicy { Attempts = 6, BaseDelay = TimeSpan.FromMilliseconds(5), MaxDelay = TimeSpan.FromMilliseconds(200) }
             .ToPipeline(IsConflict, clock);
+
+    /// <summary>As many as a pool has by default.</summary>
+    const int MostClosed = 100;
 
     static MySqlDatabase() => SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
 
@@ -88,12 +90,12 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> on a pooled connection, and where its first command finds the connection closed by the server, on a new one. The others of
-    /// the pool are most likely closed as well, and are given up.
+    /// Runs <paramref name="work"/> on a pooled connection, and where its first command finds the connection closed by the server, on the next one: after a
+    /// restart all that the pool has are closed, and each is dropped when it is met.
     /// </summary>
     async Task<T> ConnectAsync<T>(bool inTransaction, Func<DbSession, Task<T>> work, CancellationToken cancellationToken)
     {
-        for (var isFirst = true; ; isFirst = false)
+        for (var closed = 0; ; closed++)
         {
             await using var connection = await source.OpenConnectionAsync(cancellationToken);
             var statements = new DbSession(connection, inTransaction, options, cancellationToken);
@@ -101,12 +103,17 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
             {
                 return await work(statements);
             }
-            catch (DbException e) when (isFirst && !statements.MayHaveChanged && MySqlErrors.IsClosedConnection(e))
+            catch (Exception e) when (closed < MostClosed && !statements.MayHaveChanged && !cancellationToken.IsCancellationRequested && IsClosed(connection, e))
             {
-                await MySqlConnection.ClearPoolAsync((MySqlConnection)connection, CancellationToken.None);
+                // The pool does not take it back.
             }
         }
     }
+
+    // Told by MySQL, or by the way to it; that one has an exception of its own for each way to notice. An answer that takes too long closes as well, and is another fault.
+    static bool IsClosed(DbConnection connection, Exception exception) => exception is DbException e && MySqlErrors.Number(e) is { } number and not 0
+        ? MySqlErrors.IsClosedConnection(number)
+        : connection.State != ConnectionState.Open;
 
     // MySQL rolled the transaction back, so that the other one could go on. EF Core puts an exception of its own around it.
     static bool IsConflict(Exception exception) =>
@@ -184,14 +191,18 @@ public sealed class DbSession
     internal async Task RollBackAsync()
     {
         if (!_begun || _connection.State != ConnectionState.Open) return;
-        try
+        // Twice: the first may be hit by what was sent to end the command before it. MySQL rolls back what is open on a connection that breaks.
+        for (var isLast = false; _connection.State == ConnectionState.Open; isLast = true)
         {
-            await _connection.ExecuteAsync(new CommandDefinition("ROLLBACK", commandTimeout: Seconds));
-        }
-        catch (Exception e) when (e is DbException or InvalidOperationException)
-        {
-            // What failed before is what the caller is told. MySQL rolls back what is open on a connection that ends, and the pool ends this one.
-            await MySqlConnection.ClearPoolAsync((MySqlConnection)_connection, CancellationToken.None);
+            try
+            {
+                await _connection.ExecuteAsync(new CommandDefinition("ROLLBACK", commandTimeout: Seconds));
+                return;
+            }
+            catch (DbException) when (!isLast)
+            {
+                // Once more.
+            }
         }
     }
 
