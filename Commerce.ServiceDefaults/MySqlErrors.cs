@@ -18,13 +18,13 @@ public static class MySqlErrors
     public const int QueryInterrupted = 1317;
     public const int QueryTimeout = 3024;
 
-    const int ConnectionBroken = 0, ServerGone = 2006, ServerLost = 2013, SessionKilled = 3169, IdleTooLong = 4031;
+    const int ConnectionBroken = 0, ShutdownInProgress = 1053, ServerGone = 2006, ServerLost = 2013, SessionKilled = 3169, IdleTooLong = 4031;
 
     /// <summary>The number of the server's error; null where the exception did not come from the server.</summary>
     public static int? Number(DbException exception) => exception.Data["Server Error Code"] as int?;
 
     /// <summary>Whether the server, or the way to it, ended the connection. What it was doing then is unknown.</summary>
-    public static bool IsClosedConnection(DbException exception) => Number(exception) is ConnectionBroken or ServerGone or ServerLost or SessionKilled or IdleTooLong;
+    public static bool IsClosedConnection(int number) => number is ConnectionBroken or ServerGone or ServerLost or SessionKilled or ShutdownInProgress or IdleTooLong;
 
     /// <summary>Characters that the column's encoding does not have, a value of another type, a failed check constraint: these have no SQLSTATE of their own.</summary>
     const int InvalidCharacters = 1300, WrongValue = 1366, CheckConstraint = 3819;

@@ -2,6 +2,7 @@ using System.Data;
 using System.Data.Common;
 using Commerce.ServiceDefaults;
 using Dapper;
+using MySqlConnector;
 using Polly;
 
 namespace Commerce.Core.Database;
@@ -54,7 +55,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
             }
             catch
             {
-                await transaction.RollBackAsync();
+                if (!await transaction.TryRollBackAsync()) await KillAsync(transaction.Thread);
                 throw;
             }
         }, token), cancellationToken);
@@ -107,6 +108,20 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
             {
                 // The pool does not take it back.
             }
+        }
+    }
+
+    /// <summary>Ends a session that cannot be rolled back, from another one. Where MySQL cannot be reached it ends by itself (<c>wait_timeout</c>).</summary>
+    async Task KillAsync(int thread)
+    {
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(CancellationToken.None);
+            await connection.ExecuteAsync(new CommandDefinition($"KILL CONNECTION {thread}", commandTimeout: (int)options.CommandTimeout.TotalSeconds));
+        }
+        catch (DbException)
+        {
+            // It has ended, or it is out of reach for everybody.
         }
     }
 
@@ -187,24 +202,29 @@ public sealed class DbSession
         _begun = false;
     }
 
-    /// <summary>What is left open would keep its locks, and go on in the transaction of whoever gets the connection next.</summary>
-    internal async Task RollBackAsync()
+    /// <summary>
+    /// Rolls back what is open: it would keep its locks, and the next transaction on this connection would commit it. Returns false if it may still be open.
+    /// </summary>
+    internal async Task<bool> TryRollBackAsync()
     {
-        if (!_begun || _connection.State != ConnectionState.Open) return;
-        // Twice: the first may be hit by what was sent to end the command before it. MySQL rolls back what is open on a connection that breaks.
-        for (var isLast = false; _connection.State == ConnectionState.Open; isLast = true)
+        // MySQL rolls back what is open on a connection that breaks. Twice: the first attempt may be hit by the cancellation of the command before it.
+        for (var attempt = 1; _begun && attempt <= 2 && _connection.State == ConnectionState.Open; attempt++)
         {
             try
             {
                 await _connection.ExecuteAsync(new CommandDefinition("ROLLBACK", commandTimeout: Seconds));
-                return;
+                return true;
             }
-            catch (DbException) when (!isLast)
+            catch (Exception e) when (e is DbException or InvalidOperationException)
             {
-                // Once more.
+                // Once more, or by somebody else.
             }
         }
+        return !_begun || _connection.State != ConnectionState.Open;
     }
+
+    /// <summary>MySQL's number of this session.</summary>
+    internal int Thread => ((MySqlConnection)_connection).ServerThread;
 
     int Seconds => (int)_options.CommandTimeout.TotalSeconds;
 
