@@ -2,14 +2,14 @@ using Commerce.Tests;
 using Xunit.Sdk;
 using Xunit.v3;
 
-[assembly: CollectionBehavior(typeof(StackGroups), MaxParallelThreads = 4)]
+[assembly: CollectionBehavior(typeof(StackGroups), DisableTestParallelization = true)]
 [assembly: TestCaseOrderer(typeof(StackGroups))]
 
 namespace Commerce.Tests;
 
 /// <summary>
-/// Each group of test classes has a stack of its own. Groups run side by side; the tests of a group run one after the other, in the same order in
-/// every run: what passed once does not fail elsewhere because of what another test left behind.
+/// Each group of test classes has its own stack. Two assemblies run in parallel, each with one stack at a time: more stacks than cores make every test late.
+/// The tests of a class run in the same order in every run, so that what a test leaves behind has the same effect each time.
 /// </summary>
 public sealed class StackGroups : IXunitTestCollectionFactory, ITestCaseOrderer
 {
