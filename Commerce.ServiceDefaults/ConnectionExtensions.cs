@@ -17,9 +17,6 @@ public static class ConnectionExtensions
     /// <summary>In ms. A message that is not acknowledged by then has failed.</summary>
     public const int ProduceTimeoutMs = 2000;
 
-    /// <summary>The setting that names a file with the certificate authority of Redis, where the machine does not trust it already.</summary>
-    const string RedisAuthority = "Redis:CertificateAuthority";
-
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
 
     /// <summary>
@@ -40,7 +37,6 @@ public static class ConnectionExtensions
             options.ConfigCheckSeconds = 2;
             // INFO, which tells one incarnation of a server from the next.
             options.AllowAdmin = true;
-            if (builder.Configuration[RedisAuthority] is { Length: > 0 } authority) options.TrustIssuer(authority);
         });
         builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
         {

@@ -102,8 +102,6 @@ public sealed class CommerceStack : IAsyncDisposable
                 .WithEnvironment("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
                 .WithEnvironment(StartupHook.Folder, _crashPoints.FullName)
                 .WithEnvironment("Limits__MaxConcurrentIssues", MaxConcurrentIssues.ToString(CultureInfo.InvariantCulture))
-                // With one broker the default stores every acceptance in MySQL first, and the way through Kafka would not be tested.
-                .WithEnvironment("Coupons__Durability", nameof(Durability.Broker))
                 // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
                 .WithEnvironment("Events__RecoveryInterval", "01:00:00")
                 // Who waits for the gateway gives up sooner than in real life.

@@ -61,46 +61,6 @@ public sealed class FatalClientTests
         }
     }
 
-    [Fact]
-    public async Task F42_Consumers_and_what_measures_them_live_through_a_broker_that_is_killed_again_and_again()
-    {
-        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
-        await using var kafka = await KafkaCluster.StartAsync();
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
-        var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
-        await creator.CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
-        var (handler, states) = (new Collecting(), new ConsumerStates());
-        var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        var partitions = new TopicPartitions(producer, configuration);
-        using var lag = new ConsumerLag(
-            partitions, producer, Topics.Partitions.Keys.Select(t => new ConsumedTopic(t, $"group-{t}")), TimeProvider.System, NullLogger<ConsumerLag>.Instance);
-        using var keeper = new TopicKeeper(partitions, creator, TimeProvider.System, NullLogger<TopicKeeper>.Instance);
-        var loops = Topics.Partitions.Keys.Select(topic => new ConsumerLoop<string>(
-            topic, () => factory.Create($"group-{topic}"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
-            new() { Retries = new() }, states, TimeProvider.System, NullLogger<ConsumerLoop<string>>.Instance)).ToList();
-        foreach (var loop in loops) await loop.StartAsync(Cancelled);
-        await lag.StartAsync(Cancelled);
-        await keeper.StartAsync(Cancelled);
-
-        for (var i = 0; i < 3; i++)
-        {
-            await kafka.KillAsync();
-            await Task.Delay(TimeSpan.FromSeconds(8), Cancelled);
-            await kafka.StartNodeAsync();
-            foreach (var topic in Topics.Partitions.Keys)
-                await Eventually.DoneAsync(() => producer.ProduceAsync(topic, new() { Value = System.Text.Encoding.UTF8.GetBytes($"{i}-{topic}") }, Cancelled));
-            var round = $"{i}-";
-            await Eventually.EqualAsync(Topics.Partitions.Count, () => Task.FromResult(handler.Seen.Keys.Count(m => m.StartsWith(round, StringComparison.Ordinal))));
-        }
-
-        await Eventually.EqualAsync("0 0 0 0 0 0", () => Task.FromResult(string.Join(' ', lag.Lag.Values)));
-        await keeper.StopAsync(Cancelled);
-        await lag.StopAsync(Cancelled);
-        foreach (var loop in loops) await loop.StopAsync(Cancelled);
-        foreach (var loop in loops) loop.Dispose();
-    }
-
     sealed class Collecting : IMessageHandler<string>
     {
         public ConcurrentDictionary<string, bool> Seen { get; } = new();

@@ -14,9 +14,6 @@ public sealed class KafkaCluster : IAsyncDisposable
     /// <summary>Why a test that needs these brokers is skipped.</summary>
     public const string WhyNot = "Needs a real broker: set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
 
-    /// <summary>Three nodes elect each other in turn on a machine that is busy.</summary>
-    static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(3);
-
     readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-kafka-");
     readonly List<Node> _nodes = [];
     readonly IReadOnlyDictionary<string, string> _settings;
@@ -33,7 +30,7 @@ public sealed class KafkaCluster : IAsyncDisposable
     public string BootstrapServers => string.Join(',', _nodes.Select(n => $"127.0.0.1:{(_security is null ? n.Port : n.SecurePort)}"));
 
     /// <summary>The certificate authority of the listener with TLS.</summary>
-    public string CaFile => TestCertificates.AuthorityIn(_folder.FullName);
+    public string CaFile => KafkaSecurity.CaFile(_folder.FullName);
 
     /// <summary>For the tests' own clients.</summary>
     public string PlainServers => string.Join(',', _nodes.Select(n => $"127.0.0.1:{n.Port}"));
@@ -196,7 +193,7 @@ public sealed class KafkaCluster : IAsyncDisposable
             .SetLogHandler((_, _) => { }).Build();
         try
         {
-            await Eventually.GetAsync(() => Task.Run(() => admin.GetMetadata(TimeSpan.FromSeconds(1))), _ => true, StartPatience);
+            await Eventually.DoneAsync(() => Task.Run(() => admin.GetMetadata(TimeSpan.FromSeconds(1))));
         }
         catch (Exception e)
         {

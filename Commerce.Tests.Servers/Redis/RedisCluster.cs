@@ -11,16 +11,12 @@ public sealed class RedisCluster : IAsyncDisposable
 {
     const int Primaries = 3;
 
-    readonly DirectoryInfo _folder;
+    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-redis-");
     readonly SortedDictionary<int, Process> _servers = [];
     readonly string[] _arguments;
     ConnectionMultiplexer? _client;
 
-    RedisCluster(params string[] arguments) : this(Directory.CreateTempSubdirectory("commerce-redis-"), arguments)
-    {
-    }
-
-    RedisCluster(DirectoryInfo folder, params string[] arguments) => (_folder, _arguments) = (folder, arguments);
+    RedisCluster(params string[] arguments) => _arguments = arguments;
 
     /// <summary>A client of the cluster.</summary>
     public IConnectionMultiplexer Client => _client!;
@@ -59,23 +55,6 @@ public sealed class RedisCluster : IAsyncDisposable
         return pair;
     }
 
-    /// <summary>Starts one server that takes TLS only, and users of these rights (in the words of <c>ACL SETUSER</c>).</summary>
-    public static async Task<RedisCluster> StartSecureAsync(params string[] users)
-    {
-        var folder = Directory.CreateTempSubdirectory("commerce-redis-");
-        TestCertificates.Write(folder.FullName);
-        var acl = Path.Combine(folder.FullName, "users.acl");
-        await File.WriteAllLinesAsync(acl, ["user default off", .. users.Select(u => $"user {u}")]);
-        var server = new RedisCluster(folder, $"--tls-cert-file {TestCertificates.CertificateIn(folder.FullName)}", $"--tls-key-file {TestCertificates.KeyIn(folder.FullName)}",
-            $"--tls-ca-cert-file {TestCertificates.AuthorityIn(folder.FullName)}", "--tls-auth-clients no", $"--aclfile {acl}");
-        var port = FreePorts(1)[0];
-        server.StartNode(port, "--port 0 --tls-port");
-        return server;
-    }
-
-    /// <summary>The certificate authority of a server with TLS.</summary>
-    public string Authority => TestCertificates.AuthorityIn(_folder.FullName);
-
     /// <summary>Stops every server where it stands; the connections stay.</summary>
     public void Freeze() => Signal("-STOP");
 
@@ -92,12 +71,10 @@ public sealed class RedisCluster : IAsyncDisposable
     }
 
     /// <summary>Starts a server that was killed, with what its folder has.</summary>
-    public void StartNode(int port) => StartNode(port, "--port");
-
-    void StartNode(int port, string listen)
+    public void StartNode(int port)
     {
         var data = _folder.CreateSubdirectory($"{port}").FullName;
-        _servers[port] = Run("redis-server", $"{listen} {port} --bind 127.0.0.1 --dir {data} --save \"\" {string.Join(' ', _arguments)}");
+        _servers[port] = Run("redis-server", $"--port {port} --bind 127.0.0.1 --dir {data} --save \"\" {string.Join(' ', _arguments)}");
     }
 
     /// <summary>The port of the primary that has a key, as the first server sees it; 0 where there is none at the moment.</summary>

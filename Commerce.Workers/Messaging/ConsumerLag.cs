@@ -1,18 +1,18 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Commerce.Core.Background;
+using Commerce.Core.Messaging;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
-using Microsoft.Extensions.Logging;
 
-namespace Commerce.Core.Messaging;
+namespace Commerce.Workers.Messaging;
 
 /// <summary>
 /// Measures how far the consumers are behind, as the brokers see it: whether a consumer is slow, stuck or gone. Each process tells of the whole group, so
 /// the figures of several are not to be added.
 /// </summary>
-public sealed class ConsumerLag : PeriodicWorker
+sealed class ConsumerLag : PeriodicWorker
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
@@ -21,7 +21,6 @@ public sealed class ConsumerLag : PeriodicWorker
     readonly IReadOnlyList<ConsumedTopic> _consumed;
     readonly ConcurrentDictionary<string, long> _lag = new();
 
-    /// <summary>Measures the topics that this process consumes.</summary>
     public ConsumerLag(TopicPartitions partitions, IProducer<string?, byte[]?> producer, IEnumerable<ConsumedTopic> consumed, TimeProvider clock, ILogger<ConsumerLag> logger)
         : base(clock, logger)
     {
@@ -30,13 +29,8 @@ public sealed class ConsumerLag : PeriodicWorker
             () => _lag.Select(l => new Measurement<long>(l.Value, new KeyValuePair<string, object?>("topic", l.Key))), "{message}");
     }
 
-    /// <summary>Topic → messages that wait, as measured last.</summary>
-    public IReadOnlyDictionary<string, long> Lag => _lag;
-
-    /// <inheritdoc/>
     protected override TimeSpan Interval => TimeSpan.FromSeconds(5);
 
-    /// <inheritdoc/>
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
         var metadata = await _partitions.AskAsync(stoppingToken);
@@ -70,5 +64,20 @@ public sealed class ConsumerLag : PeriodicWorker
         async Task<Dictionary<int, long>> OffsetsAsync(OffsetSpec spec) =>
             (await admin.ListOffsetsAsync(partitions.Select(p => new TopicPartitionOffsetSpec { TopicPartition = p, OffsetSpec = spec }), new() { RequestTimeout = Deadline }))
                 .ResultInfos.ToDictionary(r => r.TopicPartitionOffsetError.Partition.Value, r => r.TopicPartitionOffsetError.Offset.Value);
+    }
+}
+
+/// <summary>Adds what watches the consumers.</summary>
+static class ConsumerWatchExtensions
+{
+    public static WebApplicationBuilder AddConsumerWatch(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddHostedService<ConsumerLag>();
+        builder.Services.AddDependencyCheck("consumers", static (services, _) =>
+        {
+            services.GetRequiredService<ConsumerStates>().ThrowIfWaiting();
+            return Task.CompletedTask;
+        });
+        return builder;
     }
 }
