@@ -12,7 +12,6 @@ using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -49,8 +48,6 @@ public static class CommerceCoreExtensions
 
         builder.AddCatalog(commandTimeout);
         services.AddSingleton<TopicPartitions>();
-        services.AddSingleton<ConsumerStates>();
-        services.AddDependencyCheck("topics", static (provider, token) => provider.GetRequiredService<TopicPartitions>().CheckAsync(token));
         services.AddSingleton<DeadLetterProducer>();
         services.AddSingleton<DeadLetterStore>();
         services.AddSingleton<OutboxStore>();

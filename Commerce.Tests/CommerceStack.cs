@@ -173,14 +173,14 @@ public sealed class CommerceStack : IAsyncDisposable
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
 
-    /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
-    public Task CreateTopicAsync(string topic, Dictionary<string, string>? settings = null) => Eventually.DoneAsync(async () =>
+    /// <summary>Creates a topic unless it exists. The mock broker cannot create topics; there the first message does.</summary>
+    public Task CreateTopicAsync(string topic) => Eventually.DoneAsync(async () =>
     {
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { BootstrapServers = Kafka }).Build();
+        var producer = Services.GetRequiredService<IProducer<string?, byte[]?>>();
         using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
         try
         {
-            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4, Configs = settings }]);
+            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4 }]);
         }
         catch (CreateTopicsException e) when (e.Results.All(r => r.Error.Code == ErrorCode.TopicAlreadyExists))
         {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using System.Numerics;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.Hosting;
@@ -9,19 +8,16 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The one consumer loop: takes batches from a topic on a thread of its own, hands them to the handler, and stores the offsets only after
-/// that. What is wrong with a message itself (<see cref="MessageFaults"/>) divides the batch (see <see cref="BatchRetry"/>), and messages that have failed
-/// as often as the topic allows go to the dead letters and the partition moves on. Everything else is waited out, however long it takes. A consumer with
-/// a fatal error is replaced.
+/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. Transient faults are
+/// waited out. After other failures the batch is divided (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes a
+/// dead letter, and the partition moves on.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
-    string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
-    ConsumerLoopOptions options, ConsumerStates states, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
+    string topic, IConsumer<string?, byte[]?> consumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
+    ConsumerLoopOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
 {
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
-    static readonly Counter<long> Waited = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.waited");
-    static readonly Counter<long> Replaced = CommerceTelemetry.Meter.CreateCounter<long>("commerce.consumer.replaced");
 
     /// <summary>How soon the loop notices a shutdown.</summary>
     static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
@@ -29,11 +25,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>How soon the loop notices that a batch is done while no message arrives.</summary>
     static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>A failure after this is not counted with those before.</summary>
-    static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
-
     readonly CancellationTokenSource _stopping = new();
-    IConsumer<string?, byte[]?> _consumer = null!;
     Thread? _thread;
 
     /// <inheritdoc/>
@@ -66,57 +58,33 @@ public sealed partial class ConsumerLoop<T>(
         var stop = _stopping.Token;
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
-            var start = clock.GetTimestamp();
+            consumer.Subscribe(topic);
             try
             {
-                _consumer = newConsumer();
-                _consumer.Subscribe(topic);
                 Consume(stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 // Unhandled messages are delivered again, to the next owner of the partition.
             }
+            catch (KafkaException e) when (e.Error.IsFatal)
+            {
+                // This client is finished, and the process has no other.
+                LogEnded(logger, topic, e);
+                lifetime.StopApplication();
+                break;
+            }
             catch (Exception e)
             {
-                // Whatever it is, it must not take the other topics along. The next consumer goes on from the offsets that were stored.
-                if (clock.GetElapsedTime(start) > Settled) failures = 0;
+                // One topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
                 var delay = options.Faults.Delay(++failures);
-                Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
-                if (e is KafkaException fatal && IsFatal(fatal.Error)) LogFatal(logger, topic, delay.TotalSeconds, fatal.Error.Reason);
-                else LogFailed(logger, topic, delay.TotalSeconds, e);
-                states.Waits(topic, e.Message);
+                LogFailed(logger, topic, delay.TotalSeconds, e);
                 stop.WaitHandle.WaitOne(delay);
-            }
-            finally
-            {
-                End();
+                consumer.Unsubscribe();
             }
         }
-    }
 
-    /// <summary>Leaves the group. A client that has come to its end cannot even do that, and says so by an exception.</summary>
-    void End()
-    {
-        try
-        {
-            _consumer?.Close();
-        }
-        catch (Exception e)
-        {
-            LogNotClosed(logger, topic, e.Message);
-        }
-
-        try
-        {
-            _consumer?.Dispose();
-        }
-        catch (Exception e)
-        {
-            LogNotClosed(logger, topic, e.Message);
-        }
-
-        _consumer = null!;
+        consumer.Close();
     }
 
     void Consume(CancellationToken stop)
@@ -125,20 +93,11 @@ public sealed partial class ConsumerLoop<T>(
         while (!stop.IsCancellationRequested)
         {
             Gather(batch, stop);
-            states.GoesOn(topic);
             if (batch.Count == 0) continue;
             var handling = HandleAsync(batch, stop);
-            try
-            {
-                // While MySQL works on this batch the next one is read.
-                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
-            }
-            finally
-            {
-                // Also where the consumer has come to its end: the next one may get the same messages, and handles them after this.
-                handling.GetAwaiter().GetResult();
-            }
-
+            // While MySQL handles this batch, the next one is read.
+            while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
+            handling.GetAwaiter().GetResult();
             Store(batch);
             Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
             batch.Clear();
@@ -164,12 +123,12 @@ public sealed partial class ConsumerLoop<T>(
     {
         try
         {
-            if (_consumer.Consume(within) is not { } message) return true;
+            if (consumer.Consume(within) is not { } message) return true;
             if (batch.Count == 0) batch.Since = clock.GetTimestamp();
             batch.Add(message);
             return true;
         }
-        catch (ConsumeException e) when (!IsFatal(e.Error))
+        catch (ConsumeException e) when (!e.Error.IsFatal)
         {
             // The brokers are away, or a partition was revoked. The client recovers by itself.
             LogConsume(logger, topic, e.Error.Reason);
@@ -184,7 +143,7 @@ public sealed partial class ConsumerLoop<T>(
         {
             return handler.Read(source, out message);
         }
-        catch (Exception)
+        catch (Exception e) when (!TransientFaults.IsTransient(e))
         {
             message = default!;
             return DeadLetterReasons.Unreadable;
@@ -228,7 +187,7 @@ public sealed partial class ConsumerLoop<T>(
         MessageTrace.LinkTraces(span, contexts);
     }
 
-    /// <summary>What is not the fault of a message is waited out, known or not: to go on without the message would lose it.</summary>
+    /// <summary>An outage of MySQL or Redis is not the fault of a message: it waits as long as necessary.</summary>
     async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
     {
         for (var attempt = 1; ; attempt++)
@@ -238,17 +197,9 @@ public sealed partial class ConsumerLoop<T>(
                 await work();
                 return;
             }
-            catch (Exception e) when (!MessageFaults.Is(e) && !stop.IsCancellationRequested)
+            catch (Exception e) when (TransientFaults.IsTransient(e) && !stop.IsCancellationRequested)
             {
-                Waited.Add(1, new KeyValuePair<string, object?>("topic", topic));
-                states.Waits(topic, e.Message);
-                // An outage lasts for thousands of tries; the log gets the first of them, and then fewer and fewer.
-                if (BitOperations.IsPow2(attempt))
-                {
-                    if (TransientFaults.IsTransient(e)) LogWaiting(logger, topic, attempt, e.Message);
-                    else LogStuck(logger, topic, attempt, e);
-                }
-
+                LogWaiting(logger, topic, attempt, e.Message);
                 await Task.Delay(options.Faults.Delay(attempt), clock, stop);
             }
         }
@@ -260,17 +211,15 @@ public sealed partial class ConsumerLoop<T>(
         {
             try
             {
-                _consumer.StoreOffset(last);
+                consumer.StoreOffset(last);
             }
-            catch (KafkaException e) when (!IsFatal(e.Error))
+            catch (KafkaException e) when (!e.Error.IsFatal)
             {
                 // The partition has moved to another consumer, which receives the messages again.
                 LogConsume(logger, topic, e.Error.Reason);
             }
         }
     }
-
-    static bool IsFatal(Error error) => error.IsFatal || error.Code == ErrorCode.Local_Fatal;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming {Topic}: {Reason}")]
     static partial void LogConsume(ILogger logger, string topic, string reason);
@@ -281,17 +230,11 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} paused, dependency unavailable (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, string topic, int attempt, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Handling {Topic} waits because of an unexpected failure (attempt {Attempt}): its partition waits until the failure is over")]
-    static partial void LogStuck(ILogger logger, string topic, int attempt, Exception exception);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; a new consumer starts in {Seconds:F1} s")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} met a fatal error; a new one takes its place in {Seconds:F1} s: {Reason}")]
-    static partial void LogFatal(ILogger logger, string topic, double seconds, string reason);
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer of {Topic} did not leave its group: {Reason}")]
-    static partial void LogNotClosed(ILogger logger, string topic, string reason);
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]
+    static partial void LogEnded(ILogger logger, string topic, Exception exception);
 
     /// <summary>Messages that are handled together.</summary>
     sealed class Batch(int limit) : List<ConsumeResult<string?, byte[]?>>(limit)

@@ -15,7 +15,7 @@ static class MigrateCommand
         builder.AddServiceDefaults();
         builder.AddCommerceDatabase();
         builder.Services.AddSingleton<Migrator>();
-        builder.AddTopicCreator();
+        builder.Services.AddSingleton<TopicCreator>();
         using var host = builder.Build();
         try
         {

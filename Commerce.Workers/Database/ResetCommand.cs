@@ -22,7 +22,7 @@ static class ResetCommand
         }
         builder.AddServiceDefaults();
         builder.AddCommerceConnections(commandTimeout: TimeSpan.FromSeconds(60));
-        builder.AddTopicCreator();
+        builder.Services.AddSingleton<TopicCreator>();
         using var host = builder.Build();
         try
         {
