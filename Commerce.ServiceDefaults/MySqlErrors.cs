@@ -20,18 +20,18 @@ public static class MySqlErrors
     public const int ReadOnlyOption = 1290;
     public const int QueryInterrupted = 1317;
     public const int ReadOnly = 1836;
+    public const int SessionKilled = 3169;
     public const int ServerGone = 2006;
     public const int ServerLost = 2013;
     public const int QueryTimeout = 3024;
     public const int IdleTooLong = 4031;
 
-    const int ConnectionBroken = 0, ShutdownInProgress = 1053, ServerGone = 2006, ServerLost = 2013, SessionKilled = 3169, IdleTooLong = 4031;
-
     /// <summary>The number of the server's error; null where the exception did not come from the server.</summary>
     public static int? Number(DbException exception) => exception.Data["Server Error Code"] as int?;
 
-    /// <summary>Whether the server, or the way to it, ended the connection. What it was doing then is unknown.</summary>
-    public static bool IsClosedConnection(int number) => number is ConnectionBroken or ServerGone or ServerLost or SessionKilled or ShutdownInProgress or IdleTooLong;
+    /// <summary>Whether an error says that the server has ended the connection.</summary>
+    public static bool IsClosedConnection(int number) =>
+        number is ConnectionBroken or ServerGone or ServerLost or IdleTooLong or SessionKilled or ShutdownInProgress;
 
     /// <summary>
     /// Whether the same work may succeed later as it is: the database was away, overloaded, read-only or gave way to another transaction.

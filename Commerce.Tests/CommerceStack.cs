@@ -6,7 +6,6 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Consistency;
-using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Payments;
 using Confluent.Kafka;

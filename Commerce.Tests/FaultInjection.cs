@@ -119,13 +119,13 @@ public static partial class FaultInjection
 
     static CancellationTokenSource Deadline() => new(TimeSpan.FromMinutes(3));
 
-    /// <summary>The process id of a resource.</summary>
-    public static async Task<int> PidAsync(this CommerceStack stack, string resource)
+    /// <summary>The process id of a resource that runs. Right after a restart Aspire still reports the process before.</summary>
+    public static Task<int> PidAsync(this CommerceStack stack, string resource) => Eventually.GetAsync(async () =>
     {
         var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
             e => e.Snapshot.Properties.Any(p => p is { Name: "executable.pid", Value: not null }), Deadline().Token);
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
-    }
+    }, pid => Directory.Exists($"/proc/{pid}"));
 
     // Not read from the process, which may be dead.
     static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)

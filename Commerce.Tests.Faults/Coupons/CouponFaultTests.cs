@@ -515,7 +515,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
         var letters = await DeadLetterCountAsync();
 
         // A faulty message would be a dead letter after five attempts.
-        const string LastTry = "Handling COUPON_ISSUED paused, dependency unavailable (attempt 8)";
+        const string LastTry = "Handling COUPON_ISSUED paused, dependency unavailable (attempt 5)";
         var before = await Stack.CountSaidAsync("workers", LastTry);
 
         if (frozen) await Stack.FreezeAsync("mysql");
