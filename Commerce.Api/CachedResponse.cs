@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Http.Metadata;
 namespace Commerce.Api;
 
 /// <summary>
-/// A response that is the same for every caller, created at most once a second on this replica. A crowd that reads a list costs MySQL and Redis as
-/// much as one reader. The framework's output cache varies by request; this cache does not, so no parameter, header or token creates another copy.
+/// A response that is the same for every caller. This replica creates it at most once a second, so a crowd costs MySQL and Redis as much as one
+/// reader. Unlike the framework's output cache it never varies: no parameter, header or token creates another copy.
 /// Cancelling one caller does not cancel the shared work.
 /// </summary>
 sealed class CachedResponse<T>

@@ -95,7 +95,7 @@ public static class ConnectionExtensions
         return builder;
     }
 
-    /// <summary>All transactions are READ COMMITTED: said once for a connection, and not in each of them. The pool resets nothing.</summary>
+    /// <summary>Makes all transactions READ COMMITTED. Set once per connection, because the pool does not reset it.</summary>
     static async ValueTask PrepareAsync(MySqlConnectionOpenedContext context, CancellationToken cancellationToken)
     {
         if ((context.Conditions & (MySqlConnectionOpenedConditions.New | MySqlConnectionOpenedConditions.Reset)) == 0) return;
@@ -105,13 +105,16 @@ public static class ConnectionExtensions
     }
 
     /// <summary>
-    /// Adds our defaults to a connection string of MySQL. Every command has a limit: BEGIN, COMMIT and ROLLBACK are the library's own, and a MySQL that
-    /// freezes in a commit would be waited for without it. A connection is made in the time of a statement, and a statement is given up a second after
-    /// its limit; the library waits 15 s for a frozen server otherwise, whatever the token says. Connections of the pool are neither reset, which is a
-    /// round trip each time, nor pinged, for which the library has no limit: no session state is changed, one that was idle for 6 s (9 s at most) is ended, before
-    /// MySQL does it after its <c>wait_timeout</c> (15 s), and who gets one that a server closed that went away takes a new one. TLS is for other machines.
+    /// Adds our defaults to a MySQL connection string. TLS is used for remote servers only.
+    /// <list type="bullet">
+    /// <item>Every command has a timeout, also BEGIN, COMMIT and ROLLBACK. Otherwise a MySQL that freezes in a commit is waited for without end.</item>
+    /// <item>Connecting takes no longer than a statement. A timed-out statement is given up after one more second. The defaults are 15 s.</item>
+    /// <item>Pooled connections are not reset: a reset is a round trip, and no session state is changed.</item>
+    /// <item>Pooled connections are not pinged: the client library's ping has no timeout.</item>
+    /// <item>An idle connection is closed after 6 to 9 s, before MySQL closes it after its <c>wait_timeout</c> (15 s).</item>
+    /// </list>
     /// </summary>
-    /// <param name="connectionString">What it says itself holds.</param>
+    /// <param name="connectionString">Its own settings win.</param>
     /// <param name="commandTimeout">Whole seconds, at least one.</param>
     public static string WithMySqlDefaults(this string connectionString, TimeSpan commandTimeout)
     {

@@ -81,7 +81,7 @@ static class CouponEndpoints
 /// <param name="Discount">Whole KRW.</param>
 sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
 
-/// <summary>202: the coupon is the user's, and its row is on its way. Written by hand, because most responses of a sale are this one.</summary>
+/// <summary>202: the user has the coupon, and its row follows. The JSON is hand-written, because every accepted request of a rush gets it.</summary>
 sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)

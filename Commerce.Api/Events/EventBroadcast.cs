@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// Follows the announced openings and passes them to this replica's clients. Redis announces openings. The database is read when a number is missing,
-/// and every few seconds in any case. So nothing that Redis loses is lost for a client.
+/// Passes announced openings to this replica's clients. Redis announces them. The database is read when a number is missing, and every few
+/// seconds. So a client misses nothing that Redis loses.
 /// </summary>
 sealed partial class EventBroadcast(
     EventFeed feed, EventClients clients, EventAnnouncements announcements, EventRepository repository, IConnectionMultiplexer redis,
@@ -23,7 +23,7 @@ sealed partial class EventBroadcast(
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Streams close when the application starts to stop, before this service is stopped: the server waits for its open requests.
+        // Streams close as soon as the application stops. The server waits for open requests before it stops this service.
         lifetime.ApplicationStopping.Register(clients.Close);
         return Task.WhenAll(TailAsync(stoppingToken), SendHeartbeatsAsync(stoppingToken));
     }
@@ -49,7 +49,7 @@ sealed partial class EventBroadcast(
         }
     }
 
-    /// <summary>Runs a step and survives any exception. A replica that no longer follows the openings would look healthy.</summary>
+    /// <summary>Runs a step and logs any exception. Otherwise a replica that no longer follows the openings would look healthy.</summary>
     async Task<bool> TryAsync(Func<Task> work, CancellationToken stoppingToken)
     {
         try
@@ -135,7 +135,7 @@ sealed partial class EventBroadcast(
         feed.Begin(last, before);
     }
 
-    /// <summary>One timer for all clients. Each second serves a share of them, so that heartbeats are spread over time.</summary>
+    /// <summary>One timer serves all clients. Each second it serves a share of them, which spreads the heartbeats.</summary>
     async Task SendHeartbeatsAsync(CancellationToken stoppingToken)
     {
         var shares = (int)options.Value.Heartbeat.TotalSeconds;

@@ -4,8 +4,8 @@ using System.IO.Pipelines;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// One open stream: a position in the feed and a connection. It writes on the caller's thread. While the client reads slowly, nothing more is
-/// written; the next write continues at its position. It has no timer, queue or buffer of its own.
+/// One open stream: a position in the feed and a connection. It writes on the caller's thread and has no timer, queue or buffer. It writes
+/// nothing more to a slow client until that client has read. The next write continues at the client's position.
 /// </summary>
 sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
 {

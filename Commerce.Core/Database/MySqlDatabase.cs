@@ -9,9 +9,9 @@ namespace Commerce.Core.Database;
 
 /// <summary>Access to MySQL: queries on pooled connections, and transactions that are retried after a deadlock.</summary>
 /// <remarks>
-/// The pool neither resets nor tries a connection before it hands it out: that is a round trip each time. A connection that the server has closed shows
-/// with the first command, which then goes to a new one: a read, or the beginning of a transaction, has done nothing yet. A statement that stands alone cannot
-/// be sent twice, so its connection is tried before, within the limit of a command.
+/// The pool neither resets nor pings a connection before it hands it out. Each would cost a round trip. The first command finds out whether the server
+/// has closed the connection, and then runs on the next one. That is safe for reads and for the beginning of a transaction, which have changed nothing
+/// yet. A statement without a transaction cannot be sent twice, so <c>DO 0</c> tests its connection first.
 /// </remarks>
 public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, TimeProvider clock)
 {
@@ -91,8 +91,8 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> on a pooled connection, and where its first command finds the connection closed by the server, on the next one: after a
-    /// restart all that the pool has are closed, and each is dropped when it is met.
+    /// Runs <paramref name="work"/> on a pooled connection. If its first command finds that the server has closed the connection, the work runs on the
+    /// next one. After a restart of MySQL all pooled connections are closed; each is dropped when it is found.
     /// </summary>
     async Task<T> ConnectAsync<T>(bool inTransaction, Func<DbSession, Task<T>> work, CancellationToken cancellationToken)
     {
@@ -125,12 +125,13 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    // Told by MySQL, or by the way to it; that one has an exception of its own for each way to notice. An answer that takes too long closes as well, and is another fault.
+    // MySQL reports a closed connection by a number. The network reports it by many exceptions, so the state of the connection decides. A timeout
+    // closes the connection too, but it has a number of its own.
     static bool IsClosed(DbConnection connection, Exception exception) => exception is DbException e && MySqlErrors.Number(e) is { } number and not 0
         ? MySqlErrors.IsClosedConnection(number)
         : connection.State != ConnectionState.Open;
 
-    // MySQL rolled the transaction back, so that the other one could go on. EF Core puts an exception of its own around it.
+    // MySQL rolled the transaction back in favour of another one. EF Core wraps the exception.
     static bool IsConflict(Exception exception) =>
         (exception as DbException ?? exception.InnerException as DbException) is { } e && MySqlErrors.Number(e) is MySqlErrors.Deadlock or MySqlErrors.LockWaitTimeout;
 
@@ -142,7 +143,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
 /// <summary>
-/// DbSession on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
+/// The statements on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
 /// </summary>
 public sealed class DbSession
 {
@@ -160,7 +161,7 @@ public sealed class DbSession
     internal DbSession(DbConnection connection, bool inTransaction, DatabaseOptions options, CancellationToken cancellationToken) =>
         (_connection, _inTransaction, _options, _cancellationToken) = (connection, inTransaction, options, cancellationToken);
 
-    /// <summary>In a transaction that somebody else begins and commits: nothing can be put off in it.</summary>
+    /// <summary>In a transaction that the caller begins and commits. Nothing can be postponed in it.</summary>
     internal DbSession(DbTransaction transaction, DatabaseOptions options, CancellationToken cancellationToken)
         : this(transaction.Connection!, inTransaction: false, options, cancellationToken) => _transaction = transaction;
 
@@ -181,16 +182,16 @@ public sealed class DbSession
         SendAsync(sql, parameters, command => _connection.QuerySingleOrDefaultAsync<T>(command));
 
     /// <summary>
-    /// Has a row inserted right before the next command, or the COMMIT, in one round trip with it. That command's parameters have other names than these.
+    /// Inserts a row right before the next command or the COMMIT, in the same round trip. The parameters of the two must have different names.
     /// </summary>
-    /// <param name="explain">What a failure of that command means; null where it means nothing to this one.</param>
+    /// <param name="explain">Translates a failure of that command; null if the failure does not concern this row.</param>
     public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => PutOffTo(_ahead, new(sql, parameters, explain));
 
-    /// <summary>Has statements run last of all, in one round trip with the COMMIT: how many rows they find decides nothing.</summary>
-    /// <param name="explain">What a failure means; null where it means nothing to these statements.</param>
+    /// <summary>Runs statements last, in the same round trip as the COMMIT. Nothing may depend on the number of rows that they find.</summary>
+    /// <param name="explain">Translates a failure; null if it does not concern these statements.</param>
     public void AtCommit(string sql, object? parameters = null, Func<DbException, Exception?>? explain = null) => PutOffTo(_atCommit, new(sql, parameters, explain));
 
-    /// <summary>Whether anything was done: a command has ended, or a COMMIT was sent, which may have been heard.</summary>
+    /// <summary>Whether something may have changed: a command has succeeded, or a COMMIT was sent.</summary>
     internal bool MayHaveChanged { get; private set; }
 
     internal async Task CommitAsync()
