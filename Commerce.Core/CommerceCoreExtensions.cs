@@ -12,6 +12,7 @@ using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
+using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -48,6 +49,9 @@ public static class CommerceCoreExtensions
 
         builder.AddCatalog(commandTimeout);
         services.AddSingleton<TopicPartitions>();
+        services.AddSingleton<ConsumerStates>();
+        services.AddSingleton<ConsumerLag>();
+        services.AddDependencyCheck("topics", static (provider, token) => provider.GetRequiredService<TopicPartitions>().CheckAsync(token));
         services.AddSingleton<DeadLetterProducer>();
         services.AddSingleton<DeadLetterStore>();
         services.AddSingleton<OutboxStore>();

@@ -32,7 +32,7 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
 }
 
 /// <summary>Registers what <c>/health/dependencies</c> tells of.</summary>
-static class DependencyHealthExtensions
+public static class DependencyHealthExtensions
 {
     /// <summary>Adds a dependency under its name. <paramref name="probe"/> fails where it does not answer.</summary>
     public static void AddDependencyCheck(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task> probe)
