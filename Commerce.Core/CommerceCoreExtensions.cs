@@ -1,5 +1,6 @@
-using Commerce.Core.Consistency;
+using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
+using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
@@ -62,6 +63,7 @@ public static class CommerceCoreExtensions
 
         services.AddOptions<OrderOptions>().BindConfiguration(OrderOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<OrderRepository>();
+        services.AddSingleton<IHoldOwners>(provider => provider.GetRequiredService<OrderRepository>());
         services.AddSingleton<OrderService>();
         services.AddReconciler<OrderReconciler>();
         services.AddSingleton<InventoryRepository>();

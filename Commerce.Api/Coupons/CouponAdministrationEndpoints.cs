@@ -1,3 +1,4 @@
+using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
@@ -26,10 +27,10 @@ static class CouponAdministrationEndpoints
         await coupons.FindAsync(id, cancellationToken) is { } coupon ? TypedResults.Ok(coupon) : CouponProblems.NotFound.ToResult();
 
     static async Task<Results<Created<Coupon>, ProblemResult>> CreateAsync(
-        CouponDefinition definition, CouponAdministration administration, CancellationToken cancellationToken)
+        CouponDefinition definition, CouponDefinitions coupons, CancellationToken cancellationToken)
     {
         if (definition.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        var coupon = await administration.CreateAsync(definition, cancellationToken);
+        var coupon = await coupons.CreateAsync(definition, cancellationToken);
         return TypedResults.Created($"/api/admin/coupons/{coupon.Id}", coupon);
     }
 

@@ -1,3 +1,4 @@
+using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
 using Commerce.ServiceDefaults;

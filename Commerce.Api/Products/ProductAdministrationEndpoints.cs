@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Core.Administration;
+using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
-using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -21,7 +22,7 @@ static class ProductAdministrationEndpoints
     }
 
     static async Task<Ok<IReadOnlyList<Product>>> ListAsync(
-        ProductAdministration products, CancellationToken cancellationToken, long? before = null) =>
+        ProductDefinitions products, CancellationToken cancellationToken, long? before = null) =>
         TypedResults.Ok(await products.ListAsync(before, cancellationToken));
 
     static async Task<Results<Created<Product>, ProblemResult>> CreateAsync(
@@ -32,8 +33,8 @@ static class ProductAdministrationEndpoints
         return TypedResults.Created($"/api/admin/products/{product.Id}", product);
     }
 
-    static async Task<Results<Ok<Product>, ProblemResult>> FindAsync(long id, ProductAdministration products, CancellationToken cancellationToken) =>
-        await products.FindAsync(id, cancellationToken) is { } product ? TypedResults.Ok(product) : OrderProblems.ProductNotFound.ToResult();
+    static async Task<Results<Ok<Product>, ProblemResult>> FindAsync(long id, ProductDefinitions products, CancellationToken cancellationToken) =>
+        await products.FindAsync(id, cancellationToken) is { } product ? TypedResults.Ok(product) : InventoryProblems.ProductNotFound.ToResult();
 
     static async Task<Results<Ok<Product>, ProblemResult>> ChangeAsync(
         long id, IfMatch ifMatch, ProductChange change, ProductAdministration products, CancellationToken cancellationToken)
@@ -53,11 +54,11 @@ static class ProductAdministrationEndpoints
     }
 
     static async Task<Results<Ok<IReadOnlyList<StockChange>>, ProblemResult>> ListChangesAsync(
-        long id, ProductAdministration products, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
+        long id, InventoryRepository inventory, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
     {
-        var changes = await products.ListChangesAsync(id, before, limit, cancellationToken);
+        var changes = await inventory.ListChangesAsync(id, before, limit, cancellationToken);
         // Every product has its opening stock as a first change.
-        if (changes.Count == 0 && await products.FindAsync(id, cancellationToken) is null) return OrderProblems.ProductNotFound.ToResult();
+        if (changes.Count == 0 && await inventory.FindAsync(id, cancellationToken) is null) return InventoryProblems.ProductNotFound.ToResult();
         return TypedResults.Ok(changes);
     }
 }

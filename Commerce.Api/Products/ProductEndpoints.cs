@@ -1,5 +1,5 @@
+using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
-using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -16,14 +16,14 @@ static class ProductEndpoints
     }
 
     static Task<CachedResult<IReadOnlyList<ProductSummary>>> ListAsync(
-        CachedResponse<IReadOnlyList<ProductSummary>> answer, ProductAdministration products, InventoryGate gate, CancellationToken cancellationToken) =>
+        CachedResponse<IReadOnlyList<ProductSummary>> answer, ProductDefinitions products, InventoryGate gate, CancellationToken cancellationToken) =>
         answer.GetAsync(async () => await SummarizeAsync(await products.ListOnSaleAsync(CancellationToken.None), gate), cancellationToken);
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
         long id, InventoryRepository inventory, InventoryGate gate, CancellationToken cancellationToken) =>
         await inventory.FindAsync(id, cancellationToken) is { OnSale: true } product
             ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
-            : OrderProblems.ProductNotFound.ToResult();
+            : InventoryProblems.ProductNotFound.ToResult();
 
     /// <summary>The gate has the available stock. Without the gate, the total stock is shown, reservations included.</summary>
     static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)

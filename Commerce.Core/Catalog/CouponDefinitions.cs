@@ -24,7 +24,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
                 .OrderByDescending(c => c.EndsAt > now).ThenByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken);
         });
 
-    /// <summary>Creates a coupon.</summary>
+    /// <summary>Creates a coupon. Its gate opens with the first request.</summary>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {

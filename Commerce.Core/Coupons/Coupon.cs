@@ -1,4 +1,4 @@
-using Commerce.Core.Catalog;
+using Commerce.Core.Database;
 
 namespace Commerce.Core.Coupons;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
-using Commerce.Core.Orders;
+using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
 using Commerce.ServiceDefaults;
 
@@ -196,7 +196,7 @@ public sealed class EventRepository(MySqlDatabase database)
 
         var offered = await transaction.QueryAsync<long>("SELECT product_id FROM event_product WHERE event_id = @id", new { id });
         if (products.Skip(1).Except(offered).ToList() is { Count: > 0 } unknown)
-            throw new ProblemException(OrderProblems.ProductNotFound, $"Product {unknown[0]} does not exist.");
+            throw new ProblemException(InventoryProblems.ProductNotFound, $"Product {unknown[0]} does not exist.");
     }
 
     static Task<int> CloseCouponsAsync(DbSession transaction, IReadOnlyList<long> ids) =>

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Commerce.Core.Catalog;
+using Commerce.Core.Database;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;

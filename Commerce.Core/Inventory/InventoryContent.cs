@@ -1,5 +1,3 @@
-using Commerce.Core.Orders;
-
 namespace Commerce.Core.Inventory;
 
 /// <summary>The content of a new gate, read from the database when the epoch was incremented.</summary>

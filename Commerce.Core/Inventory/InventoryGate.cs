@@ -1,5 +1,4 @@
 using System.Globalization;
-using Commerce.Core.Orders;
 using Commerce.Core.Redis;
 using Commerce.ServiceDefaults;
 using StackExchange.Redis;

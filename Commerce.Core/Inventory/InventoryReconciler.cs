@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
 using Commerce.Core.Database;
-using Commerce.Core.Orders;
 using Commerce.Core.Reconciliation;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Logging;
@@ -16,7 +15,7 @@ namespace Commerce.Core.Inventory;
 /// it.
 /// </summary>
 public sealed partial class InventoryReconciler(
-    MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
+    MySqlDatabase database, IHoldOwners orders, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
 {
     static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
@@ -69,12 +68,12 @@ public sealed partial class InventoryReconciler(
             // MySQL cannot compare an invalid id. It belongs to no order.
             var strange = chunk.Where(id => id.Length is 0 or > MaxIdLength || !Ascii.IsValid(id)).ToList();
             foreach (var id in strange) LogInvalidId(logger, id.Length);
-            var known = (await orders.ListStatesAsync([.. chunk.Except(strange)], cancellationToken)).ToDictionary(o => o.Id);
+            var known = await orders.FindStatesAsync([.. chunk.Except(strange)], cancellationToken);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
             // A refund returns the stock itself; releasing the hold as well would return it twice. If the refunding process died, the reconciler
             // finds the difference.
-            var confirm = known.Values.Where(o => o is { Holding: false, Status: OrderState.Paid or OrderState.Refunded }).Select(o => o.Id).ToList();
-            var release = known.Values.Where(o => o is { Holding: false, Status: not (OrderState.Paid or OrderState.Refunded) }).Select(o => o.Id).ToList();
+            var confirm = known.Where(o => o.Value == HoldState.Deducted).Select(o => o.Key).ToList();
+            var release = known.Where(o => o.Value == HoldState.Ended).Select(o => o.Key).ToList();
             if (endUnknown) release.AddRange(missing);
             await gate.ConfirmAsync(confirm);
             await gate.ReleaseAsync(release);

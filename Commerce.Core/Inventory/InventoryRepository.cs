@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Database;
-using Commerce.Core.Orders;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
@@ -41,6 +40,35 @@ public sealed class InventoryRepository(MySqlDatabase database)
         var (epoch, stock) = await database.SingleAsync<(int Epoch, int Stock)>(
             "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
         await gate.LoadAsync(epoch, productId, stock);
+    }
+
+    /// <summary>Changes of a product's stock, newest first.</summary>
+    public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<StockChange>("""
+            SELECT id AS Id, event_id AS EventId, delta AS Delta, reason AS Reason, created_at AS CreatedAt FROM product_stock_audit
+            WHERE product_id = @productId AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit
+            """, new { productId, before, limit }, cancellationToken);
+
+    /// <summary>
+    /// Adds to the stock up to <paramref name="max"/>, or removes units. Returns the epoch of the gate for which it holds. Null, and nothing changed,
+    /// if the stock would be out of range, or if the gate that gave the units up was rebuilt since.
+    /// </summary>
+    /// <param name="givenUpIn">The epoch of the gate that gave the removed units up; null for added ones.</param>
+    public async Task<int?> AdjustAsync(long productId, int delta, int max, int? givenUpIn, string eventId, string reason, CancellationToken cancellationToken)
+    {
+        var epoch = 0;
+        return await database.TryExecuteInTransactionAsync(async transaction =>
+        {
+            epoch = await LockEpochAsync(transaction);
+            if (givenUpIn is { } other && other != epoch) return false;
+            if (await transaction.ExecuteAsync("""
+                    UPDATE product SET stock = stock + @delta WHERE id = @productId AND stock + @delta >= 0 AND (@delta < 0 OR stock + @delta <= @max)
+                    """, new { delta, productId, max }) == 0) return false;
+            await transaction.ExecuteAsync(
+                "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, @eventId, @delta, @reason)",
+                new { productId, eventId, delta, reason });
+            return true;
+        }, cancellationToken) ? epoch : null;
     }
 
     /// <summary>
@@ -140,21 +168,10 @@ public sealed class InventoryRepository(MySqlDatabase database)
     const string NoteHandled = "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds";
 
     /// <summary>
-    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock, with a row in the stock audit. After the commit pass the
-    /// result to <see cref="ReturnAsync"/>.
+    /// Returns the deducted stock of a refunded order, with a row in the stock audit. After the commit pass the result to <see cref="ReturnAsync"/>.
     /// </summary>
-    public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
+    public static async Task<StockReturn> RestockAsync(DbSession transaction, string orderId)
     {
-        var order = await transaction.SingleAsync<RefundedOrder>(
-            "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
-        if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
-        await transaction.ExecuteAsync("""
-            UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
-            DELETE FROM order_announcement WHERE order_id = @orderId
-            """, new { orderId });
-        // Held: never deducted. Refunding: there was nothing to deduct.
-        if (order.Holding || order.Status == OrderState.Refunding) return new(orderId, 0, []);
-
         var lines = await transaction.QueryAsync<OrderLine>(
             "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
         var epoch = await LockEpochAsync(transaction);
@@ -194,8 +211,6 @@ public sealed class InventoryRepository(MySqlDatabase database)
     }
 
     sealed record PaidPieces(string OrderId, bool Holding, long? ProductId, int? Quantity, long Announced);
-
-    sealed record RefundedOrder(string Status, bool Holding);
 }
 
 /// <summary>The stock that a refund returns.</summary>
@@ -206,3 +221,7 @@ public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderL
 /// <param name="Deducted">Orders whose stock is deducted, now or before. Their holds can be confirmed.</param>
 /// <param name="Unserved">Orders without enough stock. Nothing was deducted, and they are <c>REFUNDING</c>.</param>
 public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);
+
+/// <summary>A change of a product's stock.</summary>
+/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>adjusted:UUID</c>.</param>
+public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

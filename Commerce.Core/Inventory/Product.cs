@@ -1,4 +1,4 @@
-using Commerce.Core.Catalog;
+using Commerce.Core.Database;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;

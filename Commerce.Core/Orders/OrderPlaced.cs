@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
 
@@ -31,9 +32,6 @@ public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount
         }
     }
 }
-
-/// <summary>A quantity of one product.</summary>
-public sealed record OrderLine(long ProductId, int Quantity);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(OrderPlaced))]

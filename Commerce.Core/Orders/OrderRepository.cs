@@ -1,4 +1,5 @@
 using Commerce.Core.Database;
+using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
 
 namespace Commerce.Core.Orders;
@@ -7,7 +8,7 @@ namespace Commerce.Core.Orders;
 /// The status of orders. Every step is one conditional update. Of two conflicting steps (cancel and payment, payment and expiry) one finds the row
 /// and the other does not. MySQL's clock decides whether a hold is alive.
 /// </summary>
-public sealed class OrderRepository(MySqlDatabase database)
+public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
 {
     /// <summary>One order of this user (of any user if <paramref name="userId"/> is null), or null.</summary>
     public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
@@ -116,6 +117,23 @@ public sealed class OrderRepository(MySqlDatabase database)
     }
 
     /// <summary>
+    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock. After the commit pass the result to
+    /// <see cref="InventoryRepository.ReturnAsync"/>.
+    /// </summary>
+    public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
+    {
+        var order = await transaction.SingleAsync<RefundedOrder>(
+            "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
+        if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
+        await transaction.ExecuteAsync("""
+            UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
+            DELETE FROM order_announcement WHERE order_id = @orderId
+            """, new { orderId });
+        // Held: never deducted. Refunding: there was nothing to deduct.
+        return order.Holding || order.Status == OrderState.Refunding ? new(orderId, 0, []) : await InventoryRepository.RestockAsync(transaction, orderId);
+    }
+
+    /// <summary>
     /// Expires orders whose hold has ended, at most <paramref name="limit"/>, and returns them. Concurrent callers get different orders.
     /// </summary>
     public async Task<IReadOnlyList<string>> ExpireAsync(int limit, CancellationToken cancellationToken)
@@ -133,15 +151,23 @@ public sealed class OrderRepository(MySqlDatabase database)
         }, cancellationToken);
     }
 
-    /// <summary>The status of these orders, and whether they still hold stock.</summary>
-    public Task<IReadOnlyList<(string Id, string Status, bool Holding)>> ListStatesAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken) =>
-        database.QueryAsync<(string Id, string Status, bool Holding)>("SELECT id, status, holding FROM orders WHERE id IN @orderIds", new { orderIds }, cancellationToken);
+    /// <inheritdoc/>
+    public async Task<IReadOnlyDictionary<string, HoldState>> FindStatesAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken) =>
+        (await database.QueryAsync<(string Id, string Status, bool Holding)>("SELECT id, status, holding FROM orders WHERE id IN @orderIds", new { orderIds }, cancellationToken))
+            .ToDictionary(o => o.Id, o => o switch
+            {
+                { Holding: true } => HoldState.Holding,
+                { Status: OrderState.Paid or OrderState.Refunded } => HoldState.Deducted,
+                _ => HoldState.Ended,
+            });
 
     static Task<int> FreeCouponsAsync(DbSession transaction, IReadOnlyList<string> orderIds) =>
         transaction.ExecuteAsync("""
             UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
             SET i.order_id = NULL WHERE o.id IN @orderIds AND i.used_at IS NULL
             """, new { orderIds });
+
+    sealed record RefundedOrder(string Status, bool Holding);
 }
 
 /// <summary>A line of an order that is paid, with what its message says besides.</summary>

@@ -40,7 +40,7 @@ public sealed partial class OrderService(
             new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
         var prices = products.ToDictionary(p => p.Id);
         if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
-            throw new ProblemException(OrderProblems.ProductNotFound, $"Product {unknown.ProductId} is not on sale.");
+            throw new ProblemException(InventoryProblems.ProductNotFound, $"Product {unknown.ProductId} is not on sale.");
 
         var sum = lines.Sum(l => prices[l.ProductId].Price * l.Quantity);
         var discount = request.CouponId is { } couponId ? await DiscountAsync(couponId, userId, sum, cancellationToken) : 0;
@@ -150,10 +150,10 @@ public sealed partial class OrderService(
                     break;
                 case ReserveVerdict.OutOfStock:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "out-of-stock"));
-                    throw new ProblemException(OrderProblems.OutOfStock, $"Product {answer.Value} does not have enough stock left.");
+                    throw new ProblemException(InventoryProblems.OutOfStock, $"Product {answer.Value} does not have enough stock left.");
                 default:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
-                    throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
+                    throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
             }
         }
     }
@@ -182,7 +182,7 @@ public sealed partial class OrderService(
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
         // A hold of an older epoch is lost: the gate was rebuilt without it.
-        if (now != epoch) throw new ProblemException(OrderProblems.GateClosed, retryAfter: RetryAfter);
+        if (now != epoch) throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
     }
 
     /// <summary>Whether the order was committed. If not, its hold is released.</summary>

@@ -322,7 +322,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         await transaction.ExecuteAsync("""
             UPDATE payment SET status = IF(@rest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @rest WHERE id = @paymentId
             """, new { paymentId, rest });
-        return rest == 0 ? await InventoryRepository.RefundAsync(transaction, orderId) : null;
+        return rest == 0 ? await OrderRepository.RefundAsync(transaction, orderId) : null;
     }
 
     /// <summary>

@@ -78,7 +78,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
         return await Database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.ExecuteAsync("UPDATE payment SET status = 'REFUNDED', refunded_amount = amount WHERE order_id = @OrderId", order);
-            return await InventoryRepository.RefundAsync(transaction, order.OrderId);
+            return await OrderRepository.RefundAsync(transaction, order.OrderId);
         }, Cancelled);
     }
 

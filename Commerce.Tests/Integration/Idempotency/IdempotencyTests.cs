@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Commerce.Core.Database;
 using Commerce.Core.Idempotency;
+using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Microsoft.Extensions.DependencyInjection;
 

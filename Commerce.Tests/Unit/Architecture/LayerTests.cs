@@ -7,8 +7,8 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Tests.Unit.Architecture;
 
 /// <summary>
-/// SQL is in repositories and stores, which know nothing of HTTP, and the service defaults know nothing of the shop. The exceptions are listed:
-/// a new one fails, and so does one that is listed and no longer needed.
+/// SQL is in repositories and stores, which know nothing of HTTP. Features depend on each other in one direction. The service defaults know nothing
+/// of the shop. The exceptions are listed: a new one fails, and so does one that is listed and no longer needed.
 /// </summary>
 public sealed partial class LayerTests
 {
@@ -20,7 +20,6 @@ public sealed partial class LayerTests
         string[] others =
         [
             "ConsistencyCheck", "InventoryReconciler", "Migrator", "OrderReconciler", "OrderService", "OutboxWriter", "PaymentConsistencyCheck", "PaymentService",
-            "ProductAdministration",
         ];
 
         // The catalogue maps its views by SQL.
@@ -45,6 +44,20 @@ public sealed partial class LayerTests
     }
 
     [Fact]
+    public void No_feature_of_the_core_depends_on_itself_through_another()
+    {
+        var uses = Dependencies.Of(Core).SelectMany(type => type.Select(used => (Feature: FeatureOf(type.Key), Used: FeatureOf(used))))
+            .Where(u => u.Feature.Length > 0 && u.Used.Length > 0 && u.Feature != u.Used).ToLookup(u => u.Feature, u => u.Used);
+        Assert.Contains("Inventory", uses["Orders"]);
+
+        // What uses none of the others, or is used by none, is on no cycle.
+        var cyclic = uses.Select(u => u.Key).ToHashSet(StringComparer.Ordinal);
+        while (cyclic.RemoveWhere(feature => !uses[feature].Any(cyclic.Contains) || !cyclic.Any(user => uses[user].Contains(feature))) > 0) { }
+
+        Assert.Equal([], cyclic.Order(StringComparer.Ordinal).Select(feature => $"{feature} → {string.Join(", ", uses[feature].Where(cyclic.Contains).Distinct().Order(StringComparer.Ordinal))}"));
+    }
+
+    [Fact]
     public void The_service_defaults_know_nothing_of_the_shop()
     {
         var names = Dependencies.NamesIn(typeof(ProblemType).Assembly);
@@ -56,10 +69,16 @@ public sealed partial class LayerTests
 
     static bool IsRepository(string type) => type.EndsWith("Repository", StringComparison.Ordinal) || type.EndsWith("Store", StringComparison.Ordinal);
 
+    /// <summary>The folder of a type in Core; empty for the types that all of them share, and for those of other assemblies.</summary>
+    static string FeatureOf(string fullName) => Feature().Match(fullName).Groups[1].Value;
+
     static string Name(string fullName) => fullName[(fullName.LastIndexOf('.') + 1)..];
 
     [GeneratedRegex(@"^\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE)\s")]
     private static partial Regex Statement();
+
+    [GeneratedRegex(@"^Commerce\.Core\.(\w+)\.")]
+    private static partial Regex Feature();
 
     [GeneratedRegex("Coupon|Orders|Order[A-Z]|Payment|Inventory|Stock|Product([A-Z]|s|$)|Refund|SaleEvent")]
     private static partial Regex ShopWord();

@@ -1,13 +1,7 @@
+using Commerce.Core.Database;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Catalog;
-
-/// <summary>An item that administrators read, change and write back. Its version protects one change from another.</summary>
-public interface IVersioned
-{
-    /// <summary>Incremented by every change.</summary>
-    int Version { get; }
-}
 
 /// <summary>The versions that a change accepts.</summary>
 public static class Versions

@@ -1,32 +1,8 @@
 using Commerce.Core.Catalog;
+using Commerce.Core.Coupons;
 using Commerce.ServiceDefaults;
 
-namespace Commerce.Core.Coupons;
-
-/// <summary>The definition of a coupon.</summary>
-/// <param name="Name">1 to 200 characters.</param>
-/// <param name="Discount">Whole KRW, above 0.</param>
-/// <param name="TotalQuantity">1 to 100,000,000. It can only grow, because the gate may have issued more than a smaller total.</param>
-/// <param name="StartsAt">With its offset; stored in UTC.</param>
-/// <param name="EndsAt">After <paramref name="StartsAt"/>.</param>
-public sealed record CouponDefinition(string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
-{
-    /// <summary>The maximum total quantity.</summary>
-    public const int MaxQuantity = 100_000_000;
-
-    /// <summary>The errors by field; empty if the definition is valid.</summary>
-    public Dictionary<string, string[]> Validate()
-    {
-        var errors = new Dictionary<string, string[]>();
-        DisplayText.Check(errors, "name", Name, 200);
-        if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["Must be 1 to 1,000,000,000 won."];
-        if (TotalQuantity is < 1 or > MaxQuantity) errors["totalQuantity"] = ["Must be 1 to 100,000,000."];
-        if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["Must be between the years 2000 and 2999."];
-        // MySQL stores microseconds and rejects an empty window.
-        if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["Must be after startsAt and before the year 3000."];
-        return errors;
-    }
-}
+namespace Commerce.Core.Administration;
 
 /// <summary>Changes coupons. The database is changed first. The gate follows at once, or after an outage of Redis.</summary>
 public sealed class CouponAdministration(CouponDefinitions definitions, CouponRepository coupons, CouponGate gate)
@@ -36,9 +12,6 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponRe
 
     /// <summary>The total quantity would exceed the maximum.</summary>
     public static readonly ProblemType TooMany = new(409, "coupon-too-large", "The total quantity of a coupon is limited to 100,000,000.");
-
-    /// <summary>Creates a coupon. Its gate opens with the first request.</summary>
-    public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) => definitions.CreateAsync(definition, cancellationToken);
 
     /// <summary>Replaces name, discount, quantity and window.</summary>
     /// <exception cref="ProblemException">The coupon does not exist, the version does not match, or the total would shrink.</exception>

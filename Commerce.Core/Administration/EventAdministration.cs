@@ -1,7 +1,8 @@
 using Commerce.Core.Catalog;
+using Commerce.Core.Events;
 using Commerce.ServiceDefaults;
 
-namespace Commerce.Core.Events;
+namespace Commerce.Core.Administration;
 
 /// <summary>Changes events. The database is changed first. Redis follows at once, or after its outage.</summary>
 public sealed class EventAdministration(EventDefinitions definitions, EventRepository repository, EventOpener opener)

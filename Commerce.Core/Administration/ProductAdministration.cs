@@ -1,0 +1,78 @@
+using Commerce.Core.Catalog;
+using Commerce.Core.Inventory;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Core.Administration;
+
+/// <summary>
+/// Changes products and their stock, in the database and in the gate. A crash in between leaves the gate with too little, never with too much. The
+/// reconciler finds it.
+/// </summary>
+public sealed class ProductAdministration(
+    ProductDefinitions definitions, InventoryRepository inventory, InventoryGate gate, TimeProvider clock)
+{
+    /// <summary>Less than half of the column's range, so that the stock of refunded orders always fits.</summary>
+    const int MaxStock = 1_000_000_000;
+
+    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>Creates a product.</summary>
+    public async Task<Product> CreateAsync(ProductDefinition definition, CancellationToken cancellationToken)
+    {
+        var (id, epoch) = await definitions.CreateAsync(
+            definition, (sale, created) => InventoryRepository.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
+        try
+        {
+            await gate.LoadAsync(epoch, id, definition.Stock);
+        }
+        catch (Exception e) when (TransientFaults.IsTransient(e))
+        {
+            // The first order loads it.
+        }
+
+        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, Version: 1);
+    }
+
+    /// <summary>Replaces name, price and availability.</summary>
+    /// <exception cref="ProblemException">The product does not exist, or the version does not match.</exception>
+    public async Task<Product> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
+        await definitions.ChangeAsync(id, change, versions, cancellationToken) ?? throw new ProblemException(InventoryProblems.ProductNotFound);
+
+    /// <summary>Adds to the stock, or removes unreserved stock.</summary>
+    /// <param name="delta">Not 0.</param>
+    /// <param name="reason">Kept in the stock audit, with <paramref name="by"/>.</param>
+    /// <exception cref="ProblemException">The product does not exist, the unreserved stock is too small, the stock would be too large, or the gate is
+    /// closed.</exception>
+    public async Task<Product> AdjustAsync(long id, int delta, string reason, string by, CancellationToken cancellationToken)
+    {
+        if (await inventory.FindAsync(id, cancellationToken) is null) throw new ProblemException(InventoryProblems.ProductNotFound);
+        // Loaded before the change. Loading it afterwards would include the change, which would then be applied again.
+        if ((await gate.ListAvailableAsync([id]))[0] is null) await inventory.LoadAsync(gate, id, cancellationToken);
+        int? givenUpIn = null;
+        if (delta < 0)
+        {
+            // The gate gives the units up first, so that no order can take them.
+            var epoch = await inventory.FindEpochAsync(cancellationToken);
+            var taken = await gate.AdjustAsync(epoch, id, delta);
+            if (taken == 0) throw new ProblemException(InventoryProblems.StockHeld);
+            if (taken != 1) throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+            givenUpIn = epoch;
+        }
+
+        var committedIn = await inventory.AdjustAsync(
+            id, delta, MaxStock, givenUpIn, $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", $"{reason} ({by})", cancellationToken);
+        try
+        {
+            // Added units become available only now. Units that were not removed become available again.
+            if ((delta > 0 ? committedIn : committedIn is null ? givenUpIn : null) is { } epoch) await gate.AdjustAsync(epoch, id, Math.Abs(delta));
+        }
+        catch (Exception e) when (TransientFaults.IsTransient(e))
+        {
+            // The gate has too little until the reconciler finds it.
+        }
+
+        if (committedIn is null)
+            throw delta > 0 ? new ProblemException(InventoryProblems.StockFull) : new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+        return (await inventory.FindAsync(id, cancellationToken))!;
+    }
+}
