@@ -6,19 +6,20 @@ namespace Commerce.Api;
 static class Routes
 {
     /// <summary>
-    /// The group in which features map their endpoints. HEAD is answered wherever GET is. A PUT must contain all members. Requests of administrators
-    /// must not contain unknown members. Requests of shoppers may, because their page may be newer than this server.
+    /// The group in which features map their endpoints. HEAD is answered wherever GET is. Requests of shoppers may contain unknown members, because
+    /// their page may be newer than this server.
     /// </summary>
-    public static IEndpointRouteBuilder MapRoutes(this WebApplication app)
+    public static RouteGroupBuilder MapRoutes(this WebApplication app) => app.MapGroup("").MapHead();
+
+    /// <summary>
+    /// The group for administrators. Single items carry their version as ETag. A PUT must contain all members. No request may contain unknown
+    /// members.
+    /// </summary>
+    public static RouteGroupBuilder MapAdministration(this IEndpointRouteBuilder routes)
     {
-        var routes = app.MapGroup("").MapHead();
-        ((IEndpointConventionBuilder)routes).Finally(endpoint =>
-        {
-            var methods = endpoint.Metadata.OfType<HttpMethodMetadata>().LastOrDefault()?.HttpMethods ?? [];
-            if (methods.Contains(HttpMethods.Put)) endpoint.Metadata.Add(BodyRule.Complete);
-            else if (endpoint is RouteEndpointBuilder { RoutePattern.RawText: { } route } && route.StartsWith("/api/admin/", StringComparison.Ordinal))
-                endpoint.Metadata.Add(BodyRule.Strict);
-        });
-        return routes;
+        var administration = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
+        ((IEndpointConventionBuilder)administration).Finally(endpoint => endpoint.Metadata.Add(
+            endpoint.Metadata.OfType<HttpMethodMetadata>().LastOrDefault()?.HttpMethods.Contains(HttpMethods.Put) is true ? BodyRule.Complete : BodyRule.Strict));
+        return administration;
     }
 }

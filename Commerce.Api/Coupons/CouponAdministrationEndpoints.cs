@@ -9,9 +9,9 @@ namespace Commerce.Api.Coupons;
 /// <summary>Coupons for administrators.</summary>
 static class CouponAdministrationEndpoints
 {
-    public static void MapCouponAdministration(this IEndpointRouteBuilder app)
+    public static void MapCouponAdministration(this RouteGroupBuilder administration)
     {
-        var coupons = app.MapGroup("/api/admin/coupons").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
+        var coupons = administration.MapGroup("/coupons");
         coupons.MapGet("/", ListAsync).WithName("ListCouponDefinitions").WithSummary("Lists the newest coupons.");
         coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.");
         coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon.");

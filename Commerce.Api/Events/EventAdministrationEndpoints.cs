@@ -9,9 +9,9 @@ namespace Commerce.Api.Events;
 /// <summary>Events for administrators.</summary>
 static class EventAdministrationEndpoints
 {
-    public static void MapEventAdministration(this IEndpointRouteBuilder app)
+    public static void MapEventAdministration(this RouteGroupBuilder administration)
     {
-        var events = app.MapGroup("/api/admin/events").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
+        var events = administration.MapGroup("/events");
         events.MapGet("/", ListAsync).WithName("ListEventDefinitions").WithSummary("Lists all events, drafts included.");
         events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.");
         events.MapGet("/{id:long}", FindAsync).WithName("GetEventDefinition").WithSummary("Returns an event.");

@@ -10,9 +10,9 @@ static class DeadLetterEndpoints
 {
     static readonly ProblemType NotFound = new(404, "dead-letter-not-found", "This dead letter does not exist.");
 
-    public static void MapDeadLetters(this IEndpointRouteBuilder app)
+    public static void MapDeadLetters(this RouteGroupBuilder administration)
     {
-        var letters = app.MapGroup("/api/admin/dead-letters").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var letters = administration.MapGroup("/dead-letters");
         letters.MapGet("/", ListAsync).WithName("ListDeadLetters").WithSummary("Lists the newest dead letters.");
         letters.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayDeadLetter").WithSummary("Publishes a dead letter to its topic again.");
     }

@@ -8,9 +8,9 @@ namespace Commerce.Api.Orders;
 /// <summary>Orders of all users, for administrators.</summary>
 static class OrderAdministrationEndpoints
 {
-    public static void MapOrderAdministration(this IEndpointRouteBuilder app)
+    public static void MapOrderAdministration(this RouteGroupBuilder administration)
     {
-        var orders = app.MapGroup("/api/admin/orders").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var orders = administration.MapGroup("/orders");
         orders.MapGet("/", ListAsync).WithName("ListAllOrders").WithSummary("Lists the orders of all users.");
         orders.MapPost("/{id}/announce", AnnounceAsync).WithName("AnnounceOrder").WithSummary("Publishes ORDER_PLACED of a paid order again.");
     }

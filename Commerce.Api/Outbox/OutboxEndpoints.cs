@@ -11,9 +11,9 @@ static class OutboxEndpoints
     static readonly ProblemType NotFound = new(404, "outbox-message-not-found", "This outbox message does not exist.");
     static readonly ProblemType Pending = new(409, "outbox-message-pending", "The message is already waiting to be sent.");
 
-    public static void MapOutbox(this IEndpointRouteBuilder app)
+    public static void MapOutbox(this RouteGroupBuilder administration)
     {
-        var outbox = app.MapGroup("/api/admin/outbox").WithTags("Administration").RequireAuthorization(Policies.Admin);
+        var outbox = administration.MapGroup("/outbox");
         outbox.MapGet("/", ListAsync).WithName("ListOutboxMessages").WithSummary("Lists the newest outbox messages.");
         outbox.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayOutboxMessage").WithSummary("Lets a dead or sent outbox message be sent again.");
     }

@@ -8,8 +8,8 @@ namespace Commerce.Api.Payments;
 /// <summary>Payments of all users, for administrators.</summary>
 static class PaymentAdministrationEndpoints
 {
-    public static void MapPaymentAdministration(this IEndpointRouteBuilder app) =>
-        app.MapGroup("/api/admin/payments").WithTags("Administration").RequireAuthorization(Policies.Admin).MapGet("/", ListAsync).WithName("ListAllPayments").WithSummary("Lists the payments of all users.");
+    public static void MapPaymentAdministration(this RouteGroupBuilder administration) =>
+        administration.MapGroup("/payments").MapGet("/", ListAsync).WithName("ListAllPayments").WithSummary("Lists the payments of all users.");
 
     static async Task<Results<Ok<IReadOnlyList<Payment>>, ProblemResult>> ListAsync(
         PaymentRepository repository, CancellationToken cancellationToken, string? status = null, string? orderId = null, string? userId = null,

@@ -10,9 +10,9 @@ namespace Commerce.Api.Products;
 /// <summary>Products and their stock for administrators.</summary>
 static class ProductAdministrationEndpoints
 {
-    public static void MapProductAdministration(this IEndpointRouteBuilder app)
+    public static void MapProductAdministration(this RouteGroupBuilder administration)
     {
-        var products = app.MapGroup("/api/admin/products").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
+        var products = administration.MapGroup("/products");
         products.MapGet("/", ListAsync).WithName("ListProductDefinitions").WithSummary("Lists the newest products, on sale or not.");
         products.MapPost("/", CreateAsync).WithName("CreateProduct").WithSummary("Creates a product with its opening stock.");
         products.MapGet("/{id:long}", FindAsync).WithName("GetProductDefinition").WithSummary("Returns a product.");

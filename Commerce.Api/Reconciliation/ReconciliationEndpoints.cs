@@ -1,5 +1,4 @@
 using Commerce.Core.Reconciliation;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Reconciliation;
@@ -7,8 +6,8 @@ namespace Commerce.Api.Reconciliation;
 /// <summary>Runs all reconcilers at once, for administrators who do not want to wait for the Workers.</summary>
 static class ReconciliationEndpoints
 {
-    public static void MapReconciliation(this IEndpointRouteBuilder app) =>
-        app.MapPost("/api/admin/reconcile", RunAsync).WithName("Reconcile").WithSummary("Runs all reconcilers now.").WithTags("Administration").RequireAuthorization(Policies.Admin);
+    public static void MapReconciliation(this RouteGroupBuilder administration) =>
+        administration.MapPost("/reconcile", RunAsync).WithName("Reconcile").WithSummary("Runs all reconcilers now.");
 
     static async Task<Ok<IReadOnlyList<Reconciled>>> RunAsync(IEnumerable<IReconciler> reconcilers, CancellationToken cancellationToken)
     {
