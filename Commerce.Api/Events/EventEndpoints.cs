@@ -31,8 +31,8 @@ static class EventEndpoints
         CachedResponse<IReadOnlyList<SaleEvent>> answer, EventDefinitions definitions, CancellationToken cancellationToken) =>
         answer.GetAsync(() => definitions.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
 
-    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventRepository repository, CancellationToken cancellationToken) =>
-        await repository.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
+    static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventDefinitions definitions, CancellationToken cancellationToken) =>
+        await definitions.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();
 
     static async Task<Ok<TicketResponse>> TicketAsync(CurrentUser user, EventTickets tickets) =>
         TypedResults.Ok(new TicketResponse(await tickets.IssueAsync(user.Id), (int)EventTickets.Lifetime.TotalSeconds));

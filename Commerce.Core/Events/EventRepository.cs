@@ -1,4 +1,3 @@
-using System.Globalization;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
@@ -13,14 +12,6 @@ namespace Commerce.Core.Events;
 /// </summary>
 public sealed class EventRepository(MySqlDatabase database)
 {
-    // GROUP_CONCAT is limited to 1024 characters; 50 ids of 19 digits have 999.
-    const string Select = """
-        SELECT id AS Id, name AS Name, opens_at AS OpensAt, closes_at AS ClosesAt, status AS Status, opened_at AS OpenedAt, closed_at AS ClosedAt, version AS Version,
-               (SELECT GROUP_CONCAT(coupon_id ORDER BY coupon_id) FROM event_coupon c WHERE c.event_id = e.id) AS CouponIds,
-               (SELECT GROUP_CONCAT(product_id ORDER BY product_id) FROM event_product p WHERE p.event_id = e.id) AS ProductIds
-        FROM event e
-        """;
-
     /// <summary>Whether the next transition of an event is its opening. An event that was never opened only closes.</summary>
     const string Opens = "(status = 'PENDING' AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6)))";
 
@@ -36,10 +27,6 @@ public sealed class EventRepository(MySqlDatabase database)
         """;
 
     const string Planned = "(status = 'PENDING' OR (status = 'OPEN' AND closes_at IS NOT NULL))";
-
-    /// <summary>One event, or null.</summary>
-    public async Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) =>
-        (await database.SingleAsync<Row>($"{Select} WHERE id = @id", new { id }, cancellationToken))?.ToEvent();
 
     /// <summary>
     /// Schedules an event after its definition was written: PENDING with an opening time, otherwise DRAFT. Links the given coupons and products.
@@ -204,24 +191,6 @@ public sealed class EventRepository(MySqlDatabase database)
             UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id SET c.status = 'CLOSED', c.version = c.version + 1
             WHERE l.event_id IN @ids AND c.status IN ('ACTIVE', 'WAITING')
             """, new { ids });
-
-    sealed class Row
-    {
-        public long Id { get; init; }
-        public string Name { get; init; } = "";
-        public DateTime? OpensAt { get; init; }
-        public DateTime? ClosesAt { get; init; }
-        public string Status { get; init; } = "";
-        public DateTime? OpenedAt { get; init; }
-        public DateTime? ClosedAt { get; init; }
-        public int Version { get; init; }
-        public string? CouponIds { get; init; }
-        public string? ProductIds { get; init; }
-
-        public SaleEvent ToEvent() => new(Id, Name, OpensAt, ClosesAt, Status, Ids(CouponIds), Ids(ProductIds), OpenedAt, ClosedAt, Version);
-
-        static long[] Ids(string? list) => list is null ? [] : [.. list.Split(',').Select(id => long.Parse(id, CultureInfo.InvariantCulture))];
-    }
 
     sealed record OpenedRow(long EventId, string Name, DateTime OpenedAt, long Seq, long LateMicros)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commerce.Core.Catalog;
 using Commerce.Core.Events;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
@@ -56,8 +57,8 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await HideAsync(page);
         await Stack.KillAsync("api");
         await Expect(page.Locator("#stream")).ToHaveTextAsync("Connection lost, trying again …");
-        var repository = Stack.Services.GetRequiredService<EventRepository>();
-        await Eventually.GetAsync(() => repository.FindAsync(missed.Id, Cancelled), e => e?.Status == EventStatus.Open);
+        var definitions = Stack.Services.GetRequiredService<EventDefinitions>();
+        await Eventually.GetAsync(() => definitions.FindAsync(missed.Id, Cancelled), e => e?.Status == EventStatus.Open);
 
         await Stack.StartAsync("api");
 
