@@ -1,17 +1,12 @@
-using System.Data.Common;
-using System.Globalization;
 using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Logging;
-using MySqlConnector;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>The connections to MySQL, Redis and Kafka: one set-up for every service.</summary>
+/// <summary>The connections to Redis and Kafka, and with <see cref="MySqlConnectionExtensions"/> to MySQL: one set-up for every service.</summary>
 public static class ConnectionExtensions
 {
     /// <summary>In ms. A message that is not acknowledged by then has failed.</summary>
@@ -67,61 +62,6 @@ public static class ConnectionExtensions
             return Task.CompletedTask;
         });
         return builder;
-    }
-
-    /// <summary>Adds only the <c>DbDataSource</c>.</summary>
-    /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">In place of the client library's own; whole seconds, at least one.</param>
-    public static TBuilder AddCommerceDatabase<TBuilder>(this TBuilder builder, TimeSpan? commandTimeout = null) where TBuilder : IHostApplicationBuilder
-    {
-        string? connectionString = null;
-        builder.AddMySqlDataSource("commerce", settings =>
-        {
-            settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = true;
-            if (commandTimeout is { } limit) settings.ConnectionString = settings.ConnectionString?.WithMySqlDefaults(limit);
-            connectionString = settings.ConnectionString;
-        });
-        // In place of the integration's, which cannot be told what to do with a new connection.
-        builder.Services.Replace(ServiceDescriptor.Singleton(services => new MySqlDataSourceBuilder(connectionString
-                ?? throw new InvalidOperationException("There is no connection string: ConnectionStrings:commerce is not set."))
-            .UseLoggerFactory(services.GetService<ILoggerFactory>()).UseConnectionOpenedCallback(PrepareAsync).Build()));
-        builder.Services.AddDependencyCheck("mysql", static async (services, cancellationToken) =>
-        {
-            await using var connection = await services.GetRequiredService<DbDataSource>().OpenConnectionAsync(cancellationToken);
-            await using var command = connection.CreateCommand();
-            command.CommandText = "SELECT 1";
-            await command.ExecuteScalarAsync(cancellationToken);
-        });
-        return builder;
-    }
-
-    /// <summary>Makes all transactions READ COMMITTED. Set once per connection, because the pool does not reset it.</summary>
-    static async ValueTask PrepareAsync(MySqlConnectionOpenedContext context, CancellationToken cancellationToken)
-    {
-        if ((context.Conditions & (MySqlConnectionOpenedConditions.New | MySqlConnectionOpenedConditions.Reset)) == 0) return;
-        await using var command = context.Connection.CreateCommand();
-        command.CommandText = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-        await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
-    /// <summary>
-    /// Adds our defaults to a MySQL connection string. TLS is used for remote servers only.
-    /// <list type="bullet">
-    /// <item>Every command has a timeout, also BEGIN, COMMIT and ROLLBACK. Otherwise a MySQL that freezes in a commit is waited for without end.</item>
-    /// <item>Connecting takes no longer than a statement. A timed-out statement is given up after one more second. The defaults are 15 s.</item>
-    /// <item>Pooled connections are not reset: a reset is a round trip, and no session state is changed.</item>
-    /// <item>Pooled connections are not pinged: the client library's ping has no timeout.</item>
-    /// <item>An idle connection is closed after 6 to 9 s, before MySQL closes it after its <c>wait_timeout</c> (15 s).</item>
-    /// </list>
-    /// </summary>
-    /// <param name="connectionString">Its own settings win.</param>
-    /// <param name="commandTimeout">Whole seconds, at least one.</param>
-    public static string WithMySqlDefaults(this string connectionString, TimeSpan commandTimeout)
-    {
-        var isLocal = new MySqlConnectionStringBuilder(connectionString).Server is "localhost" or "127.0.0.1" or "::1";
-        return string.Create(CultureInfo.InvariantCulture,
-            $"Default Command Timeout={(int)commandTimeout.TotalSeconds};Connection Timeout={(int)commandTimeout.TotalSeconds};Cancellation Timeout=1;"
-            + $"Connection Reset=false;Connection Idle Ping Time=3600;Connection Idle Timeout=6;{(isLocal ? "SslMode=None;AllowPublicKeyRetrieval=true;" : "")}{connectionString}");
     }
 
     /// <summary>

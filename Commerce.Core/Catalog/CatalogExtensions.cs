@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using MySqlConnector;
 
 namespace Commerce.Core.Catalog;
 
@@ -32,13 +31,12 @@ static class CatalogExtensions
         {
             options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
             // Pomelo would use a registered data source instead of the connection string. The one of the sale does not fit: it rejects parameters
-            // without a value, and list readers must leave the sale its connections. Each connection is reset before use, because nothing here
-            // replaces one that the server has closed.
-            var pool = new MySqlDataSource($"Maximum Pool Size={MaxConnections};{connectionString!.WithMySqlDefaults(commandTimeout)};Allow User Variables=True;Use Affected Rows=False;Connection Reset=true");
+            // without a value, and list readers must leave the sale its connections.
+            var pool = MySqlConnectionExtensions.CreateResettingPool(connectionString!, commandTimeout, MaxConnections);
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
                 // Otherwise Pomelo replaces server errors by advice to enable retries.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));
-            // Failures are logged once, where they become a response. DbSession are in the traces.
+            // Failures are logged once, where they become a response. Statements are in the traces.
             options.ConfigureWarnings(events => events.Log(
                 (RelationalEventId.CommandExecuted, LogLevel.Debug), (RelationalEventId.CommandError, LogLevel.Debug),
                 (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.TransactionError, LogLevel.Debug),

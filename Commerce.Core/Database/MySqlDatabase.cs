@@ -9,9 +9,9 @@ namespace Commerce.Core.Database;
 
 /// <summary>Access to MySQL: queries on pooled connections, and transactions that are retried after a deadlock.</summary>
 /// <remarks>
-/// The pool neither resets nor pings a connection before it hands it out. Each would cost a round trip. The first command finds out whether the server
-/// has closed the connection, and then runs on the next one. That is safe for reads and for the beginning of a transaction, which have changed nothing
-/// yet. A statement without a transaction cannot be sent twice, so <c>DO 0</c> tests its connection first.
+/// The pool does not test a connection before it hands it out (see <see cref="Microsoft.Extensions.Hosting.MySqlConnectionExtensions"/>). The first
+/// command finds out whether the server has closed it, and then runs on the next one. That is safe for reads and for the beginning of a transaction,
+/// which have changed nothing yet. A statement without a transaction cannot be sent twice, so <c>DO 0</c> tests its connection first.
 /// </remarks>
 public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, TimeProvider clock)
 {
@@ -19,26 +19,36 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         new RetryPolicy { Attempts = 6, BaseDelay = TimeSpan.FromMilliseconds(5), MaxDelay = TimeSpan.FromMilliseconds(200) }
             .ToPipeline(IsConflict, clock);
 
+    const int PageSize = 1000;
+
     /// <summary>As many as a pool has by default.</summary>
-    const int MostClosed = 100;
+    const int MaxClosedConnections = 100;
 
     static MySqlDatabase() => SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
 
     /// <summary>Runs a query on a pooled connection.</summary>
     public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
-        ConnectAsync(inTransaction: false, statements => statements.QueryAsync<T>(sql, parameters), cancellationToken);
+        ConnectAsync(inTransaction: false, session => session.QueryAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>The single row of a query, or the default value.</summary>
     public Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
-        ConnectAsync(inTransaction: false, statements => statements.SingleAsync<T>(sql, parameters), cancellationToken);
+        ConnectAsync(inTransaction: false, session => session.SingleAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>Runs one statement in its own transaction and returns the number of rows that it found.</summary>
     public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) =>
-        ConnectAsync(inTransaction: false, async statements =>
+        ConnectAsync(inTransaction: false, async session =>
         {
-            await statements.ExecuteAsync("DO 0");
-            return await _conflicts.ExecuteAsync(async _ => await statements.ExecuteAsync(sql, parameters), cancellationToken);
+            await session.ExecuteAsync("DO 0");
+            return await _conflicts.ExecuteAsync(async _ => await session.ExecuteAsync(sql, parameters), cancellationToken);
         }, cancellationToken);
+
+    /// <summary>Runs a DELETE page by page, so that no statement holds many locks. Returns the number of deleted rows.</summary>
+    public async Task<int> DeleteInPagesAsync(string sql, object parameters, CancellationToken cancellationToken)
+    {
+        var (deleted, page) = (0, PageSize);
+        for (; page == PageSize; deleted += page) page = await ExecuteAsync($"{sql} LIMIT {PageSize}", parameters, cancellationToken);
+        return deleted;
+    }
 
     /// <summary>
     /// Runs <paramref name="work"/> in a READ COMMITTED transaction, as every connection of ours has it, and commits it. After a deadlock or lock
@@ -99,12 +109,12 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         for (var closed = 0; ; closed++)
         {
             await using var connection = await source.OpenConnectionAsync(cancellationToken);
-            var statements = new DbSession(connection, inTransaction, options, cancellationToken);
+            var session = new DbSession(connection, inTransaction, options, cancellationToken);
             try
             {
-                return await work(statements);
+                return await work(session);
             }
-            catch (Exception e) when (closed < MostClosed && !statements.MayHaveChanged && !cancellationToken.IsCancellationRequested && IsClosed(connection, e))
+            catch (Exception e) when (closed < MaxClosedConnections && !session.MayHaveChanged && !cancellationToken.IsCancellationRequested && IsClosed(connection, e))
             {
                 // The pool does not take it back.
             }
@@ -154,8 +164,8 @@ public sealed class DbSession
     readonly bool _inTransaction;
     readonly DatabaseOptions _options;
     readonly CancellationToken _cancellationToken;
-    readonly List<PutOff> _ahead = [];
-    readonly List<PutOff> _atCommit = [];
+    readonly List<DeferredStatement> _ahead = [];
+    readonly List<DeferredStatement> _atCommit = [];
     bool _begun;
 
     internal DbSession(DbConnection connection, bool inTransaction, DatabaseOptions options, CancellationToken cancellationToken) =>
@@ -185,11 +195,11 @@ public sealed class DbSession
     /// Inserts a row right before the next command or the COMMIT, in the same round trip. The parameters of the two must have different names.
     /// </summary>
     /// <param name="explain">Translates a failure of that command; null if the failure does not concern this row.</param>
-    public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => PutOffTo(_ahead, new(sql, parameters, explain));
+    public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => Defer(_ahead, new(sql, parameters, explain));
 
     /// <summary>Runs statements last, in the same round trip as the COMMIT. Nothing may depend on the number of rows that they find.</summary>
     /// <param name="explain">Translates a failure; null if it does not concern these statements.</param>
-    public void AtCommit(string sql, object? parameters = null, Func<DbException, Exception?>? explain = null) => PutOffTo(_atCommit, new(sql, parameters, explain));
+    public void AtCommit(string sql, object? parameters = null, Func<DbException, Exception?>? explain = null) => Defer(_atCommit, new(sql, parameters, explain));
 
     /// <summary>Whether something may have changed: a command has succeeded, or a COMMIT was sent.</summary>
     internal bool MayHaveChanged { get; private set; }
@@ -231,9 +241,9 @@ public sealed class DbSession
 
     async Task<T> SendAsync<T>(string sql, object? parameters, Func<CommandDefinition, Task<T>> send)
     {
-        PutOff[] ahead = [.. _ahead];
+        DeferredStatement[] ahead = [.. _ahead];
         _ahead.Clear();
-        if (ahead.Length > 0) (sql, parameters) = Together(ahead, sql, parameters);
+        if (ahead.Length > 0) (sql, parameters) = Combine(ahead, sql, parameters);
         using var span = SqlSpan.Start(sql);
         if (_inTransaction && !_begun) (sql, _begun) = (Begin + sql, true);
         try
@@ -248,16 +258,16 @@ public sealed class DbSession
         }
     }
 
-    void PutOffTo(List<PutOff> list, PutOff statement)
+    void Defer(List<DeferredStatement> list, DeferredStatement statement)
     {
-        if (!_inTransaction) throw new InvalidOperationException("There is no COMMIT of ours that it could travel with.");
+        if (!_inTransaction) throw new InvalidOperationException("The COMMIT is not ours: nothing can be sent with it.");
         // Parameters of one name would be one parameter.
         if (list.Exists(other => statement.Parameters is { } values && other.Parameters?.GetType() == values.GetType()))
-            throw new InvalidOperationException("The same statement is put off twice.");
+            throw new InvalidOperationException("The same statement is deferred twice.");
         list.Add(statement);
     }
 
-    static (string Sql, object Parameters) Together(PutOff[] ahead, string sql, object? parameters)
+    static (string Sql, object Parameters) Combine(DeferredStatement[] ahead, string sql, object? parameters)
     {
         var all = new DynamicParameters();
         foreach (var values in ahead.Select(a => a.Parameters).Append(parameters))
@@ -265,5 +275,5 @@ public sealed class DbSession
         return (string.Join(';', ahead.Select(a => a.Sql).Append(sql)), all);
     }
 
-    sealed record PutOff(string Sql, object? Parameters, Func<DbException, Exception?>? Explain);
+    sealed record DeferredStatement(string Sql, object? Parameters, Func<DbException, Exception?>? Explain);
 }

@@ -20,11 +20,11 @@ public sealed class ConnectionFaultTests(CommerceStack stack) : StackTests(stack
         {
             // As many as there are users, so that all of them meet one that is closed.
             await OrderAsync();
-            Assert.True(0 < await database.ExecuteInTransactionAsync(async statements =>
+            Assert.True(0 < await database.ExecuteInTransactionAsync(async session =>
             {
-                var idle = await statements.QueryAsync<long>(
+                var idle = await session.QueryAsync<long>(
                     "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND command = 'Sleep' AND id <> CONNECTION_ID()");
-                foreach (var id in idle) await KillAsync(statements, id);
+                foreach (var id in idle) await KillAsync(session, id);
                 return idle.Count;
             }, Cancelled));
 
@@ -36,11 +36,11 @@ public sealed class ConnectionFaultTests(CommerceStack stack) : StackTests(stack
         Task OrderAsync() => Task.WhenAll(users.Select(u => u.PlaceAsync(product.Id)));
     }
 
-    static async Task KillAsync(DbSession statements, long id)
+    static async Task KillAsync(DbSession session, long id)
     {
         try
         {
-            await statements.ExecuteAsync($"KILL {id}");
+            await session.ExecuteAsync($"KILL {id}");
         }
         catch (DbException e) when (MySqlErrors.Number(e) == NoSuchThread)
         {
