@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Commerce.Core.Messaging;
 
 namespace Commerce.Core.Coupons;
 
@@ -17,20 +18,9 @@ public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = nul
     /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CouponJson.Default.CouponIssued);
 
-    /// <summary>Reads a message. False if it is malformed.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, out CouponIssued message)
-    {
-        try
-        {
-            message = JsonSerializer.Deserialize(bytes, CouponJson.Default.CouponIssued)!;
-            return message is { CouponId: > 0, Epoch: > 0 } && (message.IsBarrier || (message.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(message.UserId)));
-        }
-        catch (JsonException)
-        {
-            message = null!;
-            return false;
-        }
-    }
+    /// <summary>Reads a message. Returns null, or one of <see cref="DeadLetterReasons"/>.</summary>
+    public static string? Read(byte[]? value, out CouponIssued message) =>
+        MessageJson.Read(value, CouponJson.Default.CouponIssued, m => m is { CouponId: > 0, Epoch: > 0 } && (m.IsBarrier || (m.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(m.UserId))), out message);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]

@@ -45,7 +45,7 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
         foreach (var entry in entries)
         {
             var fields = (RedisResult[])((RedisResult[])entry!)[1]!;
-            if (EventOpened.TryRead((byte[])fields[1]!, out var one)) opened.Add(one);
+            if (EventOpened.Read((byte[])fields[1]!, out var one) is null) opened.Add(one);
         }
 
         return opened;

@@ -22,20 +22,9 @@ public sealed record EventOpened(long EventId, string Name, DateTime OpenedAt, l
     /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, EventJson.Default.EventOpened);
 
-    /// <summary>Reads a message. False if it is malformed.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, out EventOpened message)
-    {
-        try
-        {
-            message = JsonSerializer.Deserialize(bytes, EventJson.Default.EventOpened)!;
-            return message is { EventId: > 0, Seq: > 0, Name: not null };
-        }
-        catch (JsonException)
-        {
-            message = null!;
-            return false;
-        }
-    }
+    /// <summary>Reads a message. Returns null, or one of <see cref="DeadLetterReasons"/>.</summary>
+    public static string? Read(byte[]? value, out EventOpened message) =>
+        MessageJson.Read(value, EventJson.Default.EventOpened, m => m is { EventId: > 0, Seq: > 0, Name: not null }, out message);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

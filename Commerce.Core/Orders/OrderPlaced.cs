@@ -17,20 +17,9 @@ public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount
     /// <summary>The id of all copies of an order's message, and the event id in the stock audit.</summary>
     public static string IdOf(string orderId) => "placed:" + orderId;
 
-    /// <summary>Reads a message. False if it is malformed.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, out OrderPlaced message)
-    {
-        try
-        {
-            message = JsonSerializer.Deserialize(bytes, OrderJson.Default.OrderPlaced)!;
-            return message is { OrderId.Length: 36, UserId: not null, Items.Count: > 0 };
-        }
-        catch (JsonException)
-        {
-            message = null!;
-            return false;
-        }
-    }
+    /// <summary>Reads a message. Returns null, or one of <see cref="DeadLetterReasons"/>.</summary>
+    public static string? Read(byte[]? value, out OrderPlaced message) =>
+        MessageJson.Read(value, OrderJson.Default.OrderPlaced, m => m is { OrderId.Length: 36, UserId: not null, Items.Count: > 0 }, out message);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -9,12 +9,7 @@ namespace Commerce.Workers.Coupons;
 /// <summary>Saves acceptances to <c>coupon_issue</c>, many in one transaction, then acknowledges them at the gate.</summary>
 sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) : IMessageHandler<CouponIssued>
 {
-    public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message)
-    {
-        message = null!;
-        return DeadLetterReasons.Of(source.Message.Value)
-            ?? (CouponIssued.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
-    }
+    public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message) => CouponIssued.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {

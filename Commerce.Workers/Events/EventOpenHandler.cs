@@ -8,12 +8,7 @@ namespace Commerce.Workers.Events;
 /// <summary>Announces openings to the replicas of the Api. A copy adds nothing: the number of the opening is its id in the stream.</summary>
 sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandler<EventOpened>
 {
-    public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message)
-    {
-        message = null!;
-        return DeadLetterReasons.Of(source.Message.Value)
-            ?? (EventOpened.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
-    }
+    public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message) => EventOpened.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<EventOpened>> batch, CancellationToken cancellationToken)
     {

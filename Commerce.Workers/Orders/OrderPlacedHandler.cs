@@ -14,12 +14,7 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
 {
     static readonly Counter<long> Shortfalls = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.shortfalls");
 
-    public string? Read(ConsumeResult<string?, byte[]?> source, out OrderPlaced message)
-    {
-        message = null!;
-        return DeadLetterReasons.Of(source.Message.Value)
-            ?? (OrderPlaced.TryRead(source.Message.Value, out message) ? null : DeadLetterReasons.Unreadable);
-    }
+    public string? Read(ConsumeResult<string?, byte[]?> source, out OrderPlaced message) => OrderPlaced.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<OrderPlaced>> batch, CancellationToken cancellationToken)
     {
