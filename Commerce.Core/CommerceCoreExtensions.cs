@@ -71,7 +71,6 @@ public static class CommerceCoreExtensions
         services.AddSingleton<InventoryGateRebuilder>();
         services.AddReconciler<InventoryReconciler>();
         services.AddSingleton<ProductAdministration>();
-        builder.AddPaymentGateway();
         builder.AddPayments();
 
         services.AddSingleton<EventRepository>();

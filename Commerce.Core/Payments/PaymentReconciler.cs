@@ -62,36 +62,32 @@ public sealed partial class PaymentReconciler(
         return settled;
     }
 
-    async Task<int> SettleAttemptsAsync(CancellationToken cancellationToken)
-    {
-        var settled = 0;
-        IReadOnlyList<OpenAttempt> due;
-        do
+    Task<int> SettleAttemptsAsync(CancellationToken cancellationToken) => SettleAllAsync(
+        () => repository.TakeDueAttemptsAsync(BatchSize, settlement.CancelLease, cancellationToken), _attempts, attempt => attempt.OrderId, async attempt =>
         {
-            due = await repository.TakeDueAttemptsAsync(BatchSize, settlement.CancelLease, cancellationToken);
-            await Task.WhenAll(due.Select(attempt => _attempts.TryAsync(attempt.OrderId, async () =>
-            {
-                using var span = CommerceTelemetry.Source.StartActivity("settle payment");
-                span?.SetTag("commerce.order_id", attempt.OrderId);
-                var outcome = await settlement.ResolveAsync(attempt);
-                span?.SetTag("commerce.outcome", outcome.ToString());
-                if (outcome is Settlement.Paid or Settlement.Payable or Settlement.Returned) Interlocked.Increment(ref settled);
-            }, cancellationToken)));
-        }
-        while (due.Count == BatchSize && !cancellationToken.IsCancellationRequested);
-        return settled;
-    }
+            using var span = CommerceTelemetry.Source.StartActivity("settle payment");
+            span?.SetTag("commerce.order_id", attempt.OrderId);
+            var outcome = await settlement.ResolveAsync(attempt);
+            span?.SetTag("commerce.outcome", outcome.ToString());
+            return outcome is Settlement.Paid or Settlement.Payable or Settlement.Returned;
+        }, cancellationToken);
 
-    async Task<int> RepeatRefundsAsync(CancellationToken cancellationToken)
+    Task<int> RepeatRefundsAsync(CancellationToken cancellationToken) => SettleAllAsync(
+        () => repository.TakeDueRefundsAsync(BatchSize, settlement.CancelLease, cancellationToken), _refunds, refund => refund.Id,
+        async refund => await settlement.RefundAsync(refund, isFirst: false) is not null, cancellationToken);
+
+    /// <summary>Takes and settles batches until none is full. Returns how many items are settled.</summary>
+    static async Task<int> SettleAllAsync<T>(
+        Func<Task<IReadOnlyList<T>>> takeAsync, Quarantine<string> quarantine, Func<T, string> keyOf, Func<T, Task<bool>> settleAsync, CancellationToken cancellationToken)
     {
         var settled = 0;
-        IReadOnlyList<OpenRefund> due;
+        IReadOnlyList<T> due;
         do
         {
-            due = await repository.TakeDueRefundsAsync(BatchSize, settlement.CancelLease, cancellationToken);
-            await Task.WhenAll(due.Select(refund => _refunds.TryAsync(refund.Id, async () =>
+            due = await takeAsync();
+            await Task.WhenAll(due.Select(item => quarantine.TryAsync(keyOf(item), async () =>
             {
-                if (await settlement.RefundAsync(refund, isFirst: false) is not null) Interlocked.Increment(ref settled);
+                if (await settleAsync(item)) Interlocked.Increment(ref settled);
             }, cancellationToken)));
         }
         while (due.Count == BatchSize && !cancellationToken.IsCancellationRequested);

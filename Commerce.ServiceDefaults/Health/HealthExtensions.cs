@@ -38,7 +38,7 @@ static class HealthExtensions
         else if (services.GetService<IAuthenticationSchemeProvider>() is not null) Map("/health/dependencies", HealthTags.Dependency).RequireAuthorization(Policies.Admin);
 
         IEndpointConventionBuilder Map(string path, string tag) => endpoints
-            .MapHealthChecks(path, new HealthCheckOptions { Predicate = check => check.Tags.Contains(tag), ResponseWriter = HealthReportJson.WriteAsync })
+            .MapHealthChecks(path, new HealthCheckOptions { Predicate = check => check.Tags.Contains(tag), ResponseWriter = HealthBody.WriteAsync })
             .DisableRateLimiting()
             .DisableHttpMetrics()
             .WithoutTraces();

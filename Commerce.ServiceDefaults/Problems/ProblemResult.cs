@@ -1,7 +1,7 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 
 namespace Commerce.ServiceDefaults;
@@ -45,33 +45,13 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
         return written.IsCompletedSuccessfully ? Task.CompletedTask : written.AsTask();
     }
 
-    byte[] Serialize(string? traceId)
-    {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", ProblemType.Type);
-            json.WriteString("title", ProblemType.Title);
-            json.WriteNumber("status", ProblemType.Status);
-            if (_detail is not null)
-                json.WriteString("detail", _detail);
-            if (_errors is not null)
-            {
-                json.WriteStartObject("errors");
-                foreach (var (field, messages) in _errors)
-                {
-                    json.WriteStartArray(field);
-                    foreach (var message in messages)
-                        json.WriteStringValue(message);
-                    json.WriteEndArray();
-                }
-                json.WriteEndObject();
-            }
-            if (traceId is not null)
-                json.WriteString("traceId", traceId);
-            json.WriteEndObject();
-        }
-        return buffer.WrittenSpan.ToArray();
-    }
+    byte[] Serialize(string? traceId) => JsonSerializer.SerializeToUtf8Bytes(
+        new(ProblemType.Type, ProblemType.Title, ProblemType.Status, _detail, _errors, traceId), ProblemJson.Default.ProblemBody);
 }
+
+/// <summary>The body of a problem. A member without a value is omitted.</summary>
+sealed record ProblemBody(string Type, string Title, int Status, string? Detail, IReadOnlyDictionary<string, string[]>? Errors, string? TraceId);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ProblemBody))]
+sealed partial class ProblemJson : JsonSerializerContext;

@@ -18,7 +18,7 @@ public static class TelemetryExtensions
 
     /// <summary>Excludes requests to these endpoints, and everything that they cause, from traces.</summary>
     public static TBuilder WithoutTraces<TBuilder>(this TBuilder endpoints) where TBuilder : IEndpointConventionBuilder =>
-        endpoints.WithMetadata(UntracedMetadata.Instance);
+        endpoints.WithMetadata(new UntracedMetadata());
 
     internal static bool HasOtlpEndpoint(IConfiguration configuration) =>
         !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);

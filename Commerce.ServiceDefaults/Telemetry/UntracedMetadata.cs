@@ -1,11 +1,4 @@
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Marks endpoints whose requests would flood the traces.</summary>
-sealed class UntracedMetadata
-{
-    public static readonly UntracedMetadata Instance = new();
-
-    UntracedMetadata()
-    {
-    }
-}
+sealed class UntracedMetadata;
