@@ -39,7 +39,7 @@ static class Contract
         var metadata = context.Description.ActionDescriptor.EndpointMetadata;
         if (!metadata.OfType<IAllowAnonymous>().Any())
             operation.Security = [new() { [new OpenApiSecuritySchemeReference(Bearer, context.Document)] = [] }];
-        if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IdempotentRequest))))
+        if (Takes<IdempotentRequest>())
             (operation.Parameters ??= []).Add(new OpenApiParameter
             {
                 Name = IdempotentRequest.Header,
@@ -48,7 +48,7 @@ static class Contract
                 Description = "Client-generated, unique per operation. Repeating a request with the same key returns the first result, for at least 24 hours.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.MaxKeyLength },
             });
-        if (metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(IfMatch))))
+        if (Takes<IfMatch>())
             (operation.Parameters ??= []).Add(new OpenApiParameter
             {
                 Name = "If-Match",
@@ -64,5 +64,7 @@ static class Contract
                 ["application/problem+json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(ProblemDetails), null, cancellationToken) },
             },
         });
+
+        bool Takes<T>() => metadata.OfType<MethodInfo>().Any(m => m.GetParameters().Any(p => p.ParameterType == typeof(T)));
     }
 }

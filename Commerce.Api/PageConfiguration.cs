@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Api;
 
 /// <summary>The public configuration of the shop for its page.</summary>
-sealed class PageConfiguration(
+sealed partial class PageConfiguration(
     IOptionsMonitor<JwtBearerOptions> bearer, IOptions<SignInOptions> signIn, IOptions<PaymentGatewayOptions> gateway, IConfiguration configuration,
     IHostEnvironment environment, ILogger<PageConfiguration> logger)
 {
@@ -34,10 +34,13 @@ sealed class PageConfiguration(
         }
         catch (InvalidOperationException e)
         {
-            PageLog.NoProvider(logger, options.Authority, e.Message);
+            LogNoProvider(logger, options.Authority, e.Message);
             throw new ProblemException(CommonProblems.DependencyUnavailable);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The sign-in provider {Authority} does not answer, nobody can sign in: {Reason}")]
+    static partial void LogNoProvider(ILogger logger, string? authority, string reason);
 }
 
 /// <summary>The public part of the shop's configuration.</summary>
@@ -54,9 +57,3 @@ sealed record SignInProvider(
 
 /// <summary>The parameters of NaverPay's window.</summary>
 sealed record PayWindow(string ClientId, string ChainId, string Mode);
-
-static partial class PageLog
-{
-    [LoggerMessage(Level = LogLevel.Error, Message = "The sign-in provider {Authority} does not answer, nobody can sign in: {Reason}")]
-    public static partial void NoProvider(ILogger logger, string? authority, string reason);
-}

@@ -19,7 +19,7 @@ sealed partial class EventBroadcast(
 
     const int BatchSize = 500;
 
-    readonly SemaphoreSlim _wake = new(0, 1);
+    readonly SemaphoreSlim _wake = new(0);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -147,16 +147,10 @@ sealed partial class EventBroadcast(
         }
     }
 
+    // Two concurrent callers may both pass the check. Then the loop runs once more than it needs to.
     void Wake()
     {
-        // Two concurrent callers may both pass the check. The second finds the semaphore full.
-        try
-        {
-            if (_wake.CurrentCount == 0) _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-        }
+        if (_wake.CurrentCount == 0) _wake.Release();
     }
 
     public override void Dispose()

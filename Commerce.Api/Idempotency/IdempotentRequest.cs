@@ -11,16 +11,20 @@ using Microsoft.AspNetCore.Routing.Patterns;
 namespace Commerce.Api.Idempotency;
 
 /// <summary>
-/// A request with an <c>Idempotency-Key</c>. A parameter of this type in an endpoint is bound by itself, and refused where the header is missing
-/// or malformed. The endpoint uses one of these ways: <see cref="CommitAsync"/>, where its work is one transaction, <see cref="HoldAndCommitAsync"/>,
-/// where it holds something before, or <see cref="WorkAsync"/>, where it is more than one.
+/// A request with an <c>Idempotency-Key</c>: it has one effect and one response, however often it is sent. The framework binds a parameter of this
+/// type, and refuses a missing or malformed header. The key is claimed for the request, the work is done, and its response completes the claim.
+/// <list type="bullet">
+/// <item><see cref="CommitAsync{TBody}"/>: the work is one transaction. The claim and the response commit with it.</item>
+/// <item><see cref="HoldAndCommitAsync"/>: the same for work that holds something before its transaction, such as stock.</item>
+/// <item><see cref="WorkAsync{TBody}"/>: the work is more than one transaction. The claim commits with the first, the response with the last.</item>
+/// </list>
 /// </summary>
 sealed class IdempotentRequest
 {
     /// <summary>The header's name.</summary>
     public const string Header = "Idempotency-Key";
 
-    /// <summary>In visible ASCII characters.</summary>
+    /// <summary>The maximum number of visible ASCII characters.</summary>
     public const int MaxKeyLength = 128;
 
     const string Json = "application/json; charset=utf-8";
@@ -33,7 +37,7 @@ sealed class IdempotentRequest
     IdempotentRequest(HttpContext http, byte[] scope) =>
         (_http, _store, Scope) = (http, http.RequestServices.GetRequiredService<IdempotencyStore>(), scope);
 
-    /// <summary>SHA-256 over user, route and key: the name of this request and of its repetitions.</summary>
+    /// <summary>SHA-256 over user, route and key. Repetitions of the request have the same scope.</summary>
     public byte[] Scope { get; }
 
     /// <summary>Called by the framework for a parameter of an endpoint.</summary>
@@ -49,9 +53,8 @@ sealed class IdempotentRequest
     }
 
     /// <summary>
-    /// What the request was routed to: the route's pattern with the values in it. Routing ignores case, a trailing slash and percent-encoding, so the
-    /// path as it was sent has many spellings for one operation. The result is the path in its usual spelling: keys that earlier versions of the Api
-    /// stored stay valid.
+    /// The route's pattern with the request's values. Routing ignores case, a trailing slash and percent-encoding, so one operation has many paths.
+    /// The result is the usual path, so keys that earlier versions of the Api stored stay valid.
     /// </summary>
     static string RouteOf(HttpContext context)
     {
@@ -72,13 +75,13 @@ sealed class IdempotentRequest
         return route.ToString();
     }
 
-    /// <summary>SHA-256 over what was understood of a body, so that spaces and the order of fields make no difference.</summary>
+    /// <summary>SHA-256 over the deserialised body, so that spaces and the order of members make no difference.</summary>
     static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
 
     /// <summary>
-    /// Answers a request whose work is one transaction, once: <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/> in it. That the key is known
-    /// shows when the answer is added, or with a refusal: who comes first is not looked up. Refusals are exceptions; they are not kept, the same
-    /// request may succeed later.
+    /// Runs work that is one transaction. <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/> in it. The key is not looked up before: a
+    /// known key shows when the response is added, or after a refusal. Refusals are exceptions. They are not stored, because the same request may
+    /// succeed later.
     /// </summary>
     public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
@@ -89,26 +92,26 @@ sealed class IdempotentRequest
         }
         catch (ProblemException)
         {
-            // What was done since the first request may be why this one is refused.
+            // The first request may have succeeded, and that may be the reason of this refusal.
             if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, commit.BodyHash);
             throw;
         }
     }
 
     /// <summary>
-    /// The same for work that holds something before its transaction, and calls <see cref="Commit.BeforeHoldingAsync"/> before that and
-    /// <see cref="Commit.CompleteFirst"/> in it. Before a refusal is told it is made sure that it is not the doing of a duplicate: somebody presses twice, the first has
-    /// the last piece, and the second would be told that there is none.
+    /// The same for work that holds something before its transaction. It calls <see cref="Commit.BeforeHoldingAsync"/> before it holds anything, and
+    /// <see cref="Commit.CompleteFirst"/> in the transaction. A refusal may be caused by a duplicate: a user clicks twice, the first request holds the
+    /// last unit, and the second finds none. So a refused request waits for its duplicate and gets its response.
     /// </summary>
     public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
         var inFlight = _http.RequestServices.GetRequiredService<InFlightRequests>();
         var request = Guid.NewGuid().ToString("N");
-        // Meanwhile the work looks at what is wanted.
+        // Runs while the work reads what it needs.
         var entering = inFlight.EnterAsync(Scope, request);
         var commit = new Commit(Scope, Hash(body))
         {
-            // A repetition is to hold nothing, not even for a moment, where that can be known.
+            // A repetition must not hold anything, not even briefly, if it can be recognised.
             BeforeHoldingAsync = async () =>
             {
                 if (await entering && await _store.FindAsync(Scope, cancellationToken) is not null) throw new IdempotencyKeyTakenException(null);
@@ -118,75 +121,16 @@ sealed class IdempotentRequest
         {
             return await CommitAsync(commit, work, cancellationToken);
         }
-        // Nothing was committed: refused, or failed before there was anything to commit. Otherwise nobody knows, and it stays among those under way.
-        catch (Exception e) when (e is ProblemException || commit.Answer is null)
+        // Nothing was committed: the work was refused, or failed before its transaction. Otherwise the outcome is unknown, and the request stays in
+        // flight.
+        catch (Exception e) when (e is ProblemException || commit.Response is null)
         {
             await entering;
-            var hasTwin = await inFlight.LeaveAsync(Scope, request);
+            var hasDuplicate = await inFlight.LeaveAsync(Scope, request);
             if (e is not ProblemException { ProblemType.Status: < StatusCodes.Status500InternalServerError }) throw;
-            if (await _store.FindAsync(Scope, cancellationToken, wait: hasTwin) is { } known) return Replay(known, commit.BodyHash);
-            if (hasTwin) return InFlight();
+            if (await _store.FindAsync(Scope, cancellationToken, wait: hasDuplicate) is { } known) return Replay(known, commit.BodyHash);
+            if (hasDuplicate) return InFlight();
             throw;
-        }
-    }
-
-    /// <summary>
-    /// Answers a request whose work is more than one transaction, once: <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> first of all in its
-    /// first transaction, and may call <see cref="Claim.Complete"/> in its last. An answer that was not committed so is stored after the
-    /// work, refusals included; one that says "come again" (5xx, 429, or with Retry-After) is not. What is refused before the key is claimed is not
-    /// kept. After a crash the request runs again: the work must be safe to repeat.
-    /// </summary>
-    public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
-    {
-        var hash = Hash(body);
-        try
-        {
-            return await WorkAsync(new Claim(Scope, hash, takesOver: false), work);
-        }
-        catch (IdempotencyKeyTakenException)
-        {
-            var known = await _store.FindAsync(Scope, CancellationToken.None);
-            if (known is not { Abandoned: true }) return known is null ? InFlight() : Replay(known, hash);
-        }
-
-        try
-        {
-            return await WorkAsync(new Claim(Scope, hash, takesOver: true), work);
-        }
-        catch (IdempotencyKeyTakenException)
-        {
-            return await _store.FindAsync(Scope, CancellationToken.None) is { } known ? Replay(known, hash) : InFlight();
-        }
-    }
-
-    async Task<IResult> WorkAsync(Claim claim, Func<Claim, Task<IResult>> work)
-    {
-        var kept = false;
-        try
-        {
-            // The answer is written into a buffer and kept, also where nobody waits for it any more. The token that the endpoint was given is still the
-            // caller's: what must go to its end passes another one on.
-            _http.RequestAborted = CancellationToken.None;
-            var result = await RunAsync(claim, work);
-            var answer = claim.Answer ?? await BufferAsync(result);
-            kept = claim.Answer is not null;
-            if (!kept && claim.Asked && answer.Status < StatusCodes.Status500InternalServerError && answer.Status != StatusCodes.Status429TooManyRequests
-                && _http.Response.Headers.RetryAfter.Count == 0)
-            {
-                await _store.CompleteAsync(Scope, claim.Name, answer, CancellationToken.None);
-                kept = true;
-            }
-
-            return new IdempotentResult(answer, replayed: false);
-        }
-        catch (IdempotencyKeyTakenException)
-        {
-            kept = true;
-            throw;
-        }
-        finally
-        {
-            if (!kept && claim.Asked) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
         }
     }
 
@@ -198,11 +142,66 @@ sealed class IdempotentRequest
         }
         catch (IdempotencyKeyTakenException)
         {
-            return await _store.FindAsync(Scope, cancellationToken) is { } first ? Replay(first, commit.BodyHash) : InFlight();
+            return Replay(await _store.FindAsync(Scope, cancellationToken), commit.BodyHash);
         }
 
-        return new IdempotentResult(commit.Answer ?? throw new InvalidOperationException("The work has not completed its answer."), replayed: false);
+        return new IdempotentResult(commit.Response ?? throw new InvalidOperationException("The work has not completed its answer."), replayed: false);
     }
+
+    /// <summary>
+    /// Runs work that is more than one transaction. <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> first in its first transaction, and may
+    /// call <see cref="Claim.Complete"/> in its last one. Otherwise the response is stored after the work, refusals included, unless the same request
+    /// can be repeated (5xx, 429, or with Retry-After). A refusal before the claim is not stored. The claim of a dead process is taken over and the
+    /// work runs again, so it must be safe to repeat.
+    /// </summary>
+    public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
+    {
+        var hash = Hash(body);
+        for (var takesOver = false; ; takesOver = true)
+        {
+            try
+            {
+                return await WorkAsync(new Claim(Scope, hash, takesOver), work);
+            }
+            catch (IdempotencyKeyTakenException)
+            {
+                var known = await _store.FindAsync(Scope, CancellationToken.None);
+                if (takesOver || known is not { Abandoned: true }) return Replay(known, hash);
+            }
+        }
+    }
+
+    async Task<IResult> WorkAsync(Claim claim, Func<Claim, Task<IResult>> work)
+    {
+        var keepsClaim = false;
+        try
+        {
+            // The response is buffered and stored even if the caller has disconnected. The endpoint's own token is still the caller's.
+            _http.RequestAborted = CancellationToken.None;
+            var result = await RunAsync(claim, work);
+            var response = claim.Response ?? await BufferAsync(result);
+            keepsClaim = claim.Response is not null;
+            if (!keepsClaim && claim.IsTaken && IsFinal(response))
+            {
+                await _store.CompleteAsync(Scope, claim.Name, response, CancellationToken.None);
+                keepsClaim = true;
+            }
+
+            return new IdempotentResult(response, replayed: false);
+        }
+        catch (IdempotencyKeyTakenException)
+        {
+            keepsClaim = true;
+            throw;
+        }
+        finally
+        {
+            if (!keepsClaim && claim.IsTaken) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
+        }
+    }
+
+    bool IsFinal(StoredResponse response) => response.Status is < StatusCodes.Status500InternalServerError and not StatusCodes.Status429TooManyRequests
+        && _http.Response.Headers.RetryAfter.Count == 0;
 
     static async Task<IResult> RunAsync(Claim claim, Func<Claim, Task<IResult>> work)
     {
@@ -233,92 +232,92 @@ sealed class IdempotentRequest
         return new(response.StatusCode, response.ContentType ?? Json, response.Headers.Location, buffer.ToArray());
     }
 
-    /// <summary>The answer to whoever comes with a key that is known.</summary>
-    static IResult Replay(KnownKey known, byte[] hash) => known switch
+    /// <summary>The response to a request whose key another request has claimed.</summary>
+    static IResult Replay(KnownKey? known, byte[] hash) => known switch
     {
-        _ when !known.BodyHash.AsSpan().SequenceEqual(hash) => IdempotencyProblems.Reused.ToResult(),
-        { Answer: { } answer } => new IdempotentResult(answer, replayed: true),
+        { BodyHash: var first } when !first.AsSpan().SequenceEqual(hash) => IdempotencyProblems.Reused.ToResult(),
+        { Answer: { } response } => new IdempotentResult(response, replayed: true),
         _ => InFlight(),
     };
 
     static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: RetryAfter);
 
-    /// <summary>The answer that is committed together with the work.</summary>
+    /// <summary>A claim and its response, which commit together with the work.</summary>
     public sealed class Commit(byte[] scope, byte[] bodyHash)
     {
         public byte[] BodyHash => bodyHash;
 
-        /// <summary>What was completed last: a transaction may run again.</summary>
-        public StoredResponse? Answer { get; private set; }
+        /// <summary>The last one, because a transaction may run again.</summary>
+        public StoredResponse? Response { get; private set; }
 
-        /// <summary>To be called before anything is held.</summary>
-        /// <exception cref="IdempotencyKeyTakenException">The request was answered, or is about to be: let the exception pass.</exception>
+        /// <summary>Call it before anything is held.</summary>
+        /// <exception cref="IdempotencyKeyTakenException">The request has a response, or is about to get one. Do not catch it.</exception>
         public Func<Task> BeforeHoldingAsync { get; init; } = () => Task.CompletedTask;
 
         /// <summary>
-        /// Adds the answer to the transaction, with its first command: a duplicate of the request waits there. Where a request with the same key was faster, the
-        /// command fails with an <see cref="IdempotencyKeyTakenException"/>: let it pass.
+        /// Adds the response to the first command of the transaction, where a duplicate waits. If a duplicate was faster, that command throws an
+        /// <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
         /// </summary>
         public void CompleteFirst<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
             Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location, first: true);
 
-        /// <summary>The same with the COMMIT, behind a lock that a duplicate of the request waits for as well.</summary>
+        /// <summary>The same with the COMMIT, behind a lock for which a duplicate also waits.</summary>
         public void CompleteAtCommit<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type) =>
             Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), null, first: false);
 
         void Complete(DbSession transaction, int status, byte[] json, string? location, bool first)
         {
-            Answer = new(status, Json, location, json);
-            IdempotencyStore.Complete(transaction, scope, bodyHash, Answer, first);
+            Response = new(status, Json, location, json);
+            IdempotencyStore.Complete(transaction, scope, bodyHash, Response, first);
         }
     }
 
-    /// <summary>The right to work on a request, committed with the beginning of the work, and its answer, committed with its end.</summary>
-    /// <param name="takesOver">The key is known, and whoever worked on it is dead.</param>
+    /// <summary>A claim that commits with the beginning of the work, and a response that commits with its end.</summary>
+    /// <param name="takesOver">Whether the claim of a dead process is taken over.</param>
     public sealed class Claim(byte[] scope, byte[] bodyHash, bool takesOver)
     {
-        /// <summary>Of this worker.</summary>
+        /// <summary>Unique per attempt.</summary>
         public string Name { get; } = Guid.NewGuid().ToString();
 
-        /// <summary>Whether the key was asked for: an answer that was there before the work has none to be stored under.</summary>
-        public bool Asked { get; private set; }
+        /// <summary>Whether the work has come to <see cref="TakeAsync"/>. A refusal before it is not stored.</summary>
+        public bool IsTaken { get; private set; }
 
-        /// <summary>Null where the answer is to be stored after the work.</summary>
-        public StoredResponse? Answer { get; private set; }
+        /// <summary>Null if the response is to be stored after the work.</summary>
+        public StoredResponse? Response { get; private set; }
 
         /// <summary>
-        /// Adds the claim to the transaction: first of all. Where a request with the same key was faster, this, or the first command, fails with an
-        /// <see cref="IdempotencyKeyTakenException"/>: roll back and let it pass.
+        /// Adds the claim to the transaction. Call it first. If another request with the key was faster, this or the first command throws an
+        /// <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
         /// </summary>
         public Task TakeAsync(DbSession transaction)
         {
-            Asked = true;
+            IsTaken = true;
             if (takesOver) return IdempotencyStore.TakeOverAsync(transaction, scope, bodyHash, Name);
             IdempotencyStore.Claim(transaction, scope, bodyHash, Name);
             return Task.CompletedTask;
         }
 
-        /// <summary>Adds the answer to the transaction, with its COMMIT.</summary>
+        /// <summary>Adds the response to the COMMIT of the transaction.</summary>
         public void Complete<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type)
         {
-            var answer = new StoredResponse(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
-            IdempotencyStore.Complete(transaction, scope, Name, answer);
-            Answer = answer;
+            var response = new StoredResponse(status, Json, null, JsonSerializer.SerializeToUtf8Bytes(value, type));
+            IdempotencyStore.Complete(transaction, scope, Name, response);
+            Response = response;
         }
     }
 }
 
-/// <summary>An answer from its parts.</summary>
-sealed class IdempotentResult(StoredResponse answer, bool replayed) : IResult
+/// <summary>A stored response.</summary>
+sealed class IdempotentResult(StoredResponse stored, bool replayed) : IResult
 {
     public Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
-        response.StatusCode = answer.Status;
-        response.ContentType = answer.ContentType;
-        response.ContentLength = answer.Body.Length;
-        if (answer.Location is not null) response.Headers.Location = answer.Location;
+        response.StatusCode = stored.Status;
+        response.ContentType = stored.ContentType;
+        response.ContentLength = stored.Body.Length;
+        if (stored.Location is not null) response.Headers.Location = stored.Location;
         if (replayed) response.Headers["Idempotent-Replayed"] = "true";
-        return response.Body.WriteAsync(answer.Body, httpContext.RequestAborted).AsTask();
+        return response.Body.WriteAsync(stored.Body, httpContext.RequestAborted).AsTask();
     }
 }

@@ -1,87 +1,86 @@
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// The line before the gate of one coupon: who comes while the gate answers others goes through it together with the next ones, in the order
-/// of coming. In a crowd one call to Redis decides for dozens of users; somebody alone waits for nobody.
+/// Batches the requests for one coupon: requests that arrive while a call to the gate runs go into the next call, in their order. In a rush one call
+/// to Redis decides about dozens of users. A single request is not delayed.
 /// </summary>
-/// <param name="ask">Asks the gate for these users and answers for each, in their order.</param>
+/// <param name="ask">Asks the gate about these users. The results are in the same order.</param>
 sealed class CouponIssueBatcher(Func<IReadOnlyList<string>, Task<IReadOnlyList<GateResult>>> ask)
 {
-    /// <summary>A script that runs for longer would keep everybody else from Redis: so many take about 0.3 ms.</summary>
+    /// <summary>A batch of this size takes Redis about 0.3 ms. Other commands wait meanwhile.</summary>
     const int BatchSize = 128;
 
     readonly Lock _lock = new();
     List<PendingRequest> _waiting = [];
-    bool _moving;
+    bool _isSending;
 
-    /// <summary>Stands in line; fails as the call fails that asked for this user, or the one that they waited behind.</summary>
+    /// <summary>Adds a request. It fails if its call fails, or the call that it waited for.</summary>
     public Task<GateResult> EnqueueAsync(string userId)
     {
-        var turn = new PendingRequest(userId);
+        var request = new PendingRequest(userId);
         lock (_lock)
         {
-            _waiting.Add(turn);
-            if (_moving) return turn.Task;
-            _moving = true;
+            _waiting.Add(request);
+            if (_isSending) return request.Task;
+            _isSending = true;
         }
 
-        // Not a part of this user's request: its trace, and whatever else flows with it, stays behind.
-        using (ExecutionContext.SuppressFlow()) _ = MoveAsync();
-        return turn.Task;
+        // The loop serves other requests too, so it must not run in the trace of this one.
+        using (ExecutionContext.SuppressFlow()) _ = SendAsync();
+        return request.Task;
     }
 
-    async Task MoveAsync()
+    async Task SendAsync()
     {
-        while (Next() is { Count: > 0 } turns)
+        while (TakeBatch() is { Count: > 0 } batch)
         {
             try
             {
-                var answers = await ask(turns.ConvertAll(t => t.UserId));
-                for (var i = 0; i < turns.Count; i++) turns[i].Answer(answers[i]);
+                var results = await ask(batch.ConvertAll(r => r.UserId));
+                for (var i = 0; i < batch.Count; i++) batch[i].Complete(results[i]);
             }
             catch (Exception e)
             {
-                // Who waits behind a call that failed would wait for the same again: they are told now, and may come again.
-                foreach (var turn in turns.Concat(Leave())) turn.Fail(e);
+                // The next call would probably fail as well. The waiting requests learn it now and can be repeated.
+                foreach (var request in batch.Concat(TakeAll())) request.Fail(e);
             }
         }
     }
 
-    /// <summary>Those whose turn it is; none ends the moving.</summary>
-    List<PendingRequest> Next()
+    /// <summary>The oldest waiting requests. None ends the loop.</summary>
+    List<PendingRequest> TakeBatch()
     {
         lock (_lock)
         {
-            var turns = _waiting;
-            _moving = turns.Count > 0;
-            _waiting = turns.Count > BatchSize ? turns[BatchSize..] : [];
-            return turns.Count > BatchSize ? turns[..BatchSize] : turns;
+            var waiting = _waiting;
+            _isSending = waiting.Count > 0;
+            _waiting = waiting.Count > BatchSize ? waiting[BatchSize..] : [];
+            return waiting.Count > BatchSize ? waiting[..BatchSize] : waiting;
         }
     }
 
-    List<PendingRequest> Leave()
+    List<PendingRequest> TakeAll()
     {
         lock (_lock)
         {
-            var turns = _waiting;
+            var waiting = _waiting;
             _waiting = [];
-            return turns;
+            return waiting;
         }
     }
 
-    /// <summary>One user's.</summary>
     sealed class PendingRequest(string userId) : TaskCompletionSource<GateResult>
     {
         public string UserId => userId;
 
-        public void Answer(GateResult answer)
+        public void Complete(GateResult result)
         {
-            // What follows an acceptance only hands a message over and comes back: it is done here. A refusal is a whole response to write,
-            // which may happen beside the line.
-            if (answer.Verdict == GateVerdict.Accepted) TrySetResult(answer);
-            else ThreadPool.UnsafeQueueUserWorkItem(static t => t.PendingRequest.TrySetResult(t.Answer), (PendingRequest: this, Answer: answer), preferLocal: false);
+            // What follows an acceptance only passes a message on, so it runs here. A refusal writes a response, so it runs on another thread.
+            if (result.Verdict == GateVerdict.Accepted) TrySetResult(result);
+            else ThreadPool.UnsafeQueueUserWorkItem(static r => r.Request.TrySetResult(r.Result), (Request: this, Result: result), preferLocal: false);
         }
 
-        public void Fail(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(static t => t.PendingRequest.TrySetException(t.Exception), (PendingRequest: this, Exception: exception), preferLocal: false);
+        public void Fail(Exception exception) =>
+            ThreadPool.UnsafeQueueUserWorkItem(static r => r.Request.TrySetException(r.Exception), (Request: this, Exception: exception), preferLocal: false);
     }
 }

@@ -11,8 +11,8 @@ public sealed record StoredResponse(int Status, string ContentType, string? Loca
 
 /// <summary>The state of a key.</summary>
 /// <param name="BodyHash">SHA-256 of the request's body.</param>
-/// <param name="Answer">Null while somebody works on it.</param>
-/// <param name="Abandoned">Whoever worked on it has not answered in time, and is taken for dead.</param>
+/// <param name="Answer">Null while a request works on it.</param>
+/// <param name="Abandoned">Whether its claim has expired without a response: the process is dead.</param>
 public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer, bool Abandoned);
 
 /// <summary>
@@ -23,8 +23,6 @@ public sealed class IdempotencyStore(MySqlDatabase database)
 {
     /// <summary>A claim without a response after this time is abandoned. Longer than any request takes.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
-
-    const int BatchSize = 1000;
 
     const string CompleteClaim = """
         UPDATE idempotency_key
@@ -45,17 +43,16 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     }
 
     /// <summary>
-    /// Claims a key from the commit of the transaction on: a new key, or one whose last owner died, perhaps after its work. Call it first: a
-    /// duplicate of the request waits here before it does anything.
+    /// Claims a new key with the commit of the transaction. Call it first: a duplicate of the request waits here before it does anything.
     /// </summary>
-    /// <param name="claim">A name for this worker, different for each.</param>
+    /// <param name="claim">Unique per attempt.</param>
     public static void Claim(DbSession transaction, byte[] scope, byte[] bodyHash, string claim) =>
         transaction.InsertAhead("""
             INSERT INTO idempotency_key (scope, body_hash, claim, lease_until) VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
             """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }, e => IsTaken(e) ? new IdempotencyKeyTakenException(e) : null);
 
-    /// <summary>The same for a key whose last worker died over it, perhaps after it had done the work.</summary>
-    /// <exception cref="IdempotencyKeyTakenException">Somebody else was faster, or it is answered.</exception>
+    /// <summary>Takes over an abandoned claim. The dead process may have done the work.</summary>
+    /// <exception cref="IdempotencyKeyTakenException">Another request was faster, or there is a response.</exception>
     public static async Task TakeOverAsync(DbSession transaction, byte[] scope, byte[] bodyHash, string claim)
     {
         if (await transaction.ExecuteAsync("""
@@ -68,7 +65,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     public Task CompleteAsync(byte[] scope, string claim, StoredResponse answer, CancellationToken cancellationToken) =>
         database.ExecuteAsync(CompleteClaim, CompleteParameters(scope, claim, answer), cancellationToken);
 
-    /// <summary>Adds the answer to a claimed key to the transaction of the work: with its COMMIT, so what is answered is what is committed.</summary>
+    /// <summary>Stores the response for a claimed key with the COMMIT of the work.</summary>
     public static void Complete(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
         transaction.AtCommit(CompleteClaim, CompleteParameters(scope, claim, answer));
 
@@ -76,13 +73,10 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
         database.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
-    /// <summary>
-    /// Adds the response for an unclaimed key to the transaction of the work. Call it first, or behind a lock for which a duplicate also waits, so
-    /// that the duplicate waits before it does anything.
-    /// </summary>
+    /// <summary>Claims a key and stores its response, in the transaction of the work.</summary>
     /// <param name="first">
-    /// Whether it travels with the first command: so a duplicate of the request waits before it does anything. Otherwise with the COMMIT, behind a lock that the duplicate
-    /// waits for as well.
+    /// Whether it is sent with the next command, where a duplicate of the request waits. Otherwise it is sent with the COMMIT, behind a lock for which a
+    /// duplicate also waits.
     /// </param>
     public static void Complete(DbSession transaction, byte[] scope, byte[] bodyHash, StoredResponse answer, bool first)
     {
@@ -102,19 +96,8 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     }
 
     /// <summary>Deletes keys older than <paramref name="age"/> and returns their number.</summary>
-    public async Task<int> PurgeAsync(TimeSpan age, CancellationToken cancellationToken)
-    {
-        var (sum, rows) = (0, BatchSize);
-        while (rows == BatchSize)
-        {
-            rows = await database.ExecuteAsync(
-                "DELETE FROM idempotency_key WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND LIMIT @BatchSize",
-                new { seconds = (long)age.TotalSeconds, BatchSize }, cancellationToken);
-            sum += rows;
-        }
-
-        return sum;
-    }
+    public Task<int> PurgeAsync(TimeSpan age, CancellationToken cancellationToken) => database.DeleteInPagesAsync(
+        "DELETE FROM idempotency_key WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND", new { seconds = (long)age.TotalSeconds }, cancellationToken);
 
     static object CompleteParameters(byte[] scope, string claim, StoredResponse answer) =>
         new { scope, claim, answerStatus = answer.Status, answerType = answer.ContentType, answerLocation = answer.Location, answerBody = answer.Body };

@@ -6,9 +6,9 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Outbox;
 
-/// <summary>A claim of shards: until its lease ends nobody else sends what is in them.</summary>
-/// <param name="Token">Of this claim alone: who marks rows under another one comes too late.</param>
-/// <param name="AnyRefused">Whether some message of the outbox waits for its next attempt.</param>
+/// <summary>A claim of shards. Until its lease ends, no other relay sends their rows.</summary>
+/// <param name="Token">Unique. A relay whose claim has expired marks no rows.</param>
+/// <param name="AnyRefused">Whether any rejected message waits for its next attempt.</param>
 public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards, bool AnyRefused);
 
 /// <summary>A row to send.</summary>
@@ -74,14 +74,12 @@ public sealed class OutboxStore(MySqlDatabase database)
     /// <summary>The number of dead messages.</summary>
     public const string CountDead = "SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NULL";
 
-    /// <summary>
-    /// Claims free shards in which something is due, at most <paramref name="limit"/>, the one that was looked after least recently first; null where there is none.
-    /// </summary>
-    /// <param name="without">Not these.</param>
+    /// <summary>Claims free shards with due rows, at most <paramref name="limit"/>, the least recently served first. Null if there are none.</summary>
+    /// <param name="without">Shards to leave out.</param>
     public async Task<OutboxClaim?> ClaimAsync(int limit, IReadOnlyCollection<int> without, TimeSpan lease, CancellationToken cancellationToken)
     {
         var token = Guid.NewGuid().ToString();
-        // The scan passes over rows that somebody else has locked without waiting for them, where what is committed of them is claimed.
+        // Under READ COMMITTED the scan does not wait for a locked row whose committed version is already claimed.
         var claimed = await database.QueryAsync<(long Shard, long AnyRefused)>($"""
             UPDATE outbox_shard s SET s.token = @token, s.lease_until = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
             WHERE s.lease_until <= UTC_TIMESTAMP(6) {(without.Count > 0 ? "AND s.shard NOT IN @without" : "")} AND (
@@ -122,8 +120,8 @@ public sealed class OutboxStore(MySqlDatabase database)
         return [.. others.Select(r => r with { Attempts = again[r.Id] }).Concat(rows).OrderBy(r => r.Id)];
     }
 
-    /// <summary>Notes what was sent and what was refused, and gives the shards back.</summary>
-    /// <returns>The shards that were still claimed; rows of others are left as they are.</returns>
+    /// <summary>Marks sent and rejected rows, and releases the shards.</summary>
+    /// <returns>The shards whose claim was still valid. Rows of the others are unchanged.</returns>
     public async Task<IReadOnlyList<int>> MarkAsync(
         OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken)
     {
@@ -136,7 +134,7 @@ public sealed class OutboxStore(MySqlDatabase database)
         ? claim.Shards
         : await database.ExecuteInTransactionAsync<IReadOnlyList<int>>(async transaction =>
         {
-            // Came too late for some of them.
+            // The claim of some shards has expired.
             var held = (await transaction.QueryAsync<long>(
                 "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", new { claim.Shards, claim.Token }))
                 .Select(shard => (int)shard).ToList();
@@ -146,7 +144,7 @@ public sealed class OutboxStore(MySqlDatabase database)
             return held;
         }, cancellationToken);
 
-        // Before the rows are touched: from here to the commit nobody else can claim the shards. Those that had no turn come first the next time.
+        // First, so that no other relay can claim the shards before the commit. Shards without sent rows are claimed first the next time.
         Task<int> GiveBackAsync(DbSession transaction, IReadOnlyList<int> shards) => transaction.ExecuteAsync("""
             UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @shards AND token = @Token
             """, new { shards, claim.Token, served = sent.Select(r => r.Shard).Distinct().DefaultIfEmpty(-1) });
@@ -154,8 +152,8 @@ public sealed class OutboxStore(MySqlDatabase database)
 
     static void MarkRows(DbSession transaction, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused)
     {
-        // Row by row, never a range: one with an id in between may be committed later. A scan, which the optimizer takes for a table that it
-        // believes to be small, would wait for what others have not committed yet.
+        // By single ids, not by a range: a row with an id in between may be committed later. The hint prevents a scan, which would wait for rows that
+        // are not committed yet. The optimizer prefers it if it estimates the table to be small.
         foreach (var rows in sent.GroupBy(r => r.Attempts > 0))
         {
             var table = rows.Key ? "outbox_refused" : "outbox_waiting";
@@ -235,16 +233,8 @@ public sealed class OutboxStore(MySqlDatabase database)
             after = page[^1].Id;
         }
 
-        int handled;
-        do
-        {
-            handled = await database.ExecuteAsync(
-                "DELETE FROM inbox WHERE handled_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY handled_at LIMIT @BatchSize",
-                new { seconds, BatchSize }, cancellationToken);
-            deleted += handled;
-        }
-        while (handled == BatchSize);
-        return deleted;
+        return deleted + await database.DeleteInPagesAsync(
+            "DELETE FROM inbox WHERE handled_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY handled_at", new { seconds }, cancellationToken);
     }
 
     sealed record RefusedRow(long Id, string Key, int Attempts, long? Due);
@@ -253,7 +243,7 @@ public sealed class OutboxStore(MySqlDatabase database)
 }
 
 /// <summary>The record of a rejection.</summary>
-/// <param name="Delay">Microseconds until the next attempt; null where there is none.</param>
+/// <param name="Delay">Microseconds until the next attempt; null if there is none.</param>
 sealed record MarkedRefusal(long Id, long Shard, int Attempts, string Error, long? Delay);
 
 [JsonSerializable(typeof(MarkedRefusal[]))]

@@ -15,16 +15,16 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
         INSERT INTO outbox_waiting (shard, id) VALUES (@shard, LAST_INSERT_ID())
         """;
 
-    /// <summary>How many parts the outbox has; each is sent by one relay at a time.</summary>
+    /// <summary>The number of shards. One relay at a time sends the rows of a shard.</summary>
     public const int Shards = 16;
 
     /// <summary>The Redis channel that wakes relays. A lost notification costs a few seconds, because relays also poll.</summary>
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
-    /// <summary>Adds a message to the transaction, with the trace that it belongs to. After the commit call <see cref="Wake"/>.</summary>
+    /// <summary>Adds a message to the transaction, with the current trace. After the commit call <see cref="Wake"/>.</summary>
     public static Task AddAsync(DbSession transaction, OutboxMessage message) => transaction.ExecuteAsync(Insert, Parameters(message));
 
-    /// <summary>The same for the only message of a transaction: it travels with the COMMIT.</summary>
+    /// <summary>The same for the only message of a transaction, with its COMMIT.</summary>
     public static void AddAtCommit(DbSession transaction, OutboxMessage message) => transaction.AtCommit(Insert, Parameters(message));
 
     static object Parameters(OutboxMessage message) =>

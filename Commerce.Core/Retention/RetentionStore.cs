@@ -2,47 +2,34 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Retention;
 
-/// <summary>Deletes rows that are older than <see cref="RetentionOptions"/> allows, page by page, so that no statement holds many locks.</summary>
+/// <summary>Deletes rows that are older than <see cref="RetentionOptions"/> allows.</summary>
 public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
 {
-    const int PageSize = 1000;
-
     /// <summary>Deletes the addresses of closed orders; returns their number.</summary>
     public Task<int> DeleteShippingAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync("""
         DELETE FROM shipping_info WHERE order_id < @before
           AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = order_id AND o.status IN ('CREATED', 'PENDING_PAYMENT'))
-        ORDER BY order_id LIMIT @PageSize
+        ORDER BY order_id
         """, age, cancellationToken);
 
     /// <summary>Deletes settled attempts of old payments; returns their number.</summary>
     public Task<int> DeletePaymentAttemptsAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync("""
         DELETE FROM payment_attempt WHERE payment_id < @before AND check_at IS NULL AND status NOT IN ('INFLIGHT', 'CANCELLING')
-        ORDER BY payment_id LIMIT @PageSize
+        ORDER BY payment_id
         """, age, cancellationToken);
 
     /// <summary>Deletes the rebuild barriers of ended coupons; returns their number.</summary>
     public Task<int> DeleteRebuildBarriersAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync("""
         DELETE FROM coupon_fence WHERE coupon_id IN (SELECT id FROM coupon WHERE ends_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND)
-        ORDER BY coupon_id, epoch LIMIT @PageSize
+        ORDER BY coupon_id, epoch
         """, age, cancellationToken);
 
     /// <summary>Deletes old drift records; returns their number.</summary>
     public Task<int> DeleteInventoryDriftAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
-        "DELETE FROM inventory_drift WHERE found_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id LIMIT @PageSize", age, cancellationToken);
+        "DELETE FROM inventory_drift WHERE found_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
 
-    async Task<int> DeleteAsync(string sql, TimeSpan age, CancellationToken cancellationToken)
-    {
-        var parameters = new { before = FirstIdAt(clock.GetUtcNow() - age), seconds = (long)age.TotalSeconds, PageSize };
-        var deleted = 0;
-        int page;
-        do
-        {
-            page = await database.ExecuteAsync(sql, parameters, cancellationToken);
-            deleted += page;
-        }
-        while (page == PageSize);
-        return deleted;
-    }
+    Task<int> DeleteAsync(string sql, TimeSpan age, CancellationToken cancellationToken) =>
+        database.DeleteInPagesAsync(sql, new { before = FirstIdAt(clock.GetUtcNow() - age), seconds = (long)age.TotalSeconds }, cancellationToken);
 
     /// <summary>
     /// Ids of orders and payments are UUIDs of version 7 and begin with their creation time. So older rows are a range of the primary key, and no
