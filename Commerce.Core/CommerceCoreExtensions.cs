@@ -57,6 +57,7 @@ public static class CommerceCoreExtensions
         services.AddSingleton<CouponRepository>();
         services.AddSingleton<CouponGate>();
         services.AddSingleton<CouponGateInitializer>();
+        services.AddSingleton<CouponGateRebuilder>();
         services.AddSingleton<CouponIssueTracker>();
         services.AddSingleton<CouponPublisher>();
         services.AddSingleton<CouponAdministration>();

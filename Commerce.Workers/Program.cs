@@ -23,7 +23,7 @@ builder.AddCommerceCore(commandTimeout: TimeSpan.FromSeconds(15));
 builder.AddTopicCheck();
 builder.AddCouponConsumer();
 builder.Services.AddHostedService<CouponSweeper>();
-builder.Services.AddHostedService<CouponGateRebuilder>();
+builder.Services.AddHostedService<CouponGateService>();
 builder.AddOrderConsumer();
 builder.Services.AddHostedService<InventoryGateService>();
 builder.Services.AddHostedService<HoldReaper>();

@@ -4,7 +4,7 @@ namespace Commerce.Core.Coupons;
 
 /// <summary>
 /// Opens the gate of a coupon for the first time, exactly once on any number of replicas. A lost gate is not opened here, because acceptances may be
-/// in flight: <c>CouponGateRebuilder</c> (in the Workers) rebuilds it.
+/// in flight: <see cref="CouponGateRebuilder"/> rebuilds it.
 /// </summary>
 public sealed class CouponGateInitializer(CouponRepository repository, CouponGate gate, TimeProvider clock)
 {

@@ -16,9 +16,6 @@ public sealed class CouponIssuer(
     /// <summary>In enum order, boxed once.</summary>
     static readonly object[] Verdicts = [.. Enum.GetValues<GateVerdict>().Order().Select(v => (object)v)];
 
-    /// <summary>A promise is made within this time after the gate's verdict or not at all. A rebuild relies on it.</summary>
-    public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
-
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Null if the coupon is issued, otherwise the refusal.</summary>
@@ -47,9 +44,9 @@ public sealed class CouponIssuer(
         if (answer.Verdict is not (GateVerdict.Accepted or GateVerdict.AlreadyPending)) return RefusalOf(answer.Verdict);
         Checkpoints.Reach(Checkpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
-        var safe = await publisher.TryPublishAsync(issue) || await fallback.TrySaveAsync(issue, PromiseDeadline - clock.GetElapsedTime(start));
+        var safe = await publisher.TryPublishAsync(issue) || await fallback.TrySaveAsync(issue, CouponGateRebuilder.PromiseDeadline - clock.GetElapsedTime(start));
         // Not stored, or too late for a running rebuild: no promise. The pending entry may still bring the coupon.
-        if (!safe || clock.GetElapsedTime(start) >= PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
+        if (!safe || clock.GetElapsedTime(start) >= CouponGateRebuilder.PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
         // "Already issued" is a promise, too: the first response, or its message, may have been lost.
         return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
