@@ -121,7 +121,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    /// <summary>Ends a session that cannot be rolled back, from another one. Where MySQL cannot be reached it ends by itself (<c>wait_timeout</c>).</summary>
+    /// <summary>Kills a session that cannot be rolled back. If MySQL cannot be reached, its <c>wait_timeout</c> ends the session.</summary>
     async Task KillAsync(int thread)
     {
         try
@@ -131,7 +131,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
         catch (DbException)
         {
-            // It has ended, or it is out of reach for everybody.
+            // The session has ended, or MySQL is unavailable.
         }
     }
 
@@ -148,8 +148,8 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     sealed class RolledBackException : Exception;
 }
 
-/// <summary>How the database is used by this process.</summary>
-/// <param name="CommandTimeout">After this a statement is ended and its caller told (whole seconds, at least one).</param>
+/// <summary>The settings of the database in this process.</summary>
+/// <param name="CommandTimeout">The timeout of a statement: whole seconds, at least one.</param>
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
 /// <summary>
@@ -178,7 +178,7 @@ public sealed class DbSession
     /// <summary>Runs one statement and returns how many rows it found.</summary>
     public async Task<int> ExecuteAsync(string sql, object? parameters = null)
     {
-        // Each is a row of the count.
+        // Each inserted row is part of the count.
         var inserted = _ahead.Count;
         return await SendAsync(sql, parameters, command => _connection.ExecuteAsync(command)) - inserted;
     }
@@ -214,11 +214,12 @@ public sealed class DbSession
     }
 
     /// <summary>
-    /// Rolls back what is open: it would keep its locks, and the next transaction on this connection would commit it. Returns false if it may still be open.
+    /// Rolls an open transaction back. Otherwise it would keep its locks, and the next transaction on this connection would commit it. False if it may
+    /// still be open.
     /// </summary>
     internal async Task<bool> TryRollBackAsync()
     {
-        // MySQL rolls back what is open on a connection that breaks. Twice: the first attempt may be hit by the cancellation of the command before it.
+        // On a broken connection MySQL rolls back by itself. Two attempts: the cancellation of the previous command may hit the first.
         for (var attempt = 1; _begun && attempt <= 2 && _connection.State == ConnectionState.Open; attempt++)
         {
             try
@@ -228,7 +229,7 @@ public sealed class DbSession
             }
             catch (Exception e) when (e is DbException or InvalidOperationException)
             {
-                // Once more, or by somebody else.
+                // Tried again, or the session is killed.
             }
         }
         return !_begun || _connection.State != ConnectionState.Open;

@@ -24,8 +24,8 @@ public sealed class InFlightRequests(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>A request begins. True where a duplicate of it is under way, or has committed something a moment ago.</summary>
-    /// <param name="request">A name for it, for <see cref="LeaveAsync"/>.</param>
+    /// <summary>Adds a request. True if a duplicate is in progress or has just committed.</summary>
+    /// <param name="request">Unique; for <see cref="LeaveAsync"/>.</param>
     public async Task<bool> EnterAsync(byte[] scope, string request) =>
         (int)await Enter.RunAsync(_redis, [KeyOf(scope)], [request, (long)MaxDuration.TotalMilliseconds], Deadline) > 0;
 

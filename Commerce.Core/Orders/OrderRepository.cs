@@ -105,7 +105,7 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     static OutboxMessage ToMessage(string orderId, IReadOnlyList<PaidLine> lines) => new OrderPlaced(
         orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
-    /// <summary>Ends an order that was not paid, by its owner's wish. False where it is paid, being paid, or ended otherwise.</summary>
+    /// <summary>Cancels an unpaid order for its owner. False if it is paid, being paid, or has ended.</summary>
     public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string userId)
     {
         if (await transaction.ExecuteAsync("""
@@ -170,7 +170,7 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     sealed record RefundedOrder(string Status, bool Holding);
 }
 
-/// <summary>A line of an order that is paid, with what its message says besides.</summary>
+/// <summary>A line of a paid order, with the other content of its message.</summary>
 sealed record PaidLine(string UserId, long TotalAmount, long? CouponId, long ProductId, int Quantity)
 {
     /// <summary>The lines of <c>@OrderId</c>; conditions may follow.</summary>

@@ -15,10 +15,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
 
     const int BatchSize = 1000;
 
-    /// <summary>
-    /// Whether the statement before it in the same command found one row: what follows is done only where that was. Found, not changed: MySqlConnector asks for
-    /// this count.
-    /// </summary>
+    /// <summary>Whether the previous statement of the same command found one row. MySqlConnector requests the count of found, not of changed, rows.</summary>
     const string FoundBefore = "ROW_COUNT() = 1";
 
     /// <summary>By how much the gateway's clock may differ from ours.</summary>
@@ -112,7 +109,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             await withinTransaction(transaction);
-            // An order that is not pinned has a payment that is pending, or none. All rows, or nothing; somebody else's claim of the gateway's payment is found as well.
+            // All statements find their row, or none changes anything. The last one also finds a payment of the gateway that belongs to another order.
             var attempt = await transaction.SingleAsync<OpenAttempt>($"""
                 {OrderRepository.Pin};
                 UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
@@ -137,7 +134,7 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     /// Commits a correct capture: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays the order
     /// if it is still payable. False if another process ended the attempt, or the order cannot be paid.
     /// </summary>
-    /// <param name="withinTransaction">What is to be committed together with it.</param>
+    /// <param name="withinTransaction">Runs in the same transaction.</param>
     public Task<bool> PayAsync(OpenAttempt attempt, Action<DbSession>? withinTransaction) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {

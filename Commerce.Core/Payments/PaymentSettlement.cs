@@ -53,12 +53,12 @@ public sealed partial class PaymentSettlement(
     /// <summary>Longer than a query and a cancel.</summary>
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
-    /// <summary>Asks the gateway's history about an attempt and does what follows from it.</summary>
+    /// <summary>Settles an attempt by the gateway's history.</summary>
     public async Task<Settlement> ResolveAsync(OpenAttempt attempt, Action<DbSession>? withPayment = null) =>
         await SettleAsync(attempt, await gateway.FindAsync(attempt.PgPaymentId), withPayment);
 
-    /// <summary>Does what follows for an attempt from what is captured.</summary>
-    /// <param name="withPayment">What is to be committed together with the payment, where the order is paid by this.</param>
+    /// <summary>Settles an attempt by what the gateway has captured.</summary>
+    /// <param name="withPayment">Runs in the transaction that pays the order.</param>
     public Task<Settlement> SettleAsync(OpenAttempt attempt, FindOutcome found, Action<DbSession>? withPayment) => found switch
     {
         FindOutcome.Found capture when capture.CapturedAmount > capture.CancelledAmount => CapturedAsync(attempt, capture, withPayment),

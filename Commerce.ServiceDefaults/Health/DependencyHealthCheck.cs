@@ -4,7 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Asks a dependency whether it answers, at most once a second however many probe. Where it does not answer the process is degraded: most of it goes on, and to restart it or send its work elsewhere would help nobody.
+/// Probes a dependency, at most once a second for any number of callers. If it does not answer, the process is degraded, not unhealthy: most of it
+/// still works, and a restart would not help.
 /// </summary>
 sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProvider clock) : IHealthCheck
 {
@@ -20,7 +21,7 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
         using var deadline = new CancellationTokenSource(Deadline, clock);
         try
         {
-            // Not every client stops when it is told to.
+            // Not every client library observes the token.
             await probe(deadline.Token).WaitAsync(Deadline, clock);
             return null;
         }
@@ -31,13 +32,13 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
     }
 }
 
-/// <summary>Registers what <c>/health/dependencies</c> tells of.</summary>
+/// <summary>Registers the checks of <c>/health/dependencies</c>.</summary>
 static class DependencyHealthExtensions
 {
-    /// <summary>Adds a dependency under its name. <paramref name="probe"/> fails where it does not answer.</summary>
+    /// <summary>Adds a dependency under its name. <paramref name="probe"/> throws if it does not answer.</summary>
     public static void AddDependencyCheck(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task> probe)
     {
-        // One for the process, with the services of the process: those of a probe are gone when the next one comes.
+        // A singleton, because it caches its result. The services of a single probe are disposed before the next one.
         services.AddKeyedSingleton(name, (provider, _) => new DependencyHealthCheck(token => probe(provider, token), provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,
