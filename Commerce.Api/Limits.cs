@@ -78,8 +78,6 @@ sealed class RateLimiter(int permits, TimeProvider clock)
 /// <summary>Limits concurrent requests. While Redis or Kafka responds slowly, more requests would only wait for each other.</summary>
 sealed class ConcurrencyLimiter(int limit)
 {
-    public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
-
     int _underWay;
 
     /// <summary>False if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
@@ -148,7 +146,7 @@ static class Limits
         var bound = factory.ApplicationServices.GetRequiredService<ConcurrencyLimiter>();
         return context => bound.TryEnter()
             ? LeaveAfter(next(context), bound)
-            : new(CommonProblems.Overloaded.ToResult(retryAfter: ConcurrencyLimiter.RetryAfter));
+            : new(CommonProblems.Overloaded.ToResult());
     });
 
     static async ValueTask<object?> LeaveAfter(ValueTask<object?> work, ConcurrencyLimiter bound)

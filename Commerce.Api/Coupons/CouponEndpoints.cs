@@ -55,25 +55,13 @@ static class CouponEndpoints
         CachedResponse<IReadOnlyList<CouponSummary>> answer, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken) =>
         answer.GetAsync(() => SummarizeAsync(definitions, gate), cancellationToken);
 
+    /// <summary>The gate has the current stock. Without the gate, the database has it, slightly delayed.</summary>
     static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponDefinitions definitions, CouponGate gate)
     {
         var coupons = await definitions.ListPublicAsync(CancellationToken.None);
-        var stock = await StockAsync(coupons, gate);
-        return [.. coupons.Zip(stock, (c, left) => new CouponSummary(
-            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, left ?? c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
-    }
-
-    /// <summary>The gate has the current stock. Without the gate, the database has it, slightly delayed.</summary>
-    static async Task<IEnumerable<int?>> StockAsync(IReadOnlyList<Coupon> coupons, CouponGate gate)
-    {
-        try
-        {
-            return (await gate.InspectAsync([.. coupons.Select(c => c.Id)])).Select(g => g is { Current: true } ? g.Stock : (int?)null);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            return coupons.Select(_ => (int?)null);
-        }
+        var gates = await TransientFaults.TryAsync(() => gate.InspectAsync([.. coupons.Select(c => c.Id)]), [.. coupons.Select(_ => (GateState?)null)]);
+        return [.. coupons.Zip(gates, (c, state) => new CouponSummary(
+            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
     }
 }
 

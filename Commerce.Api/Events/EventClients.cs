@@ -14,9 +14,6 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     static readonly UpDownCounter<long> Open = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.events.streams");
     static readonly Counter<long> Dropped = CommerceTelemetry.Meter.CreateCounter<long>("commerce.events.streams.dropped");
 
-    /// <summary>Clients that are rejected or disconnected may retry after this time.</summary>
-    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
-
     /// <summary>The range, in ms, over which reconnects are spread.</summary>
     const int EarliestReturn = 1000, LatestReturn = 4000;
 
@@ -45,7 +42,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         if (_closed || Interlocked.Increment(ref _reserved) > options.Value.MaxStreams)
         {
             if (!_closed) Interlocked.Decrement(ref _reserved);
-            return EventProblems.StreamsFull.ToResult(retryAfter: RetryAfter);
+            return EventProblems.StreamsFull.ToResult();
         }
 
         lock (_perUserLock)
@@ -60,7 +57,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         }
 
         Interlocked.Decrement(ref _reserved);
-        return EventProblems.TooManyStreams.ToResult(retryAfter: RetryAfter);
+        return EventProblems.TooManyStreams.ToResult();
     }
 
     /// <summary>Returns the place of a stream that was not added.</summary>

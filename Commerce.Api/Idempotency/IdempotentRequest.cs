@@ -29,8 +29,6 @@ sealed class IdempotentRequest
 
     const string Json = "application/json; charset=utf-8";
 
-    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
-
     readonly HttpContext _http;
     readonly IdempotencyStore _store;
 
@@ -129,7 +127,7 @@ sealed class IdempotentRequest
             var hasDuplicate = await inFlight.LeaveAsync(Scope, request);
             if (e is not ProblemException { ProblemType.Status: < StatusCodes.Status500InternalServerError }) throw;
             if (await _store.FindAsync(Scope, cancellationToken, wait: hasDuplicate) is { } known) return Replay(known, commit.BodyHash);
-            if (hasDuplicate) return InFlight();
+            if (hasDuplicate) return IdempotencyProblems.InFlight.ToResult();
             throw;
         }
     }
@@ -237,10 +235,8 @@ sealed class IdempotentRequest
     {
         { BodyHash: var first } when !first.AsSpan().SequenceEqual(hash) => IdempotencyProblems.Reused.ToResult(),
         { Answer: { } response } => new IdempotentResult(response, replayed: true),
-        _ => InFlight(),
+        _ => IdempotencyProblems.InFlight.ToResult(),
     };
-
-    static ProblemResult InFlight() => IdempotencyProblems.InFlight.ToResult(retryAfter: RetryAfter);
 
     /// <summary>A claim and its response, which commit together with the work.</summary>
     public sealed class Commit(byte[] scope, byte[] bodyHash)

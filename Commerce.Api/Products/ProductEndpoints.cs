@@ -28,16 +28,7 @@ static class ProductEndpoints
     /// <summary>The gate has the available stock. Without the gate, the total stock is shown, reservations included.</summary>
     static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)
     {
-        IReadOnlyList<long?> available;
-        try
-        {
-            available = await gate.ListAvailableAsync([.. products.Select(p => p.Id)]);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            available = [.. products.Select(_ => (long?)null)];
-        }
-
+        var available = await TransientFaults.TryAsync(() => gate.ListAvailableAsync([.. products.Select(p => p.Id)]), [.. products.Select(_ => (long?)null)]);
         return [.. products.Zip(available, (p, left) => new ProductSummary(p.Id, p.Name, p.Price, Math.Max(0, left ?? p.Stock)))];
     }
 }

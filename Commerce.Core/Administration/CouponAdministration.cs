@@ -37,15 +37,8 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponRe
     {
         var coupon = change.Coupon ?? throw new ProblemException(CouponProblems.NotFound);
         if (!change.Changed) throw new ProblemException(refusal);
-        try
-        {
-            await gate.SyncAsync(coupon);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The rebuilder compares versions and updates the gate later.
-        }
-
+        // Without Redis: CouponGateService compares the versions and updates the gate later.
+        await TransientFaults.TryAsync(() => gate.SyncAsync(coupon));
         return coupon;
     }
 }

@@ -14,22 +14,13 @@ public sealed class ProductAdministration(
     /// <summary>Less than half of the column's range, so that the stock of refunded orders always fits.</summary>
     const int MaxStock = 1_000_000_000;
 
-    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
-
     /// <summary>Creates a product.</summary>
     public async Task<Product> CreateAsync(ProductDefinition definition, CancellationToken cancellationToken)
     {
         var (id, epoch) = await definitions.CreateAsync(
             definition, (sale, created) => InventoryRepository.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
-        try
-        {
-            await gate.LoadAsync(epoch, id, definition.Stock);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The first order loads it.
-        }
-
+        // Without Redis: the first order loads it.
+        await TransientFaults.TryAsync(() => gate.LoadAsync(epoch, id, definition.Stock));
         return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, Version: 1);
     }
 
@@ -55,24 +46,17 @@ public sealed class ProductAdministration(
             var epoch = await inventory.FindEpochAsync(cancellationToken);
             var taken = await gate.AdjustAsync(epoch, id, delta);
             if (taken == 0) throw new ProblemException(InventoryProblems.StockHeld);
-            if (taken != 1) throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+            if (taken != 1) throw new ProblemException(InventoryProblems.GateClosed);
             givenUpIn = epoch;
         }
 
         var committedIn = await inventory.AdjustAsync(
             id, delta, MaxStock, givenUpIn, $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", $"{reason} ({by})", cancellationToken);
-        try
-        {
-            // Added units become available only now. Units that were not removed become available again.
-            if ((delta > 0 ? committedIn : committedIn is null ? givenUpIn : null) is { } epoch) await gate.AdjustAsync(epoch, id, Math.Abs(delta));
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The gate has too little until the reconciler finds it.
-        }
-
-        if (committedIn is null)
-            throw delta > 0 ? new ProblemException(InventoryProblems.StockFull) : new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+        // Added units become available only now. Units that were not removed become available again. Without Redis the gate has too little until the
+        // reconciler finds it.
+        if ((delta > 0 ? committedIn : committedIn is null ? givenUpIn : null) is { } changedIn)
+            await TransientFaults.TryAsync(() => gate.AdjustAsync(changedIn, id, Math.Abs(delta)));
+        if (committedIn is null) throw new ProblemException(delta > 0 ? InventoryProblems.StockFull : InventoryProblems.GateClosed);
         return (await inventory.FindAsync(id, cancellationToken))!;
     }
 }

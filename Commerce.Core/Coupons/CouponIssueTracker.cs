@@ -5,8 +5,6 @@ namespace Commerce.Core.Coupons;
 /// <summary>Finds the issue of a coupon to a user. The gate has it from the acceptance on, the database once its row is saved.</summary>
 public sealed class CouponIssueTracker(CouponRepository repository, CouponGate gate, TimeProvider clock)
 {
-    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
-
     /// <summary>The waits between two lookups of a row that is on its way.</summary>
     static readonly RetryPolicy PollDelays = new() { BaseDelay = TimeSpan.FromMilliseconds(20), MaxDelay = TimeSpan.FromMilliseconds(250) };
 
@@ -20,7 +18,7 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
         // The row may have arrived between the two lookups.
         if (await repository.FindIssueAsync(couponId, userId, cancellationToken) is { } now) return now;
         if (!open && await repository.FindAsync(couponId, cancellationToken) is { GateEpoch: > 0 } coupon && !coupon.IsLongOver(clock.GetUtcNow()))
-            throw new ProblemException(CouponProblems.GateClosed, retryAfter: RetryAfter);
+            throw new ProblemException(CouponProblems.GateClosed);
         return null;
     }
 
@@ -49,15 +47,9 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
     async Task<IReadOnlyList<OwnCoupon>> ListPendingAsync(string userId, CancellationToken cancellationToken)
     {
         var gated = (await repository.ListGatedAsync(cancellationToken)).Where(c => c.GateEpoch > 0).ToList();
-        try
-        {
-            return [.. gated.Zip(await gate.FindPendingAsync(gated.ConvertAll(c => c.Id), userId)).Where(c => c.Second is not null).Select(c => new OwnCoupon(
-                c.First.Id, c.First.Name, c.First.Discount, CouponIssueStatus.Pending, DateTimeOffset.FromUnixTimeMilliseconds(c.Second!.Value).UtcDateTime,
-                c.First.EndsAt, null, null))];
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            return [];
-        }
+        var accepted = await TransientFaults.TryAsync(() => gate.FindPendingAsync(gated.ConvertAll(c => c.Id), userId), []);
+        return [.. gated.Zip(accepted).Where(c => c.Second is not null).Select(c => new OwnCoupon(
+            c.First.Id, c.First.Name, c.First.Discount, CouponIssueStatus.Pending, DateTimeOffset.FromUnixTimeMilliseconds(c.Second!.Value).UtcDateTime,
+            c.First.EndsAt, null, null))];
     }
 }

@@ -57,7 +57,7 @@ public sealed class CouponIssuer(
         GateVerdict.AlreadyIssued or GateVerdict.AlreadyPending => CouponProblems.AlreadyIssued.ToResult(),
         GateVerdict.NotStarted => CouponProblems.NotStarted.ToResult(),
         GateVerdict.Ended => CouponProblems.Ended.ToResult(),
-        _ => CouponProblems.GateClosed.ToResult(retryAfter: RetryAfter),
+        _ => CouponProblems.GateClosed.ToResult(),
     };
 
     static void Count(GateVerdict verdict) => Asked.Add(1, new KeyValuePair<string, object?>("verdict", Verdicts[(int)verdict - (int)GateVerdict.Closed]));

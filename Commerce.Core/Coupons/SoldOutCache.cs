@@ -46,36 +46,30 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
 
     /// <inheritdoc/>
     protected override Task RunOnceAsync(CancellationToken stoppingToken) =>
-        _entries.IsEmpty ? Task.CompletedTask : Task.WhenAll(_entries.Select(s => RefreshAsync(s.Key, s.Value)));
+        // Without Redis: an entry without a confirmation expires soon.
+        _entries.IsEmpty ? Task.CompletedTask : Task.WhenAll(_entries.Select(s => TransientFaults.TryAsync(() => RefreshAsync(s.Key, s.Value))));
 
     async Task RefreshAsync(long couponId, Entry entry)
     {
         var asked = Clock.GetTimestamp();
-        try
+        if (Clock.GetElapsedTime(entry.RequestedAt, asked) > IdleTimeout || await gate.FindRefusalAsync(couponId) is not { } refusal)
         {
-            if (Clock.GetElapsedTime(entry.RequestedAt, asked) > IdleTimeout || await gate.FindRefusalAsync(couponId) is not { } refusal)
-            {
-                _entries.TryRemove(couponId, out _);
-                return;
-            }
-
-            if (entry.Known is { } known && refusal == known.Refusal)
-            {
-                entry.Known = known with { ConfirmedAt = asked };
-                return;
-            }
-
-            entry.Known = null;
-            if (refusal.Users + _entries.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MaxUsers) return;
-            var users = await gate.ListUsersAsync(couponId);
-            // Equal before and after: no user was added in between.
-            asked = Clock.GetTimestamp();
-            if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) entry.Known = new(users, refusal, asked);
+            _entries.TryRemove(couponId, out _);
+            return;
         }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
+
+        if (entry.Known is { } known && refusal == known.Refusal)
         {
-            // Without a confirmation the entry expires soon.
+            entry.Known = known with { ConfirmedAt = asked };
+            return;
         }
+
+        entry.Known = null;
+        if (refusal.Users + _entries.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MaxUsers) return;
+        var users = await gate.ListUsersAsync(couponId);
+        // Equal before and after: no user was added in between.
+        asked = Clock.GetTimestamp();
+        if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) entry.Known = new(users, refusal, asked);
     }
 
     sealed class Entry

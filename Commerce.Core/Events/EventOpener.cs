@@ -26,23 +26,10 @@ public sealed partial class EventOpener(
     /// </summary>
     public async Task<TimeSpan> RunDueAsync(TimeSpan maxWait, CancellationToken cancellationToken)
     {
-        bool? whole;
-        TimeSpan? next;
-        IReadOnlyList<EventTransition> due;
-        try
-        {
-            (whole, next, due) = await schedule.DueAsync(BatchSize);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            LogAway(logger, e.Message);
-            await RunDueFromDatabaseAsync(cancellationToken);
-            return maxWait;
-        }
-
+        var (whole, next, due) = await TransientFaults.TryAsync(() => schedule.DueAsync(BatchSize), (null, null, []), e => LogAway(logger, e.Message));
         if (whole is null)
         {
-            // The server is unknown, so the schedule may be incomplete.
+            // Redis is away, or the server is unknown and the schedule may be incomplete.
             await RunDueFromDatabaseAsync(cancellationToken);
             return maxWait;
         }
@@ -137,34 +124,17 @@ public sealed partial class EventOpener(
         foreach (var some in (await repository.ListDueAsync(cancellationToken)).Select(p => p.Transition).Chunk(BatchSize)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
     }
 
-    /// <summary>The transitions that nobody else is running, with the tokens of their locks.</summary>
+    /// <summary>The transitions that no other process is running, with the tokens of their locks.</summary>
     async Task<List<(EventTransition Transition, string? Token)>> LockAsync(IReadOnlyList<EventTransition> transitions)
     {
-        try
-        {
-            var tokens = await Task.WhenAll(transitions.Select(schedule.TryLockAsync));
-            return [.. transitions.Zip(tokens).Where(l => l.Second is not null)];
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // Without locks. Running a transition twice is safe, and a delay is worse.
-            return [.. transitions.Select(m => (m, (string?)null))];
-        }
+        // Without Redis there are no locks. Running a transition twice is safe, and a delay is worse.
+        var tokens = await TransientFaults.TryAsync<string?[]?>(async () => await Task.WhenAll(transitions.Select(schedule.TryLockAsync)), null);
+        return [.. transitions.Select((transition, i) => (transition, tokens?[i])).Where(l => tokens is null || l.Item2 is not null)];
     }
 
     async Task RestoreAsync(CancellationToken cancellationToken) => await schedule.RestoreAsync(await repository.ListPlannedAsync(cancellationToken));
 
-    async Task IgnoreTransientFaultsAsync(Func<Task> work)
-    {
-        try
-        {
-            await work();
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            LogAway(logger, e.Message);
-        }
-    }
+    Task IgnoreTransientFaultsAsync(Func<Task> work) => TransientFaults.TryAsync(work, e => LogAway(logger, e.Message));
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Event {EventId} is open: opening {Seq}, by {Path}, {Milliseconds:F0} ms late")]
     static partial void LogOpened(ILogger logger, long eventId, long seq, string path, double milliseconds);

@@ -11,6 +11,6 @@ public static class EventProblems
     public static readonly ProblemType NotOpenable = new(409, "event-not-openable", "The event is over or cancelled.");
     public static readonly ProblemType NotCancellable = new(409, "event-not-cancellable", "The event is over.");
     public static readonly ProblemType CouponLinked = new(409, "coupon-linked", "A coupon belongs to another event that is not over yet.");
-    public static readonly ProblemType TooManyStreams = new(429, "too-many-streams", "You have reached the limit of open live streams. Try again.");
-    public static readonly ProblemType StreamsFull = new(503, "streams-full", "The server has reached its limit of live streams. Try again.");
+    public static readonly ProblemType TooManyStreams = new(429, "too-many-streams", "You have reached the limit of open live streams. Try again.", TimeSpan.FromSeconds(2));
+    public static readonly ProblemType StreamsFull = new(503, "streams-full", "The server has reached its limit of live streams. Try again.", TimeSpan.FromSeconds(2));
 }

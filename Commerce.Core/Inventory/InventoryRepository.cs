@@ -185,18 +185,8 @@ public sealed class InventoryRepository(MySqlDatabase database)
     }
 
     /// <summary>Tells the gate about a refund, after its commit. During an outage of Redis, reaper and reconciler repair the gate later.</summary>
-    public static async Task ReturnAsync(InventoryGate gate, StockReturn returned)
-    {
-        try
-        {
-            if (returned.Lines.Count == 0) await gate.ReleaseAsync([returned.OrderId]);
-            else await gate.RestockAsync(returned.Epoch, returned.OrderId, returned.Lines);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The gate has too little, never too much, until the reconciler finds the difference.
-        }
-    }
+    public static Task ReturnAsync(InventoryGate gate, StockReturn returned) => TransientFaults.TryAsync(() =>
+        returned.Lines.Count == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned.Epoch, returned.OrderId, returned.Lines));
 
     /// <summary>Stock of a product, or the part that an order holds.</summary>
     sealed class StockRow

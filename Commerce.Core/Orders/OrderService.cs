@@ -23,7 +23,6 @@ public sealed partial class OrderService(
     ILogger<OrderService> logger)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
-    static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>The time to find out whether a commit with a lost response took place.</summary>
     static readonly TimeSpan CommitCheckTimeout = TimeSpan.FromSeconds(5);
@@ -88,7 +87,7 @@ public sealed partial class OrderService(
                 "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
             // If the payment fails, the order can be cancelled.
-            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", RetryAfter);
+            if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", TimeSpan.FromSeconds(1));
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
@@ -103,7 +102,7 @@ public sealed partial class OrderService(
             // The coupon may have been issued a moment ago, and its row is still on its way.
             coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
             {
-                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending, retryAfter: RetryAfter),
+                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending),
                 CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "The coupon could not be saved. The shop has been notified."),
                 CouponIssueStatus.Issued => await FindCouponAsync(),
                 _ => null,
@@ -153,7 +152,7 @@ public sealed partial class OrderService(
                     throw new ProblemException(InventoryProblems.OutOfStock, $"Product {answer.Value} does not have enough stock left.");
                 default:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
-                    throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+                    throw new ProblemException(InventoryProblems.GateClosed);
             }
         }
     }
@@ -182,7 +181,7 @@ public sealed partial class OrderService(
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
         // A hold of an older epoch is lost: the gate was rebuilt without it.
-        if (now != epoch) throw new ProblemException(InventoryProblems.GateClosed, retryAfter: RetryAfter);
+        if (now != epoch) throw new ProblemException(InventoryProblems.GateClosed);
     }
 
     /// <summary>Whether the order was committed. If not, its hold is released.</summary>
@@ -204,18 +203,8 @@ public sealed partial class OrderService(
         return false;
     }
 
-    async Task ReleaseAsync(string orderId)
-    {
-        try
-        {
-            await gate.ReleaseAsync([orderId]);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The reaper releases the hold after its deadline.
-            LogUnknownOutcome(logger, orderId, e.Message);
-        }
-    }
+    /// <summary>Releases a hold. Without Redis the reaper does it after the deadline.</summary>
+    Task ReleaseAsync(string orderId) => TransientFaults.TryAsync(() => gate.ReleaseAsync([orderId]), e => LogUnknownOutcome(logger, orderId, e.Message));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The reaper will release the hold of order {OrderId}: {Reason}")]
     static partial void LogUnknownOutcome(ILogger logger, string orderId, string reason);

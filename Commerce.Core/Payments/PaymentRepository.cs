@@ -273,11 +273,11 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 return (known, false);
             var rest = payment.Amount - payment.RefundedAmount;
             if (payment.Status is PaymentState.Approving or PaymentState.Settling)
-                throw new ProblemException(PaymentProblems.InProgress, "The outcome of the payment is not known yet.", PaymentProblems.RetryAfter);
+                throw new ProblemException(PaymentProblems.InProgress, "The outcome of the payment is not known yet.");
             if (payment.Status is not (PaymentState.Paid or PaymentState.PartiallyRefunded))
                 throw new ProblemException(PaymentProblems.NotRefundable, "The order is not paid, or fully refunded.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
-                throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.", PaymentProblems.RetryAfter);
+                throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.");
             if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won can be refunded.");
             var back = amount ?? rest;
             var id = NewId();

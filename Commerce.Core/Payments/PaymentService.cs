@@ -132,10 +132,10 @@ public sealed class PaymentService(
     static ProblemException Explain(OrderPaymentState state) => state switch
     {
         { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
-        { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
+        { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress),
         { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
         // It has just become payable again.
-        { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress, retryAfter: PaymentProblems.RetryAfter),
+        { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress),
         { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "The payment was not prepared."),
         _ => new(PaymentProblems.OrderNotPayable),
     };

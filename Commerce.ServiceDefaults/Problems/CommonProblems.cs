@@ -15,8 +15,8 @@ public static class CommonProblems
     public static readonly ProblemType UnsupportedMediaType = new(415, "unsupported-media-type", "The server does not accept this kind of body.");
     public static readonly ProblemType RateLimited = new(429, "rate-limited", "Too many requests.");
     public static readonly ProblemType InternalError = new(500, "internal-error", "The server failed to process the request.");
-    public static readonly ProblemType Overloaded = new(503, "overloaded", "Too many concurrent requests. Try again.");
-    public static readonly ProblemType DependencyUnavailable = new(503, "dependency-unavailable", "A service that the server needs is unavailable. Try again.");
+    public static readonly ProblemType Overloaded = new(503, "overloaded", "Too many concurrent requests. Try again.", TimeSpan.FromSeconds(1));
+    public static readonly ProblemType DependencyUnavailable = new(503, "dependency-unavailable", "A service that the server needs is unavailable. Try again.", TimeSpan.FromSeconds(2));
 
     static readonly ConcurrentDictionary<int, ProblemType> ByStatus = new(
         new[] { Validation, Unauthorized, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType, RateLimited, InternalError }.ToDictionary(p => p.Status));

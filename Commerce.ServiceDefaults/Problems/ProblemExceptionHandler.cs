@@ -9,8 +9,6 @@ namespace Commerce.ServiceDefaults;
 /// <summary>Maps exceptions to responses. (The framework handles disconnected callers: 499, no log entry.)</summary>
 sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogger<ProblemExceptionHandler> logger) : IExceptionHandler
 {
-    static readonly TimeSpan DependencyRetryAfter = TimeSpan.FromSeconds(2);
-
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var answer = AnswerTo(exception);
@@ -38,7 +36,7 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
             case var e when TransientFaults.IsTransient(e):
                 // Without the stack trace: during an outage every request comes here.
                 LogDependencyFault(e.GetType().Name, e.Message);
-                return CommonProblems.DependencyUnavailable.ToResult(retryAfter: DependencyRetryAfter);
+                return CommonProblems.DependencyUnavailable.ToResult();
             default:
                 LogUnknown(exception);
                 return CommonProblems.InternalError.ToResult(environment.IsDevelopment() ? exception.ToString() : null);

@@ -4,7 +4,8 @@ namespace Commerce.ServiceDefaults;
 /// <param name="status">The HTTP status: 400 to 599.</param>
 /// <param name="slug">The stable name, in kebab case.</param>
 /// <param name="title">The meaning of the type, the same for all occurrences.</param>
-public sealed class ProblemType(int status, string slug, string title)
+/// <param name="retryAfter">When a retry usually succeeds; null if it does not.</param>
+public sealed class ProblemType(int status, string slug, string title, TimeSpan? retryAfter = null)
 {
     ProblemResult? _plain;
 
@@ -14,18 +15,20 @@ public sealed class ProblemType(int status, string slug, string title)
 
     public string Title { get; } = title;
 
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
     /// <summary>The <c>type</c> of the response: <c>urn:commerce:</c> and the slug.</summary>
     public string Type { get; } = "urn:commerce:" + slug;
 
     /// <summary>The response for an expected refusal. Cheaper than a <see cref="ProblemException"/>, and cached without arguments.</summary>
     /// <param name="detail">Details of this occurrence.</param>
-    /// <param name="retryAfter">When a retry may succeed; sent in whole seconds.</param>
+    /// <param name="retryAfter">When a retry may succeed, instead of the time of the type; sent in whole seconds.</param>
     /// <param name="errors">Validation errors by field.</param>
     public ProblemResult ToResult(
         string? detail = null, TimeSpan? retryAfter = null, IReadOnlyDictionary<string, string[]>? errors = null) =>
         detail is null && retryAfter is null && errors is null
-            ? _plain ??= new ProblemResult(this, null, null, null)
-            : new ProblemResult(this, detail, retryAfter, errors);
+            ? _plain ??= new ProblemResult(this, null, RetryAfter, null)
+            : new ProblemResult(this, detail, retryAfter ?? RetryAfter, errors);
 
     public override string ToString() => $"{Status} {Slug}";
 }

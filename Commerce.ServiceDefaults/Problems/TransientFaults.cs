@@ -24,4 +24,25 @@ public static class TransientFaults
         }
         return MySqlErrors.IsTransient(exception);
     }
+
+    /// <summary>Runs work that something else repeats or repairs later. A transient fault is passed to <paramref name="onFault"/> and ends the work.</summary>
+    public static Task TryAsync(Func<Task> work, Action<Exception>? onFault = null) => TryAsync(async () =>
+    {
+        await work();
+        return true;
+    }, false, onFault);
+
+    /// <summary>The result of the work; <paramref name="otherwise"/> after a transient fault.</summary>
+    public static async Task<T> TryAsync<T>(Func<Task<T>> work, T otherwise, Action<Exception>? onFault = null)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception e) when (IsTransient(e))
+        {
+            onFault?.Invoke(e);
+            return otherwise;
+        }
+    }
 }

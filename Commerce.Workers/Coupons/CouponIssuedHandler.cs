@@ -29,17 +29,8 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
         await AcknowledgeAsync(message.CouponId, [message.UserId!]);
     }
 
-    async Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds)
-    {
-        try
-        {
-            await gate.AcknowledgeAsync(couponId, userIds);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The rows are committed. The sweeper publishes a remaining entry again, which changes nothing.
-        }
-    }
+    /// <summary>Removes pending entries. Without Redis they stay, and the sweeper publishes them again, which changes nothing.</summary>
+    Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) => TransientFaults.TryAsync(() => gate.AcknowledgeAsync(couponId, userIds));
 }
 
 /// <summary>Adds the consumer of <c>COUPON_ISSUED</c>.</summary>

@@ -27,15 +27,12 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
             LogShortfall(logger, order);
         }
 
-        try
+        // The stock is committed. Without Redis the reaper ends the holds after their deadline.
+        await TransientFaults.TryAsync(async () =>
         {
             await gate.ConfirmAsync(deducted);
             await gate.ReleaseAsync(unserved);
-        }
-        catch (Exception e) when (TransientFaults.IsTransient(e))
-        {
-            // The stock is committed. The reaper ends the holds after their deadline.
-        }
+        });
     }
 
     public Task OnDeadLetterAsync(OrderPlaced message, CancellationToken cancellationToken) => Task.CompletedTask;
