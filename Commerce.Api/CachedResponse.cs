@@ -2,7 +2,6 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Commerce.Api.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Commerce.Api;

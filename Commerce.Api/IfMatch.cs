@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 using Microsoft.Net.Http.Headers;
 
 namespace Commerce.Api;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
 using System.Net.Sockets;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.RateLimiting;
 
 namespace Commerce.Api;

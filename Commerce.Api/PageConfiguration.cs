@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using Commerce.Core.Payments;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Api;
 
 /// <summary>Rules for all routes of the Api.</summary>

@@ -3,7 +3,6 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;

@@ -1,6 +1,5 @@
 using System.Data.Common;
 using Commerce.Core.Catalog;
-using Commerce.ServiceDefaults;
 using Dapper;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;

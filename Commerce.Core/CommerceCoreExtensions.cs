@@ -13,9 +13,6 @@ using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Core;
 

@@ -1,6 +1,3 @@
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Hosting;
-
 namespace Commerce.Core;
 
 /// <summary>Renamed configuration keys. An old key is used if the new one is not set.</summary>

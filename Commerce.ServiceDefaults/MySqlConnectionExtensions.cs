@@ -1,9 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using Commerce.ServiceDefaults;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Logging;
 using MySqlConnector;
 
 namespace Microsoft.Extensions.Hosting;

@@ -4,7 +4,6 @@ using System.Reflection;
 using System.Text.Unicode;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Http.Metadata;
 

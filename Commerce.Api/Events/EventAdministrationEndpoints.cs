@@ -1,7 +1,6 @@
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Events;

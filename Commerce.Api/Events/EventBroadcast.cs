@@ -1,5 +1,4 @@
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 

@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Api.Events;

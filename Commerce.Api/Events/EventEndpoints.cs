@@ -1,6 +1,5 @@
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Events;

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Security.Claims;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Connections.Features;

@@ -5,7 +5,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Commerce.Core.Database;
 using Commerce.Core.Idempotency;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Commerce.Api.Idempotency;

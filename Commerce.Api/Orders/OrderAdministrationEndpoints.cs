@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Orders;

@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 

@@ -1,6 +1,5 @@
 using Commerce.Api.Idempotency;
 using Commerce.Core.Payments;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Payments;

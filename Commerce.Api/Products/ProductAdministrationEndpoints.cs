@@ -2,7 +2,6 @@ using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Products;

@@ -1,6 +1,5 @@
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Products;

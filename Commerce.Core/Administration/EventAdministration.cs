@@ -1,6 +1,5 @@
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Administration;
 

@@ -1,6 +1,5 @@
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Administration;
 

@@ -1,9 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Numerics;
 using System.Runtime.ExceptionServices;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Background;
 

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Background;
 

@@ -2,7 +2,6 @@ using System.Data;
 using Commerce.Core.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Core.Catalog;
 

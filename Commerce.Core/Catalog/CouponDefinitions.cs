@@ -1,5 +1,4 @@
 using Commerce.Core.Coupons;
-using Commerce.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;

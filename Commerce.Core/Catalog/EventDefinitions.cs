@@ -1,7 +1,6 @@
 using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Events;
-using Commerce.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;

@@ -1,6 +1,5 @@
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
-using Commerce.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Diagnostics;
-using Commerce.ServiceDefaults;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Commerce.Core.Catalog;

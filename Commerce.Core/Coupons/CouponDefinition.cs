@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Coupons;
 
 /// <summary>The definition of a coupon.</summary>

@@ -1,8 +1,5 @@
 using System.Threading.Channels;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 

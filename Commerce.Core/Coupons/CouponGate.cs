@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Diagnostics;
 using Commerce.Core.Redis;
-using Commerce.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace Commerce.Core.Coupons;

@@ -1,7 +1,5 @@
 using System.Diagnostics.Metrics;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 

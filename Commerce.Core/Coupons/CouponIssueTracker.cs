@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Coupons;
 
 /// <summary>Finds the issue of a coupon to a user. The gate has it from the acceptance on, the database once its row is saved.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Coupons;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Coupons;
 
 /// <summary>Reasons for not issuing a coupon.</summary>

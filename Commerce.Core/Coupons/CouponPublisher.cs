@@ -1,9 +1,6 @@
 using System.Diagnostics.Metrics;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 

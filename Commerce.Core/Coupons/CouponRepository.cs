@@ -3,8 +3,6 @@ using System.Globalization;
 using System.Text;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 

@@ -2,8 +2,6 @@ using System.Diagnostics.Metrics;
 using Commerce.Core.Background;
 using Commerce.Core.Coupons;
 using Commerce.Core.Outbox;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Events;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Events;
 
 /// <summary>Reasons for refusing a change of an event, or a stream.</summary>

@@ -2,7 +2,6 @@ using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Events;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Idempotency;
 
 /// <summary>Reasons for refusing a request because of its Idempotency-Key.</summary>

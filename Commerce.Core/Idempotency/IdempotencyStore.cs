@@ -1,6 +1,5 @@
 using System.Data.Common;
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Idempotency;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Redis;
-using Commerce.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace Commerce.Core.Inventory;

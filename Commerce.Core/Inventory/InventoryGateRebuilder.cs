@@ -1,6 +1,4 @@
 using System.Diagnostics.Metrics;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Inventory;
 

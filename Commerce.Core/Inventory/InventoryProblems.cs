@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Inventory;
 
 /// <summary>Reasons for refusing a product or its stock.</summary>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
 

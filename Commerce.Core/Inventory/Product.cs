@@ -1,5 +1,4 @@
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Inventory;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Messaging;
 
 /// <summary>

@@ -1,9 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Messaging;
 

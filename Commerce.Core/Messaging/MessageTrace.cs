@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;

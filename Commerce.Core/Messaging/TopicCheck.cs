@@ -1,8 +1,5 @@
 using Commerce.Core.Background;
 using Confluent.Kafka;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Messaging;
 

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Orders;
 
 /// <summary>Reasons for refusing an order or its change.</summary>

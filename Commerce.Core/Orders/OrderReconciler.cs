@@ -3,8 +3,6 @@ using Commerce.Core.Background;
 using Commerce.Core.Database;
 using Commerce.Core.Outbox;
 using Commerce.Core.Reconciliation;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Orders;
 

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Commerce.Core.Inventory;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Orders;
 

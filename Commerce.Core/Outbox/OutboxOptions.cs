@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Outbox;
 

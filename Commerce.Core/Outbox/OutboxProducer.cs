@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using Commerce.Core.Messaging;
 using Confluent.Kafka;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Outbox;
 

@@ -1,9 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.InteropServices;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Outbox;

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Commerce.Core.Database;
-using Commerce.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace Commerce.Core.Outbox;

@@ -1,5 +1,3 @@
-using Commerce.ServiceDefaults;
-
 namespace Commerce.Core.Payments;
 
 /// <summary>Reasons for refusing a payment or refund.</summary>

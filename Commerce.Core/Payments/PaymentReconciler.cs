@@ -1,7 +1,5 @@
 using Commerce.Core.Background;
 using Commerce.Core.Reconciliation;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;

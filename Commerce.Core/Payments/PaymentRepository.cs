@@ -1,7 +1,6 @@
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Payments;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;

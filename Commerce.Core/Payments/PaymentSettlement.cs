@@ -3,8 +3,6 @@ using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;

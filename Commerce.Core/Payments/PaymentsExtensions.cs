@@ -1,6 +1,4 @@
 using Commerce.Core.Reconciliation;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Payments;

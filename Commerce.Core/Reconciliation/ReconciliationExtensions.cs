@@ -1,5 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
-
 namespace Commerce.Core.Reconciliation;
 
 /// <summary>Registers reconcilers.</summary>

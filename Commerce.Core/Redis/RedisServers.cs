@@ -1,8 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace Commerce.Core.Redis;

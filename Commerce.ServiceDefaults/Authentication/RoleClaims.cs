@@ -1,6 +1,5 @@
 using System.Security.Claims;
 using System.Text.Json;
-using Microsoft.Extensions.Configuration;
 
 namespace Commerce.ServiceDefaults;
 

@@ -1,7 +1,3 @@
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-
 namespace Commerce.ServiceDefaults;
 
 /// <summary>Support for HEAD.</summary>

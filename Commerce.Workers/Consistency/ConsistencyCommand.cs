@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commerce.Core;
 using Commerce.Core.Consistency;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Consistency;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Commerce.Core.Background;
 using Commerce.Core.Coupons;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Coupons;
 

@@ -1,7 +1,6 @@
 using Commerce.Core;
 using Commerce.Core.Coupons;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Workers.Coupons;

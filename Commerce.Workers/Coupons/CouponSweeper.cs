@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using Commerce.Core.Background;
 using Commerce.Core.Coupons;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Coupons;
 

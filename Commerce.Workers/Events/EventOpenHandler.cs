@@ -1,6 +1,5 @@
 using Commerce.Core.Events;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Workers.Events;

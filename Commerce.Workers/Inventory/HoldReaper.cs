@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using Commerce.Core.Background;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Inventory;
 

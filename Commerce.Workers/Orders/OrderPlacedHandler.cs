@@ -3,7 +3,6 @@ using Commerce.Core;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Workers.Orders;

@@ -1,7 +1,6 @@
 using Commerce.Core.Background;
 using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Outbox;

@@ -1,6 +1,5 @@
 using Commerce.Core.Background;
 using Commerce.Core.Payments;
-using Commerce.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Payments;
