@@ -34,10 +34,10 @@ public sealed partial class OutboxRelay(
     /// <paramref name="stop"/>.
     /// </summary>
     /// <param name="looksAgain">
-    /// Whether it looks again after a batch that was not full: what was committed meanwhile into shards that this relay had is passed over by the others.
-    /// False for one that is called for every commit.
+    /// Whether to poll again after a batch that was not full: the other relays skip rows that were committed meanwhile into shards of this relay. False
+    /// for the relay that every commit wakes.
     /// </param>
-    /// <param name="onBacklog">Called after a full batch: there is work for more than one.</param>
+    /// <param name="onBacklog">Called after a full batch: there is work for several relays.</param>
     public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
         // In these shards every due row is behind a waiting row of its key. Polling again at once would change nothing.
@@ -61,7 +61,7 @@ public sealed partial class OutboxRelay(
                     failures = 0;
                     var isFull = rows.Count >= _options.BatchSize;
                     if (!isFull && !looksAgain) return;
-                    // A claim leaves the rest to other relays then: while one reads, another sends and a third marks.
+                    // With a backlog a claim leaves shards to other relays: while one reads, another sends and a third marks.
                     limit = isFull ? ShardsOfBacklog : OutboxWriter.Shards;
                     if (isFull) onBacklog?.Invoke();
                     continue;
@@ -85,11 +85,11 @@ public sealed partial class OutboxRelay(
     {
         // Nothing is sent so late that it could be in flight when the lease ends. The lease began after the start.
         var until = _options.Lease - OutboxProducer.Timeout - Margin;
-        var sending = new Sending(rows, _producer, clock, start, until);
+        var chains = new KeyChains(rows, _producer, clock, start, until);
         var broken = false;
         try
         {
-            await sending.RunAsync().WaitAsync(until + OutboxProducer.Timeout + TimeSpan.FromSeconds(1), clock);
+            await chains.RunAsync().WaitAsync(until + OutboxProducer.Timeout + TimeSpan.FromSeconds(1), clock);
         }
         catch (TimeoutException)
         {
@@ -100,7 +100,7 @@ public sealed partial class OutboxRelay(
         for (var i = 0; i < rows.Count; i++)
         {
             // Later reports do not count.
-            if (sending.OutcomeOf(i) is not { } outcome) continue;
+            if (chains.OutcomeOf(i) is not { } outcome) continue;
             if (!outcome.IsError) batch.Sent.Add(rows[i]);
             else if (IsOfMessage(outcome)) batch.Refused.Add((rows[i], outcome.Reason));
             else
@@ -175,14 +175,18 @@ public sealed partial class OutboxRelay(
         public string? Outage { get; set; }
     }
 
-    /// <summary>Rows in flight. Each has a slot for its report, so the client's thread and the sending thread share only a counter.</summary>
-    sealed class Sending(IReadOnlyList<OutboxRow> rows, OutboxProducer producer, TimeProvider clock, long start, TimeSpan until)
+    /// <summary>
+    /// Sends rows as one chain per key: the acknowledgement of a row sends the next one of its key. A failed row ends its chain, and the rest waits for
+    /// the next batch. Each row has a slot for its report, so the client's thread and the sending thread share only the number of open chains.
+    /// </summary>
+    sealed class KeyChains(IReadOnlyList<OutboxRow> rows, OutboxProducer producer, TimeProvider clock, long start, TimeSpan until)
     {
         readonly Error?[] _outcomes = new Error?[rows.Count];
-        /// <summary>By row: the next row of its key; 0 for none (the first row follows no other).</summary>
+
+        /// <summary>By row: the next row of its key, or 0. Row 0 is never the next one.</summary>
         readonly int[] _next = new int[rows.Count];
         readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        int _open;
+        int _openChains;
 
         public Task RunAsync()
         {
@@ -195,8 +199,8 @@ public sealed partial class OutboxRelay(
                 before = i;
             }
 
-            _open = last.Count;
-            if (_open == 0) _done.SetResult();
+            _openChains = last.Count;
+            if (_openChains == 0) _done.SetResult();
             for (var i = 0; i < rows.Count; i++)
             {
                 if (!follows[i]) Send(i);
@@ -209,11 +213,11 @@ public sealed partial class OutboxRelay(
 
         void Send(int row)
         {
-            if (clock.GetElapsedTime(start) < until) producer.Send(rows[row], delivery => Reported(row, delivery.Error));
-            else End();
+            if (clock.GetElapsedTime(start) < until) producer.Send(rows[row], delivery => OnReport(row, delivery.Error));
+            else EndChain();
         }
 
-        void Reported(int row, Error error)
+        void OnReport(int row, Error error)
         {
             Volatile.Write(ref _outcomes[row], error);
             if (!error.IsError)
@@ -227,13 +231,12 @@ public sealed partial class OutboxRelay(
                 }
             }
 
-            // The following rows of the key wait for the next batch.
-            End();
+            EndChain();
         }
 
-        void End()
+        void EndChain()
         {
-            if (Interlocked.Decrement(ref _open) == 0) _done.SetResult();
+            if (Interlocked.Decrement(ref _openChains) == 0) _done.SetResult();
         }
     }
 }
