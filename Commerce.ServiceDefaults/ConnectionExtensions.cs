@@ -17,6 +17,9 @@ public static class ConnectionExtensions
     /// <summary>In ms. By default a client learns of new partitions up to 5 min after they were added, and their messages wait for so long.</summary>
     const int MetadataMaxAgeMs = 2000;
 
+    /// <summary>In ms. By default the partitions of a process that died wait for 45 s before another takes them over.</summary>
+    const int SessionTimeoutMs = 10_000;
+
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
 
     /// <summary>
@@ -77,6 +80,7 @@ public static class ConnectionExtensions
             settings.Config.AutoOffsetReset = AutoOffsetReset.Earliest;
             settings.Config.EnableAutoOffsetStore = false;
             settings.Config.AutoCommitIntervalMs = 1000;
+            settings.Config.SessionTimeoutMs = SessionTimeoutMs;
             settings.Config.ReconnectBackoffMaxMs = MaxReconnectDelayMs;
             settings.Config.TopicMetadataRefreshIntervalMs = MetadataMaxAgeMs;
         });

@@ -98,13 +98,17 @@ public static partial class FaultInjection
     }
 
     /// <summary>The number of console lines of a resource that contain the text.</summary>
-    public static async Task<int> CountSaidAsync(this CommerceStack stack, string resource, string text)
+    public static async Task<int> CountSaidAsync(this CommerceStack stack, string resource, string text) =>
+        (await stack.LogAsync(resource)).Count(line => line.Contains(text, StringComparison.Ordinal));
+
+    /// <summary>The lines that a resource has logged so far.</summary>
+    public static async Task<IReadOnlyList<string>> LogAsync(this CommerceStack stack, string resource)
     {
         var id = (await stack.App.ResourceNotifications.WaitForResourceAsync(resource, _ => true, Deadline().Token)).ResourceId;
-        var count = 0;
+        var log = new List<string>();
         await foreach (var lines in stack.App.Services.GetRequiredService<ResourceLoggerService>().GetAllAsync(id).WithCancellation(Deadline().Token))
-            count += lines.Count(line => line.Content.Contains(text, StringComparison.Ordinal));
-        return count;
+            log.AddRange(lines.Select(line => line.Content));
+        return log;
     }
 
     /// <summary>Makes MySQL reject new rows of a table with the error of a full disk.</summary>
