@@ -123,10 +123,10 @@ public static class Shoppers
     }
 
     /// <summary>A new product for a test.</summary>
-    public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000, string? name = null)
+    public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000, string? name = null, int? maxPerCustomer = null)
     {
         using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/products",
-            new { name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test", price, stock });
+            new { name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test", price, stock, maxPerCustomer });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<Product>())!;
     }

@@ -28,11 +28,12 @@ static class ProductEndpoints
     static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)
     {
         var available = await TransientFaults.TryAsync(() => gate.ListAvailableAsync([.. products.Select(p => p.Id)]), [.. products.Select(_ => (long?)null)]);
-        return [.. products.Zip(available, (p, left) => new ProductSummary(p.Id, p.Name, p.Price, Math.Max(0, left ?? p.Stock)))];
+        return [.. products.Zip(available, (p, left) => new ProductSummary(p.Id, p.Name, p.Price, Math.Max(0, left ?? p.Stock), p.MaxPerCustomer))];
     }
 }
 
 /// <summary>A product in the public list.</summary>
 /// <param name="Price">Whole KRW.</param>
 /// <param name="Available">Units that can be ordered.</param>
-sealed record ProductSummary(long Id, string Name, long Price, long Available);
+/// <param name="MaxPerCustomer">Units that one customer can have, over all orders that hold stock or are paid. Null: no limit.</param>
+sealed record ProductSummary(long Id, string Name, long Price, long Available, int? MaxPerCustomer);

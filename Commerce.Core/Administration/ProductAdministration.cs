@@ -8,7 +8,7 @@ namespace Commerce.Core.Administration;
 /// reconciler finds it.
 /// </summary>
 public sealed class ProductAdministration(
-    ProductDefinitions definitions, InventoryRepository inventory, InventoryGate gate, TimeProvider clock)
+    ProductDefinitions definitions, InventoryRepository inventory, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock)
 {
     /// <summary>Less than half of the column's range, so that the stock of refunded orders always fits.</summary>
     const int MaxStock = 1_000_000_000;
@@ -19,14 +19,26 @@ public sealed class ProductAdministration(
         var (id, epoch) = await definitions.CreateAsync(
             definition, (sale, created) => InventoryRepository.OpenStockAsync(sale, created, definition.Stock), cancellationToken);
         // Without Redis: the first order loads it.
-        await TransientFaults.TryAsync(() => gate.LoadAsync(epoch, id, definition.Stock));
-        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, Version: 1);
+        await TransientFaults.TryAsync(() => gate.LoadAsync(epoch, id, definition.Stock, counted: definition.MaxPerCustomer is not null));
+        return new(id, definition.Name, definition.Price, definition.Stock, definition.OnSale, definition.MaxPerCustomer, Version: 1);
     }
 
-    /// <summary>Replaces name, price and availability.</summary>
+    /// <summary>
+    /// Replaces name, price, availability and limit. With its first limit a product starts to count its customers, under a new epoch of the gate.
+    /// </summary>
     /// <exception cref="ProblemException">The product does not exist, or the version does not match.</exception>
-    public async Task<Product> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        await definitions.ChangeAsync(id, change, versions, cancellationToken) ?? throw new ProblemException(InventoryProblems.ProductNotFound);
+    public async Task<Product> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken)
+    {
+        var isFirstLimit = false;
+        var changed = await definitions.ChangeAsync(
+            id, change, versions,
+            async sale => isFirstLimit = change.MaxPerCustomer is not null && await InventoryRepository.CountCustomersAsync(sale, id), cancellationToken)
+            ?? throw new ProblemException(InventoryProblems.ProductNotFound);
+        // Without Redis: the Workers find the gate at an older epoch and rebuild it.
+        if (isFirstLimit)
+            await TransientFaults.TryAsync(async () => await rebuilder.TryOpenAsync(await inventory.FindEpochAsync(cancellationToken), cancellationToken));
+        return changed;
+    }
 
     /// <summary>Adds to the stock, or removes unreserved stock.</summary>
     /// <param name="delta">Not 0.</param>

@@ -18,6 +18,8 @@ sealed class ProductRow : DefinitionRow
     public required long Price { get; init; }
 
     public required bool OnSale { get; init; }
+
+    public required int? MaxPerCustomer { get; init; }
 }
 
 sealed class CouponRow : DefinitionRow

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of products: name, price, on sale or not. The stock belongs to the inventory.</summary>
+/// <summary>Definitions of products: name, price, limit, on sale or not. The stock belongs to the inventory.</summary>
 public sealed class ProductDefinitions(CatalogSession session)
 {
     /// <summary>One product, on sale or not; null if it does not exist.</summary>
@@ -27,24 +27,28 @@ public sealed class ProductDefinitions(CatalogSession session)
         ProductDefinition definition, Func<DbSession, long, Task<T>> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
         {
-            var row = new ProductRow { Name = definition.Name, Price = definition.Price, OnSale = definition.OnSale };
+            var row = new ProductRow { Name = definition.Name, Price = definition.Price, OnSale = definition.OnSale, MaxPerCustomer = definition.MaxPerCustomer };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
             return (row.Id, await withinTransaction(sale, row.Id));
         }, cancellationToken);
 
-    /// <summary>Replaces name, price and availability. Null if the product does not exist.</summary>
+    /// <summary>Replaces name, price, availability and limit. Null if the product does not exist.</summary>
+    /// <param name="withinTransaction">The sale's part of the transaction.</param>
     /// <exception cref="ProblemException">The version does not match.</exception>
-    public Task<Product?> ChangeAsync(long id, ProductChange change, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        session.ExecuteInTransactionAsync(async (context, _) =>
+    public Task<Product?> ChangeAsync(
+        long id, ProductChange change, IReadOnlyCollection<int>? versions, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
+        session.ExecuteInTransactionAsync(async (context, sale) =>
         {
             var changed = await context.ProductRows.At(id, versions).ExecuteUpdateAsync(row => row
                 .SetProperty(p => p.Name, change.Name)
                 .SetProperty(p => p.Price, change.Price)
                 .SetProperty(p => p.OnSale, change.OnSale)
+                .SetProperty(p => p.MaxPerCustomer, change.MaxPerCustomer)
                 .SetProperty(p => p.Version, p => p.Version + 1), cancellationToken);
             var found = await context.Products.SingleOrDefaultAsync(p => p.Id == id, cancellationToken);
-            if (changed == 0 && found is not null) Versions.Check(found, versions);
+            if (changed == 1) await withinTransaction(sale);
+            else if (found is not null) Versions.Check(found, versions);
             return found;
         }, cancellationToken);
 

@@ -61,10 +61,22 @@ public sealed class ConsistencyCheck(
                      + (SELECT COUNT(*) FROM orders o LEFT JOIN coupon_issue i ON i.coupon_id = o.coupon_id AND i.user_id = o.user_id
                         WHERE o.coupon_id IS NOT NULL AND o.status NOT IN ('CANCELLED', 'EXPIRED') AND NOT i.order_id <=> o.id)
                 """, cancellationToken),
+            // The order that came last was accepted under its limit. An order without a limit may follow it.
+            await CountAsync("I11", "no customer has more of a product than a limit allowed, and every line of a product with a limit is counted", $"""
+                SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM counted_item c JOIN orders o ON o.id = c.order_id WHERE o.status IN {InventoryRepository.CountedStates}
+                          GROUP BY c.product_id, c.user_id
+                          HAVING SUM(c.quantity) > MAX(c.max_per_customer)
+                             AND MAX(IF(c.max_per_customer IS NULL, NULL, o.created_at)) > COALESCE(MAX(IF(c.max_per_customer IS NULL, o.created_at, NULL)), 0)) above)
+                     + (SELECT COUNT(*) FROM product p JOIN order_item i ON i.product_id = p.id JOIN orders o ON o.id = i.order_id
+                        LEFT JOIN counted_item c ON c.product_id = i.product_id AND c.user_id = o.user_id AND c.order_id = o.id
+                        WHERE p.counted AND o.status IN {InventoryRepository.CountedStates} AND NOT c.quantity <=> i.quantity)
+                """, cancellationToken),
         };
         if (await inventoryRepository.FindEpochAsync(cancellationToken) is > 0 and var epoch)
         {
             var drift = (await inventory.CompareAsync(cancellationToken)).Count;
+            var miscounted = (await inventory.CompareAllCustomersAsync(cancellationToken)).Count;
+            findings.Add(new("I11", "what the gate counts for customers agrees with the database", miscounted == 0, miscounted));
             findings.Add(new("I6", "what the gate has available and holds agrees with the database", drift == 0, drift));
             var open = await inventoryGate.InspectAsync() is { Current: true } state && state.Epoch == epoch;
             var unsettled = await database.SingleAsync<long>("SELECT COUNT(*) FROM orders WHERE status = 'REFUNDING' OR (status = 'PAID' AND holding)", null, cancellationToken);

@@ -7,7 +7,7 @@ namespace Commerce.Core.Inventory;
 /// <summary>The gate's verdict for an order.</summary>
 public enum ReserveVerdict
 {
-    /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
+    /// <summary>Not loaded, loaded under another incarnation of the server, or newer than the products that the caller has read.</summary>
     Closed = -1,
     /// <summary>All lines are reserved.</summary>
     Held = 0,
@@ -15,17 +15,33 @@ public enum ReserveVerdict
     OutOfStock = 1,
     /// <summary>Nothing is reserved: the gate does not know a product (yet).</summary>
     UnknownProduct = 2,
+    /// <summary>Nothing is reserved: the customer would have more of a product than its limit.</summary>
+    AboveLimit = 3,
 }
 
 /// <summary>The gate's result.</summary>
 /// <param name="Value">For <see cref="ReserveVerdict.Held"/> the gate's epoch, for a refusal the product.</param>
-public readonly record struct ReserveResult(ReserveVerdict Verdict, long Value = 0);
+/// <param name="Count">For <see cref="ReserveVerdict.AboveLimit"/> the units that the customer has.</param>
+public readonly record struct ReserveResult(ReserveVerdict Verdict, long Value = 0, long Count = 0);
+
+/// <summary>How many units of a product one customer may have, over all orders that hold stock or are paid.</summary>
+/// <param name="IsCounted">Whether the product counts its customers: it has, or once had, a limit.</param>
+/// <param name="Max">Null: no limit.</param>
+public readonly record struct CustomerLimit(bool IsCounted, int? Max)
+{
+    /// <summary>The limit in the words of reserve.lua.</summary>
+    internal int Argument => IsCounted ? Max ?? 0 : -1;
+}
 
 /// <summary>The gate's content at one moment.</summary>
 /// <param name="Available">Product → available stock.</param>
 /// <param name="Holds">Order → reserved lines.</param>
 public sealed record InventorySnapshot(
-    int Epoch, bool Current, IReadOnlyDictionary<long, long> Available, IReadOnlyDictionary<string, IReadOnlyList<OrderLine>> Holds);
+    int Epoch, bool Current, IReadOnlyDictionary<long, long> Available, IReadOnlyDictionary<string, HeldLines> Holds);
+
+/// <summary>The lines of an order that the gate holds.</summary>
+/// <param name="UserId">The customer; null in a hold of an earlier version.</param>
+public sealed record HeldLines(IReadOnlyList<OrderLine> Lines, string? UserId);
 
 /// <summary>
 /// The gate of the inventory in Redis: available stock, and holds per order. Redis may lose everything at any time; then the gate is closed until it
@@ -62,13 +78,14 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>Reserves all lines for <paramref name="hold"/>, or none. Repeated calls are safe.</summary>
     /// <exception cref="RedisException">Redis is unavailable; the script may have run.</exception>
     /// <exception cref="TimeoutException">Redis did not respond; the script may have run.</exception>
-    public async Task<ReserveResult> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, TimeSpan hold)
+    public async Task<ReserveResult> ReserveAsync(string orderId, string userId, IReadOnlyList<(OrderLine Line, CustomerLimit Limit)> lines, TimeSpan hold)
     {
         if (Server is not { } server) return new(ReserveVerdict.Closed);
         using var span = CommerceTelemetry.Source.StartActivity("EVALSHA reserve", System.Diagnostics.ActivityKind.Client);
         span?.SetTag("db.system.name", "redis").SetTag("db.operation.name", "EVALSHA").SetTag("db.stored_procedure.name", "reserve.lua");
-        var answer = (RedisResult[])(await Reserve.RunAsync(_redis, InventoryKeys.All, [server, orderId, Milliseconds(hold), .. Flatten(lines)], Deadline))!;
-        return new((ReserveVerdict)(int)answer[0], answer.Length > 1 ? (long)answer[1] : 0);
+        var answer = (RedisResult[])(await Reserve.RunAsync(_redis, InventoryKeys.All,
+            [server, orderId, Milliseconds(hold), userId, .. lines.SelectMany(l => new RedisValue[] { l.Line.ProductId, l.Line.Quantity, l.Limit.Argument })], Deadline))!;
+        return new((ReserveVerdict)(int)answer[0], answer.Length > 1 ? (long)answer[1] : 0, answer.Length > 2 ? (long)answer[2] : 0);
     }
 
     /// <summary>Releases the holds of these orders.</summary>
@@ -77,9 +94,9 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>Ends the holds of these orders after their stock was deducted.</summary>
     public Task ConfirmAsync(IEnumerable<string> orderIds) => SettleAsync("confirm", orderIds);
 
-    /// <summary>Returns the stock of a refunded order, as committed under <paramref name="epoch"/>.</summary>
-    public Task RestockAsync(int epoch, string orderId, IReadOnlyList<OrderLine> lines) =>
-        Restock.RunAsync(_redis, InventoryKeys.All, [epoch, orderId, .. Flatten(lines)], Deadline);
+    /// <summary>Returns the stock of a refunded order, as committed under its epoch.</summary>
+    public Task RestockAsync(StockReturn returned) =>
+        Restock.RunAsync(_redis, InventoryKeys.All, [returned.Epoch, returned.OrderId, returned.UserId, .. Flatten(returned.Lines)], Deadline);
 
     /// <summary>Extends a hold to <paramref name="time"/> from now. False if it is gone; null if the gate is closed.</summary>
     public async Task<bool?> ExtendAsync(string orderId, TimeSpan time)
@@ -95,9 +112,9 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     public async Task<int> AdjustAsync(int epoch, long productId, int delta) =>
         (int)await Adjust.RunAsync(_redis, InventoryKeys.All, [epoch, productId, delta], Deadline);
 
-    /// <summary>Loads a product whose stock was read under <paramref name="epoch"/>.</summary>
-    public Task LoadAsync(int epoch, long productId, int stock) =>
-        Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock], Deadline);
+    /// <summary>Loads a product whose stock was read under <paramref name="epoch"/>. It was not ordered yet.</summary>
+    public Task LoadAsync(int epoch, long productId, int stock, bool counted) =>
+        Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock, counted ? 1 : 0], Deadline);
 
     /// <summary>Expired holds, each leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<string>> TakeDueAsync(int limit, TimeSpan lease) =>
@@ -116,6 +133,13 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         if (productIds.Count == 0) return [];
         var values = await _redis.HashGetAsync(InventoryKeys.All[1], [.. productIds.Select(id => (RedisValue)id)]).WaitAsync(Deadline);
         return [.. values.Select(v => v.IsNull ? (long?)null : (long)v)];
+    }
+
+    /// <summary>The units that the gate counts for customers.</summary>
+    public async Task<IReadOnlyList<long>> CountAsync(IReadOnlyList<CustomerPieces> customers)
+    {
+        var counts = await _redis.HashGetAsync(InventoryKeys.All[5], [.. customers.Select(FieldOf)]).WaitAsync(Deadline);
+        return [.. counts.Select(c => c.IsNull ? 0 : (long)c)];
     }
 
     /// <summary>The gate's content at one moment; null if it is closed.</summary>
@@ -140,16 +164,21 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     public async Task<bool> OpenAsync(InventoryContent content)
     {
         if (Server is not { } server) return false;
-        await _redis.KeyDeleteAsync([InventoryKeys.NextAvailable, InventoryKeys.NextHolds, InventoryKeys.NextLines]).WaitAsync(Deadline);
+        await _redis.KeyDeleteAsync(InventoryKeys.Prepared).WaitAsync(Deadline);
         foreach (var chunk in content.Available.Chunk(BatchSize))
             await _redis.HashSetAsync(InventoryKeys.NextAvailable, [.. chunk.Select(p => new HashEntry(p.ProductId, p.Pieces))]).WaitAsync(Deadline);
         foreach (var chunk in content.Holds.Chunk(BatchSize))
         {
             await _redis.HashSetAsync(InventoryKeys.NextLines,
-                [.. chunk.Select(h => new HashEntry(h.OrderId, string.Join(' ', h.Lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.ProductId} {l.Quantity}")))))])
+                [.. chunk.Select(h => new HashEntry(h.OrderId, string.Join(' ', h.Lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.ProductId} {l.Quantity}")).Append($"@{h.UserId}"))))])
                 .WaitAsync(Deadline);
             await _redis.SortedSetAddAsync(InventoryKeys.NextHolds, [.. chunk.Select(h => new SortedSetEntry(h.OrderId, h.Deadline.ToUnixTimeMilliseconds()))]).WaitAsync(Deadline);
         }
+
+        foreach (var chunk in content.Counted.Chunk(BatchSize))
+            await _redis.SetAddAsync(InventoryKeys.NextCounted, [.. chunk.Select(id => (RedisValue)id)]).WaitAsync(Deadline);
+        foreach (var chunk in content.Customers.Chunk(BatchSize))
+            await _redis.HashSetAsync(InventoryKeys.NextCustomers, [.. chunk.Select(c => new HashEntry(FieldOf(c), c.Pieces))]).WaitAsync(Deadline);
 
         return (int)await Open.RunAsync(_redis, InventoryKeys.Opening, [content.Epoch, server], Deadline) == 1;
     }
@@ -166,11 +195,18 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         ((RedisResult[])hash!).Chunk(2).Select(p => ((string)p[0]!, (string)p[1]!));
 
     /// <summary>Foreign content is ignored. The affected products then show a drift, which is recorded and repaired.</summary>
-    static IReadOnlyList<OrderLine> Parse(string lines) =>
-    [
-        .. lines.Split(' ').Chunk(2).Where(p => p.Length == 2 && IsNumber(p[0]) && int.TryParse(p[1], CultureInfo.InvariantCulture, out _))
-            .Select(p => new OrderLine(long.Parse(p[0], CultureInfo.InvariantCulture), int.Parse(p[1], CultureInfo.InvariantCulture))),
-    ];
+    static HeldLines Parse(string lines)
+    {
+        var words = lines.Split(' ');
+        return new(
+            [
+                .. words.Chunk(2).Where(p => p.Length == 2 && IsNumber(p[0]) && int.TryParse(p[1], CultureInfo.InvariantCulture, out _))
+                    .Select(p => new OrderLine(long.Parse(p[0], CultureInfo.InvariantCulture), int.Parse(p[1], CultureInfo.InvariantCulture))),
+            ],
+            words[^1].StartsWith('@') ? words[^1][1..] : null);
+    }
+
+    static RedisValue FieldOf(CustomerPieces customer) => string.Create(CultureInfo.InvariantCulture, $"{customer.ProductId} {customer.UserId}");
 
     static bool IsNumber(string text) => long.TryParse(text, CultureInfo.InvariantCulture, out _);
 

@@ -15,18 +15,29 @@ static class InventoryKeys
     const string Holds = "{inventory}:holds";
 
     /// <summary>
-    /// Hash: order → its lines as "product quantity product quantity". Outlives the deadline; otherwise the stock could not be returned.
+    /// Hash: order → its lines and its customer as "product quantity product quantity @customer". Outlives the deadline; otherwise the stock could not
+    /// be returned.
     /// </summary>
     const string Lines = "{inventory}:lines";
+
+    /// <summary>Set: the products that count their customers.</summary>
+    const string Counted = "{inventory}:counted";
+
+    /// <summary>Hash: "product customer" → the units in orders that hold stock or are paid. A field that would be 0 does not exist.</summary>
+    const string Customers = "{inventory}:customers";
 
     const string Next = ":next";
 
     /// <summary>The keys in the order that every inventory script expects.</summary>
-    public static readonly RedisKey[] All = [Gate, Available, Holds, Lines];
+    public static readonly RedisKey[] All = [Gate, Available, Holds, Lines, Counted, Customers];
 
     /// <summary>The keys that a rebuild fills first.</summary>
-    public static readonly RedisKey NextAvailable = Available + Next, NextHolds = Holds + Next, NextLines = Lines + Next;
+    public static readonly RedisKey NextAvailable = Available + Next, NextHolds = Holds + Next, NextLines = Lines + Next,
+        NextCounted = Counted + Next, NextCustomers = Customers + Next;
+
+    /// <summary>The keys that a rebuild fills first, in the order of <see cref="All"/>.</summary>
+    public static readonly RedisKey[] Prepared = [NextAvailable, NextHolds, NextLines, NextCounted, NextCustomers];
 
     /// <summary>The keys of the script that opens the gate.</summary>
-    public static readonly RedisKey[] Opening = [.. All, NextAvailable, NextHolds, NextLines];
+    public static readonly RedisKey[] Opening = [.. All, .. Prepared];
 }

@@ -10,10 +10,11 @@ namespace Commerce.Core.Inventory;
 /// Compares the gate with the database: the available stock of a product must be its stock minus its holds. Differences come and go while orders
 /// move. A difference that two checks find unchanged, with no movement in between, is repaired by opening the gate under a higher epoch. Overwriting
 /// the number is not enough: a change committed earlier may still arrive and be applied on top of it. It carries its epoch, so a newer gate ignores
-/// it.
+/// it. The units that the gate counts for customers are compared the same way, some customers in each run.
 /// </summary>
 public sealed partial class InventoryReconciler(
-    MySqlDatabase database, IHoldOwners orders, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock, ILogger<InventoryReconciler> logger) : IReconciler
+    MySqlDatabase database, IHoldOwners orders, InventoryRepository repository, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock,
+    ILogger<InventoryReconciler> logger) : IReconciler
 {
     static readonly Counter<long> Healed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.holds.healed");
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
@@ -25,17 +26,38 @@ public sealed partial class InventoryReconciler(
     const int BatchSize = 1000;
     const int MaxIdLength = 36;
 
+    /// <summary>The last customer of the previous run; null: the next run begins with the first.</summary>
+    CustomerPieces? _comparedTo;
+
     /// <inheritdoc/>
     public string Name => "inventory";
 
-    /// <summary>Repairs differences that two checks find unchanged. Returns the number of products.</summary>
+    /// <summary>Repairs differences that two checks find unchanged. Returns the number of products and customers.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        var after = _comparedTo;
         var first = await CompareAsync(cancellationToken);
-        if (first.Count == 0) return 0;
+        (var firstCounts, _comparedTo) = await CompareCustomersAsync(after, cancellationToken);
+        if (first.Count + firstCounts.Count == 0) return 0;
         await Task.Delay(StabilityInterval, clock, cancellationToken);
         var drifts = (await CompareAsync(cancellationToken)).Intersect(first).ToList();
-        if (drifts.Count == 0) return 0;
+        var counts = (await CompareCustomersAsync(after, cancellationToken)).Drifts.Intersect(firstCounts).ToList();
+        if (drifts.Count + counts.Count == 0) return 0;
+        await RecordAsync(drifts, cancellationToken);
+        foreach (var count in counts)
+        {
+            Found.Add(1, new KeyValuePair<string, object?>("gate", count.TooFew ? "counts-less" : "counts-more"));
+            LogMiscounted(logger, count.TooFew ? LogLevel.Error : LogLevel.Warning, count.ProductId, count.Counted, count.Expected);
+        }
+
+        if (!await rebuilder.TryOpenAsync(drifts.Count > 0 ? drifts[0].Epoch : counts[0].Epoch, cancellationToken)) return 0;
+        Repaired.Add(drifts.Count + counts.Count);
+        return drifts.Count + counts.Count;
+    }
+
+    async Task RecordAsync(List<InventoryDrift> drifts, CancellationToken cancellationToken)
+    {
+        if (drifts.Count == 0) return;
         // Recorded before the repair, which leaves no trace.
         await database.ExecuteAsync($"""
             INSERT INTO inventory_drift (product_id, epoch, stock, held, available)
@@ -46,10 +68,6 @@ public sealed partial class InventoryReconciler(
             Found.Add(1, new KeyValuePair<string, object?>("gate", drift.TooMany ? "more" : "less"));
             LogFound(logger, drift.TooMany ? LogLevel.Error : LogLevel.Warning, drift.ProductId, drift.Available, drift.Expected, drift.Stock, drift.Held);
         }
-
-        if (!await rebuilder.TryOpenAsync(drifts[0].Epoch, cancellationToken)) return 0;
-        Repaired.Add(drifts.Count);
-        return drifts.Count;
     }
 
     /// <summary>
@@ -89,7 +107,7 @@ public sealed partial class InventoryReconciler(
     {
         if (await gate.SnapshotAsync() is not { Current: true } held) return [];
         var unknown = await EndHoldsAsync([.. held.Holds.Keys], endUnknown: false, cancellationToken);
-        var uncommitted = unknown.SelectMany(id => held.Holds[id]).GroupBy(l => l.ProductId).ToDictionary(p => p.Key, p => p.Sum(l => (long)l.Quantity));
+        var uncommitted = unknown.SelectMany(id => held.Holds[id].Lines).GroupBy(l => l.ProductId).ToDictionary(p => p.Key, p => p.Sum(l => (long)l.Quantity));
         var products = await database.QueryAsync<(long Id, int Stock, long Held)>("""
             SELECT p.id, p.stock, CAST(COALESCE(h.held, 0) AS SIGNED) FROM product p LEFT JOIN (
               SELECT i.product_id, SUM(i.quantity) AS held FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding GROUP BY i.product_id
@@ -105,7 +123,39 @@ public sealed partial class InventoryReconciler(
         ];
 
         string HoldersOf(long productId) =>
-            string.Join(' ', held.Holds.Where(h => h.Value.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
+            string.Join(' ', held.Holds.Where(h => h.Value.Lines.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>Customers whose units the gate counts wrongly at this moment.</summary>
+    public async Task<IReadOnlyList<CustomerDrift>> CompareAllCustomersAsync(CancellationToken cancellationToken)
+    {
+        var all = new List<CustomerDrift>();
+        CustomerPieces? after = null;
+        do
+        {
+            (var drifts, after) = await CompareCustomersAsync(after, cancellationToken);
+            all.AddRange(drifts);
+        }
+        while (after is not null);
+        return all;
+    }
+
+    /// <summary>Compares the customers after <paramref name="after"/>. Also returns the last of them; null if there are no more.</summary>
+    async Task<(IReadOnlyList<CustomerDrift> Drifts, CustomerPieces? Last)> CompareCustomersAsync(CustomerPieces? after, CancellationToken cancellationToken)
+    {
+        var customers = await repository.ListCustomersAsync(after, BatchSize, cancellationToken);
+        var last = customers.Count == BatchSize ? customers[^1] : null;
+        if (customers.Count == 0 || await gate.SnapshotAsync() is not { Current: true } held) return ([], last);
+        var known = await orders.FindStatesAsync([.. held.Holds.Keys], cancellationToken);
+        var uncommitted = held.Holds.Where(h => !known.ContainsKey(h.Key)).SelectMany(h => h.Value.Lines.Select(l => (l.ProductId, h.Value.UserId, l.Quantity)))
+            .ToLookup(l => (l.ProductId, l.UserId), l => (long)l.Quantity);
+        var counts = await gate.CountAsync(customers);
+        return ([
+            .. from pair in customers.Zip(counts, (customer, count) => (Customer: customer, Count: count))
+               let expected = pair.Customer.Pieces + uncommitted[(pair.Customer.ProductId, pair.Customer.UserId)].Sum()
+               where pair.Count != expected
+               select new CustomerDrift(held.Epoch, pair.Customer.ProductId, pair.Customer.UserId, expected, pair.Count),
+        ], last);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stale holds ended: {Released} released, {Confirmed} confirmed")]
@@ -113,6 +163,9 @@ public sealed partial class InventoryReconciler(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Released a hold with an invalid order id of {Length} characters")]
     static partial void LogInvalidId(ILogger logger, int length);
+
+    [LoggerMessage(Message = "Product {ProductId}: {Counted} counted for a customer in the gate, expected {Expected}")]
+    static partial void LogMiscounted(ILogger logger, LogLevel level, long productId, long counted, long expected);
 
     [LoggerMessage(Message = "Product {ProductId}: {Available} available in the gate, expected {Expected} (stock {Stock}, held {Held})")]
     static partial void LogFound(ILogger logger, LogLevel level, long productId, long available, long expected, int stock, long held);
@@ -130,4 +183,13 @@ public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long H
 
     /// <summary>Whether more could be sold than exists, which must not happen. Less is the result of a crash or an outage of Redis.</summary>
     public bool TooMany => Available > Expected;
+}
+
+/// <summary>A customer whose units of a product are counted wrongly in the gate.</summary>
+/// <param name="Expected">The units in orders in the database that hold stock or are paid, and in orders about to commit.</param>
+/// <param name="Counted">The units in the gate.</param>
+public sealed record CustomerDrift(int Epoch, long ProductId, string UserId, long Expected, long Counted)
+{
+    /// <summary>Whether the customer could exceed the limit, which must not happen. More is the result of a crash or an outage of Redis.</summary>
+    public bool TooFew => Counted < Expected;
 }

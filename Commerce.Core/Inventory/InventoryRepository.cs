@@ -23,11 +23,46 @@ public sealed class InventoryRepository(MySqlDatabase database)
     public static async Task<int> OpenStockAsync(DbSession transaction, long productId, int stock)
     {
         await transaction.ExecuteAsync("""
-            UPDATE product SET stock = @stock WHERE id = @productId;
+            UPDATE product SET stock = @stock, counted = max_per_customer IS NOT NULL WHERE id = @productId;
             INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, 'opening', @stock, 'OPENING')
             """, new { stock, productId });
         return await LockEpochAsync(transaction);
     }
+
+    /// <summary>
+    /// Lets a product count its customers from now on. The orders that it has had are counted under a new epoch: orders that hold stock of the gate
+    /// before it, and have not committed, are refused. False if it does so already. After the commit rebuild the gate.
+    /// </summary>
+    public static async Task<bool> CountCustomersAsync(DbSession transaction, long productId)
+    {
+        if (await transaction.ExecuteAsync("UPDATE product SET counted = TRUE WHERE id = @productId AND NOT counted", new { productId }) == 0) return false;
+        await transaction.ExecuteAsync("UPDATE inventory_gate SET epoch = epoch + 1 WHERE id = 1");
+        // Every order of the older epoch has committed. The stock audit has an index for the paid ones of a product; the items of orders do not.
+        await transaction.ExecuteAsync($"""
+            INSERT IGNORE INTO counted_item (product_id, user_id, order_id, quantity)
+            SELECT i.product_id, o.user_id, o.id, i.quantity FROM (
+              SELECT SUBSTRING(event_id, {"placed:".Length + 1}) AS id FROM product_stock_audit WHERE product_id = @productId AND event_id LIKE 'placed:%'
+              UNION SELECT id FROM orders WHERE holding = TRUE
+            ) known JOIN orders o ON o.id = known.id JOIN order_item i ON i.order_id = o.id AND i.product_id = @productId
+            WHERE o.status IN {CountedStates}
+            """, new { productId });
+        return true;
+    }
+
+    /// <summary>The states of orders that count for their customer.</summary>
+    public const string CountedStates = "('CREATED', 'PENDING_PAYMENT', 'PAID')";
+
+    /// <summary>
+    /// The units per customer of products that count them, by product and customer, from after <paramref name="after"/>. 0 for a customer whose orders
+    /// have all ended.
+    /// </summary>
+    public Task<IReadOnlyList<CustomerPieces>> ListCustomersAsync(CustomerPieces? after, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<CustomerPieces>($"""
+            SELECT c.product_id AS ProductId, c.user_id AS UserId, CAST(SUM(IF(o.status IN {CountedStates}, c.quantity, 0)) AS SIGNED) AS Pieces
+            FROM counted_item c JOIN orders o ON o.id = c.order_id
+            WHERE c.product_id > @productId OR (c.product_id = @productId AND c.user_id > @userId)
+            GROUP BY c.product_id, c.user_id ORDER BY c.product_id, c.user_id LIMIT @limit
+            """, new { productId = after?.ProductId ?? 0, userId = after?.UserId ?? "", limit }, cancellationToken);
 
     /// <summary>The current epoch of the gate. 0: it was never open.</summary>
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
@@ -36,9 +71,9 @@ public sealed class InventoryRepository(MySqlDatabase database)
     /// <summary>Loads a product into a gate that was opened without it. Nothing of it is held, so its whole stock is available.</summary>
     public async Task LoadAsync(InventoryGate gate, long productId, CancellationToken cancellationToken)
     {
-        var (epoch, stock) = await database.SingleAsync<(int Epoch, int Stock)>(
-            "SELECT g.epoch, p.stock FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
-        await gate.LoadAsync(epoch, productId, stock);
+        var (epoch, stock, counted) = await database.SingleAsync<(int Epoch, int Stock, bool Counted)>(
+            "SELECT g.epoch, p.stock, p.counted FROM inventory_gate g JOIN product p ON p.id = @productId WHERE g.id = 1", new { productId }, cancellationToken);
+        await gate.LoadAsync(epoch, productId, stock, counted);
     }
 
     /// <summary>Changes of a product's stock, newest first.</summary>
@@ -81,17 +116,24 @@ public sealed class InventoryRepository(MySqlDatabase database)
                     UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
                     WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
                     """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
-            // One statement, so that stock deducted in between is either in the stock or in a hold.
-            var rows = await transaction.QueryAsync<StockRow>("""
-                SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS Deadline FROM product
+            // One statement, so that stock deducted in between is either in the stock or in a hold, and a hold that ends is counted for its customer or
+            // not in the gate.
+            var rows = (await transaction.QueryAsync<StockRow>($"""
+                SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS UserId, NULL AS Deadline, counted AS Counted FROM product
                 UNION ALL
-                SELECT i.product_id, i.quantity, o.id, o.hold_expires_at FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding = TRUE
-                """);
-            var held = rows.Where(r => r.OrderId is not null).ToLookup(r => r.ProductId, r => r.Pieces);
+                SELECT i.product_id, i.quantity, o.id, o.user_id, o.hold_expires_at, FALSE FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding = TRUE
+                UNION ALL
+                SELECT c.product_id, CAST(SUM(c.quantity) AS SIGNED), NULL, c.user_id, NULL, FALSE FROM counted_item c JOIN orders o ON o.id = c.order_id
+                WHERE o.status IN {CountedStates} GROUP BY c.product_id, c.user_id
+                """)).ToLookup(r => (Held: r.OrderId is not null, OfCustomer: r.UserId is not null));
+            var (products, holds, customers) = (rows[(false, false)], rows[(true, true)], rows[(false, true)]);
+            var held = holds.ToLookup(r => r.ProductId, r => r.Pieces);
             return new InventoryContent(seenEpoch + 1,
-                [.. rows.Where(r => r.OrderId is null).Select(r => new AvailablePieces(r.ProductId, r.Pieces - held[r.ProductId].Sum()))],
-                [.. rows.Where(r => r.OrderId is not null).GroupBy(r => (r.OrderId, r.Deadline)).Select(o =>
-                    new Hold(o.Key.OrderId!, new(o.Key.Deadline!.Value, TimeSpan.Zero), [.. o.Select(r => new OrderLine(r.ProductId, (int)r.Pieces))]))]);
+                [.. products.Select(r => new AvailablePieces(r.ProductId, r.Pieces - held[r.ProductId].Sum()))],
+                [.. holds.GroupBy(r => (r.OrderId, r.UserId, r.Deadline)).Select(o =>
+                    new Hold(o.Key.OrderId!, o.Key.UserId!, new(o.Key.Deadline!.Value, TimeSpan.Zero), [.. o.Select(r => new OrderLine(r.ProductId, (int)r.Pieces))]))],
+                [.. products.Where(r => r.Counted).Select(r => r.ProductId)],
+                [.. customers.Select(r => new CustomerPieces(r.ProductId, r.UserId!, r.Pieces))]);
         }, cancellationToken);
 
     /// <summary>Ends the claim of this epoch: the gate is open, and the next loss need not wait for the lease.</summary>
@@ -169,7 +211,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
     /// <summary>
     /// Returns the deducted stock of a refunded order, with a row in the stock audit. After the commit pass the result to <see cref="ReturnAsync"/>.
     /// </summary>
-    public static async Task<StockReturn> RestockAsync(DbSession transaction, string orderId)
+    public static async Task<StockReturn> RestockAsync(DbSession transaction, string orderId, string userId)
     {
         var lines = await transaction.QueryAsync<OrderLine>(
             "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
@@ -180,14 +222,14 @@ public sealed class InventoryRepository(MySqlDatabase database)
             INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
             SELECT product_id, CONCAT('refunded:', order_id), quantity, 'REFUNDED' FROM order_item WHERE order_id = @orderId
             """, new { orderId });
-        return new(orderId, epoch, lines);
+        return new(orderId, userId, epoch, lines);
     }
 
     /// <summary>Tells the gate about a refund, after its commit. During an outage of Redis, reaper and reconciler repair the gate later.</summary>
     public static Task ReturnAsync(InventoryGate gate, StockReturn returned) => TransientFaults.TryAsync(() =>
-        returned.Lines.Count == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned.Epoch, returned.OrderId, returned.Lines));
+        returned.Lines.Count == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned));
 
-    /// <summary>Stock of a product, or the part that an order holds.</summary>
+    /// <summary>Stock of a product, the part that an order holds, or the part that a customer has.</summary>
     sealed class StockRow
     {
         public required long ProductId { get; init; }
@@ -196,7 +238,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
 
         public string? OrderId { get; init; }
 
+        public string? UserId { get; init; }
+
         public DateTime? Deadline { get; init; }
+
+        public bool Counted { get; init; }
     }
 
     sealed record PaidPieces(string OrderId, bool Holding, long? ProductId, int? Quantity, long Announced);
@@ -204,7 +250,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
 
 /// <summary>The stock that a refund returns.</summary>
 /// <param name="Epoch">The gate's epoch in the transaction; 0 if nothing was deducted.</param>
-public sealed record StockReturn(string OrderId, int Epoch, IReadOnlyList<OrderLine> Lines);
+public sealed record StockReturn(string OrderId, string UserId, int Epoch, IReadOnlyList<OrderLine> Lines);
 
 /// <summary>The result of deducting the stock of paid orders.</summary>
 /// <param name="Deducted">Orders whose stock is deducted, now or before. Their holds can be confirmed.</param>

@@ -5,11 +5,12 @@ namespace Commerce.Core.Inventory;
 /// <summary>A product in the database.</summary>
 /// <param name="Price">Whole KRW.</param>
 /// <param name="Stock">Unsold units, reservations included.</param>
+/// <param name="MaxPerCustomer">Units that one customer can have, over all orders that hold stock or are paid. Null: no limit.</param>
 /// <param name="Version">Of all columns but the stock.</param>
-public sealed record Product(long Id, string Name, long Price, int Stock, bool OnSale, int Version) : IVersioned
+public sealed record Product(long Id, string Name, long Price, int Stock, bool OnSale, int? MaxPerCustomer, int Version) : IVersioned
 {
     /// <summary>The columns under the names of this record.</summary>
-    public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale, version AS Version";
+    public const string Columns = "id AS Id, name AS Name, price AS Price, stock AS Stock, on_sale AS OnSale, max_per_customer AS MaxPerCustomer, version AS Version";
 }
 
 /// <summary>The definition of a new product.</summary>
@@ -17,12 +18,13 @@ public sealed record Product(long Id, string Name, long Price, int Stock, bool O
 /// <param name="Price">Whole KRW, 1 to 1,000,000,000. Existing orders keep their price.</param>
 /// <param name="Stock">0 to 10,000,000. Later changes of the stock are a request of their own.</param>
 /// <param name="OnSale">Whether it can be ordered. Default true.</param>
-public sealed record ProductDefinition(string Name, long Price, int Stock = 0, bool OnSale = true)
+/// <param name="MaxPerCustomer">1 to 10,000 units that one customer can have, over all orders that hold stock or are paid. Null: no limit.</param>
+public sealed record ProductDefinition(string Name, long Price, int Stock = 0, bool OnSale = true, int? MaxPerCustomer = null)
 {
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
     {
-        var errors = new ProductChange(Name, Price, OnSale).Validate();
+        var errors = new ProductChange(Name, Price, OnSale, MaxPerCustomer).Validate();
         if (Stock is < 0 or > 10_000_000) errors["stock"] = ["Must be 0 to 10,000,000."];
         return errors;
     }
@@ -32,7 +34,9 @@ public sealed record ProductDefinition(string Name, long Price, int Stock = 0, b
 /// <param name="Name">1 to 200 characters.</param>
 /// <param name="Price">Whole KRW, 1 to 1,000,000,000. Existing orders keep their price.</param>
 /// <param name="OnSale">Whether it can be ordered.</param>
-public sealed record ProductChange(string Name, long Price, bool OnSale)
+/// <param name="MaxPerCustomer">1 to 10,000 units that one customer can have, over all orders that hold stock or are paid. Null: no limit. Customers
+/// who have more keep it.</param>
+public sealed record ProductChange(string Name, long Price, bool OnSale, int? MaxPerCustomer)
 {
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
@@ -40,6 +44,7 @@ public sealed record ProductChange(string Name, long Price, bool OnSale)
         var errors = new Dictionary<string, string[]>();
         DisplayText.Check(errors, "name", Name, 200);
         if (Price is < 1 or > 1_000_000_000) errors["price"] = ["Must be 1 to 1,000,000,000 won."];
+        if (MaxPerCustomer is < 1 or > 10_000) errors["maxPerCustomer"] = ["Must be 1 to 10,000 units, or null for no limit."];
         return errors;
     }
 }

@@ -1,5 +1,5 @@
 -- Changes the available stock of a product.
--- KEYS  1 gate   2 available   3 holds   4 lines
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 the epoch in the database   2 product   3 delta, may be negative
 -- Returns 1 done   0 not enough available   2 the product is not loaded   -1 gate closed, or rebuilt since
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end

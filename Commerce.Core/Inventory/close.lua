@@ -1,5 +1,5 @@
 -- Closes a gate of an older epoch or of another server (a stale copy).
--- KEYS  1 gate   2 available   3 holds   4 lines
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 epoch   2 server
 -- Returns 1 closed, 0 already closed, current or newer.
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'server')

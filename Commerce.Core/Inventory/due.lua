@@ -1,5 +1,5 @@
 -- Returns expired holds and moves their deadline, so that no other caller gets them for a while.
--- KEYS  1 gate   2 available   3 holds   4 lines
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 limit   2 ms until they are due again
 -- Returns the orders.
 local time = redis.call('TIME')

@@ -1,5 +1,5 @@
 -- Extends a hold.
--- KEYS  1 gate   2 available   3 holds   4 lines
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 the run id of the server that the caller expects   2 order   3 ms from now
 -- Returns 1 done   0 the hold does not exist   -1 gate closed
 if redis.call('HGET', KEYS[1], 'server') ~= ARGV[1] then return -1 end

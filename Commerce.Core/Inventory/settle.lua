@@ -1,6 +1,6 @@
--- Ends holds. A released hold returns its stock. A confirmed hold does not: its stock is deducted. A missing hold changes nothing, so repeated calls
--- are safe.
--- KEYS  1 gate   2 available   3 holds   4 lines
+-- Ends holds. A released hold returns its stock, and its customer may order as much again. A confirmed hold does not: its stock is deducted, and it
+-- stays counted for its customer. A missing hold changes nothing, so repeated calls are safe.
+-- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 'release' or 'confirm'   2.. orders
 -- Returns the number of ended holds.
 local count = 0
@@ -8,7 +8,14 @@ for i = 2, #ARGV do
   local lines = redis.call('HGET', KEYS[4], ARGV[i])
   if lines then
     if ARGV[1] == 'release' then
-      for product, quantity in string.gmatch(lines, '(%d+) (%d+)') do redis.call('HINCRBY', KEYS[2], product, quantity) end
+      local customer = string.match(lines, '@(.*)$')
+      for product, quantity in string.gmatch(lines, '(%d+) (%d+)') do
+        redis.call('HINCRBY', KEYS[2], product, quantity)
+        if customer and redis.call('SISMEMBER', KEYS[5], product) == 1 then
+          local field = product .. ' ' .. customer
+          if redis.call('HINCRBY', KEYS[6], field, -quantity) <= 0 then redis.call('HDEL', KEYS[6], field) end
+        end
+      end
     end
     redis.call('HDEL', KEYS[4], ARGV[i])
     count = count + 1

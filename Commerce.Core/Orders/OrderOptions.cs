@@ -19,6 +19,10 @@ public sealed class OrderOptions
     [Range(1, 100)]
     public int MaxLines { get; set; } = 20;
 
+    /// <summary>Maximum number of unpaid orders of a customer that hold stock: 1 to 1,000. Default null: no limit.</summary>
+    [Range(1, 1000)]
+    public int? MaxUnpaidOrders { get; set; }
+
     /// <summary>
     /// How long an order waits for the row of a coupon that was just issued: 0 to 10 s. Then the response is 409 with Retry-After. Default 3 s.
     /// </summary>

@@ -4,6 +4,7 @@ namespace Commerce.Core.Orders;
 public static class OrderProblems
 {
     public static readonly ProblemType NotFound = new(404, "order-not-found", "You have no order with this id.");
+    public static readonly ProblemType TooManyUnpaid = new(409, "too-many-unpaid-orders", "You have reached the limit of unpaid orders.");
     public static readonly ProblemType CouponNotUsable = new(409, "coupon-not-usable", "This coupon cannot be used for this order.");
     public static readonly ProblemType CouponPending = new(409, "coupon-pending", "The coupon is yours but cannot be used yet. Try again.", TimeSpan.FromSeconds(1));
     public static readonly ProblemType NotCancellable = new(409, "order-not-cancellable", "The order is paid, being paid, or already closed.");

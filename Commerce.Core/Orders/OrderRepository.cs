@@ -123,14 +123,15 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
     {
         var order = await transaction.SingleAsync<RefundedOrder>(
-            "SELECT status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
+            "SELECT user_id AS UserId, status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
         if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
         await transaction.ExecuteAsync("""
             UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
             DELETE FROM order_announcement WHERE order_id = @orderId
             """, new { orderId });
         // Held: never deducted. Refunding: there was nothing to deduct.
-        return order.Holding || order.Status == OrderState.Refunding ? new(orderId, 0, []) : await InventoryRepository.RestockAsync(transaction, orderId);
+        return order.Holding || order.Status == OrderState.Refunding
+            ? new(orderId, order.UserId, 0, []) : await InventoryRepository.RestockAsync(transaction, orderId, order.UserId);
     }
 
     /// <summary>
@@ -167,7 +168,7 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
             SET i.order_id = NULL WHERE o.id IN @orderIds AND i.used_at IS NULL
             """, new { orderIds });
 
-    sealed record RefundedOrder(string Status, bool Holding);
+    sealed record RefundedOrder(string UserId, string Status, bool Holding);
 }
 
 /// <summary>A line of a paid order, with the other content of its message.</summary>

@@ -32,9 +32,10 @@ public sealed partial class OrderService(
         string userId, OrderRequest request, Func<Task> beforeHolding, Action<DbSession, PlacedOrder> withinTransaction, CancellationToken cancellationToken)
     {
         var lines = request.Lines();
-        var products = await database.QueryAsync<PricedProduct>(
-            "SELECT id AS Id, price AS Price, UTC_TIMESTAMP(6) AS Now FROM product WHERE id IN @ids AND on_sale",
-            new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
+        var products = await database.QueryAsync<PricedProduct>("""
+            SELECT id AS Id, price AS Price, max_per_customer AS MaxPerCustomer, counted AS Counted, UTC_TIMESTAMP(6) AS Now
+            FROM product WHERE id IN @ids AND on_sale
+            """, new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
         var prices = products.ToDictionary(p => p.Id);
         if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
             throw new ProblemException(InventoryProblems.ProductNotFound, $"Product {unknown.ProductId} is not on sale.");
@@ -46,7 +47,7 @@ public sealed partial class OrderService(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
 
         await beforeHolding();
-        var epoch = await ReserveAsync(placed.OrderId, lines, cancellationToken);
+        var epoch = await ReserveAsync(placed.OrderId, userId, [.. lines.Select(l => (l, prices[l.ProductId].Limit))], cancellationToken);
         Checkpoints.Reach(Checkpoints.AfterReserve);
         var committing = false;
         try
@@ -55,6 +56,7 @@ public sealed partial class OrderService(
             await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
+                if (options.Value.MaxUnpaidOrders is { } max) await LimitUnpaidAsync(transaction, userId, max);
                 withinTransaction(transaction, placed);
                 await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
                 return committing = true;
@@ -122,14 +124,15 @@ public sealed partial class OrderService(
     }
 
     /// <summary>Returns the epoch of the gate that holds the lines.</summary>
-    async Task<int> ReserveAsync(string orderId, IReadOnlyList<OrderLine> lines, CancellationToken cancellationToken)
+    async Task<int> ReserveAsync(
+        string orderId, string userId, IReadOnlyList<(OrderLine Line, CustomerLimit Limit)> lines, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             ReserveResult answer;
             try
             {
-                answer = await gate.ReserveAsync(orderId, lines, options.Value.HoldTime);
+                answer = await gate.ReserveAsync(orderId, userId, lines, options.Value.HoldTime);
             }
             catch (Exception e) when (TransientFaults.IsTransient(e))
             {
@@ -148,11 +151,33 @@ public sealed partial class OrderService(
                 case ReserveVerdict.OutOfStock:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "out-of-stock"));
                     throw new ProblemException(InventoryProblems.OutOfStock, $"Product {answer.Value} does not have enough stock left.");
+                case ReserveVerdict.AboveLimit:
+                    Asked.Add(1, new KeyValuePair<string, object?>("verdict", "customer-limit"));
+                    throw new ProblemException(InventoryProblems.AboveCustomerLimit, TellLimit(answer, lines));
                 default:
                     Asked.Add(1, new KeyValuePair<string, object?>("verdict", "closed"));
                     throw new ProblemException(InventoryProblems.GateClosed);
             }
         }
+    }
+
+    static string TellLimit(ReserveResult refusal, IReadOnlyList<(OrderLine Line, CustomerLimit Limit)> lines)
+    {
+        var max = lines.Single(l => l.Line.ProductId == refusal.Value).Limit.Max ?? 0;
+        return string.Create(CultureInfo.InvariantCulture, $"""
+            One customer can have {max} of product {refusal.Value}, and your orders have {refusal.Count}. {(refusal.Count < max ? $"Order at most {max - refusal.Count}, or cancel" : "Cancel")} an unpaid order of it first.
+            """);
+    }
+
+    /// <summary>Refuses an order if the customer has <paramref name="max"/> unpaid ones. Orders of one customer wait for each other here.</summary>
+    static async Task LimitUnpaidAsync(DbSession transaction, string userId, int max)
+    {
+        await transaction.ExecuteAsync("INSERT INTO order_queue (user_id) VALUES (@userId) ON DUPLICATE KEY UPDATE user_id = user_id", new { userId });
+        var unpaid = await transaction.SingleAsync<int>("SELECT COUNT(*) FROM orders WHERE user_id = @userId AND status IN ('CREATED', 'PENDING_PAYMENT')", new { userId });
+        if (unpaid < max) return;
+        Asked.Add(1, new KeyValuePair<string, object?>("verdict", "too-many-unpaid"));
+        throw new ProblemException(OrderProblems.TooManyUnpaid, string.Create(CultureInfo.InvariantCulture,
+            $"You have {unpaid} unpaid orders, and {max} are allowed. Pay or cancel one, or wait until one expires."));
     }
 
     static async Task InsertAsync(
@@ -165,6 +190,8 @@ public sealed partial class OrderService(
             throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");
         var shipping = request.Shipping!;
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
+        var counted = string.Join(", ", lines.Where(l => prices[l.ProductId].Counted).Select(l => string.Create(CultureInfo.InvariantCulture,
+            $"({l.ProductId}, @userId, @OrderId, {l.Quantity}, {prices[l.ProductId].MaxPerCustomer?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})")));
         // One round trip for everything: it costs more than the rows.
         var now = await transaction.SingleAsync<int>($"""
             {InventoryRepository.LockEpoch};
@@ -173,6 +200,7 @@ public sealed partial class OrderService(
             INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
             VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2);
             INSERT INTO order_item (order_id, product_id, quantity, price) VALUES {items}
+            {(counted.Length > 0 ? $"; INSERT INTO counted_item (product_id, user_id, order_id, quantity, max_per_customer) VALUES {counted}" : "")}
             """, new
         {
             placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt,
@@ -209,5 +237,8 @@ public sealed partial class OrderService(
 
     sealed record IssuedCoupon(long Discount, string? OrderId);
 
-    sealed record PricedProduct(long Id, long Price, DateTime Now);
+    sealed record PricedProduct(long Id, long Price, int? MaxPerCustomer, bool Counted, DateTime Now)
+    {
+        public CustomerLimit Limit => new(Counted, MaxPerCustomer);
+    }
 }

@@ -63,7 +63,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         var returned = await RefundSilentlyAsync(placed);
 
         await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<InventoryReconciler>().EndHoldsAsync([placed.OrderId], endUnknown: false, Cancelled));
-        await Gate.RestockAsync(returned.Epoch, placed.OrderId, returned.Lines);
+        await Gate.RestockAsync(returned);
 
         Assert.InRange(await Stack.AvailableAsync(product.Id), 0, 10);
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));

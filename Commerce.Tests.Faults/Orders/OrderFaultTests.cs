@@ -111,7 +111,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         await Stack.StartAsync("api");
         await Eventually.EqualAsync(6L, () => Stack.AvailableAsync(product.Id));
         var gate = Stack.Services.GetRequiredService<InventoryGate>();
-        var orphan = (await Eventually.DoneAsync(gate.SnapshotAsync))!.Holds.Single(h => h.Value.Any(l => l.ProductId == product.Id)).Key;
+        var orphan = (await Eventually.DoneAsync(gate.SnapshotAsync))!.Holds.Single(h => h.Value.Lines.Any(l => l.ProductId == product.Id)).Key;
         // As if the ten minutes had passed.
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(orphan, TimeSpan.FromSeconds(1)));
 

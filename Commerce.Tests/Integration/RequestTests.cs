@@ -68,7 +68,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         using var without = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, scheduled.ProductIds }, Cancelled);
         using var empty = await Stack.Admin.PutAsJsonAsync(
             $"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, couponIds = (long[]?)null, productIds = (long[]?)null }, Cancelled);
-        using var stock = await Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = "x", price = 1, onSale = true, stock = 5 }, Cancelled);
+        using var stock = await Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = "x", price = 1, onSale = true, maxPerCustomer = (int?)null, stock = 5 }, Cancelled);
 
         Assert.Equal(["couponIds"], (await ErrorsAsync(without)).Keys);
         Assert.Equal(["couponIds", "productIds"], (await ErrorsAsync(empty)).Keys.Order());
@@ -213,7 +213,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         var sale = new { name = text, opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>() };
 
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/products", new { name = text, price = 1 }, Cancelled), "name");
-        await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = text, price = 1, onSale = true }, Cancelled), "name");
+        await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = text, price = 1, onSale = true, maxPerCustomer = (int?)null }, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync($"/api/admin/products/{product.Id}/stock", new { delta = 1, reason = text }, Cancelled), "reason");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/coupons", window, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", window, Cancelled), "name");

@@ -18,7 +18,7 @@ export function checkout(chosen) {
   product = chosen;
   asked = undefined;
   find('checkout-product').textContent = `${product.name}, ${money(product.price)} each`;
-  form.quantity.max = Math.min(100, product.available);
+  form.quantity.max = Math.min(100, product.available, product.maxPerCustomer ?? Infinity);
   form.quantity.value = 1;
   form.recipient.value ||= user();
   // A coupon of another order cannot be used.
@@ -64,6 +64,7 @@ function tell(wrong, otherwise = '') {
 /** The server's errors by the names of the form's fields. */
 function translate(error) {
   if (error.slug === 'out-of-stock') return { quantity: 'are more than there are left.' };
+  if (error.slug === 'customer-limit') return { quantity: `is not accepted: ${error.message}` };
   if (error.slug === 'coupon-not-usable') return { coupon: 'cannot be used for this order.' };
   return Object.fromEntries(Object.entries(error.errors ?? {}).map(([name, texts]) =>
     [name === 'items' ? 'quantity' : name.replace('shipping.', ''), `is not accepted: ${texts.join(' ')}`]));

@@ -90,6 +90,7 @@ function productCard(p) {
     p.available > few
       ? element('p', { class: 'soft' }, `${p.available.toLocaleString()} left`)
       : element('p', { class: 'scarce' }, p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
+    p.maxPerCustomer ? element('p', { class: 'soft' }, `At most ${p.maxPerCustomer} per customer`) : null,
     p.available > 0 ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
 }
 

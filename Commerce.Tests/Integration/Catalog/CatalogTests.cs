@@ -233,7 +233,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         using (source.StartActivity("asked"))
         {
             await Stack.Services.GetRequiredService<ProductDefinitions>().ListOnSaleAsync(Cancelled);
-            await Stack.Services.GetRequiredService<ProductDefinitions>().ChangeAsync(long.MaxValue, new("none", 1, true), null, Cancelled);
+            await Stack.Services.GetRequiredService<ProductDefinitions>().ChangeAsync(long.MaxValue, new("none", 1, true, null), null, _ => Task.CompletedTask, Cancelled);
         }
 
         Assert.Equal(["SELECT product", "UPDATE product", "SELECT product"], texts);
@@ -241,7 +241,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
 
     static object Definition(string kind, string name) => kind switch
     {
-        Products => new { name, price = 1000, onSale = true },
+        Products => new { name, price = 1000, onSale = true, maxPerCustomer = (int?)null },
         Coupons => new { name, discount = 1000, totalQuantity = 10, startsAt = "2026-01-01T00:00:00Z", endsAt = "2099-01-01T00:00:00Z" },
         _ => new { name, opensAt = (string?)null, closesAt = (string?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>() },
     };

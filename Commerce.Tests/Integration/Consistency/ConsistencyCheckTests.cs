@@ -41,6 +41,22 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         await CheckConsistencyAsync();
     }
 
+    [Theory]
+    // A limit that was not kept; a line that is not counted, or counted wrongly; an order that the gate does not know.
+    [InlineData("UPDATE counted_item SET max_per_customer = 1 WHERE order_id = @OrderId", "UPDATE counted_item SET max_per_customer = 2 WHERE order_id = @OrderId")]
+    [InlineData("UPDATE counted_item SET quantity = 1 WHERE order_id = @OrderId", "UPDATE counted_item SET quantity = 2 WHERE order_id = @OrderId")]
+    [InlineData("UPDATE counted_item SET user_id = UUID() WHERE order_id = @OrderId", "UPDATE counted_item SET user_id = @Id WHERE order_id = @OrderId")]
+    [InlineData("UPDATE orders SET status = 'REFUNDED' WHERE id = @OrderId", "UPDATE orders SET status = 'CREATED' WHERE id = @OrderId")]
+    public async Task A_customer_who_has_more_than_a_limit_allowed_is_found(string damage, string repair)
+    {
+        var user = (await Stack.UsersAsync("above-limit", 1))[0];
+        var order = await user.PlaceAsync((await Stack.ProductAsync(stock: 10, maxPerCustomer: 2)).Id, 2);
+        await CheckConsistencyAsync();
+
+        Assert.True(await BrokenAsync("I11", damage, repair, new { order.OrderId, user.Id }) > 0);
+        await CheckConsistencyAsync();
+    }
+
     [Fact]
     public async Task What_the_gateways_ledger_is_too_young_to_know_is_not_comparable_and_not_broken()
     {

@@ -55,7 +55,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     public async Task Products_are_listed_page_by_page_newest_first_on_sale_or_not()
     {
         var (older, newer) = (await Stack.ProductAsync(stock: 10), await Stack.ProductAsync(stock: 10));
-        using (await ChangeAsync(newer.Id, new { name = newer.Name, price = newer.Price, onSale = false })) { }
+        using (await ChangeAsync(newer.Id, new { name = newer.Name, price = newer.Price, onSale = false, maxPerCustomer = (int?)null })) { }
 
         Assert.Equal([newer.Id, older.Id], (await ProductsAsync("/api/admin/products")).Take(2).Select(p => p.Id));
         Assert.Equal(older.Id, (await ProductsAsync($"/api/admin/products?before={newer.Id}"))[0].Id);
@@ -68,7 +68,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     public async Task A_changed_product_is_sold_as_it_is_now_and_what_was_ordered_keeps_its_price()
     {
         var purchase = await OrderAsync("repriced");
-        using var changed = await ChangeAsync(purchase.Product.Id, new { name = "renamed", price = 15_000, onSale = true });
+        using var changed = await ChangeAsync(purchase.Product.Id, new { name = "renamed", price = 15_000, onSale = true, maxPerCustomer = (int?)null });
 
         Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
         var expected = purchase.Product with { Name = "renamed", Price = 15_000, Version = 2 };
@@ -85,7 +85,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     {
         var purchase = await OrderAsync("withdrawn");
         var product = purchase.Product;
-        using (await ChangeAsync(product.Id, new { name = product.Name, price = product.Price, onSale = false })) { }
+        using (await ChangeAsync(product.Id, new { name = product.Name, price = product.Price, onSale = false, maxPerCustomer = (int?)null })) { }
 
         using var refused = await purchase.User.OrderAsync([new(product.Id, 1)]);
         using var hidden = await purchase.User.GetAsync($"/api/products/{product.Id}");
@@ -94,7 +94,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
         await refused.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");
         await hidden.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");
         Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
-        using (await ChangeAsync(product.Id, new { name = product.Name, price = product.Price, onSale = true })) { }
+        using (await ChangeAsync(product.Id, new { name = product.Name, price = product.Price, onSale = true, maxPerCustomer = (int?)null })) { }
         await purchase.User.PlaceAsync(product.Id);
     }
 
@@ -103,8 +103,8 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     {
         var product = await Stack.ProductAsync(stock: 1);
 
-        using var senseless = await ChangeAsync(product.Id, new { name = "", price = 0, onSale = true });
-        using var unknown = await ChangeAsync(long.MaxValue, new { name = "nothing", price = 1, onSale = true });
+        using var senseless = await ChangeAsync(product.Id, new { name = "", price = 0, onSale = true, maxPerCustomer = (int?)null });
+        using var unknown = await ChangeAsync(long.MaxValue, new { name = "nothing", price = 1, onSale = true, maxPerCustomer = (int?)null });
 
         await senseless.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");

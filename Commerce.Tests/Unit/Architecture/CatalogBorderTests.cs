@@ -64,7 +64,7 @@ public sealed class CatalogBorderTests
         {
             ["coupon"] = ["discount", "ends_at", "id", "name", "starts_at", "total_quantity", "version"],
             ["event"] = ["closes_at", "id", "name", "opens_at", "version"],
-            ["product"] = ["id", "name", "on_sale", "price", "version"],
+            ["product"] = ["id", "max_per_customer", "name", "on_sale", "price", "version"],
         }, written.ToDictionary(t => t.Key, t => t.Value.ToArray()));
     }
 
@@ -73,7 +73,7 @@ public sealed class CatalogBorderTests
     {
         await using var context = Context();
 
-        Assert.Throws<InvalidOperationException>(() => context.Add(new Product(1, "lamp", 1, 1, true, 1)));
+        Assert.Throws<InvalidOperationException>(() => context.Add(new Product(1, "lamp", 1, 1, true, null, 1)));
         await ShouldBeRefusedAsync(() => context.Products.ExecuteUpdateAsync(row => row.SetProperty(p => p.Stock, 0)));
         await ShouldBeRefusedAsync(() => context.Coupons.ExecuteUpdateAsync(row => row.SetProperty(c => c.IssuedQuantity, 0)));
         await ShouldBeRefusedAsync(() => context.Events.ExecuteUpdateAsync(row => row.SetProperty(e => e.Status, EventStatus.Open)));
