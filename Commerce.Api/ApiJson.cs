@@ -32,6 +32,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(ProductDefinition))]
 [JsonSerializable(typeof(ProductChange))]
 [JsonSerializable(typeof(Product))]
+[JsonSerializable(typeof(IReadOnlyList<Product>))]
 [JsonSerializable(typeof(StockAdjustment))]
 [JsonSerializable(typeof(IReadOnlyList<StockChange>))]
 [JsonSerializable(typeof(OrderRequest))]

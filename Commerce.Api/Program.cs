@@ -22,6 +22,7 @@ builder.AddCouponIssuing();
 builder.AddEvents();
 builder.AddLimits();
 builder.AddPublicAddress();
+builder.AddCrossOrigin();
 builder.Services.AddSingleton(typeof(CachedResponse<>));
 builder.AddContract();
 builder.AddPage();
@@ -31,6 +32,7 @@ builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.Seriali
 var app = builder.Build();
 
 app.UsePublicAddress();
+app.UseCrossOrigin();
 app.UseEventStream();
 app.UsePage();
 app.UseServiceDefaults();

@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Commerce.Core;
 using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;
@@ -34,7 +35,7 @@ static class UrlValidation
     /// <summary>The query parameters of the endpoint's method.</summary>
     static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
         endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
-            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
+            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || p.ParameterType == typeof(Cursor?) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
             : [];
 
     static bool IsNumber(ParameterInfo parameter) =>
@@ -51,6 +52,7 @@ static class UrlValidation
             return known && number > 0 ? null : "Must be a whole number above 0.";
         }
 
+        if (parameter.ParameterType == typeof(Cursor?)) return Cursor.TryParse(given[0], null, out _) ? null : "Must be the cursor in the Link of the previous page.";
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
         // A user is identified by the token's subject, which may contain any character.
         if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";

@@ -30,8 +30,8 @@ sealed partial class WarmUp(
             TryAsync("the sign-in provider", () => bearer.Get(JwtBearerDefaults.AuthenticationScheme).ConfigurationManager?.GetConfigurationAsync(either.Token) ?? Task.CompletedTask));
         await TryAsync("the catalogue", async () =>
         {
-            await products.ListOnSaleAsync(either.Token);
-            await coupons.ListPublicAsync(either.Token);
+            await products.ListOnSaleAsync(null, Paging.PageSize, either.Token);
+            await coupons.ListPublicAsync(null, Paging.PageSize, either.Token);
         });
         var took = clock.GetElapsedTime(start).TotalSeconds;
         LogWarm(logger, took);

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
@@ -12,15 +13,20 @@ static class CouponAdministrationEndpoints
     {
         var coupons = administration.MapGroup("/coupons");
         coupons.MapGet("/", ListAsync).WithName("ListCouponDefinitions").WithSummary("Lists the newest coupons.");
-        coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.");
+        coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.")
+            .Refuses(CouponProblems.NotFound);
         coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon.");
-        coupons.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceCoupon").WithSummary("Replaces the definition of a coupon.");
-        coupons.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelCoupon").WithSummary("Stops issuing a coupon. Issued coupons stay valid.");
-        coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.");
+        coupons.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceCoupon").WithSummary("Replaces the definition of a coupon.")
+            .Refuses(CouponProblems.NotFound, CouponAdministration.CannotShrink);
+        coupons.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelCoupon").WithSummary("Stops issuing a coupon. Issued coupons stay valid.")
+            .Refuses(CouponProblems.NotFound);
+        coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.")
+            .Refuses(CouponProblems.NotFound, CouponAdministration.TooMany);
     }
 
-    static async Task<Ok<IReadOnlyList<Coupon>>> ListAsync(CouponDefinitions coupons, CancellationToken cancellationToken, long? before = null) =>
-        TypedResults.Ok(await coupons.ListAsync(before, cancellationToken));
+    static async Task<PageResult<Coupon>> ListAsync(
+        CouponDefinitions coupons, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = Paging.PageSize) =>
+        (await coupons.ListAsync(before, limit, cancellationToken)).ToResult();
 
     static async Task<Results<Ok<Coupon>, ProblemResult>> FindAsync(long id, CouponDefinitions coupons, CancellationToken cancellationToken) =>
         await coupons.FindAsync(id, cancellationToken) is { } coupon ? TypedResults.Ok(coupon) : CouponProblems.NotFound.ToResult();

@@ -1,7 +1,9 @@
 using System.Buffers;
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Unicode;
+using Commerce.Core;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -28,8 +30,10 @@ static class CouponEndpoints
         var coupons = app.MapGroup("/api/coupons").WithTags("Coupons").RequireAuthorization(Policies.Member);
         coupons.MapGet("/", ListAsync).WithName("ListCoupons").WithSummary("Lists current, future and past coupons.").AllowAnonymous();
         coupons.MapGet("/my", ListOwnAsync).WithName("ListOwnCoupons").WithSummary("Lists the coupons of the user.");
-        coupons.MapPost("/{id:long}/issue", IssueAsync).WithName("IssueCoupon").WithSummary("Requests a coupon, first come, first served.").LimitPerUser().LimitConcurrency();
-        coupons.MapGet("/{id:long}/issue", StatusAsync).WithName("GetCouponIssue").WithSummary("Returns the state of a requested coupon.");
+        coupons.MapPost("/{id:long}/issue", IssueAsync).WithName("IssueCoupon").WithSummary("Requests a coupon, first come, first served.").LimitPerUser().LimitConcurrency()
+            .Refuses(CouponProblems.NotFound, CouponProblems.SoldOut, CouponProblems.AlreadyIssued, CouponProblems.NotStarted, CouponProblems.Ended, CouponProblems.GateClosed, CommonProblems.Overloaded);
+        coupons.MapGet("/{id:long}/issue", StatusAsync).WithName("GetCouponIssue").WithSummary("Returns the state of a requested coupon.")
+            .Refuses(CouponProblems.NotIssued, CouponProblems.GateClosed);
     }
 
     static ValueTask<Results<PendingIssueResult, ProblemResult>> IssueAsync(
@@ -47,20 +51,23 @@ static class CouponEndpoints
         long id, CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
         await issues.FindAsync(id, user.Id, cancellationToken) is { } status ? TypedResults.Ok(status) : CouponProblems.NotIssued.ToResult();
 
-    static async Task<Ok<IReadOnlyList<OwnCoupon>>> ListOwnAsync(CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await issues.ListAsync(user.Id, cancellationToken));
+    static async Task<PageResult<OwnCoupon>> ListOwnAsync(
+        CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken, Cursor? cursor = null, [Range(1, 200)] int limit = Paging.PageSize) =>
+        (await issues.ListAsync(user.Id, cursor, limit, cancellationToken)).ToResult("cursor");
 
-    static Task<CachedResult<IReadOnlyList<CouponSummary>>> ListAsync(
-        CachedResponse<IReadOnlyList<CouponSummary>> answer, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken) =>
-        answer.GetAsync(() => SummarizeAsync(definitions, gate), cancellationToken);
+    static async Task<PageResult<CouponSummary>> ListAsync(
+        CachedResponse<CouponSummary> first, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken, Cursor? cursor = null) =>
+        cursor is null
+            ? await first.GetAsync(() => SummarizeAsync(null, definitions, gate, CancellationToken.None), cancellationToken)
+            : (await SummarizeAsync(cursor, definitions, gate, cancellationToken)).ToResult("cursor");
 
     /// <summary>The gate has the current stock. Without the gate, the database has it, slightly delayed.</summary>
-    static async Task<IReadOnlyList<CouponSummary>> SummarizeAsync(CouponDefinitions definitions, CouponGate gate)
+    static async Task<Page<CouponSummary>> SummarizeAsync(Cursor? after, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken)
     {
-        var coupons = await definitions.ListPublicAsync(CancellationToken.None);
+        var (coupons, next) = await definitions.ListPublicAsync(after, Paging.PageSize, cancellationToken);
         var gates = await TransientFaults.TryAsync(() => gate.InspectAsync([.. coupons.Select(c => c.Id)]), [.. coupons.Select(_ => (GateState?)null)]);
-        return [.. coupons.Zip(gates, (c, state) => new CouponSummary(
-            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))];
+        return new([.. coupons.Zip(gates, (c, state) => new CouponSummary(
+            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))], next);
     }
 }
 

@@ -1,6 +1,10 @@
+using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
+using Commerce.Core.Coupons;
 using Commerce.Core.Events;
+using Commerce.Core.Inventory;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Events;
@@ -12,16 +16,23 @@ static class EventAdministrationEndpoints
     {
         var events = administration.MapGroup("/events");
         events.MapGet("/", ListAsync).WithName("ListEventDefinitions").WithSummary("Lists all events, drafts included.");
-        events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.");
-        events.MapGet("/{id:long}", FindAsync).WithName("GetEventDefinition").WithSummary("Returns an event.");
-        events.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceEvent").WithSummary("Replaces the definition of an event that is not open yet.");
-        events.MapPost("/{id:long}/schedule", ScheduleAsync).WithName("ScheduleEvent").WithSummary("Changes the opening and closing time of an event.");
-        events.MapPost("/{id:long}/open", OpenAsync).WithName("OpenEvent").WithSummary("Opens an event now.");
-        events.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelEvent").WithSummary("Cancels an event, open or not.");
+        events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.")
+            .Refuses(EventProblems.CouponLinked, CouponProblems.NotFound, InventoryProblems.ProductNotFound);
+        events.MapGet("/{id:long}", FindAsync).WithName("GetEventDefinition").WithSummary("Returns an event.")
+            .Refuses(EventProblems.NotFound);
+        events.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceEvent").WithSummary("Replaces the definition of an event that is not open yet.")
+            .Refuses(EventProblems.NotFound, EventProblems.NotSchedulable, EventProblems.CouponLinked, CouponProblems.NotFound, InventoryProblems.ProductNotFound);
+        events.MapPost("/{id:long}/schedule", ScheduleAsync).WithName("ScheduleEvent").WithSummary("Changes the opening and closing time of an event.")
+            .Refuses(EventProblems.NotFound, EventProblems.NotSchedulable, EventProblems.ClosesTooEarly);
+        events.MapPost("/{id:long}/open", OpenAsync).WithName("OpenEvent").WithSummary("Opens an event now.")
+            .Refuses(EventProblems.NotFound, EventProblems.NotOpenable);
+        events.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelEvent").WithSummary("Cancels an event, open or not.")
+            .Refuses(EventProblems.NotFound, EventProblems.NotCancellable);
     }
 
-    static async Task<Ok<IReadOnlyList<SaleEvent>>> ListAsync(EventDefinitions events, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await events.ListAsync(drafts: true, cancellationToken));
+    static async Task<PageResult<SaleEvent>> ListAsync(
+        EventDefinitions events, CancellationToken cancellationToken, Cursor? cursor = null, [Range(1, 200)] int limit = Paging.PageSize) =>
+        (await events.ListAsync(drafts: true, cursor, limit, cancellationToken)).ToResult("cursor");
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventDefinitions events, CancellationToken cancellationToken) =>
         await events.FindAsync(id, cancellationToken) is { } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();

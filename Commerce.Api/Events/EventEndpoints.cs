@@ -1,3 +1,4 @@
+using Commerce.Core;
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -21,14 +22,17 @@ static class EventEndpoints
     {
         var events = app.MapGroup("/api/events").WithTags("Events");
         events.MapGet("/", ListAsync).WithName("ListEvents").WithSummary("Lists current, future and past events.").AllowAnonymous();
-        events.MapGet("/{id:long}", FindAsync).WithName("GetEvent").WithSummary("Returns an event.").AllowAnonymous();
+        events.MapGet("/{id:long}", FindAsync).WithName("GetEvent").WithSummary("Returns an event.").AllowAnonymous()
+            .Refuses(EventProblems.NotFound);
         events.MapPost("/ticket", TicketAsync).WithName("CreateStreamTicket").WithSummary("Creates a ticket that opens one live stream without a bearer token.").RequireAuthorization(Policies.Member).LimitPerUser();
         events.MapEventStream();
     }
 
-    static Task<CachedResult<IReadOnlyList<SaleEvent>>> ListAsync(
-        CachedResponse<IReadOnlyList<SaleEvent>> answer, EventDefinitions definitions, CancellationToken cancellationToken) =>
-        answer.GetAsync(() => definitions.ListAsync(drafts: false, CancellationToken.None), cancellationToken);
+    static async Task<PageResult<SaleEvent>> ListAsync(
+        CachedResponse<SaleEvent> first, EventDefinitions definitions, CancellationToken cancellationToken, Cursor? cursor = null) =>
+        cursor is null
+            ? await first.GetAsync(() => definitions.ListAsync(drafts: false, null, Paging.PageSize, CancellationToken.None), cancellationToken)
+            : (await definitions.ListAsync(drafts: false, cursor, Paging.PageSize, cancellationToken)).ToResult("cursor");
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventDefinitions definitions, CancellationToken cancellationToken) =>
         await definitions.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();

@@ -37,6 +37,7 @@ static class EventStreamEndpoint
             // Without the method, a bare delegate is missing in the OpenAPI document.
             .WithMetadata(
                 new StaysOpen(), ((Delegate)StreamAsync).Method,
+                new Refusals([CommonProblems.Validation, CommonProblems.Unauthorized, EventProblems.TooManyStreams, EventProblems.StreamsFull]),
                 new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
             .AddOpenApiOperationTransformer((operation, _, _) =>
             {
@@ -51,7 +52,7 @@ static class EventStreamEndpoint
             });
 
     static OpenApiParameter Parameter(string name, ParameterLocation place, JsonSchemaType type, string description) =>
-        new() { Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = type } };
+        new() { Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = type, Format = type == JsonSchemaType.Integer ? "int64" : null } };
 
     /// <summary>
     /// Keeps live streams open outside of all other middleware. An endpoint that awaited the end of its stream would keep the memory of

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
 using Commerce.Core.Messaging;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -13,12 +14,13 @@ static class DeadLetterEndpoints
     {
         var letters = administration.MapGroup("/dead-letters");
         letters.MapGet("/", ListAsync).WithName("ListDeadLetters").WithSummary("Lists the newest dead letters.");
-        letters.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayDeadLetter").WithSummary("Publishes a dead letter to its topic again.");
+        letters.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayDeadLetter").WithSummary("Publishes a dead letter to its topic again.")
+            .Refuses(NotFound);
     }
 
-    static async Task<Ok<IReadOnlyList<DeadLetter>>> ListAsync(
+    static async Task<PageResult<DeadLetter>> ListAsync(
         DeadLetterStore store, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50) =>
-        TypedResults.Ok(await store.ListAsync(before, limit, cancellationToken));
+        Pages.Of<DeadLetter>(await store.ListAsync(before, limit + 1, cancellationToken), limit, l => $"{l.Id}").ToResult();
 
     static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, DeadLetterStore store, CancellationToken cancellationToken) =>
         await store.ReplayAsync(id, cancellationToken) ? TypedResults.Accepted((string?)null) : NotFound.ToResult();

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
 using Commerce.Core.Orders;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -11,16 +12,18 @@ static class OrderAdministrationEndpoints
     {
         var orders = administration.MapGroup("/orders");
         orders.MapGet("/", ListAsync).WithName("ListAllOrders").WithSummary("Lists the orders of all users.");
-        orders.MapPost("/{id}/announce", AnnounceAsync).WithName("AnnounceOrder").WithSummary("Publishes ORDER_PLACED of a paid order again.");
+        orders.MapPost("/{id}/announce", AnnounceAsync).WithName("AnnounceOrder").WithSummary("Publishes ORDER_PLACED of a paid order again.")
+            .Refuses(OrderProblems.NotFound, OrderProblems.NotWaiting);
     }
 
-    static async Task<Results<Ok<IReadOnlyList<Order>>, ProblemResult>> ListAsync(
+    static async Task<Results<PageResult<Order>, ProblemResult>> ListAsync(
         OrderRepository repository, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
         [Range(1, 200)] int limit = 50)
     {
         if (status is not null && !OrderState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"Must be one of {string.Join(", ", OrderState.All)}."] });
-        return TypedResults.Ok(await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit, cancellationToken));
+        var orders = await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit + 1, cancellationToken);
+        return Pages.Of<Order>(orders, limit, o => $"{o.Id}").ToResult();
     }
 
     /// <summary>Publishes <c>ORDER_PLACED</c> of a paid order again if its message is dead.</summary>

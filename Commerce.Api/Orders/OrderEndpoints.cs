@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
+using Commerce.Core;
 using Commerce.Core.Orders;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
@@ -12,10 +13,13 @@ static class OrderEndpoints
     public static void MapOrders(this IEndpointRouteBuilder app)
     {
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
-        orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created);
-        orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.");
-        orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.");
-        orders.MapPost("/{id}/cancel", CancelAsync).WithName("CancelOrder").WithSummary("Cancels an unpaid order.").LimitPerUser(Budget.Payments);
+        orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created)
+            .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.OutOfStock, InventoryProblems.AboveCustomerLimit, OrderProblems.TooManyUnpaid, OrderProblems.CouponNotUsable, OrderProblems.CouponPending, InventoryProblems.GateClosed);
+        orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.").WithMetadata(Paging.HasPages);
+        orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.")
+            .Refuses(OrderProblems.NotFound);
+        orders.MapPost("/{id}/cancel", CancelAsync).WithName("CancelOrder").WithSummary("Cancels an unpaid order.").LimitPerUser(Budget.Payments)
+            .Refuses(OrderProblems.NotFound, OrderProblems.NotCancellable);
     }
 
     static async Task<IResult> PlaceAsync(
@@ -28,13 +32,12 @@ static class OrderEndpoints
     }
 
     static async Task<Ok<OrderPage>> ListAsync(
-        CurrentUser user, OrderRepository repository, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
+        CurrentUser user, OrderRepository repository, HttpContext http, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
     {
-        var orders = await repository.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken);
+        var (orders, next) = Pages.Of<Order>(await repository.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken), limit, o => $"{o.Id}");
+        http.LinkNext("cursor", next);
         return TypedResults.Ok(new OrderPage(
-            [.. orders.Take(limit).Select(o => new OrderSummary(
-                o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt))],
-            orders.Count > limit ? orders[limit - 1].Id : null));
+            [.. orders.Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt))], next));
     }
 
     static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderRepository repository, CancellationToken cancellationToken)

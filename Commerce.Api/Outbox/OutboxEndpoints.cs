@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
 using Commerce.Core.Outbox;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -14,15 +15,16 @@ static class OutboxEndpoints
     {
         var outbox = administration.MapGroup("/outbox");
         outbox.MapGet("/", ListAsync).WithName("ListOutboxMessages").WithSummary("Lists the newest outbox messages.");
-        outbox.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayOutboxMessage").WithSummary("Lets a dead or sent outbox message be sent again.");
+        outbox.MapPost("/{id:long}/replay", ReplayAsync).WithName("ReplayOutboxMessage").WithSummary("Lets a dead or sent outbox message be sent again.")
+            .Refuses(NotFound, Pending);
     }
 
-    static async Task<Results<Ok<IReadOnlyList<OutboxEntry>>, ProblemResult>> ListAsync(
+    static async Task<Results<PageResult<OutboxEntry>, ProblemResult>> ListAsync(
         OutboxStore outbox, CancellationToken cancellationToken, string? status = null, long? before = null, [Range(1, 200)] int limit = 50)
     {
         if (status is not (null or "PENDING" or "SENT" or "DEAD"))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = ["Must be PENDING, SENT or DEAD."] });
-        return TypedResults.Ok(await outbox.ListAsync(status, before, limit, cancellationToken));
+        return Pages.Of<OutboxEntry>(await outbox.ListAsync(status, before, limit + 1, cancellationToken), limit, m => $"{m.Id}").ToResult();
     }
 
     static async Task<Results<Accepted, ProblemResult>> ReplayAsync(long id, OutboxStore outbox, OutboxWriter writer, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using Commerce.Api.Idempotency;
+using Commerce.Core.Orders;
 using Commerce.Core.Payments;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -10,10 +11,14 @@ static class PaymentEndpoints
     public static void MapPayments(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
-        payments.MapPost("/prepare", PrepareAsync).WithName("PreparePayment").WithSummary("Prepares the payment of an order and returns the payment window.").LimitPerUser().Produces<PreparedPayment>();
-        payments.MapPost("/approve", ApproveAsync).WithName("ApprovePayment").WithSummary("Captures a payment that the user authorised in the payment window.").LimitPerUser(Budget.Payments).Produces<ApprovedPayment>().Produces<ApprovedPayment>(StatusCodes.Status202Accepted);
-        payments.MapGet("/{orderId}", FindAsync).WithName("GetPayment").WithSummary("Returns the payment of an order with its attempts and refunds.");
-        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).Produces<RefundedPayment>();
+        payments.MapPost("/prepare", PrepareAsync).WithName("PreparePayment").WithSummary("Prepares the payment of an order and returns the payment window.").LimitPerUser().Produces<PreparedPayment>()
+            .Refuses(OrderProblems.NotFound, PaymentProblems.OrderNotPayable, PaymentProblems.HoldExpired, PaymentProblems.InProgress, PaymentProblems.AmountMismatch);
+        payments.MapPost("/approve", ApproveAsync).WithName("ApprovePayment").WithSummary("Captures a payment that the user authorised in the payment window.").LimitPerUser(Budget.Payments).Produces<ApprovedPayment>().Produces<ApprovedPayment>(StatusCodes.Status202Accepted)
+            .Refuses(PaymentProblems.NotFound, PaymentProblems.Refused, PaymentProblems.OrderNotPayable, PaymentProblems.HoldExpired, PaymentProblems.InProgress, PaymentProblems.Mismatch);
+        payments.MapGet("/{orderId}", FindAsync).WithName("GetPayment").WithSummary("Returns the payment of an order with its attempts and refunds.")
+            .Refuses(PaymentProblems.NotFound);
+        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).Produces<RefundedPayment>()
+            .Refuses(PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress);
     }
 
     static async Task<IResult> PrepareAsync(

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
@@ -14,15 +15,19 @@ static class ProductAdministrationEndpoints
         var products = administration.MapGroup("/products");
         products.MapGet("/", ListAsync).WithName("ListProductDefinitions").WithSummary("Lists the newest products, on sale or not.");
         products.MapPost("/", CreateAsync).WithName("CreateProduct").WithSummary("Creates a product with its opening stock.");
-        products.MapGet("/{id:long}", FindAsync).WithName("GetProductDefinition").WithSummary("Returns a product.");
-        products.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceProduct").WithSummary("Replaces the definition of a product.");
-        products.MapPost("/{id:long}/stock", AdjustAsync).WithName("AdjustStock").WithSummary("Adds to the stock of a product, or removes unreserved stock.");
-        products.MapGet("/{id:long}/stock", ListChangesAsync).WithName("ListStockChanges").WithSummary("Lists the changes of a product's stock.");
+        products.MapGet("/{id:long}", FindAsync).WithName("GetProductDefinition").WithSummary("Returns a product.")
+            .Refuses(InventoryProblems.ProductNotFound);
+        products.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceProduct").WithSummary("Replaces the definition of a product.")
+            .Refuses(InventoryProblems.ProductNotFound);
+        products.MapPost("/{id:long}/stock", AdjustAsync).WithName("AdjustStock").WithSummary("Adds to the stock of a product, or removes unreserved stock.")
+            .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.StockHeld, InventoryProblems.StockFull, InventoryProblems.GateClosed);
+        products.MapGet("/{id:long}/stock", ListChangesAsync).WithName("ListStockChanges").WithSummary("Lists the changes of a product's stock.")
+            .Refuses(InventoryProblems.ProductNotFound);
     }
 
-    static async Task<Ok<IReadOnlyList<Product>>> ListAsync(
-        ProductDefinitions products, CancellationToken cancellationToken, long? before = null) =>
-        TypedResults.Ok(await products.ListAsync(before, cancellationToken));
+    static async Task<PageResult<Product>> ListAsync(
+        ProductDefinitions products, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = Paging.PageSize) =>
+        (await products.ListAsync(before, limit, cancellationToken)).ToResult();
 
     static async Task<Results<Created<Product>, ProblemResult>> CreateAsync(
         ProductDefinition definition, ProductAdministration products, CancellationToken cancellationToken)
@@ -52,13 +57,13 @@ static class ProductAdministrationEndpoints
         return TypedResults.Ok(await products.AdjustAsync(id, adjustment.Delta, adjustment.Reason, user.Id, cancellationToken));
     }
 
-    static async Task<Results<Ok<IReadOnlyList<StockChange>>, ProblemResult>> ListChangesAsync(
+    static async Task<Results<PageResult<StockChange>, ProblemResult>> ListChangesAsync(
         long id, InventoryRepository inventory, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
     {
-        var changes = await inventory.ListChangesAsync(id, before, limit, cancellationToken);
+        var changes = await inventory.ListChangesAsync(id, before, limit + 1, cancellationToken);
         // Every product has its opening stock as a first change.
         if (changes.Count == 0 && await inventory.FindAsync(id, cancellationToken) is null) return InventoryProblems.ProductNotFound.ToResult();
-        return TypedResults.Ok(changes);
+        return Pages.Of<StockChange>(changes, limit, c => $"{c.Id}").ToResult();
     }
 }
 

@@ -1,3 +1,4 @@
+using Commerce.Core;
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -11,12 +12,21 @@ static class ProductEndpoints
     {
         var products = app.MapGroup("/api/products").WithTags("Products").AllowAnonymous();
         products.MapGet("/", ListAsync).WithName("ListProducts").WithSummary("Lists the products on sale.");
-        products.MapGet("/{id:long}", FindAsync).WithName("GetProduct").WithSummary("Returns a product on sale.");
+        products.MapGet("/{id:long}", FindAsync).WithName("GetProduct").WithSummary("Returns a product on sale.")
+            .Refuses(InventoryProblems.ProductNotFound);
     }
 
-    static Task<CachedResult<IReadOnlyList<ProductSummary>>> ListAsync(
-        CachedResponse<IReadOnlyList<ProductSummary>> answer, ProductDefinitions products, InventoryGate gate, CancellationToken cancellationToken) =>
-        answer.GetAsync(async () => await SummarizeAsync(await products.ListOnSaleAsync(CancellationToken.None), gate), cancellationToken);
+    static async Task<PageResult<ProductSummary>> ListAsync(
+        CachedResponse<ProductSummary> first, ProductDefinitions products, InventoryGate gate, CancellationToken cancellationToken, long? cursor = null)
+    {
+        return cursor is null ? await first.GetAsync(() => ReadAsync(CancellationToken.None), cancellationToken) : (await ReadAsync(cancellationToken)).ToResult("cursor");
+
+        async Task<Page<ProductSummary>> ReadAsync(CancellationToken token)
+        {
+            var (page, next) = await products.ListOnSaleAsync(cursor, Paging.PageSize, token);
+            return new(await SummarizeAsync(page, gate), next);
+        }
+    }
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
         long id, InventoryRepository inventory, InventoryGate gate, CancellationToken cancellationToken) =>

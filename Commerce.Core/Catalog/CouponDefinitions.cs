@@ -9,18 +9,27 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
     /// <summary>One coupon, or null.</summary>
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(context => FindAsync(context, id, cancellationToken));
 
-    /// <summary>The newest coupons with an id below <paramref name="before"/>, at most 200.</summary>
-    public Task<IReadOnlyList<Coupon>> ListAsync(long? before, CancellationToken cancellationToken) =>
-        session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
-            await (before is null ? context.Coupons : context.Coupons.Where(c => c.Id < before)).OrderByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken));
+    /// <summary>The newest coupons with an id below <paramref name="before"/>.</summary>
+    public Task<Page<Coupon>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
+        session.ReadAsync(async context => Pages.Of<Coupon>(
+            await (before is null ? context.Coupons : context.Coupons.Where(c => c.Id < before)).OrderByDescending(c => c.Id).Take(limit + 1).ToListAsync(cancellationToken),
+            limit, c => $"{c.Id}"));
 
-    /// <summary>Current and future coupons, then past ones, newest first, at most 200.</summary>
-    public Task<IReadOnlyList<Coupon>> ListPublicAsync(CancellationToken cancellationToken) =>
-        session.ReadAsync<IReadOnlyList<Coupon>>(async context =>
+    /// <summary>Current and future coupons, then past ones, newest first.</summary>
+    public Task<Page<Coupon>> ListPublicAsync(Cursor? after, int limit, CancellationToken cancellationToken) =>
+        session.ReadAsync(async context =>
         {
             var now = clock.GetUtcNow().UtcDateTime;
-            return await context.Coupons.Where(c => c.Status == "ACTIVE" || c.Status == "WAITING")
-                .OrderByDescending(c => c.EndsAt > now).ThenByDescending(c => c.Id).Take(200).ToListAsync(cancellationToken);
+            var coupons = context.Coupons.Where(c => c.Status == "ACTIVE" || c.Status == "WAITING");
+            coupons = after switch
+            {
+                null => coupons,
+                { Rank: 0, Id: var id } => coupons.Where(c => !(c.EndsAt > now) && c.Id < id),
+                { Id: var id } => coupons.Where(c => !(c.EndsAt > now) || c.Id < id),
+            };
+            return Pages.Of<Coupon>(
+                await coupons.OrderByDescending(c => c.EndsAt > now).ThenByDescending(c => c.Id).Take(limit + 1).ToListAsync(cancellationToken),
+                limit, c => $"{new Cursor(c.EndsAt > now ? 1 : 0, c.Id)}");
         });
 
     /// <summary>Creates a coupon. Its gate opens with the first request.</summary>

@@ -12,15 +12,23 @@ public sealed class EventDefinitions(CatalogSession session)
     public Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(async context =>
         (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken))?.ToEvent());
 
-    /// <summary>Current and future events, then past ones, newest first, at most 200.</summary>
-    public Task<IReadOnlyList<SaleEvent>> ListAsync(bool drafts, CancellationToken cancellationToken) =>
-        session.ReadAsync<IReadOnlyList<SaleEvent>>(async context =>
+    /// <summary>Current and future events, then past ones, newest first.</summary>
+    public Task<Page<SaleEvent>> ListAsync(bool drafts, Cursor? after, int limit, CancellationToken cancellationToken) =>
+        session.ReadAsync(async context =>
         {
             var events = drafts ? context.Events : context.Events.Where(e => e.Status != EventStatus.Draft);
+            events = after switch
+            {
+                null => events,
+                { Rank: 0, Id: var id } => events.Where(e => (e.Status == EventStatus.Closed || e.Status == EventStatus.Cancelled) && e.Id < id),
+                { Id: var id } => events.Where(e => e.Status == EventStatus.Closed || e.Status == EventStatus.Cancelled || e.Id < id),
+            };
             var rows = await Read(context, events
-                .OrderByDescending(e => e.Status == EventStatus.Draft || e.Status == EventStatus.Pending || e.Status == EventStatus.Open)
-                .ThenByDescending(e => e.Id).Take(200)).ToListAsync(cancellationToken);
-            return [.. rows.Select(row => row.ToEvent())];
+                .OrderBy(e => e.Status == EventStatus.Closed || e.Status == EventStatus.Cancelled)
+                .ThenByDescending(e => e.Id).Take(limit + 1)).ToListAsync(cancellationToken);
+            return Pages.Of<SaleEvent>(
+                [.. rows.Select(row => row.ToEvent())], limit,
+                e => $"{new Cursor(e.Status is EventStatus.Closed or EventStatus.Cancelled ? 0 : 1, e.Id)}");
         });
 
     /// <summary>Creates an event. It is a draft until the sale schedules it.</summary>

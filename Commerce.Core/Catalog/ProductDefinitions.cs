@@ -11,13 +11,13 @@ public sealed class ProductDefinitions(CatalogSession session)
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>
         session.ReadAsync(context => context.Products.SingleOrDefaultAsync(p => p.Id == id, cancellationToken));
 
-    /// <summary>Products on sale, newest first, at most 200.</summary>
-    public Task<IReadOnlyList<Product>> ListOnSaleAsync(CancellationToken cancellationToken) =>
-        ListAsync(products => products.Where(p => p.OnSale), cancellationToken);
+    /// <summary>The newest products on sale with an id below <paramref name="before"/>.</summary>
+    public Task<Page<Product>> ListOnSaleAsync(long? before, int limit, CancellationToken cancellationToken) =>
+        ListAsync(before, limit, products => products.Where(p => p.OnSale), cancellationToken);
 
-    /// <summary>The newest products with an id below <paramref name="before"/>, on sale or not, at most 200.</summary>
-    public Task<IReadOnlyList<Product>> ListAsync(long? before, CancellationToken cancellationToken) =>
-        ListAsync(products => before is null ? products : products.Where(p => p.Id < before), cancellationToken);
+    /// <summary>The newest products with an id below <paramref name="before"/>, on sale or not.</summary>
+    public Task<Page<Product>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
+        ListAsync(before, limit, products => products, cancellationToken);
 
     /// <summary>Creates a product without stock.</summary>
     /// <param name="definition">The definition.</param>
@@ -52,7 +52,9 @@ public sealed class ProductDefinitions(CatalogSession session)
             return found;
         }, cancellationToken);
 
-    Task<IReadOnlyList<Product>> ListAsync(Func<IQueryable<Product>, IQueryable<Product>> choose, CancellationToken cancellationToken) =>
-        session.ReadAsync<IReadOnlyList<Product>>(async context =>
-            await choose(context.Products).OrderByDescending(p => p.Id).Take(200).ToListAsync(cancellationToken));
+    Task<Page<Product>> ListAsync(long? before, int limit, Func<IQueryable<Product>, IQueryable<Product>> choose, CancellationToken cancellationToken) =>
+        session.ReadAsync(async context => Pages.Of<Product>(
+            await choose(before is null ? context.Products : context.Products.Where(p => p.Id < before)).OrderByDescending(p => p.Id).Take(limit + 1)
+                .ToListAsync(cancellationToken),
+            limit, p => $"{p.Id}"));
 }

@@ -34,12 +34,15 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
     }
 
     /// <summary>The coupons of one user, pending ones included, newest first, at most 200. Without Redis, only saved ones.</summary>
-    public async Task<IReadOnlyList<OwnCoupon>> ListAsync(string userId, CancellationToken cancellationToken)
+    /// <param name="after">Null for the first page, which has the coupons whose rows are on their way, too.</param>
+    public async Task<Page<OwnCoupon>> ListAsync(string userId, Cursor? after, int limit, CancellationToken cancellationToken)
     {
         // The gate is read first: an entry that leaves it before the second query is in the database by then.
-        var pending = await ListPendingAsync(userId, cancellationToken);
-        var own = await repository.ListOfUserAsync(userId, cancellationToken);
-        return [.. pending.Where(p => own.All(o => o.CouponId != p.CouponId)).Concat(own).OrderByDescending(o => o.IssuedAt)];
+        var pending = after is null ? await ListPendingAsync(userId, cancellationToken) : [];
+        var own = Pages.Of<OwnCoupon>(
+            await repository.ListOfUserAsync(userId, after, limit + 1, cancellationToken), limit,
+            o => $"{new Cursor((long)(o.IssuedAt - DateTime.UnixEpoch).TotalMicroseconds, o.CouponId)}");
+        return own with { Items = [.. pending.Where(p => own.Items.All(o => o.CouponId != p.CouponId)).Concat(own.Items).OrderByDescending(o => o.IssuedAt)] };
     }
 
     async Task<IReadOnlyList<OwnCoupon>> ListPendingAsync(string userId, CancellationToken cancellationToken)

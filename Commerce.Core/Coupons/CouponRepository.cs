@@ -36,13 +36,14 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             """, new { couponId, userId }, cancellationToken);
 
     /// <summary>The coupons of one user, newest first, at most 200.</summary>
-    public Task<IReadOnlyList<OwnCoupon>> ListOfUserAsync(string userId, CancellationToken cancellationToken) =>
-        database.QueryAsync<OwnCoupon>("""
+    public Task<IReadOnlyList<OwnCoupon>> ListOfUserAsync(string userId, Cursor? after, int limit, CancellationToken cancellationToken) =>
+        database.QueryAsync<OwnCoupon>($"""
             SELECT i.coupon_id AS CouponId, c.name AS Name, c.discount AS Discount, 'ISSUED' AS Status, i.issued_at AS IssuedAt, c.ends_at AS EndsAt,
                    i.order_id AS OrderId, i.used_at AS UsedAt
             FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
-            WHERE i.user_id = @userId ORDER BY i.issued_at DESC LIMIT 200
-            """, new { userId }, cancellationToken);
+            WHERE i.user_id = @userId {(after is null ? "" : "AND (i.issued_at, i.coupon_id) < (TIMESTAMPADD(MICROSECOND, @Rank, '1970-01-01'), @Id)")}
+            ORDER BY i.issued_at DESC, i.coupon_id DESC LIMIT @limit
+            """, new { userId, after?.Rank, after?.Id, limit }, cancellationToken);
 
     /// <summary>The partition of an acceptance that did not come from Kafka.</summary>
     public const int NoPartition = -1;

@@ -154,8 +154,11 @@ public sealed partial class InventoryReconciler(
             .. from pair in customers.Zip(counts, (customer, count) => (Customer: customer, Count: count))
                let expected = pair.Customer.Pieces + uncommitted[(pair.Customer.ProductId, pair.Customer.UserId)].Sum()
                where pair.Count != expected
-               select new CustomerDrift(held.Epoch, pair.Customer.ProductId, pair.Customer.UserId, expected, pair.Count),
+               select new CustomerDrift(held.Epoch, pair.Customer.ProductId, pair.Customer.UserId, expected, pair.Count, HoldersOf(pair.Customer)),
         ], last);
+
+        string HoldersOf(CustomerPieces customer) => string.Join(' ', held.Holds
+            .Where(h => h.Value.UserId == customer.UserId && h.Value.Lines.Any(l => l.ProductId == customer.ProductId)).Select(h => h.Key).Order(StringComparer.Ordinal));
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stale holds ended: {Released} released, {Confirmed} confirmed")]
@@ -188,7 +191,8 @@ public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long H
 /// <summary>A customer whose units of a product are counted wrongly in the gate.</summary>
 /// <param name="Expected">The units in orders in the database that hold stock or are paid, and in orders about to commit.</param>
 /// <param name="Counted">The units in the gate.</param>
-public sealed record CustomerDrift(int Epoch, long ProductId, string UserId, long Expected, long Counted)
+/// <param name="Holders">The orders of the customer that hold this product in the gate. If they change between two checks, the number has moved.</param>
+public sealed record CustomerDrift(int Epoch, long ProductId, string UserId, long Expected, long Counted, string Holders)
 {
     /// <summary>Whether the customer could exceed the limit, which must not happen. More is the result of a crash or an outage of Redis.</summary>
     public bool TooFew => Counted < Expected;

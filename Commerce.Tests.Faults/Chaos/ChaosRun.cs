@@ -23,6 +23,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     const int Coupons = 3;
     const int StockOfEach = 30;
 
+    /// <summary>One in this many products has a limit, reached by a few orders.</summary>
+    const int ProductsOfLimit = 4;
+
+    const int MaxPerCustomer = 3;
+
     /// <summary>One in this many users calls the replica where holds are short.</summary>
     const int UsersOfReplica = 4;
 
@@ -57,7 +62,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     /// </summary>
     public async Task RunAsync(int operations, TimeSpan time, CancellationToken cancellationToken)
     {
-        for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i)));
+        for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i), maxPerCustomer: i % ProductsOfLimit == 0 ? MaxPerCustomer : null));
         _couponIds = [.. await Task.WhenAll(Enumerable.Range(0, Coupons).Select(async _ => (await stack.CouponAsync(total: Users / 2)).Id))];
         await using var replica = await ApiReplica.StartAsync(stack, ("Orders__HoldTime", HoldTimeOfReplica));
         using var atReplica = new HttpClient { BaseAddress = replica.Url };
@@ -102,6 +107,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         Assert.Empty(await Database.QueryAsync<long>(
             "SELECT product_id FROM inventory_drift WHERE product_id IN @ids AND available > stock - held", new { ids = _products.Select(p => p.Id) }, cancellationToken));
 
+        Assert.Empty(await Database.QueryAsync<string>("""
+            SELECT o.user_id FROM orders o JOIN order_item i ON i.order_id = o.id
+            WHERE o.user_id LIKE @users AND o.status IN ('CREATED', 'PENDING_PAYMENT', 'PAID') AND i.product_id IN @ids
+            GROUP BY o.user_id, i.product_id HAVING SUM(i.quantity) > @MaxPerCustomer
+            """, new { users = $"{Prefix}-%", ids = _products.Where(p => p.MaxPerCustomer is not null).Select(p => p.Id), MaxPerCustomer }, cancellationToken));
         foreach (var (coupon, user) in _coupons.Keys)
             Assert.Equal(1, await Database.SingleAsync<int>(
                 "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @coupon AND user_id = @user", new { coupon, user }, cancellationToken));
@@ -116,6 +126,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         foreach (var planned in ChaosPlan.Planned(seed)) Assert.Contains(_faults, happened => happened.StartsWith(planned.Name, StringComparison.Ordinal));
         Assert.True(await Database.SingleAsync<int>(
             "SELECT COUNT(*) FROM orders WHERE user_id LIKE @users AND status = 'EXPIRED'", new { users = $"{Prefix}-%" }, cancellationToken) > 0, "No hold lapsed.");
+        Assert.Contains("order customer-limit", _outcomes.Keys);
 
         var asked = (await stack.Sandbox.LedgerAsync()).Where(p => p.ApplyCalls > 0).Select(p => p.PaymentId).ToHashSet();
         var hit = _authorised.Where(a => asked.Contains(a.Key)).CountBy(a => a.Value).ToDictionary();

@@ -181,6 +181,42 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
             return slug;
         }));
         await half.Task;
+        await LoseRedisAsync(how);
+
+        var verdicts = await sale;
+        // Stock that was held for a lost response goes to another user once that is detected.
+        foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
+            await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
+        Assert.Equal(Stock, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
+        await CheckConsistencyAsync();
+        await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
+    }
+
+    [Theory]
+    [InlineData("killed")]
+    [InlineData("emptied")]
+    public async Task Redis_lost_in_mid_sale_keeps_the_limits_of_customers(string how)
+    {
+        const int Limit = 2;
+        var product = await Stack.ProductAsync(stock: 1000, maxPerCustomer: Limit);
+        var users = (await Stack.UsersAsync($"limits-{how}", 50)).Select(u => u.Impatient).ToList();
+        Assert.All(await Task.WhenAll(users.Select(user => PressAsync(user, product.Id, Cancelled))), told => Assert.Equal("", told));
+
+        var sale = Task.WhenAll(users.SelectMany(user => Enumerable.Range(0, 3).Select(_ => PressAsync(user, product.Id, Cancelled))));
+        await LoseRedisAsync(how);
+        await sale;
+        // Units that were counted for a lost response are free again once that is detected.
+        foreach (var user in users) await Eventually.EqualAsync("customer-limit", () => PressAsync(user, product.Id, Cancelled));
+
+        var units = await Database.QueryAsync<int>("""
+            SELECT CAST(SUM(i.quantity) AS SIGNED) FROM orders o JOIN order_item i ON i.order_id = o.id WHERE i.product_id = @Id AND o.status = 'CREATED' GROUP BY o.user_id
+            """, product, Cancelled);
+        Assert.Equal(Enumerable.Repeat(Limit, users.Count), units);
+        await CheckConsistencyAsync();
+    }
+
+    async Task LoseRedisAsync(string how)
+    {
         if (how == "killed")
         {
             await Stack.KillAsync("redis");
@@ -190,14 +226,6 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         {
             await Stack.RedisAsync("FLUSHALL");
         }
-
-        var verdicts = await sale;
-        // Stock that was held for a lost response goes to another user once that is detected.
-        foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
-            await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
-        Assert.Equal(Stock, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
-        await CheckConsistencyAsync();
-        await Eventually.EqualAsync(0L, () => Stack.AvailableAsync(product.Id));
     }
 
     [Theory]

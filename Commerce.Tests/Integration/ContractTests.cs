@@ -55,6 +55,77 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
     }
 
     [Fact]
+    public async Task Numbers_are_integers_of_a_size_and_never_texts()
+    {
+        var schemas = Descendants((await DocumentAsync())!).OfType<JsonObject>().Where(o => Types(o).Contains("integer")).ToList();
+
+        Assert.True(schemas.Count > 100, $"Only {schemas.Count} integers were found.");
+        Assert.DoesNotContain(schemas, s => Types(s).Contains("string") || s["format"] is null);
+
+        static IEnumerable<string> Types(JsonObject schema) => schema["type"] switch
+        {
+            JsonValue type when type.TryGetValue<string>(out var text) => [text],
+            JsonArray types => types.Select(t => (string)t!),
+            _ => [],
+        };
+    }
+
+    [Fact]
+    public async Task Every_operation_tells_its_refusals_by_status_with_an_example_of_each()
+    {
+        foreach (var (name, operation) in await OperationsAsync())
+        {
+            var statuses = operation["responses"]!.AsObject().Where(r => r.Key.StartsWith('4') || r.Key.StartsWith('5')).ToList();
+            Assert.Contains("503", statuses.Select(s => s.Key));
+            if (operation["security"] is not null) Assert.Superset(new HashSet<string> { "401", "403" }, statuses.Select(s => s.Key).ToHashSet());
+            if (operation["requestBody"] is not null) Assert.Superset(new HashSet<string> { "400", "413", "415" }, statuses.Select(s => s.Key).ToHashSet());
+            foreach (var (status, response) in statuses)
+            {
+                var examples = response!["content"]!["application/problem+json"]!["examples"]!.AsObject();
+                Assert.True(examples.Count > 0, name);
+                Assert.All(examples, e => Assert.Equal(($"urn:commerce:{e.Key}", status), ((string?)e.Value!["value"]!["type"], $"{e.Value["value"]!["status"]}")));
+            }
+        }
+
+        var order = (await OperationsAsync()).Single(o => o.Name == "post /api/orders").Operation;
+        Assert.Superset(
+            new HashSet<string> { "out-of-stock", "customer-limit", "too-many-unpaid-orders" },
+            order["responses"]!["409"]!["content"]!["application/problem+json"]!["examples"]!.AsObject().Select(e => e.Key).ToHashSet());
+    }
+
+    /// <summary>The rules of Spectral's ruleset <c>spectral:oas</c> that a document of this framework breaks by itself.</summary>
+    [Fact]
+    public async Task The_contract_is_complete_enough_for_a_linter()
+    {
+        var document = (await DocumentAsync())!;
+        var tags = document["tags"]!.AsArray().ToDictionary(t => (string)t!["name"]!, t => (string?)t!["description"]);
+
+        Assert.True((string?)document["info"]!["description"] is { Length: > 0 } && document["info"]!["contact"] is not null);
+        Assert.DoesNotContain(document["servers"]!.AsArray(), s => ((string)s!["url"]!).EndsWith('/'));
+        Assert.DoesNotContain(tags.Values, string.IsNullOrEmpty);
+        foreach (var (name, operation) in await OperationsAsync())
+        {
+            Assert.True((string?)operation["description"] is { Length: > 0 }, name);
+            Assert.Subset(tags.Keys.ToHashSet(), operation["tags"]!.AsArray().Select(t => (string)t!).ToHashSet());
+        }
+
+        // Each body has an example that is read like a request.
+        var bodies = (await OperationsAsync()).Where(o => o.Operation["requestBody"] is not null && o.Name != "post /api/auth/token")
+            .Select(o => ((string)o.Operation["requestBody"]!["content"]!["application/json"]!["schema"]!["$ref"]!).Split('/')[^1]).Distinct();
+        Assert.All(bodies, b => Assert.NotNull(document["components"]!["schemas"]![b]!["examples"]![0]));
+    }
+
+    [Fact]
+    public async Task The_contract_says_which_lists_have_pages()
+    {
+        var paged = (await OperationsAsync()).Where(o => o.Operation["responses"]!["200"]?["headers"]?["Link"] is not null).Select(o => o.Name);
+        var lists = (await OperationsAsync()).Where(o => (string?)o.Operation["responses"]!["200"]?["content"]?["application/json"]?["schema"]?["type"] == "array").Select(o => o.Name);
+
+        // The order list of a user is an object with a cursor. The reconcilers are a fixed number.
+        Assert.Equal(lists.Except(["post /api/admin/reconcile"]).Append("get /api/orders").Order(StringComparer.Ordinal), paged.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task The_requests_to_try_have_every_operation()
     {
         var requests = (await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "docs", "requests.http"), Cancelled))
@@ -66,10 +137,19 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
 
     async Task<IReadOnlyList<(string Name, JsonNode Operation)>> OperationsAsync()
     {
-        var document = await Stack.Anonymous.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Cancelled);
+        var document = await DocumentAsync();
         Assert.Equal("bearer", (string?)document!["components"]!["securitySchemes"]!["Bearer"]!["scheme"]);
         return [.. document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Select(o => ($"{o.Key} {path.Key}", o.Value!)))];
     }
+
+    Task<JsonObject?> DocumentAsync() => Stack.Anonymous.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Cancelled);
+
+    static IEnumerable<JsonNode> Descendants(JsonNode node) => (node switch
+    {
+        JsonObject members => members.Select(m => m.Value),
+        JsonArray elements => elements,
+        _ => [],
+    }).OfType<JsonNode>().SelectMany(Descendants).Prepend(node);
 
     static IEnumerable<JsonNode> Parameters(JsonNode operation) => operation["parameters"]?.AsArray().Select(p => p!) ?? [];
 

@@ -224,6 +224,29 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     });
 
     [Fact]
+    public Task A_limit_is_shown_before_the_order_and_told_when_it_is_reached() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 30, maxPerCustomer: 2);
+        var page = await browser.ShopAsync(Shop, $"limited-{product.Id}");
+        await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("At most 2 per customer");
+        await page.Locator($"#buy-{product.Id}").ClickAsync();
+        await page.GetByLabel("Quantity").FillAsync("3");
+        await page.GetByLabel("Postcode").PressAsync("Enter");
+        await Expect(page.Locator("#quantity-wrong")).ToHaveTextAsync("Quantity must be 1 to 2.");
+        await page.GetByLabel("Quantity").FillAsync("2");
+        await OrderAsync(page);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await HearsAsync(page, "You have not paid yet.");
+
+        await page.Locator($"#buy-{product.Id}").ClickAsync();
+        await FillAddressAsync(page);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Order and pay" }).ClickAsync();
+
+        await Expect(page.Locator("#quantity-wrong")).ToHaveTextAsync(
+            $"Quantity is not accepted: One customer can have 2 of product {product.Id}, and your orders have 2. Cancel an unpaid order of it first.");
+    });
+
+    [Fact]
     public Task What_is_wrong_is_said_beside_its_field() => BrowseAsync(async browser =>
     {
         var product = await Stack.ProductAsync(stock: 3);
@@ -401,11 +424,16 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     static Task HearsAsync(IPage page, string text) => Expect(page.Locator("#notices")).ToContainTextAsync(text);
 
     /// <summary>From the open dialog to the payment window.</summary>
-    static async Task OrderAsync(IPage page)
+    static async Task FillAddressAsync(IPage page)
     {
         await page.GetByLabel("Phone").FillAsync("010-1234-5678");
         await page.GetByLabel("Postcode").FillAsync("04524");
         await page.GetByLabel("Address", new() { Exact = true }).FillAsync("110 Sejong-daero, Jung-gu, Seoul");
+    }
+
+    static async Task OrderAsync(IPage page)
+    {
+        await FillAddressAsync(page);
         await page.GetByRole(AriaRole.Button, new() { Name = "Order and pay" }).ClickAsync();
         await page.WaitForURLAsync(url => url.Contains("/pay", StringComparison.Ordinal));
     }

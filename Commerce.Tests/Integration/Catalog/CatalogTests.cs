@@ -232,7 +232,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         ActivitySource.AddActivityListener(listener);
         using (source.StartActivity("asked"))
         {
-            await Stack.Services.GetRequiredService<ProductDefinitions>().ListOnSaleAsync(Cancelled);
+            await Stack.Services.GetRequiredService<ProductDefinitions>().ListOnSaleAsync(null, 200, Cancelled);
             await Stack.Services.GetRequiredService<ProductDefinitions>().ChangeAsync(long.MaxValue, new("none", 1, true, null), null, _ => Task.CompletedTask, Cancelled);
         }
 

@@ -162,12 +162,12 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
     {
         var product = await Stack.ProductAsync(stock: 10, maxPerCustomer: 3);
         var user = (await Stack.UsersAsync("miscounted", 1))[0];
-        await user.PlaceAsync(product.Id);
+        var placed = await user.PlaceAsync(product.Id);
         await CheckConsistencyAsync();
         await Stack.RedisAsync("HINCRBY", "{inventory}:customers", $"{product.Id} {user.Id}", 2);
 
         using (var refused = await user.OrderAsync([new(product.Id, 1)])) await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
-        Assert.Contains(await Reconciler.CompareAllCustomersAsync(Cancelled), d => d == new CustomerDrift(d.Epoch, product.Id, user.Id, Expected: 1, Counted: 3));
+        Assert.Contains(await Reconciler.CompareAllCustomersAsync(Cancelled), d => d == new CustomerDrift(d.Epoch, product.Id, user.Id, Expected: 1, Counted: 3, placed.OrderId));
 
         await Eventually.EqualAsync(0, async () =>
         {

@@ -1,0 +1,35 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+
+namespace Commerce.Core;
+
+/// <summary>A page of a list.</summary>
+/// <param name="Next">The cursor of the next page; null on the last page.</param>
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next);
+
+/// <summary>Makes pages.</summary>
+public static class Pages
+{
+    /// <summary>A page of <paramref name="limit"/> items, from rows that were read with one more.</summary>
+    /// <param name="cursorOf">The cursor behind an item.</param>
+    public static Page<T> Of<T>(IReadOnlyList<T> rows, int limit, Func<T, FormattableString> cursorOf) =>
+        rows.Count > limit ? new([.. rows.Take(limit)], FormattableString.Invariant(cursorOf(rows[limit - 1]))) : new(rows, null);
+}
+
+/// <summary>A position in a list that is not ordered by its ids alone: <c>RANK-ID</c>. The next page has lower ranks, or lower ids of the same rank.</summary>
+public readonly record struct Cursor(long Rank, long Id) : IParsable<Cursor>
+{
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Rank}-{Id}");
+
+    public static Cursor Parse(string s, IFormatProvider? provider) => TryParse(s, provider, out var cursor) ? cursor : throw new FormatException();
+
+    public static bool TryParse([NotNullWhen(true)] string? s, IFormatProvider? provider, out Cursor result)
+    {
+        result = default;
+        if (s?.Split('-') is not [var rank, var id] || !TryParse(rank, out var first) || !TryParse(id, out var second)) return false;
+        result = new(first, second);
+        return true;
+
+        static bool TryParse(string text, out long number) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+}
