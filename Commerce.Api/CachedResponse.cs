@@ -1,6 +1,5 @@
 using Commerce.Api.Events;
 using Commerce.Core;
-using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Commerce.Api;
 

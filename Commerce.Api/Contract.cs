@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Catalog;
 using Commerce.Core.Idempotency;
-using Commerce.ServiceDefaults;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.OpenApi;

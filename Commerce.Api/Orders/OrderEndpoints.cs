@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
 using Commerce.Core;
+using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
