@@ -46,6 +46,9 @@ public static class CommerceCoreExtensions
 
         builder.AddCatalog(commandTimeout);
         services.AddSingleton<TopicPartitions>();
+        services.AddSingleton<ConsumerStates>();
+        services.AddSingleton<ConsumerLag>();
+        services.AddDependencyCheck("topics", static (provider, token) => provider.GetRequiredService<TopicPartitions>().CheckAsync(token));
         services.AddSingleton<DeadLetterProducer>();
         services.AddSingleton<DeadLetterStore>();
         services.AddSingleton<OutboxStore>();

@@ -11,14 +11,8 @@ public static class ConnectionExtensions
     /// <summary>In ms. A message that is not acknowledged by then has failed.</summary>
     public const int ProduceTimeoutMs = 2000;
 
-    /// <summary>In ms. By default a client stays away for up to 10 s after the brokers are back.</summary>
-    const int MaxReconnectDelayMs = 1000;
-
-    /// <summary>In ms. By default a client learns of new partitions up to 5 min after they were added, and their messages wait for so long.</summary>
-    const int MetadataMaxAgeMs = 2000;
-
-    /// <summary>In ms. By default the partitions of a process that died wait for 45 s before another takes them over.</summary>
-    const int SessionTimeoutMs = 10_000;
+    /// <summary>The setting that names a file with the certificate authority of Redis, where the machine does not trust it already.</summary>
+    const string RedisAuthority = "Redis:CertificateAuthority";
 
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
 
@@ -36,54 +30,31 @@ public static class ConnectionExtensions
         {
             options.AbortOnConnectFail = false;
             options.ConnectTimeout = 2000;
+            // How soon it is seen that a replica was promoted by hand: by default after a minute.
+            options.ConfigCheckSeconds = 2;
             // INFO, which tells one incarnation of a server from the next.
             options.AllowAdmin = true;
+            if (builder.Configuration[RedisAuthority] is { Length: > 0 } authority) options.TrustIssuer(authority);
         });
         builder.AddKafkaProducer<string?, byte[]?>("kafka", settings =>
         {
             // Aspire's check sends a message to a topic of its own at every probe.
             settings.DisableMetrics = settings.DisableHealthChecks = true;
+            settings.Config.ForCommerce(builder.Configuration);
             // Every message may come twice (consumers are idempotent) and their order does not matter, so there is no idempotent producer
             // whose fatal errors end it.
             settings.Config.Acks = Acks.All;
             settings.Config.LingerMs = 1;
             settings.Config.MessageTimeoutMs = ProduceTimeoutMs;
             settings.Config.RequestTimeoutMs = 2000;
-            settings.Config.ReconnectBackoffMaxMs = MaxReconnectDelayMs;
-            settings.Config.SocketNagleDisable = true;
             // That a message arrived is all that anybody asks; reading back what was sent costs more than sending it.
             settings.Config.DeliveryReportFields = "none";
-            settings.Config.TopicMetadataRefreshIntervalMs = MetadataMaxAgeMs;
         });
+        builder.Services.AddSingleton<ConsumerFactory>();
+        builder.Services.AddSingleton<KafkaAdmin>();
         builder.Services.AddDependencyCheck("redis", static (services, _) => services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().PingAsync());
         // The names of the topics, through the connection that is there: it needs no topic and leaves no message.
-        builder.Services.AddDependencyCheck("kafka", static (services, _) =>
-        {
-            using var admin = new DependentAdminClientBuilder(services.GetRequiredService<IProducer<string?, byte[]?>>().Handle).Build();
-            admin.GetMetadata(HealthTimeout);
-            return Task.CompletedTask;
-        });
-        return builder;
-    }
-
-    /// <summary>
-    /// Adds a consumer under the key <paramref name="name"/>: at least once, from the first message on, in the group of that name.
-    /// </summary>
-    public static TBuilder AddCommerceConsumer<TBuilder>(this TBuilder builder, string name) where TBuilder : IHostApplicationBuilder
-    {
-        builder.AddKeyedKafkaConsumer<string?, byte[]?>(name, settings =>
-        {
-            settings.DisableMetrics = true;
-            settings.DisableHealthChecks = true;
-            settings.ConnectionString = builder.Configuration["ConnectionStrings:kafka"];
-            settings.Config.GroupId = name;
-            settings.Config.AutoOffsetReset = AutoOffsetReset.Earliest;
-            settings.Config.EnableAutoOffsetStore = false;
-            settings.Config.AutoCommitIntervalMs = 1000;
-            settings.Config.SessionTimeoutMs = SessionTimeoutMs;
-            settings.Config.ReconnectBackoffMaxMs = MaxReconnectDelayMs;
-            settings.Config.TopicMetadataRefreshIntervalMs = MetadataMaxAgeMs;
-        });
+        builder.Services.AddDependencyCheck("kafka", static (services, token) => services.GetRequiredService<KafkaAdmin>().DescribeTopicsAsync(HealthTimeout, token));
         return builder;
     }
 

@@ -6,6 +6,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Consistency;
+using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Payments;
 using Confluent.Kafka;
@@ -101,6 +102,8 @@ public sealed class CommerceStack : IAsyncDisposable
                 .WithEnvironment("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
                 .WithEnvironment(StartupHook.Folder, _crashPoints.FullName)
                 .WithEnvironment("Limits__MaxConcurrentIssues", MaxConcurrentIssues.ToString(CultureInfo.InvariantCulture))
+                // With one broker the default stores every acceptance in MySQL first, and the way through Kafka would not be tested.
+                .WithEnvironment("Coupons__Durability", nameof(Durability.Broker))
                 // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
                 .WithEnvironment("Events__RecoveryInterval", "01:00:00")
                 // Who waits for the gateway gives up sooner than in real life.
@@ -172,14 +175,14 @@ public sealed class CommerceStack : IAsyncDisposable
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
 
-    /// <summary>Creates a topic unless it exists. The mock broker cannot create topics; there the first message does.</summary>
-    public Task CreateTopicAsync(string topic) => Eventually.DoneAsync(async () =>
+    /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
+    public Task CreateTopicAsync(string topic, Dictionary<string, string>? settings = null) => Eventually.DoneAsync(async () =>
     {
-        var producer = Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { BootstrapServers = Kafka }).Build();
         using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
         try
         {
-            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4 }]);
+            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4, Configs = settings }]);
         }
         catch (CreateTopicsException e) when (e.Results.All(r => r.Error.Code == ErrorCode.TopicAlreadyExists))
         {

@@ -10,6 +10,9 @@ namespace Commerce.Tests;
 /// <summary>Kills, freezes and restarts processes of the stack, by id.</summary>
 public static partial class FaultInjection
 {
+    /// <summary>Why a test is skipped where the mock broker runs.</summary>
+    public const string NeedsRealBroker = "The mock broker cannot do this: set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
+
     const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15, SigCont = 18, SigStop = 19;
 
     /// <summary>Kills a resource's process like a power loss.</summary>
@@ -131,8 +134,8 @@ public static partial class FaultInjection
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }, pid => Directory.Exists($"/proc/{pid}"));
 
-    // Not read from the process, which may be dead.
-    static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)
+    // Not by the process, which may be dead.
+    public static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)
     {
         var seen = await stack.App.ResourceNotifications.WaitForResourceAsync("kafka", _ => true, Deadline().Token);
         return $"{seen.Snapshot.Properties.Single(p => p.Name == "executable.path").Value}".EndsWith("MockKafkaBroker", StringComparison.Ordinal);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Commerce.Core.Database;
 using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
@@ -25,13 +26,14 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     /// <summary>A unique key.</summary>
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
 
-    /// <summary>Commits messages of one key in order and wakes the relays; returns the first id and all ids.</summary>
-    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic)
+    /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
+    protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic, int size = 0)
     {
+        var payload = Encoding.ASCII.GetBytes($"\"{new string('x', size)}\"");
         var ids = Enumerable.Range(0, count).Select(_ => Guid.NewGuid().ToString()).ToList();
         await Database.ExecuteInTransactionAsync(async transaction =>
         {
-            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, "{}"u8.ToArray()));
+            foreach (var id in ids) await OutboxWriter.AddAsync(transaction, new(topic, key, id, payload));
             return 0;
         }, Cancelled);
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();

@@ -20,6 +20,8 @@ static class CouponEndpoints
         builder.Services.AddSingleton<CouponIssuer>();
         builder.Services.AddSingleton<SoldOutCache>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SoldOutCache>());
+        builder.Services.AddSingleton<CouponDurability>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<CouponDurability>());
         builder.Services.AddSingleton<CouponFallbackWriter>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CouponFallbackWriter>());
         return builder;

@@ -4,7 +4,8 @@ using Commerce.Core.Messaging;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Saves acceptances to MySQL while Kafka is away: many in one transaction, before the users get their answer. So no promise rests on Redis alone.
+/// The way to the database where the brokers are away, or where what they have could be lost: acceptances are saved by the Api itself, many in one
+/// transaction, before anybody is told that they have the coupon. So a promise never rests on Redis alone.
 /// </summary>
 public sealed partial class CouponFallbackWriter(CouponRepository repository, CouponGate gate, TimeProvider clock, ILogger<CouponFallbackWriter> logger) : BackgroundService
 {

@@ -3,12 +3,12 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Issues coupons first come, first served. The gate decides. Then the acceptance is stored where it outlives Redis (in Kafka, or in MySQL while
-/// Kafka is away) before the user gets an answer.
+/// Issues coupons, first come first served: the gate decides, then the acceptance is brought to a place that outlives Redis before the user is told:
+/// Kafka, or the database itself where Kafka is away or keeps less than <see cref="CouponDurability"/> needs.
 /// </summary>
 public sealed class CouponIssuer(
     CouponCatalog catalog, CouponGate gate, CouponGateInitializer initializer, CouponPublisher publisher, CouponFallbackWriter fallback,
-    SoldOutCache soldOut, TimeProvider clock)
+    CouponDurability durability, SoldOutCache soldOut, TimeProvider clock)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
 
@@ -43,7 +43,8 @@ public sealed class CouponIssuer(
         if (answer.Verdict is not (GateVerdict.Accepted or GateVerdict.AlreadyPending)) return RefusalOf(answer.Verdict);
         Checkpoints.Reach(Checkpoints.AfterGate);
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
-        var safe = await publisher.TryPublishAsync(issue) || await fallback.TrySaveAsync(issue, CouponGateRebuilder.PromiseDeadline - clock.GetElapsedTime(start));
+        var safe = (durability.Needed == Durability.Broker && await publisher.TryPublishAsync(issue))
+            || await fallback.TrySaveAsync(issue, CouponGateRebuilder.PromiseDeadline - clock.GetElapsedTime(start));
         // Not stored, or too late for a running rebuild: no promise. The pending entry may still bring the coupon.
         if (!safe || clock.GetElapsedTime(start) >= CouponGateRebuilder.PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
         // "Already issued" is a promise, too: the first response, or its message, may have been lost.

@@ -1,20 +1,23 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Numerics;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. Transient faults are
-/// waited out. After other failures the batch is divided (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes a
-/// dead letter, and the partition moves on.
+/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. What is wrong with a
+/// message itself (<see cref="MessageFaults"/>) divides the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
+/// a dead letter, and the partition moves on. Everything else is waited out. A client with a fatal error is replaced; no other is.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
-    string topic, IConsumer<string?, byte[]?> consumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
-    ConsumerLoopOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
+    string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
+    ConsumerLoopOptions options, ConsumerStates states, ConsumerLag lag, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
 {
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
+    static readonly Counter<long> Waited = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.waited");
+    static readonly Counter<long> Replaced = CommerceTelemetry.Meter.CreateCounter<long>("commerce.consumer.replaced");
 
     /// <summary>How soon the loop notices a shutdown.</summary>
     static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
@@ -22,7 +25,16 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>How soon the loop notices that a batch is done while no message arrives.</summary>
     static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>A failure after this is not counted with those before.</summary>
+    static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
+
+    static readonly TimeSpan LagInterval = TimeSpan.FromSeconds(2);
+
     readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Used by the loop's thread only.</summary>
+    IConsumer<string?, byte[]?>? _consumer;
+    long _noted;
     Thread? _thread;
 
     /// <inheritdoc/>
@@ -55,33 +67,73 @@ public sealed partial class ConsumerLoop<T>(
         var stop = _stopping.Token;
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
-            consumer.Subscribe(topic);
+            var start = clock.GetTimestamp();
             try
             {
-                Consume(stop);
+                _consumer = newConsumer();
+                ConsumeAll(stop);
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            catch (Exception) when (stop.IsCancellationRequested)
             {
                 // Unhandled messages are delivered again, to the next owner of the partition.
             }
-            catch (KafkaException e) when (e.Error.IsFatal)
-            {
-                // This client is finished, and the process has no other.
-                LogEnded(logger, topic, e);
-                lifetime.StopApplication();
-                break;
-            }
             catch (Exception e)
             {
-                // One topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
-                var delay = options.Faults.Delay(++failures);
-                LogFailed(logger, topic, delay.TotalSeconds, e);
+                // The next consumer resumes at the stored offsets.
+                if (clock.GetElapsedTime(start) > Settled) failures = 0;
+                var delay = options.Replacements.Delay(++failures);
+                Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
+                if (IsFatal(e)) LogReplaced(logger, topic, delay.TotalSeconds, e.Message);
+                else LogNotMade(logger, topic, delay.TotalSeconds, e);
+                states.Waits(topic, e.Message);
+                End();
                 stop.WaitHandle.WaitOne(delay);
-                consumer.Unsubscribe();
             }
         }
 
-        consumer.Close();
+        End();
+    }
+
+    /// <summary>Consumes until the process stops. Throws only what ends the client.</summary>
+    void ConsumeAll(CancellationToken stop)
+    {
+        for (var failures = 0; !stop.IsCancellationRequested;)
+        {
+            var start = clock.GetTimestamp();
+            try
+            {
+                _consumer!.Subscribe(topic);
+                Consume(stop);
+            }
+            catch (Exception e) when (!stop.IsCancellationRequested && !IsFatal(e))
+            {
+                // One topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
+                if (clock.GetElapsedTime(start) > Settled) failures = 0;
+                var delay = options.Faults.Delay(++failures);
+                LogFailed(logger, topic, delay.TotalSeconds, e);
+                states.Waits(topic, e.Message);
+                stop.WaitHandle.WaitOne(delay);
+                _consumer!.Unsubscribe();
+            }
+        }
+    }
+
+    /// <summary>Leaves the group and frees the client. After a fatal error it cannot leave, and says so by an exception.</summary>
+    void End()
+    {
+        lag.Forget(topic);
+        if (_consumer is not { } consumer) return;
+        _consumer = null;
+        try
+        {
+            consumer.Close();
+        }
+        catch (Exception e)
+        {
+            LogNotClosed(logger, topic, e.Message);
+        }
+
+        consumer.Dispose();
     }
 
     void Consume(CancellationToken stop)
@@ -89,12 +141,23 @@ public sealed partial class ConsumerLoop<T>(
         var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
         while (!stop.IsCancellationRequested)
         {
-            Gather(batch, stop);
+            Gather(batch);
+            states.GoesOn(topic);
+            NoteLag(batch.Count);
             if (batch.Count == 0) continue;
             var handling = HandleAsync(batch, stop);
-            // While MySQL handles this batch, the next one is read.
-            while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) { }
-            handling.GetAwaiter().GetResult();
+            try
+            {
+                // While MySQL handles this batch, the next one is read.
+                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) NoteLag(batch.Count + next.Count);
+                while (Task.WaitAny([handling], LagInterval) < 0) NoteLag(batch.Count + next.Count);
+            }
+            finally
+            {
+                // Also after a fatal error of the consumer: the next one may get the same messages, and handles them afterwards.
+                handling.GetAwaiter().GetResult();
+            }
+
             Store(batch);
             Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
             batch.Clear();
@@ -102,11 +165,30 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Waits for a first message, then briefly for more: a transaction for many costs little more than for one.</summary>
-    void Gather(Batch batch, CancellationToken stop)
+    /// <summary>Notes how many messages wait: those in hand, and those at the brokers that the client knows of. Nobody is asked.</summary>
+    void NoteLag(int inHand)
     {
-        while (batch.Count == 0 && !stop.IsCancellationRequested)
-            if (!TryTake(batch, Idle)) return;
+        if (_noted != 0 && clock.GetElapsedTime(_noted) < LagInterval) return;
+        _noted = clock.GetTimestamp();
+        try
+        {
+            lag.Note(topic, inHand + _consumer!.Assignment.Sum(partition =>
+            {
+                // A partition without a position had nothing to read yet.
+                var (end, position) = (_consumer.GetWatermarkOffsets(partition).High.Value, _consumer.Position(partition).Value);
+                return position < 0 ? 0 : Math.Max(0, end - position);
+            }));
+        }
+        catch (KafkaException)
+        {
+            // A partition has just moved. The next call knows.
+        }
+    }
+
+    /// <summary>Waits a while for a first message, then briefly for more: a transaction for many costs little more than for one.</summary>
+    void Gather(Batch batch)
+    {
+        if (batch.Count == 0 && (!TryTake(batch, Idle) || batch.Count == 0)) return;
         while (batch.Count < options.BatchSize)
         {
             var left = options.Linger - clock.GetElapsedTime(batch.Since);
@@ -120,12 +202,12 @@ public sealed partial class ConsumerLoop<T>(
     {
         try
         {
-            if (consumer.Consume(within) is not { } message) return true;
+            if (_consumer!.Consume(within) is not { } message) return true;
             if (batch.Count == 0) batch.Since = clock.GetTimestamp();
             batch.Add(message);
             return true;
         }
-        catch (ConsumeException e) when (!e.Error.IsFatal)
+        catch (ConsumeException e) when (!IsFatal(e))
         {
             // The brokers are away, or a partition was revoked. The client recovers by itself.
             LogConsume(logger, topic, e.Error.Reason);
@@ -140,7 +222,7 @@ public sealed partial class ConsumerLoop<T>(
         {
             return handler.Read(source, out message);
         }
-        catch (Exception e) when (!TransientFaults.IsTransient(e))
+        catch (Exception)
         {
             message = default!;
             return DeadLetterReasons.Unreadable;
@@ -184,7 +266,7 @@ public sealed partial class ConsumerLoop<T>(
         MessageTrace.LinkTraces(span, contexts);
     }
 
-    /// <summary>An outage of MySQL or Redis is not the fault of a message: it waits as long as necessary.</summary>
+    /// <summary>What is not the fault of a message is waited out, known or not: to go on without the message would lose it.</summary>
     async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
     {
         for (var attempt = 1; ; attempt++)
@@ -194,9 +276,17 @@ public sealed partial class ConsumerLoop<T>(
                 await work();
                 return;
             }
-            catch (Exception e) when (TransientFaults.IsTransient(e) && !stop.IsCancellationRequested)
+            catch (Exception e) when (!MessageFaults.Is(e) && !stop.IsCancellationRequested)
             {
-                LogWaiting(logger, topic, attempt, e.Message);
+                Waited.Add(1, new KeyValuePair<string, object?>("topic", topic));
+                states.Waits(topic, e.Message);
+                // An outage lasts for thousands of tries; the log gets the first of them, and then fewer and fewer.
+                if (BitOperations.IsPow2(attempt))
+                {
+                    if (TransientFaults.IsTransient(e)) LogWaiting(logger, topic, attempt, e.Message);
+                    else LogStuck(logger, topic, attempt, e);
+                }
+
                 await Task.Delay(options.Faults.Delay(attempt), clock, stop);
             }
         }
@@ -208,15 +298,17 @@ public sealed partial class ConsumerLoop<T>(
         {
             try
             {
-                consumer.StoreOffset(last);
+                _consumer!.StoreOffset(last);
             }
-            catch (KafkaException e) when (!e.Error.IsFatal)
+            catch (KafkaException e) when (!IsFatal(e))
             {
                 // The partition has moved to another consumer, which receives the messages again.
                 LogConsume(logger, topic, e.Error.Reason);
             }
         }
     }
+
+    static bool IsFatal(Exception exception) => exception is KafkaException { Error: { IsFatal: true } or { Code: ErrorCode.Local_Fatal } };
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming {Topic}: {Reason}")]
     static partial void LogConsume(ILogger logger, string topic, string reason);
@@ -227,11 +319,20 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Handling {Topic} paused, dependency unavailable (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, string topic, int attempt, string reason);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "Handling {Topic} waits because of an unexpected failure (attempt {Attempt}): its partition waits until the failure is over")]
+    static partial void LogStuck(ILogger logger, string topic, int attempt, Exception exception);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Critical, Message = "Consuming {Topic} ended")]
-    static partial void LogEnded(ILogger logger, string topic, Exception exception);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} met a fatal error; a new one takes its place in {Seconds:F1} s: {Reason}")]
+    static partial void LogReplaced(ILogger logger, string topic, double seconds, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "There is no consumer of {Topic}; the next attempt follows in {Seconds:F1} s")]
+    static partial void LogNotMade(ILogger logger, string topic, double seconds, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer of {Topic} did not leave its group: {Reason}")]
+    static partial void LogNotClosed(ILogger logger, string topic, string reason);
 
     /// <summary>Messages that are handled together.</summary>
     sealed class Batch(int limit) : List<ConsumeResult<string?, byte[]?>>(limit)
@@ -255,4 +356,7 @@ public sealed record ConsumerLoopOptions
 
     /// <summary>The waits during an outage. Its number of attempts does not count.</summary>
     public RetryPolicy Faults { get; init; } = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
+
+    /// <summary>The waits before a client with a fatal error is replaced. Its number of attempts does not count.</summary>
+    public RetryPolicy Replacements { get; init; } = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromSeconds(30) };
 }

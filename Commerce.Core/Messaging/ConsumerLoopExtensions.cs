@@ -1,4 +1,3 @@
-using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
 
@@ -9,9 +8,8 @@ public static class ConsumerLoopExtensions
     public static void AddConsumerLoop<T, THandler>(this IHostApplicationBuilder builder, string topic, string group, ConsumerLoopOptions options)
         where THandler : IMessageHandler<T>
     {
-        builder.AddCommerceConsumer(group);
-        // Not AddHostedService, which ignores a second loop of the same type.
+        // Not AddHostedService, which leaves out a second loop over messages of the same type.
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
-            services, topic, services.GetRequiredKeyedService<IConsumer<string?, byte[]?>>(group), services.GetRequiredService<THandler>(), options));
+            services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group), services.GetRequiredService<THandler>(), options));
     }
 }

@@ -9,9 +9,9 @@ public interface IMessageHandler<T>
     string? Read(ConsumeResult<string?, byte[]?> source, out T message);
 
     /// <summary>
-    /// Handles messages in partition order, each at least once, so the effect must be idempotent. An exception that <see
-    /// cref="ServiceDefaults.TransientFaults"/> recognises is waited out. After any other exception the messages return in smaller batches, and those
-    /// that keep failing become dead letters.
+    /// Handles messages in the order of their partitions. Comes at least once for each, so the effect must be safe to repeat. After an exception that
+    /// <see cref="ServiceDefaults.MessageFaults"/> knows the messages come again in smaller batches, and those that fail every time go to the dead letters;
+    /// any other is waited out.
     /// </summary>
     Task HandleAsync(IReadOnlyList<Received<T>> batch, CancellationToken cancellationToken);
 

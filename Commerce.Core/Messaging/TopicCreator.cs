@@ -1,50 +1,66 @@
+using System.Globalization;
+using Commerce.Core.Background;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Creates missing topics with their partitions. Part of <c>Commerce.Workers migrate</c>.</summary>
-public sealed partial class TopicCreator(IConfiguration configuration, ILogger<TopicCreator> logger)
+/// <summary>Creates the topics that are missing, with their partitions. Part of <c>Commerce.Workers migrate</c>, and of the Workers while they run.</summary>
+public sealed partial class TopicCreator(IConfiguration configuration, IOptions<TopicOptions> options, ILogger<TopicCreator> logger)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>Returns the number of created topics.</summary>
-    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
-    /// <exception cref="TopicException">A topic has too few partitions.</exception>
+    /// <summary>Returns how many topics were created.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or do not create them.</exception>
+    /// <exception cref="TopicException">A topic is there with too few partitions.</exception>
     public async Task<int> CreateAsync()
     {
-        using var admin = new AdminClientBuilder(new AdminClientConfig
-        {
-            BootstrapServers = configuration.GetConnectionString("kafka"),
-        }).Build();
+        using var admin = Connect();
         var metadata = admin.GetMetadata(Deadline);
         if (TopicPartitions.DescribeShortage(metadata, configuration) is { } shortage) throw new TopicException(shortage);
-        var there = metadata.Topics.Where(t => !t.Error.IsError).Select(t => t.Topic).ToHashSet();
-        var missing = TopicPartitions.Required(configuration).Where(t => !there.Contains(t.Key)).ToList();
-        if (missing.Count == 0) return 0;
+        return await CreateMissingAsync(admin, metadata);
+    }
 
+    /// <summary>The same, whatever else may be wrong with the topics that are there.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or do not create them.</exception>
+    public async Task<int> CreateMissingAsync(IAdminClient admin, Metadata metadata)
+    {
+        var missing = TopicPartitions.Missing(metadata, configuration);
+        if (missing.Count == 0) return 0;
+        var replicas = options.Value.ReplicasOn(metadata.Brokers.Count);
+        var insync = options.Value.InsyncOf(replicas);
         try
         {
-            await admin.CreateTopicsAsync(missing.Select(t => new TopicSpecification { Name = t.Key, NumPartitions = t.Value }),
-                new CreateTopicsOptions { RequestTimeout = Deadline });
+            await admin.CreateTopicsAsync(missing.Select(t => new TopicSpecification
+            {
+                Name = t.Key,
+                NumPartitions = t.Value,
+                ReplicationFactor = replicas,
+                Configs = new()
+                {
+                    ["min.insync.replicas"] = insync.ToString(CultureInfo.InvariantCulture),
+                    ["retention.ms"] = ((long)RetentionOf(t.Key).TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
+                },
+            }), new CreateTopicsOptions { RequestTimeout = Deadline });
         }
         catch (CreateTopicsException e) when (e.Results.All(r => !r.Error.IsError || r.Error.Code == ErrorCode.TopicAlreadyExists))
         {
             // A concurrent migration was faster.
         }
 
-        foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions);
+        foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions, replicas, insync);
         return missing.Count;
     }
 
-    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; their ids are unknown afterwards.</summary>
-    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
+    TimeSpan RetentionOf(string topic) =>
+        topic.EndsWith(Topics.DeadLetters(""), StringComparison.Ordinal) ? options.Value.DeadLetterRetention : options.Value.Retention;
+
+    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; nobody has ids for them any more.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task DeleteAsync()
     {
-        using var admin = new AdminClientBuilder(new AdminClientConfig
-        {
-            BootstrapServers = configuration.GetConnectionString("kafka"),
-        }).Build();
+        using var admin = Connect();
         var there = admin.GetMetadata(Deadline).Topics.Select(t => t.Topic).Where(Topics.Partitions.ContainsKey).ToList();
         try
         {
@@ -56,12 +72,52 @@ public sealed partial class TopicCreator(IConfiguration configuration, ILogger<T
         }
     }
 
+    IAdminClient Connect() =>
+        new AdminClientBuilder(new AdminClientConfig().ForCommerce(configuration)).SetLogHandler(logger.ToClientLog()).Build();
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "The broker cannot delete topics; their messages stay")]
     static partial void LogKept(ILogger logger);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions")]
-    static partial void LogCreated(ILogger logger, string topic, int partitions);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Created {Topic} with {Partitions} partitions, {Replicas} replicas, at least {Insync} in sync")]
+    static partial void LogCreated(ILogger logger, string topic, int partitions, int replicas, int insync);
 }
 
 /// <summary>What is wrong with the topics, in one line.</summary>
 public sealed class TopicException(string message) : Exception(message);
+
+/// <summary>
+/// Creates topics that are missing while the process runs: of brokers that came back without their log, or that somebody deleted. Several may run.
+/// </summary>
+public sealed class TopicKeeper(TopicPartitions partitions, TopicCreator creator, KafkaAdmin admin, TimeProvider clock, ILogger<TopicKeeper> logger)
+    : PeriodicWorker(clock, logger)
+{
+    /// <inheritdoc/>
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(2);
+
+    /// <inheritdoc/>
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
+    {
+        var metadata = await partitions.AskAsync(stoppingToken);
+        if (partitions.Misses(metadata)) await admin.AskAsync(client => creator.CreateMissingAsync(client, metadata), stoppingToken);
+    }
+}
+
+/// <summary>Adds what looks after the topics.</summary>
+public static class TopicExtensions
+{
+    /// <summary>Adds <see cref="TopicCreator"/>.</summary>
+    public static TBuilder AddTopicCreator<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddOptions<TopicOptions>().BindConfiguration(TopicOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<TopicCreator>();
+        return builder;
+    }
+
+    /// <summary>Adds <see cref="TopicCreator"/> and the worker that calls it when a topic is missing.</summary>
+    public static TBuilder AddTopicKeeper<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.AddTopicCreator();
+        builder.Services.AddHostedService<TopicKeeper>();
+        return builder;
+    }
+}

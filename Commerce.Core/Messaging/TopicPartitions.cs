@@ -1,3 +1,4 @@
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
@@ -6,7 +7,7 @@ namespace Commerce.Core.Messaging;
 /// The number of partitions of each topic. It is read from the brokers each time, because partitions may be added at any time. <c>topics.json</c> has
 /// the minimum; the section <c>Kafka:Partitions</c> (topic → number) may raise it.
 /// </summary>
-public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfiguration configuration)
+public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configuration)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
@@ -14,21 +15,34 @@ public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfi
     /// <exception cref="KafkaException">The brokers are unavailable, or the topic does not exist.</exception>
     public async Task<int> CountAsync(string topic, CancellationToken cancellationToken)
     {
-        // The client blocks.
-        var found = await Task.Run(() => Ask(admin => admin.GetMetadata(topic, Deadline)).Topics.Single(t => t.Topic == topic), cancellationToken);
+        var found = await admin.DescribeTopicAsync(topic, Deadline, cancellationToken);
         return found.Error.IsError ? throw new KafkaException(found.Error) : found.Partitions.Count;
     }
 
-    /// <summary>The reason why this process must not run with these topics, in one line; null if it may.</summary>
-    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
-    public async Task<string?> FindShortageAsync(CancellationToken cancellationToken) =>
-        DescribeShortage(await Task.Run(() => Ask(admin => admin.GetMetadata(Deadline)), cancellationToken), configuration);
+    /// <summary>Why this process must not work with these topics, in one line for people; null where it may.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public async Task<string?> FindShortageAsync(CancellationToken cancellationToken) => DescribeShortage(await AskAsync(cancellationToken), configuration);
+
+    /// <summary>What the brokers say of all topics.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public Task<Metadata> AskAsync(CancellationToken cancellationToken) => admin.DescribeTopicsAsync(Deadline, cancellationToken);
+
+    /// <summary>Whether a topic is missing.</summary>
+    public bool Misses(Metadata metadata) => Missing(metadata, configuration).Count > 0;
+
+    /// <summary>Fails where a topic does not take all that is sent to it.</summary>
+    /// <exception cref="TopicException">Which topics, and why.</exception>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        if (DescribeFaults(await AskAsync(cancellationToken), configuration) is { } faults) throw new TopicException(faults);
+    }
 
     /// <summary>Topic → minimum number of partitions, also used for its creation.</summary>
     public static IReadOnlyDictionary<string, int> Required(IConfiguration configuration) =>
         Topics.Partitions.ToDictionary(t => t.Key, t => Math.Max(t.Value, configuration.GetValue($"Kafka:Partitions:{t.Key}", t.Value)));
 
-    /// <summary>The topics with too few partitions, in one line. Missing topics are not reported: <c>migrate</c> creates them.</summary>
+    /// <summary>Which topics have too few partitions, in one line. A topic that is missing is another matter: it is created.</summary>
     internal static string? DescribeShortage(Metadata metadata, IConfiguration configuration)
     {
         var required = Required(configuration);
@@ -41,10 +55,30 @@ public sealed class TopicPartitions(IProducer<string?, byte[]?> producer, IConfi
             : $"Too few partitions: {string.Join(", ", lacking)}. Add them (kafka-topics.sh --alter --topic NAME --partitions NUMBER), then start again.";
     }
 
-    Metadata Ask(Func<IAdminClient, Metadata> ask)
+    /// <summary>The topics that the brokers do not have, with the partitions that they are to get.</summary>
+    internal static IReadOnlyList<KeyValuePair<string, int>> Missing(Metadata metadata, IConfiguration configuration)
     {
-        // Uses the producer's connections, which stay open.
-        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
-        return ask(admin);
+        // One that may not be looked at, or has no leader at the moment, is there.
+        var there = metadata.Topics.Where(t => t.Error.Code != ErrorCode.UnknownTopicOrPart).Select(t => t.Topic).ToHashSet();
+        return [.. Required(configuration).Where(t => !there.Contains(t.Key))];
+    }
+
+    /// <summary>Which topics are missing, refused to us, too small, or have partitions that take nothing; null where all is well.</summary>
+    internal static string? DescribeFaults(Metadata metadata, IConfiguration configuration)
+    {
+        var options = configuration.GetSection(TopicOptions.Section).Get<TopicOptions>() ?? new();
+        var required = Required(configuration);
+        List<string> faults = [.. Missing(metadata, configuration).Select(t => $"{t.Key} is missing")];
+        foreach (var topic in metadata.Topics.Where(t => required.ContainsKey(t.Topic) && t.Error.Code != ErrorCode.UnknownTopicOrPart))
+        {
+            if (topic.Error.IsError) faults.Add($"{topic.Topic}: {topic.Error.Reason}");
+            var leaderless = topic.Partitions.Count(p => p.Leader < 0);
+            if (leaderless > 0) faults.Add($"{topic.Topic} has no leader for {leaderless} of {topic.Partitions.Count} partitions");
+            var lacking = topic.Partitions.Count(p => p.Leader >= 0 && p.InSyncReplicas.Length < options.InsyncOf(p.Replicas.Length));
+            if (lacking > 0) faults.Add($"{topic.Topic} has too few replicas in sync for {lacking} of {topic.Partitions.Count} partitions");
+        }
+
+        if (DescribeShortage(metadata, configuration) is { } shortage) faults.Add(shortage);
+        return faults.Count == 0 ? null : string.Join("; ", faults.Order(StringComparer.Ordinal));
     }
 }

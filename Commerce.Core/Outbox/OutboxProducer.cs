@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Outbox;
@@ -63,7 +64,6 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
     {
         var config = new ProducerConfig
         {
-            BootstrapServers = configuration.GetConnectionString("kafka"),
             EnableIdempotence = true,
             Acks = Acks.All,
             LingerMs = 1,
@@ -71,21 +71,11 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             RequestTimeoutMs = (int)Timeout.TotalMilliseconds - 1000,
             // Shorter than the message timeout. Otherwise an unknown topic looks like an outage.
             TopicMetadataPropagationMaxMs = 1000,
-            ReconnectBackoffMaxMs = 1000,
-            SocketNagleDisable = true,
-            // Only the error of a report is used.
+            // Of a report only its error is read.
             DeliveryReportFields = "none",
-        };
-        // Topics are created with their partitions, never automatically.
-        config.Set("allow.auto.create.topics", "false");
-        return new ProducerBuilder<string, byte[]>(config)
-            // The relay logs an outage once; librdkafka would log it twice a second.
-            .SetLogHandler((_, message) => LogClient(logger, message.Facility, message.Message))
-            .Build();
+        }.ForCommerce(configuration);
+        return new ProducerBuilder<string, byte[]>(config).SetLogHandler(logger.ToClientLog()).Build();
     }
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Facility}: {Text}")]
-    static partial void LogClient(ILogger logger, string facility, string text);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox producer is replaced")]
     static partial void LogRenewed(ILogger logger);

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Options;
@@ -21,8 +22,14 @@ public sealed partial class OutboxRelay(
     /// <summary>The client checks for timeouts once a second, and the mark takes time as well.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
 
+    /// <summary>A client costs threads and connections: brokers that end one after the other must not make many.</summary>
+    static readonly TimeSpan RenewalDelay = TimeSpan.FromSeconds(2);
+
     const int ShardsOfBacklog = OutboxWriter.Shards / 4;
 
+    static readonly Counter<long> Held = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.held");
+
+    readonly HeldTopics _held = new(options.Value.Outages, clock);
     readonly OutboxProducer _producer = new(configuration, logger);
     readonly OutboxOptions _options = options.Value;
 
@@ -46,16 +53,18 @@ public sealed partial class OutboxRelay(
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
             string outage;
+            var least = TimeSpan.Zero;
             try
             {
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(limit, blocked, _options.Lease, stop) is not { } claim) return;
 
-                var rows = await outbox.ListDueAsync(claim, _options.BatchSize, Latency.Enabled, CancellationToken.None);
+                var rows = await outbox.ListDueAsync(claim, _held.List(), _options.BatchSize, Latency.Enabled, CancellationToken.None);
                 if (rows.Count < _options.BatchSize) blocked.UnionWith(claim.Shards.Where(shard => rows.All(r => r.Shard != shard)));
                 var batch = await SendAsync(rows, start);
                 Checkpoints.Reach(Checkpoints.AfterProduce);
                 await MarkAsync(claim, batch);
+                NoteHeld(batch);
                 if (batch.Outage is null)
                 {
                     failures = 0;
@@ -68,6 +77,7 @@ public sealed partial class OutboxRelay(
                 }
 
                 outage = batch.Outage;
+                if (batch.IsRenewed) least = RenewalDelay;
             }
             catch (Exception e) when (TransientFaults.IsTransient(e))
             {
@@ -76,7 +86,7 @@ public sealed partial class OutboxRelay(
 
             var delay = _options.Outages.Delay(++failures);
             LogWaiting(logger, failures, outage);
-            await Task.Delay(delay, clock, stop);
+            await Task.Delay(delay < least ? least : delay, clock, stop);
         }
     }
 
@@ -102,7 +112,8 @@ public sealed partial class OutboxRelay(
             // Later reports do not count.
             if (chains.OutcomeOf(i) is not { } outcome) continue;
             if (!outcome.IsError) batch.Sent.Add(rows[i]);
-            else if (IsOfMessage(outcome)) batch.Refused.Add((rows[i], outcome.Reason));
+            else if (MessageFaults.Is(outcome.Code)) batch.Refused.Add((rows[i], outcome.Reason));
+            else if (TopicFaults.Is(outcome.Code)) batch.Held[rows[i].Topic] = outcome.Reason;
             else
             {
                 batch.Outage ??= outcome.Reason;
@@ -110,8 +121,9 @@ public sealed partial class OutboxRelay(
             }
         }
 
-        if (broken) _producer.Renew();
-        return batch;
+        if (!broken) return batch;
+        _producer.Renew();
+        return batch with { IsRenewed = true };
     }
 
     async Task MarkAsync(OutboxClaim claim, Batch batch)
@@ -150,11 +162,23 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>Whether only this message is rejected. Everything else is an outage, which is not the fault of a message.</summary>
-    static bool IsOfMessage(Error error) => error.Code is ErrorCode.MsgSizeTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.InvalidMsg
-        or ErrorCode.InvalidMsgSize or ErrorCode.InvalidRecord or ErrorCode.InvalidTimestamp or ErrorCode.PolicyViolation or ErrorCode.TopicException
-        or ErrorCode.UnknownTopicOrPart or ErrorCode.TopicAuthorizationFailed or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition
-        or ErrorCode.Local_InvalidArg or ErrorCode.Local_BadMsg;
+    /// <summary>What is refused for the sake of its topic waits and uses up no attempt; other topics go on meanwhile.</summary>
+    void NoteHeld(Batch batch)
+    {
+        foreach (var topic in batch.Sent.Select(r => r.Topic).Distinct().Where(_held.Release)) LogReleased(logger, topic);
+        foreach (var (topic, reason) in batch.Held)
+        {
+            Held.Add(1, new KeyValuePair<string, object?>("topic", topic));
+            var (attempt, delay) = _held.Hold(topic);
+            if (BitOperations.IsPow2(attempt)) LogHeld(logger, topic, attempt, delay.TotalSeconds, reason);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topic} takes nothing from the outbox (attempt {Attempt}, the next in {Seconds:F1} s), its messages wait: {Reason}")]
+    static partial void LogHeld(ILogger logger, string topic, int attempt, double seconds, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Topic} takes messages from the outbox again")]
+    static partial void LogReleased(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Outbox relay paused, dependency unavailable (attempt {Attempt}): {Reason}")]
     static partial void LogWaiting(ILogger logger, int attempt, string reason);
@@ -171,8 +195,14 @@ public sealed partial class OutboxRelay(
     /// <summary>The result of a batch. A row in neither list stays as it is.</summary>
     sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
-        /// <summary>Why the brokers count as unavailable; null if they are available.</summary>
+        /// <summary>Topic → why it takes nothing.</summary>
+        public Dictionary<string, string> Held { get; } = [];
+
+        /// <summary>Why the brokers count as away; null where they do not.</summary>
         public string? Outage { get; set; }
+
+        /// <summary>Whether the producer had come to its end.</summary>
+        public bool IsRenewed { get; init; }
     }
 
     /// <summary>

@@ -95,7 +95,9 @@ public sealed class OutboxStore(MySqlDatabase database)
     /// The due rows of the claimed shards, in order per key. Keys with a rejected row that waits for its next attempt are skipped, so that nothing
     /// overtakes it.
     /// </summary>
-    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(OutboxClaim claim, int limit, bool withAge, CancellationToken cancellationToken)
+    /// <param name="heldTopics">Left out: they take nothing at the moment.</param>
+    public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(
+        OutboxClaim claim, IReadOnlyCollection<string> heldTopics, int limit, bool withAge, CancellationToken cancellationToken)
     {
         IReadOnlyList<RefusedRow> refused = !claim.AnyRefused ? [] : await database.QueryAsync<RefusedRow>("""
             SELECT r.id AS Id, o.message_key AS `Key`, r.attempts AS Attempts, CAST(r.next_attempt_at <= UTC_TIMESTAMP(6) AS SIGNED) AS Due
@@ -112,11 +114,13 @@ public sealed class OutboxStore(MySqlDatabase database)
         // In index order, so that nothing is sorted.
         var rows = await database.QueryAsync<OutboxRow>($"""
             SELECT {columns} FROM outbox_waiting w STRAIGHT_JOIN outbox o ON o.id = w.id WHERE w.shard IN @Shards
-            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} ORDER BY w.shard, w.id LIMIT @limit
-            """, new { claim.Shards, waiting, limit }, cancellationToken);
+            {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} {(heldTopics.Count > 0 ? "AND o.topic NOT IN @heldTopics" : "")}
+            ORDER BY w.shard, w.id LIMIT @limit
+            """, new { claim.Shards, waiting, heldTopics, limit }, cancellationToken);
         if (again.Count == 0) return rows;
         var others = await database.QueryAsync<OutboxRow>(
-            $"SELECT {columns} FROM outbox o WHERE o.id IN @Keys AND o.message_key NOT IN @waiting", new { again.Keys, waiting }, cancellationToken);
+            $"SELECT {columns} FROM outbox o WHERE o.id IN @Keys AND o.message_key NOT IN @waiting {(heldTopics.Count > 0 ? "AND o.topic NOT IN @heldTopics" : "")}",
+            new { again.Keys, waiting, heldTopics }, cancellationToken);
         return [.. others.Select(r => r with { Attempts = again[r.Id] }).Concat(rows).OrderBy(r => r.Id)];
     }
 

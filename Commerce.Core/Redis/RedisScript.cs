@@ -19,19 +19,20 @@ public sealed class RedisScript
     public string Text => _text;
 
     /// <summary>
-    /// Runs the script. After <paramref name="deadline"/> it throws a <see cref="TimeoutException"/>. The script may still have run, so its effect
-    /// must be idempotent.
+    /// Runs the script. After <paramref name="deadline"/> a <see cref="TimeoutException"/> is thrown; the script may have run nevertheless,
+    /// so what it does must be safe to meet again. A node of a cluster that does not have the keys any more is not followed to the one that has: what the
+    /// script was told of the server (its run id) would not be true of that one. The client learns where the keys are, and the caller tries again.
     /// </summary>
     public async Task<RedisResult> RunAsync(IDatabase redis, RedisKey[] keys, RedisValue[] arguments, TimeSpan deadline)
     {
         try
         {
-            return await redis.ScriptEvaluateAsync(_hash, keys, arguments).WaitAsync(deadline);
+            return await redis.ScriptEvaluateAsync(_hash, keys, arguments, CommandFlags.NoRedirect).WaitAsync(deadline);
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
-            // The server was restarted or its scripts were flushed. The script did not run, so sending it again is safe.
-            return await redis.ScriptEvaluateAsync(_text, keys, arguments, CommandFlags.NoScriptCache).WaitAsync(deadline);
+            // The server was restarted or its scripts were flushed. It did not run, so sending it again is safe.
+            return await redis.ScriptEvaluateAsync(_text, keys, arguments, CommandFlags.NoScriptCache | CommandFlags.NoRedirect).WaitAsync(deadline);
         }
     }
 

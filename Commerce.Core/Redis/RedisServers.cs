@@ -28,11 +28,33 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
             return null;
         }
 
-        var servers = redis.GetEndPoints().Select(e => redis.GetServer(e)).ToList();
-        // Without a cluster there is one primary with replicas. If two servers claim to be primary, the owner is unknown.
-        var at = servers.Select(s => s.ClusterConfiguration?.GetBySlot(key)).FirstOrDefault(n => n is not null)?.EndPoint
-            ?? (servers.Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList() is [var primary] ? primary.EndPoint : null);
-        return at is not null && _connections.TryGetValue(at, out var connection) ? connection.RunId : null;
+        return FindPrimary(key) is { } at ? RunIdAt(at) : null;
+    }
+
+    /// <summary>The run id of a server; null while it is unknown.</summary>
+    public string? RunIdAt(EndPoint at)
+    {
+        if (_connections.TryGetValue(at, out var connection)) return connection.RunId;
+        // A node that joined after the start.
+        _ = IdentifyAsync(at, new());
+        return null;
+    }
+
+    /// <summary>Where the client sends commands on this key; null where nobody takes them at the moment, or two call themselves primary.</summary>
+    EndPoint? FindPrimary(RedisKey key)
+    {
+        var primaries = redis.GetServers().Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList();
+        if (primaries.Count == 0) return null;
+        if (primaries[0].ServerType != ServerType.Cluster) return primaries is [var only] ? only.EndPoint : null;
+        try
+        {
+            return redis.GetServer(key, flags: CommandFlags.DemandMaster).EndPoint;
+        }
+        catch (InvalidOperationException)
+        {
+            // The primary of this slot is away, and no replica has taken over yet.
+            return null;
+        }
     }
 
     /// <inheritdoc/>
@@ -40,6 +62,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     {
         redis.ConnectionFailed += OnFailed;
         redis.ConnectionRestored += OnRestored;
+        redis.ConfigurationChanged += OnChanged;
         await Task.WhenAll(redis.GetEndPoints().Select(at => IdentifyAsync(at, new())));
     }
 
@@ -48,6 +71,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     {
         redis.ConnectionFailed -= OnFailed;
         redis.ConnectionRestored -= OnRestored;
+        redis.ConfigurationChanged -= OnChanged;
         return _stopping.CancelAsync();
     }
 
@@ -65,7 +89,9 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
     }
 
-    /// <summary>Returns after the first attempt. Further attempts run in the background.</summary>
+    void OnChanged(object? sender, EndPointEventArgs e) => _isReplicated = redis.GetEndPoints().Length > 1;
+
+    /// <summary>Returns after the first try; the others go on beside the caller.</summary>
     async Task IdentifyAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;

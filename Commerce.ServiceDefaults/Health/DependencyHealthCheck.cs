@@ -32,7 +32,7 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
 }
 
 /// <summary>Registers the checks of <c>/health/dependencies</c>.</summary>
-static class DependencyHealthExtensions
+public static class DependencyHealthExtensions
 {
     /// <summary>Adds a dependency under its name. <paramref name="probe"/> throws if it does not answer.</summary>
     public static void AddDependencyCheck(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task> probe)

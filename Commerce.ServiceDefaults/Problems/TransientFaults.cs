@@ -1,28 +1,39 @@
+using System.Data.Common;
+using System.Net.Sockets;
 using Confluent.Kafka;
+using MySqlConnector;
 using Polly.CircuitBreaker;
 using Polly.Timeout;
 using StackExchange.Redis;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Tells the faults of MySQL, Redis, Kafka and called services from those of the code.</summary>
+/// <summary>
+/// Tells the faults of MySQL, Redis, Kafka and called services from those of the code: whatever their clients throw is theirs, unless it is one of the few
+/// errors that say that what was asked for is wrong. What is a message's own fault is another question (<see cref="MessageFaults"/>).
+/// </summary>
 public static class TransientFaults
 {
-    // What Redis answers while it starts, fails over, is full or cannot write; any other error of it is a mistake of the caller.
-    static readonly string[] RedisRefusals =
-        ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM", "MISCONF", "NOREPLICAS"];
+    // Of a command that is wrong in itself. Every other error of Redis has its cause there: it starts, fails over, is full, does not let us in any more …
+    static readonly string[] RedisMistakes = ["WRONGTYPE", "ERR syntax", "ERR unknown", "ERR wrong number", "ERR value is not", "ERR Error compiling script", "ERR user_script"];
 
-    /// <summary>Whether <paramref name="exception"/> says that something outside of this process was away, so that the same work may succeed later.</summary>
+    /// <summary>Whether <paramref name="exception"/> says that something outside of this process failed, so that the same work may succeed later.</summary>
     public static bool IsTransient(Exception exception)
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
-            if (e is RedisConnectionException or KafkaException or HttpRequestException or BrokenCircuitException or TimeoutRejectedException)
-                return true;
-            if (e is RedisServerException && RedisRefusals.Any(refusal => e.Message.StartsWith(refusal, StringComparison.Ordinal)))
-                return true;
+            switch (e)
+            {
+                case RedisServerException when RedisMistakes.Any(mistake => e.Message.StartsWith(mistake, StringComparison.OrdinalIgnoreCase)):
+                case DbException db when MySqlErrors.IsOfStatement(db):
+                    return false;
+                case RedisException or RedisCommandException or DbException or MySqlProtocolException or KafkaException or HttpRequestException or BrokenCircuitException or TimeoutRejectedException:
+                case TimeoutException or SocketException or IOException:
+                    return true;
+            }
         }
-        return MySqlErrors.IsTransient(exception);
+
+        return false;
     }
 
     /// <summary>Runs work that something else repeats or repairs later. A transient fault is passed to <paramref name="onFault"/> and ends the work.</summary>

@@ -326,12 +326,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         await Stack.CreateTopicAsync(topic);
         await Stack.CreateTopicAsync(Topics.DeadLetters(topic));
         await Eventually.DoneAsync(() => Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = [1] }, Cancelled));
-        using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
-        {
-            BootstrapServers = Stack.Kafka, GroupId = topic,
-            AutoOffsetReset = AutoOffsetReset.Earliest, EnableAutoOffsetStore = false,
-        }).Build();
-        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, consumer, new Refusing(),
+        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, Consumers(topic), new Refusing(),
             new ConsumerLoopOptions { Retries = new() { Attempts = 2, BaseDelay = TimeSpan.FromMilliseconds(10) } });
 
         await loop.StartAsync(Cancelled);
@@ -354,13 +349,8 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
             await Eventually.DoneAsync(() => Producer.ProduceAsync(topic, new Message<string?, byte[]?> { Value = value, Key = "one partition" }, Cancelled));
         }
 
-        using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
-        {
-            BootstrapServers = Stack.Kafka, GroupId = topic,
-            AutoOffsetReset = AutoOffsetReset.Earliest, EnableAutoOffsetStore = false,
-        }).Build();
         var handler = new Counting(bad: [17, 150]);
-        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, consumer, handler, new ConsumerLoopOptions
+        using var loop = ActivatorUtilities.CreateInstance<ConsumerLoop<byte[]>>(Stack.Services, topic, Consumers(topic), handler, new ConsumerLoopOptions
         {
             BatchSize = Messages, Linger = TimeSpan.FromSeconds(2),
             Retries = new() { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(1) }, Faults = new() { BaseDelay = TimeSpan.FromMilliseconds(1) },
@@ -434,7 +424,9 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
         Assert.Equal(5000, await RowsAsync(coupon.Id));
     }
 
-    /// <summary>The number of messages of the topic so far.</summary>
+    Func<IConsumer<string?, byte[]?>> Consumers(string group) => () => Stack.Services.GetRequiredService<ConsumerFactory>().Create(group);
+
+    /// <summary>How many messages the topic has had.</summary>
     long Written()
     {
         using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
@@ -457,7 +449,7 @@ sealed class Refusing : IMessageHandler<byte[]>
         return null;
     }
 
-    public Task HandleAsync(IReadOnlyList<Received<byte[]>> batch, CancellationToken cancellationToken) => throw new NotSupportedException("refused");
+    public Task HandleAsync(IReadOnlyList<Received<byte[]>> batch, CancellationToken cancellationToken) => throw new FormatException("refused");
 
     public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
@@ -488,7 +480,7 @@ sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
         Batches++;
         var numbers = batch.Select(r => BitConverter.ToInt32(r.Message)).ToList();
         foreach (var number in numbers) Tries.AddOrUpdate(number, 1, (_, tries) => tries + 1);
-        if (numbers.Any(bad.Contains)) throw new NotSupportedException("refused");
+        if (numbers.Any(bad.Contains)) throw new FormatException("refused");
         foreach (var number in numbers) Handled.Enqueue(number);
         return Task.CompletedTask;
     }
@@ -515,7 +507,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
         var letters = await DeadLetterCountAsync();
 
         // A faulty message would be a dead letter after five attempts.
-        const string LastTry = "Handling COUPON_ISSUED paused, dependency unavailable (attempt 5)";
+        const string LastTry = "Handling COUPON_ISSUED paused, dependency unavailable (attempt 8)";
         var before = await Stack.CountSaidAsync("workers", LastTry);
 
         if (frozen) await Stack.FreezeAsync("mysql");

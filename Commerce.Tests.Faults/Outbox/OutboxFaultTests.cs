@@ -117,7 +117,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await Eventually.EqualAsync(1, () => Database.ExecuteAsync(
             "UPDATE outbox_shard SET token = 'stale', lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE shard = @shard AND lease_until <= UTC_TIMESTAMP(6)", new { shard }, Cancelled));
         var (id, _) = await WriteAsync(key);
-        var rows = await store.ListDueAsync(claim, 10, withAge: true, Cancelled);
+        var rows = await store.ListDueAsync(claim, [], 10, withAge: true, Cancelled);
         Assert.Equal(id, Assert.Single(rows).MessageId);
         await Database.ExecuteAsync("UPDATE outbox_shard SET token = 'another' WHERE shard = @shard", new { shard }, Cancelled);
 
@@ -181,8 +181,10 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
     [Fact]
     public async Task A_message_that_the_brokers_refuse_dies_and_can_be_replayed_and_its_key_goes_on()
     {
+        Assert.SkipWhen(await Stack.HasMockBrokerAsync(), FaultInjection.NeedsRealBroker);
         var key = Key("dead");
-        var (bad, _) = await WriteAsync(key, topic: RefusedTopic);
+        await Stack.CreateTopicAsync(SmallTopic, new() { ["max.message.bytes"] = "1000" });
+        var (bad, _) = await WriteAsync(key, topic: SmallTopic, size: 2000);
         await Eventually.EqualAsync(1, () => AttemptsAsync(bad));
         await ChangeRefusedAsync(bad, "r.attempts = 8, r.next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR");
         var (good, _) = await WriteAsync(key);
@@ -213,6 +215,53 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         using var unknown = await Stack.Admin.PostAsync("/api/admin/outbox/999999999/replay", null, Cancelled);
         await unknown.ShouldBeProblemAsync(HttpStatusCode.NotFound, "outbox-message-not-found");
         await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task F43_Messages_of_a_topic_that_is_missing_wait_and_use_up_no_attempt_and_other_topics_go_on()
+    {
+        var missing = $"MISSING-{Guid.NewGuid():N}";
+        var (first, all) = await WriteAsync(Key("missing"), count: 20, topic: missing);
+        await Eventually.GetAsync(() => Stack.CountSaidAsync("workers", $"{missing} takes nothing from the outbox"), count => count > 0);
+        var (other, _) = await WriteAsync(Key("missing-other"));
+        await SentAsync(other);
+        Assert.Equal(all.Count, await CountAsync("PENDING", all));
+        Assert.Equal(0, await AttemptsAsync(first));
+
+        await Stack.CreateTopicAsync(missing);
+
+        await SentAsync([.. all]);
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task F43_A_topic_that_is_gone_is_told_by_the_health_of_the_Api_and_made_again_by_the_Workers()
+    {
+        Assert.SkipWhen(await Stack.HasMockBrokerAsync(), FaultInjection.NeedsRealBroker);
+        var partitions = Stack.Services.GetRequiredService<TopicPartitions>();
+        var before = await partitions.CountAsync(Topics.EventOpen, Cancelled);
+        Assert.Equal("Healthy", await TopicsAsync());
+        await Stack.StopAsync("workers");
+        try
+        {
+            using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Stack.Kafka }).Build();
+            await admin.DeleteTopicsAsync([Topics.EventOpen, Topics.DeadLetters(Topics.EventOpen)]);
+            await Eventually.EqualAsync("Degraded", TopicsAsync);
+        }
+        finally
+        {
+            await Stack.StartAsync("workers");
+        }
+
+        await Eventually.EqualAsync("Healthy", TopicsAsync);
+        Assert.Equal(before, await partitions.CountAsync(Topics.EventOpen, Cancelled));
+        await CheckConsistencyAsync();
+
+        async Task<string?> TopicsAsync()
+        {
+            using var answer = await Stack.Anonymous.GetAsync("/health/dependencies", Cancelled);
+            return (string?)(await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["checks"]!.AsArray().Single(c => (string?)c!["name"] == "topics")!["status"];
+        }
     }
 
     [Fact]
@@ -275,8 +324,8 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         });
     }
 
-    /// <summary>This topic does not exist.</summary>
-    const string RefusedTopic = "NO_SUCH_TOPIC";
+    /// <summary>Takes no large messages.</summary>
+    const string SmallTopic = "OUTBOX_TEST_SMALL";
 
     /// <summary>An additional relay in this process.</summary>
     OutboxRelay NewRelay() => ActivatorUtilities.CreateInstance<OutboxRelay>(Stack.Services, Options.Create(new OutboxOptions()));
@@ -314,6 +363,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         SELECT COUNT(*) FROM outbox o JOIN outbox_shard s ON s.shard = o.shard WHERE o.message_id = @id AND s.lease_until > UTC_TIMESTAMP(6)
         """, new { id }, Cancelled);
 
+    /// <summary>0 where none was counted.</summary>
     Task<int> AttemptsAsync(string id) => Database.SingleAsync<int>(
         "SELECT r.attempts FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE o.message_id = @id", new { id }, Cancelled);
 

@@ -1,5 +1,6 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Redis;
+using Commerce.Tests.Servers.Redis;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Servers.Coupons;

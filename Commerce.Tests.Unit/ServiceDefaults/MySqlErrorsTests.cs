@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Net.Sockets;
 using Commerce.ServiceDefaults;
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
@@ -7,46 +6,43 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 public sealed class MySqlErrorsTests
 {
     [Fact]
-    public void The_number_is_read_from_the_data_of_the_exception() =>
+    public void The_number_of_a_server_error_is_known() =>
         Assert.Equal(MySqlErrors.DuplicateKey, MySqlErrors.Number(new ServerError(1062)));
 
     [Fact]
     public void An_error_of_the_client_has_no_number() => Assert.Null(MySqlErrors.Number(new ServerError(null)));
 
     [Theory]
-    [InlineData(MySqlErrors.Deadlock)]
-    [InlineData(MySqlErrors.LockWaitTimeout)]
-    [InlineData(MySqlErrors.ReadOnly)]
-    [InlineData(MySqlErrors.ReadOnlyOption)]
-    [InlineData(MySqlErrors.DiskFull)]
-    [InlineData(MySqlErrors.TooManyConnections)]
-    [InlineData(MySqlErrors.ConnectionBroken)]
-    [InlineData(MySqlErrors.CommandTimeout)]
-    public void Work_that_met_a_passing_trouble_may_be_repeated(int number) =>
-        Assert.True(MySqlErrors.IsTransient(new InvalidOperationException("wrapped", new ServerError(number))));
+    [InlineData(1062, "23000")]
+    [InlineData(1048, "23000")]
+    [InlineData(1452, "23000")]
+    [InlineData(1406, "22001")]
+    [InlineData(1264, "22003")]
+    [InlineData(1366, "HY000")]
+    [InlineData(3140, "22032")]
+    [InlineData(3819, "HY000")]
+    [InlineData(1644, "45000")]
+    public void Values_that_the_database_refuses_are_told_from_everything_else(int number, string state) => Assert.True(MySqlErrors.IsOfData(new ServerError(number, state)));
 
-    [Theory, InlineData(MySqlErrors.DuplicateKey), InlineData(1064), InlineData(1045), InlineData(null)]
-    public void Work_that_is_wrong_may_not_be_repeated(int? number) => Assert.False(MySqlErrors.IsTransient(new ServerError(number)));
+    [Theory]
+    [InlineData(1213, "40001")]
+    [InlineData(1146, "42S02")]
+    [InlineData(1142, "42000")]
+    [InlineData(1064, "42000")]
+    [InlineData(null, null)]
+    public void Everything_else_is_not_the_fault_of_the_values(int? number, string? state) => Assert.False(MySqlErrors.IsOfData(new ServerError(number, state)));
+}
 
-    [Fact]
-    public void A_broken_connection_is_transient_wherever_it_shows()
+/// <summary>An error as MySqlConnector reports it.</summary>
+sealed class ServerError : DbException
+{
+    readonly string? _state;
+
+    public ServerError(int? number, string? state = null, Exception? inner = null, string message = "server") : base(message, inner)
     {
-        Assert.True(MySqlErrors.IsTransient(new ServerError(null, new SocketException())));
-        Assert.True(MySqlErrors.IsTransient(new ServerError(null, new EndOfStreamException())));
-        Assert.True(MySqlErrors.IsTransient(new TimeoutException()));
-        Assert.False(MySqlErrors.IsTransient(new InvalidOperationException()));
+        _state = state;
+        if (number is { } known) Data["Server Error Code"] = known;
     }
 
-    [Fact]
-    public void An_exhausted_pool_is_transient() => Assert.True(MySqlErrors.IsTransient(new ServerError(
-        null, message: "error connecting: Timeout expired.  The timeout period elapsed prior to obtaining a connection from the pool.")));
-
-    sealed class ServerError : DbException
-    {
-        public ServerError(int? number, Exception? inner = null, string message = "server") : base(message, inner)
-        {
-            if (number is { } known)
-                Data["Server Error Code"] = known;
-        }
-    }
+    public override string? SqlState => _state;
 }

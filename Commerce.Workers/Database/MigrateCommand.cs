@@ -15,7 +15,7 @@ static class MigrateCommand
         builder.AddServiceDefaults();
         builder.AddCommerceDatabase();
         builder.Services.AddSingleton<Migrator>();
-        builder.Services.AddSingleton<TopicCreator>();
+        builder.AddTopicCreator();
         using var host = builder.Build();
         try
         {

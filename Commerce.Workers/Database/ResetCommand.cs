@@ -22,7 +22,7 @@ static class ResetCommand
         }
         builder.AddServiceDefaults();
         builder.AddCommerceConnections(commandTimeout: TimeSpan.FromSeconds(60));
-        builder.Services.AddSingleton<TopicCreator>();
+        builder.AddTopicCreator();
         using var host = builder.Build();
         try
         {

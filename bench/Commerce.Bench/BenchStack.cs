@@ -11,6 +11,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Coupons;
+using Confluent.Kafka;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -24,6 +25,9 @@ namespace Commerce.Bench;
 sealed partial class BenchStack : IAsyncDisposable
 {
     const int SigInt = 2, SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15;
+
+    /// <summary>Nobody consumes it but the benchmarks.</summary>
+    public const string Topic = "BENCH";
 
     static readonly string SigningKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
 
@@ -61,7 +65,8 @@ sealed partial class BenchStack : IAsyncDisposable
 
     public IServiceProvider Services => _host.Services;
 
-    public static async Task<BenchStack> StartAsync()
+    /// <param name="durability">Who has an acceptance before it is told.</param>
+    public static async Task<BenchStack> StartAsync(Durability durability = Durability.Broker)
     {
         s_signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM }.Select(signal => PosixSignalRegistration.Create(signal, Interrupt))];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(
@@ -71,6 +76,7 @@ sealed partial class BenchStack : IAsyncDisposable
             builder.CreateResourceBuilder(project)
                 .WithEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT", "")
                 .WithEnvironment("Limits__UserPerSecond", "10000")
+                .WithEnvironment("Coupons__Durability", durability.ToString())
                 .WithEndpoint("http", http => http.IsProxied = false, createIfNotExists: false);
         var app = await builder.BuildAsync();
         await app.StartAsync();
@@ -103,7 +109,23 @@ sealed partial class BenchStack : IAsyncDisposable
         var host = hosting.Build();
         await host.StartAsync();
         await AnswersAsync(new Uri(url, "/alive"));
+        await CreateTopicAsync(hosting.Configuration.GetConnectionString("kafka")!);
         return s_running = new BenchStack(app, host, ceilings, url);
+    }
+
+    /// <summary>Creates the topic of the benchmarks. The mock broker cannot create any; there the first message does.</summary>
+    static async Task CreateTopicAsync(string kafka)
+    {
+        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = kafka }).Build();
+        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        try
+        {
+            await admin.CreateTopicsAsync([new() { Name = Topic, NumPartitions = 4, ReplicationFactor = 1 }]);
+        }
+        catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_UnsupportedFeature)
+        {
+            await producer.ProduceAsync(Topic, new Message<Null, byte[]>());
+        }
     }
 
     /// <summary>

@@ -23,23 +23,6 @@ public static class AspireKafkaProducerExtensions
     }
 }
 
-/// <summary>Registers Kafka consumers. The package's health check and metrics are missing here: both must be disabled.</summary>
-public static class AspireKafkaConsumerExtensions
-{
-    /// <summary>Registers an <see cref="IConsumer{TKey,TValue}"/> under the key <paramref name="name"/> for ConnectionStrings:<paramref name="name"/>.</summary>
-    public static void AddKeyedKafkaConsumer<TKey, TValue>(
-        this IHostApplicationBuilder builder, string name, Action<KafkaConsumerSettings>? configureSettings)
-    {
-        var settings = new KafkaConsumerSettings();
-        builder.Bind("Consumer", name, settings, settings.Config);
-        settings.ConnectionString = builder.Configuration.GetConnectionString(name) ?? settings.ConnectionString;
-        configureSettings?.Invoke(settings);
-        KafkaConnection.Require(settings.DisableHealthChecks, settings.DisableMetrics);
-        settings.Config.BootstrapServers = settings.ConnectionString ?? settings.Config.BootstrapServers;
-        builder.Services.AddKeyedSingleton(name, (services, _) => new ConsumerBuilder<TKey, TValue>(settings.Config).SetLogHandler(services.KafkaLog()).Build());
-    }
-}
-
 static partial class KafkaConnection
 {
     public static void Bind(this IHostApplicationBuilder builder, string kind, string name, object settings, ClientConfig config)

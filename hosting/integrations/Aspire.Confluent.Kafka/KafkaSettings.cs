@@ -14,16 +14,3 @@ public sealed class KafkaProducerSettings
 
     public bool DisableMetrics { get; set; }
 }
-
-/// <summary>Settings of <c>AddKeyedKafkaConsumer</c>; configuration section <c>Aspire:Confluent:Kafka:Consumer</c>.</summary>
-public sealed class KafkaConsumerSettings
-{
-    /// <summary>The bootstrap servers. They override those in <see cref="Config"/>.</summary>
-    public string? ConnectionString { get; set; }
-
-    public ConsumerConfig Config { get; } = [];
-
-    public bool DisableHealthChecks { get; set; }
-
-    public bool DisableMetrics { get; set; }
-}

@@ -1,0 +1,31 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>How topics are created. Configuration section <c>Kafka:Topics</c>; topics that exist are left as they are.</summary>
+public sealed record TopicOptions
+{
+    public const string Section = "Kafka:Topics";
+
+    /// <summary>On how many brokers each message lies: 1 to 10. Where it is not set, on three, or on all where there are fewer.</summary>
+    [Range(1, 10)]
+    public short? ReplicationFactor { get; init; }
+
+    /// <summary>How many of them must have a message before it is acknowledged: 1 to 10. Where it is not set, one less than there are, at least one.</summary>
+    [Range(1, 10)]
+    public int? MinInsyncReplicas { get; init; }
+
+    /// <summary>How long messages are kept: 1 h to 366 days. A consumer that is away for longer misses some.</summary>
+    [Range(typeof(TimeSpan), "01:00:00", "366.00:00:00")]
+    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>How long dead letters are kept there: 1 h to 366 days. They are copied to MySQL at once.</summary>
+    [Range(typeof(TimeSpan), "01:00:00", "366.00:00:00")]
+    public TimeSpan DeadLetterRetention { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>The replicas of a topic that is created while there are so many brokers.</summary>
+    public short ReplicasOn(int brokers) => ReplicationFactor ?? (short)Math.Clamp(brokers, 1, 3);
+
+    /// <summary>The replicas that must have a message, of so many.</summary>
+    public int InsyncOf(int replicas) => Math.Min(MinInsyncReplicas ?? Math.Max(1, replicas - 1), replicas);
+}

@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+using Confluent.Kafka;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Tests.Servers.Messaging;
+
+/// <summary>Clients of Kafka come to their end; the process does not.</summary>
+public sealed class FatalClientTests
+{
+    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    /// <summary>With the newer protocol a group that is gone is a fatal error of its consumers; with the older one they join it anew.</summary>
+    [Theory]
+    [InlineData(GroupProtocol.Consumer)]
+    [InlineData(GroupProtocol.Classic)]
+    public async Task F43_A_consumer_goes_on_at_brokers_that_came_back_without_topics_and_groups(GroupProtocol protocol)
+    {
+        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
+        await using var kafka = await KafkaCluster.StartAsync();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:kafka"] = kafka.BootstrapServers, ["Kafka:Consumer:GroupProtocol"] = $"{protocol}",
+        }).Build();
+        var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
+        await creator.CreateAsync();
+        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        var (handler, log, states) = (new Collecting(), new Lines(), new ConsumerStates());
+        var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
+        using var loop = new ConsumerLoop<string>(
+            Topics.OrderPlaced, () => factory.Create("goes-on"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
+            new() { Retries = new() }, states, new ConsumerLag(), TimeProvider.System, log);
+        await loop.StartAsync(Cancelled);
+        await SendAsync("before");
+
+        await kafka.EmptyAsync();
+        await creator.CreateAsync();
+        await SendAsync("after");
+
+        await loop.StopAsync(Cancelled);
+        if (protocol == GroupProtocol.Consumer) Assert.Single(log.Said, line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains("fatal error", StringComparison.Ordinal));
+        Assert.DoesNotContain(log.Said, line => line.StartsWith("Error", StringComparison.Ordinal));
+        Assert.Empty(states.Waiting);
+
+        // Each partition has one, at the same offsets before and after.
+        async Task SendAsync(string what)
+        {
+            for (var partition = 0; partition < Topics.Partitions[Topics.OrderPlaced]; partition++)
+            {
+                var message = new Message<string?, byte[]?> { Value = System.Text.Encoding.UTF8.GetBytes($"{what}-{partition}") };
+                var to = new TopicPartition(Topics.OrderPlaced, partition);
+                await Eventually.DoneAsync(() => producer.ProduceAsync(to, message, Cancelled));
+            }
+
+            await Eventually.EqualAsync(Topics.Partitions[Topics.OrderPlaced],
+                () => Task.FromResult(handler.Seen.Keys.Count(m => m.StartsWith(what, StringComparison.Ordinal))), TimeSpan.FromSeconds(30));
+        }
+    }
+
+    [Fact]
+    public async Task F42_Consumers_and_what_measures_them_live_through_a_broker_that_is_killed_again_and_again()
+    {
+        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
+        await using var kafka = await KafkaCluster.StartAsync();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
+        var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
+        await creator.CreateAsync();
+        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        var (handler, states, lag) = (new Collecting(), new ConsumerStates(), new ConsumerLag());
+        var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
+        using var admin = new KafkaAdmin(producer);
+        using var keeper = new TopicKeeper(new(admin, configuration), creator, admin, TimeProvider.System, NullLogger<TopicKeeper>.Instance);
+        var loops = Topics.Partitions.Keys.Select(topic => new ConsumerLoop<string>(
+            topic, () => factory.Create($"group-{topic}"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
+            new() { Retries = new() }, states, lag, TimeProvider.System, NullLogger<ConsumerLoop<string>>.Instance)).ToList();
+        foreach (var loop in loops) await loop.StartAsync(Cancelled);
+        await keeper.StartAsync(Cancelled);
+
+        for (var i = 0; i < 3; i++)
+        {
+            await kafka.KillAsync();
+            await Task.Delay(TimeSpan.FromSeconds(8), Cancelled);
+            await kafka.StartNodeAsync();
+            foreach (var topic in Topics.Partitions.Keys)
+                await Eventually.DoneAsync(() => producer.ProduceAsync(topic, new() { Value = System.Text.Encoding.UTF8.GetBytes($"{i}-{topic}") }, Cancelled));
+            var round = $"{i}-";
+            await Eventually.EqualAsync(Topics.Partitions.Count, () => Task.FromResult(handler.Seen.Keys.Count(m => m.StartsWith(round, StringComparison.Ordinal))));
+        }
+
+        await Eventually.EqualAsync("0 0 0 0 0 0", () => Task.FromResult(string.Join(' ', lag.Messages.Values)));
+        await keeper.StopAsync(Cancelled);
+        foreach (var loop in loops) await loop.StopAsync(Cancelled);
+        foreach (var loop in loops) loop.Dispose();
+    }
+
+    sealed class Collecting : IMessageHandler<string>
+    {
+        public ConcurrentDictionary<string, bool> Seen { get; } = new();
+
+        public string? Read(ConsumeResult<string?, byte[]?> source, out string message)
+        {
+            message = System.Text.Encoding.UTF8.GetString(source.Message.Value!);
+            return null;
+        }
+
+        public Task HandleAsync(IReadOnlyList<Received<string>> batch, CancellationToken cancellationToken)
+        {
+            foreach (var (message, _) in batch) Seen[message] = true;
+            return Task.CompletedTask;
+        }
+
+        public Task OnDeadLetterAsync(string message, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    sealed class Lines : ILogger<ConsumerLoop<string>>
+    {
+        public ConcurrentQueue<string> Said { get; } = new();
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Said.Enqueue($"{logLevel}: {formatter(state, exception)}");
+    }
+}

@@ -1,0 +1,23 @@
+namespace Commerce.Tests.Servers.Messaging;
+
+/// <summary>A listener with TLS, by a certificate of a CA of its own, on which these users sign in with SASL.</summary>
+/// <param name="Users">Known to SCRAM-SHA-512 and to PLAIN.</param>
+public sealed record KafkaSecurity(params IReadOnlyList<(string Name, string Password)> Users)
+{
+    const string Login = "listener.name.sasl_ssl";
+
+    internal Dictionary<string, string> BrokerSettings(string folder)
+    {
+        var keystore = Path.Combine(folder, "broker.pem");
+        if (!File.Exists(keystore)) File.WriteAllText(keystore, TestCertificates.Write(folder));
+        return new()
+        {
+            ["sasl.enabled.mechanisms"] = "SCRAM-SHA-512,PLAIN",
+            ["ssl.keystore.type"] = "PEM",
+            ["ssl.keystore.location"] = keystore,
+            [$"{Login}.scram-sha-512.sasl.jaas.config"] = "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            [$"{Login}.plain.sasl.jaas.config"] = "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                + string.Join(' ', Users.Select(u => $"user_{u.Name}=\"{u.Password}\"")) + ";",
+        };
+    }
+}

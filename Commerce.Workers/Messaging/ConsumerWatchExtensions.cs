@@ -1,0 +1,18 @@
+using Commerce.Core.Messaging;
+using Commerce.ServiceDefaults;
+
+namespace Commerce.Workers.Messaging;
+
+/// <summary>Adds what watches the consumers.</summary>
+static class ConsumerWatchExtensions
+{
+    public static WebApplicationBuilder AddConsumerWatch(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddDependencyCheck("consumers", static (services, _) =>
+        {
+            services.GetRequiredService<ConsumerStates>().ThrowIfWaiting();
+            return Task.CompletedTask;
+        });
+        return builder;
+    }
+}
