@@ -40,6 +40,12 @@ public sealed class CommerceStack : IAsyncDisposable
     IHost? _host;
     Exception? _failure;
 
+    /// <summary>More arguments for the AppHost.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>The settings of Api and Workers that a test needs, instead of the stack's.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The running application model.</summary>
     public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
 
@@ -96,9 +102,10 @@ public sealed class CommerceStack : IAsyncDisposable
     async Task StartOnceAsync()
     {
         using var deadline = new CancellationTokenSource(StartDeadline);
-        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}"], deadline.Token);
-        foreach (var project in builder.Resources.OfType<ProjectResource>())
-            builder.CreateResourceBuilder(project)
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Commerce_AppHost>(["--NativeServers=true", "--Data:Keep=false", $"--Parameters:payment-client-secret={Sandbox.ClientSecret}", .. Arguments], deadline.Token);
+        foreach (var project in builder.Resources.OfType<ProjectResource>().Select(builder.CreateResourceBuilder))
+        {
+            project
                 .WithEnvironment("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
                 .WithEnvironment(StartupHook.Folder, _crashPoints.FullName)
                 .WithEnvironment("Limits__MaxConcurrentIssues", MaxConcurrentIssues.ToString(CultureInfo.InvariantCulture))
@@ -111,6 +118,9 @@ public sealed class CommerceStack : IAsyncDisposable
                 .WithEnvironment("Payments__RefundRetryDelay", "00:00:01")
                 .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                 .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
+            foreach (var (name, value) in Settings) project.WithEnvironment(name, value);
+        }
+
         // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
         builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Database__CommandTimeout", "00:00:04");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));

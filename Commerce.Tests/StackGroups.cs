@@ -14,7 +14,7 @@ namespace Commerce.Tests;
 public sealed class StackGroups : IXunitTestCollectionFactory, ITestCaseOrderer
 {
     /// <summary>The folders of a group. What is in no other belongs to the first.</summary>
-    static readonly string[][] Groups = [["Integration"], ["Page", "Load"], ["Faults"], ["Faults.Coupons", "Faults.Events"]];
+    static readonly string[][] Groups = [["Integration"], ["Page", "Load"], ["Faults"], ["Faults.Coupons", "Faults.Events"], ["Faults.Topology"]];
 
     readonly XunitTestCollection[] _collections;
 

@@ -1,0 +1,182 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using Commerce.Core.Consistency;
+using Commerce.Core.Coupons;
+using Commerce.Core.Database;
+using Commerce.Core.Inventory;
+using Commerce.Core.Messaging;
+using Commerce.Core.Orders;
+using Commerce.Tests.Servers.Messaging;
+using Commerce.Tests.Servers.Redis;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Commerce.Tests.Faults.Topology;
+
+/// <summary>
+/// The whole product on the servers that a shop grows into: three brokers of Kafka, a Redis Cluster with replicas, a MySQL primary with a replica; two
+/// Apis and two Workers.
+/// </summary>
+public sealed class ClusterSaleTests
+{
+    const int Products = 20;
+
+    static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
+
+    static readonly ParallelOptions Crowd = new() { MaxDegreeOfParallelism = 64 };
+
+    static readonly ParallelOptions Buyers = new() { MaxDegreeOfParallelism = 8 };
+
+    readonly string _signingKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
+
+    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public Task F45_F46_F48_While_every_server_fails_over_in_turn_no_promise_is_broken() => SellAsync(issues: 5_000, purchases: 100);
+
+    [Fact, Trait(LongTests.Length, LongTests.Long)]
+    public Task F45_F46_F48_The_same_in_a_rush() => SellAsync(issues: 100_000, purchases: 2_000);
+
+    async Task SellAsync(int issues, int purchases)
+    {
+        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
+        await using var kafka = await KafkaCluster.StartAsync(nodes: 3);
+        await using var redis = await RedisCluster.StartAsync(replicas: 1);
+        await using var mysql = await MySqlPair.StartAsync();
+        await using var stack = new CommerceStack
+        {
+            Arguments =
+            [
+                $"--ConnectionStrings:commerce={mysql.ConnectionString}", $"--ConnectionStrings:redis={redis.ConnectionString}", $"--ConnectionStrings:kafka={kafka.BootstrapServers}",
+                $"--Parameters:development-signing-key={_signingKey}", "--Api:Replicas=2", "--Workers:Replicas=2",
+            ],
+            // As in production: what three brokers keep is kept.
+            Settings = new Dictionary<string, string> { ["Coupons__Durability"] = "" },
+        };
+        await stack.StartAsync();
+        var coupon = await stack.CouponAsync(issues);
+        var products = new List<Product>();
+        for (var i = 0; i < Products; i++) products.Add(await stack.ProductAsync(purchases / Products, price: 5_000));
+
+        var sale = new Sale();
+        var selling = Parallel.ForAsync(0, issues + 200, Crowd, async (i, _) => sale.Note($"c-{i}", await UserOf(stack, $"c-{i}").TakeUntilAsync(coupon.Id, Cancelled)));
+        var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await BuyAsync(stack, UserOf(stack, $"b-{i}"), products[i % Products].Id)));
+        var story = new List<string>();
+
+        await FailAsync("the Redis primary with the coupon", async () => await redis.KillAsync(await redis.PrimaryOfAsync(new CouponKeys(coupon.Id).Gate!)));
+        var leader = kafka.LeaderOf(Topics.CouponIssued);
+        await FailAsync("the Kafka leader of a partition", () => kafka.KillAsync(leader));
+        await FailAsync("one of the Workers", () => stack.KillAsync("workers"));
+        await FailAsync("the MySQL primary", mysql.FailOverAsync);
+        await kafka.StartNodeAsync(leader);
+        await selling.WaitAsync(Deadline, Cancelled);
+        await buying.WaitAsync(Deadline, Cancelled);
+
+        foreach (var line in story) TestContext.Current.TestOutputHelper!.WriteLine(line);
+        Assert.Equal(issues, sale.Verdicts.Values.Count(v => v == ""));
+        Assert.All(sale.Verdicts.Values.Where(v => v != ""), v => Assert.Equal("coupon-sold-out", v));
+        Assert.Equal(purchases, sale.Purchases);
+        await Eventually.GetAsync(() => stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
+        var database = stack.Services.GetRequiredService<MySqlDatabase>();
+        var rows = (await database.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @Id", new { coupon.Id }, Cancelled)).ToHashSet();
+        Assert.Equal(sale.Verdicts.Where(v => v.Value == "").Select(v => v.Key).ToHashSet(), rows);
+        Assert.Equal(purchases, await database.SingleAsync<int>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND user_id LIKE 'b-%'", null, Cancelled));
+        Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
+        Assert.Equal(0, await database.SingleAsync<int>("SELECT SUM(stock) FROM product WHERE id IN @ids", new { ids = products.Select(p => p.Id) }, Cancelled));
+
+        // Each failure comes in the middle of the sale, and the next when it goes on.
+        async Task FailAsync(string what, Func<Task> fail)
+        {
+            await Eventually.GetAsync(() => Task.FromResult(sale.Issued), issued => issued >= (story.Count + 1) * issues / 8, Deadline);
+            var (before, start) = (sale.Purchases, Stopwatch.GetTimestamp());
+            await fail();
+            var failed = Stopwatch.GetTimestamp();
+            await Eventually.GetAsync(() => Task.FromResult(sale.LastIssue), last => last > failed || sale.Issued >= issues, Deadline);
+            await Eventually.GetAsync(() => Task.FromResult(sale.Purchases), bought => bought > before || bought == purchases, Deadline);
+            story.Add(string.Create(CultureInfo.InvariantCulture,
+                $"{what}: failed after {Stopwatch.GetElapsedTime(start, failed).TotalSeconds:F1} s, a coupon again {Stopwatch.GetElapsedTime(failed, sale.LastIssue).TotalSeconds:F1} s later; the longest pause so far {sale.LongestPause.TotalSeconds:F1} s"));
+        }
+    }
+
+    Shopper UserOf(CommerceStack stack, string id) => new(id, new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
+    {
+        Issuer = DevelopmentTokens.Issuer,
+        Audience = DevelopmentTokens.Audience,
+        Expires = TimeProvider.System.GetUtcNow().AddHours(1).UtcDateTime,
+        Claims = new Dictionary<string, object> { ["sub"] = id, ["role"] = "MEMBER" },
+        SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(_signingKey)), SecurityAlgorithms.HmacSha256),
+    }), stack.Anonymous, stack.Impatient);
+
+    /// <summary>Orders and pays one unit; each step is repeated with its key until the answer is definite.</summary>
+    static async Task<bool> BuyAsync(CommerceStack stack, Shopper user, long product)
+    {
+        var order = (await StepAsync<PlacedOrder>(key => user.OrderAsync([new(product, 1)], key: key)))!;
+        await StepAsync<object>(key => user.PostAsync("/api/payments/prepare", new { order.OrderId, amount = order.TotalAmount }, key));
+        var pgPaymentId = await stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id, null);
+        await StepAsync<object>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key));
+        return true;
+    }
+
+    static async Task<T?> StepAsync<T>(Func<string, Task<HttpResponseMessage>> send)
+    {
+        var key = Guid.NewGuid().ToString();
+        while (true)
+        {
+            try
+            {
+                using var answer = await send(key);
+                if (answer.IsSuccessStatusCode) return await answer.Content.ReadFromJsonAsync<T>(Cancelled);
+                Assert.True(answer.Headers.RetryAfter is not null, $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(Cancelled)}");
+            }
+            catch (HttpRequestException)
+            {
+                // The connection broke: the same key again.
+            }
+
+            await Task.Delay(200, Cancelled);
+        }
+    }
+
+    /// <summary>What the crowd was told, and when.</summary>
+    sealed class Sale
+    {
+        readonly Lock _lock = new();
+        int _issued, _purchases;
+        long _last = Stopwatch.GetTimestamp();
+        TimeSpan _longest;
+
+        public ConcurrentDictionary<string, string> Verdicts { get; } = [];
+
+        public int Issued => Volatile.Read(ref _issued);
+
+        public int Purchases => Volatile.Read(ref _purchases);
+
+        /// <summary>When the last coupon was issued.</summary>
+        public long LastIssue => Volatile.Read(ref _last);
+
+        /// <summary>The longest time between two issues.</summary>
+        public TimeSpan LongestPause => _longest;
+
+        public void Note(string user, string verdict)
+        {
+            Verdicts[user] = verdict;
+            if (verdict != "") return;
+            lock (_lock)
+            {
+                var now = Stopwatch.GetTimestamp();
+                if (Stopwatch.GetElapsedTime(_last, now) is var pause && pause > _longest) _longest = pause;
+                Volatile.Write(ref _last, now);
+                _issued++;
+            }
+        }
+
+        public void Bought(bool done)
+        {
+            if (done) Interlocked.Increment(ref _purchases);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Dapper;
+using MySqlConnector;
+
+namespace Commerce.Tests.Faults.Topology;
+
+/// <summary>
+/// Two mysqld processes for one test: a primary, and a replica that has the log of a transaction before the client is told of its commit
+/// (semi-synchronous replication). Clients reach the primary at one address.
+/// </summary>
+sealed class MySqlPair : IAsyncDisposable
+{
+    const string Database = "commerce";
+
+    static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(1);
+
+    static readonly string Installation = Path.Combine(
+        Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set ? set : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),
+        "commerce", "mysql-9.7");
+
+    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-mysql-");
+    readonly string _password = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
+    readonly List<Node> _nodes = [];
+    TcpForwarder? _forwarder;
+
+    /// <summary>For clients.</summary>
+    public string ConnectionString => StringOf(_forwarder!.Port) + $";Database={Database}";
+
+    /// <summary>Starts both, with an empty database.</summary>
+    public static async Task<MySqlPair> StartAsync()
+    {
+        var pair = new MySqlPair();
+        try
+        {
+            foreach (var id in new[] { 1, 2 }) pair._nodes.Add(pair.Launch(id));
+            foreach (var node in pair._nodes) await pair.AnswersAsync(node);
+            await pair.ExecuteAsync(pair._nodes[1], $"""
+                CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {pair._nodes[0].Port}, SOURCE_USER = 'root', SOURCE_PASSWORD = '{pair._password}',
+                SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1;
+                START REPLICA;
+                SET GLOBAL super_read_only = ON
+                """);
+            await Eventually.EqualAsync("1", () => pair.StatusAsync(pair._nodes[0], "Rpl_semi_sync_source_clients"));
+            await pair.ExecuteAsync(pair._nodes[0], $"CREATE DATABASE {Database}");
+            pair._forwarder = new TcpForwarder(pair._nodes[0].Port);
+            return pair;
+        }
+        catch
+        {
+            await pair.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Kills the primary like a power cut. The replica finishes the log that it has, and becomes the primary.</summary>
+    public async Task FailOverAsync()
+    {
+        var (primary, replica) = (_nodes[0], _nodes[1]);
+        primary.Process.Kill();
+        await primary.Process.WaitForExitAsync();
+        await ExecuteAsync(replica, "STOP REPLICA IO_THREAD");
+        await using (var connection = new MySqlConnection($"{StringOf(replica.Port)};Pooling=false"))
+        {
+            var received = await connection.QuerySingleAsync<string>("SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status");
+            Assert.Equal(0, await connection.QuerySingleAsync<int>("SELECT WAIT_FOR_EXECUTED_GTID_SET(@received, 60)", new { received }, commandTimeout: 70));
+        }
+
+        await ExecuteAsync(replica, "STOP REPLICA; RESET REPLICA ALL; SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF");
+        _forwarder!.MoveTo(replica.Port);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_forwarder is not null) await _forwarder.DisposeAsync();
+        foreach (var node in _nodes)
+        {
+            if (!node.Process.HasExited) node.Process.Kill();
+            await node.Process.WaitForExitAsync();
+            node.Process.Dispose();
+        }
+
+        _folder.Delete(recursive: true);
+    }
+
+    Node Launch(int id)
+    {
+        var home = _folder.CreateSubdirectory(id.ToString(CultureInfo.InvariantCulture)).FullName;
+        var (data, port, log) = (Path.Combine(home, "data"), FreePort(), Path.Combine(home, "log"));
+        using (var copy = Process.Start("cp", ["-a", "--reflink=auto", Path.Combine(Installation, "template"), data])) copy.WaitForExit();
+        var start = Path.Combine(home, "start.sql");
+        File.WriteAllText(start, $"""
+            SET SQL_LOG_BIN = 0;
+            ALTER USER 'root'@'localhost' IDENTIFIED BY '{_password}';
+            CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '{_password}';
+            GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+            """);
+        var process = Process.Start(new ProcessStartInfo(Path.Combine(Installation, "my"),
+        [
+            "mysqld", "--no-defaults", $"--datadir={data}", $"--basedir={Path.Combine(Installation, "usr")}", .. Environment.IsPrivilegedProcess ? ["--user=root"] : Array.Empty<string>(),
+            $"--init-file={start}", "--bind-address=127.0.0.1", $"--port={port}", $"--socket={Path.Combine(Path.GetTempPath(), $"mysql-{port}.sock")}", $"--pid-file={home}/pid", $"--log-error={log}",
+            "--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-name-resolve", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_0900_ai_ci", "--default-time-zone=+00:00", "--wait-timeout=15",
+            "--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=64M", "--innodb-flush-log-at-trx-commit=1", "--max-connections=500",
+            $"--server-id={id}", "--log-bin=binlog", "--sync-binlog=1", "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--relay-log=relay", "--skip-replica-start",
+            "--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so",
+            // Never by itself: a commit without its replica waits. The replica has none to wait for.
+            $"--rpl-semi-sync-source-enabled={(id == 1 ? "ON" : "OFF")}", "--rpl-semi-sync-source-timeout=4294967295", "--rpl-semi-sync-source-wait-no-replica=ON", "--rpl-semi-sync-replica-enabled=ON",
+        ]))!;
+        return new(id, port, process, log);
+    }
+
+    async Task AnswersAsync(Node node)
+    {
+        try
+        {
+            await Eventually.GetAsync(() => StatusAsync(node, "Uptime"), _ => true, StartDeadline);
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"MySQL {node.Id} does not answer: {(File.Exists(node.Log) ? await File.ReadAllTextAsync(node.Log) : "it has no log")}", e);
+        }
+    }
+
+    async Task<string> StatusAsync(Node node, string variable)
+    {
+        await using var connection = new MySqlConnection($"{StringOf(node.Port)};Pooling=false");
+        return (await connection.QuerySingleAsync<(string, string Value)>("SHOW GLOBAL STATUS LIKE @variable", new { variable })).Value;
+    }
+
+    async Task ExecuteAsync(Node node, string sql)
+    {
+        await using var connection = new MySqlConnection($"{StringOf(node.Port)};Pooling=false");
+        await connection.ExecuteAsync(sql, commandTimeout: 60);
+    }
+
+    string StringOf(int port) => $"Server=127.0.0.1;Port={port};User ID=root;Password={_password};AllowPublicKeyRetrieval=true;SslMode=None";
+
+    static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    sealed record Node(int Id, int Port, Process Process, string Log);
+}
