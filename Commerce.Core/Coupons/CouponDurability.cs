@@ -1,10 +1,7 @@
 using Commerce.Core.Background;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.Core.Coupons;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Commerce.Core.Background;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Messaging;
 

@@ -1,4 +1,3 @@
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;

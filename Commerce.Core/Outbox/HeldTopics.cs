@@ -1,4 +1,3 @@
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Core.Outbox;
 

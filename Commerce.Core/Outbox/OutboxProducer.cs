@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 
 namespace Commerce.Core.Outbox;

@@ -1,7 +1,5 @@
 using System.Net;
 using System.Threading.Channels;
-using Commerce.ServiceDefaults;
-using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace Commerce.Core.Redis;

@@ -1,6 +1,4 @@
 using Confluent.Kafka;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging;
 
 namespace Commerce.ServiceDefaults;
 

@@ -1,5 +1,4 @@
 using Commerce.Core.Messaging;
-using Commerce.ServiceDefaults;
 
 namespace Commerce.Workers.Messaging;
 
