@@ -11,7 +11,7 @@ public static class ConnectionExtensions
     /// <summary>In ms. A message that is not acknowledged by then has failed.</summary>
     public const int ProduceTimeoutMs = 2000;
 
-    /// <summary>The setting that names a file with the certificate authority of Redis, where the machine does not trust it already.</summary>
+    /// <summary>The setting that names a file with the certificate authority of Redis, if the machine does not trust it already.</summary>
     const string RedisAuthority = "Redis:CertificateAuthority";
 
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
@@ -30,7 +30,7 @@ public static class ConnectionExtensions
         {
             options.AbortOnConnectFail = false;
             options.ConnectTimeout = 2000;
-            // How soon it is seen that a replica was promoted by hand: by default after a minute.
+            // How soon a replica that was promoted by hand is noticed; the default is a minute.
             options.ConfigCheckSeconds = 2;
             // INFO, which tells one incarnation of a server from the next.
             options.AllowAdmin = true;

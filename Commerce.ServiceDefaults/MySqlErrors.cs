@@ -27,17 +27,17 @@ public static class MySqlErrors
     public static bool IsClosedConnection(int number) =>
         number is ConnectionBroken or ServerGone or ServerLost or IdleTooLong or SessionKilled or ShutdownInProgress;
 
-    /// <summary>Characters that the column's encoding does not have, a value of another type, a failed check constraint: these have no SQLSTATE of their own.</summary>
+    /// <summary>Invalid characters, a value of another type, a failed check constraint: MySQL gives them no SQLSTATE of their own.</summary>
     const int InvalidCharacters = 1300, WrongValue = 1366, CheckConstraint = 3819;
 
     /// <summary>
-    /// Whether the values are refused, and would be refused again: they do not fit the columns (class 22), break a constraint (class 23), or a trigger
+    /// Whether the values are invalid, so that a retry fails too: they do not fit the columns (class 22), break a constraint (class 23), or a trigger
     /// refuses them (45000).
     /// </summary>
     public static bool IsOfData(DbException exception) =>
         exception.SqlState is { Length: 5 } state && (state.StartsWith("22", StringComparison.Ordinal) || state.StartsWith("23", StringComparison.Ordinal) || state == "45000")
         || Number(exception) is InvalidCharacters or WrongValue or CheckConstraint or DuplicateKey;
 
-    /// <summary>Whether the statement is wrong, or its values are. Every other error has its cause in the database, the network or the user's rights.</summary>
+    /// <summary>Whether the statement or its values are wrong. Any other error has its cause in the database, the network or the user's rights.</summary>
     public static bool IsOfStatement(DbException exception) => IsOfData(exception) || Number(exception) is SyntaxError or UnknownColumn;
 }

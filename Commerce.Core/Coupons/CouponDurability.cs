@@ -5,39 +5,39 @@ using Confluent.Kafka.Admin;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>What must have an acceptance before its user is told.</summary>
+/// <summary>Where an acceptance is stored before the user gets the response.</summary>
 public enum Durability
 {
     /// <summary>
-    /// The brokers: one of them has it in its page cache, which a power cut takes; three have it on two machines at least. Where they do not answer,
-    /// the database.
+    /// On the brokers. A single broker keeps it in its page cache, which a power cut loses; of three brokers, at least two have it. If they do not answer,
+    /// in the database.
     /// </summary>
     Broker,
 
-    /// <summary>The database, on disk. Costs a share of a transaction, and while MySQL is away nothing is issued.</summary>
+    /// <summary>In the database, on disk. This costs a share of a transaction, and nothing is issued while MySQL is away.</summary>
     Database,
 }
 
 /// <summary>
-/// Decides what must have an acceptance before its user is told: what <c>Coupons:Durability</c> says, else what the topic can keep. Where it lies on one
-/// broker, or one may acknowledge alone, that is the database; until the brokers have told, as well.
+/// Decides where an acceptance is stored before the user gets the response. <c>Coupons:Durability</c> decides if it is set. Otherwise the topic's
+/// replication does: with one replica, or <c>min.insync.replicas</c> of 1, or before the brokers have answered, it is the database.
 /// </summary>
 public sealed partial class CouponDurability(IConfiguration configuration, KafkaAdmin admin, TimeProvider clock, ILogger<CouponDurability> logger)
     : PeriodicWorker(clock, logger)
 {
-    /// <summary>The setting.</summary>
+    /// <summary>The name of the setting.</summary>
     public const string Setting = "Coupons:Durability";
 
     const string Insync = "min.insync.replicas";
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    // An empty one is none.
+    // An empty value counts as unset.
     readonly Durability? _configured = configuration[Setting] is { Length: > 0 } ? configuration.GetValue<Durability>(Setting) : null;
 
     volatile bool _brokerSuffices;
 
-    /// <summary>What has to have an acceptance now.</summary>
+    /// <summary>Where acceptances are stored now.</summary>
     public Durability Needed => _configured ?? (_brokerSuffices ? Durability.Broker : Durability.Database);
 
     /// <inheritdoc/>
@@ -46,8 +46,8 @@ public sealed partial class CouponDurability(IConfiguration configuration, Kafka
     /// <inheritdoc/>
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => _configured is null ? AskAsync(stoppingToken) : Task.CompletedTask;
 
-    /// <summary>Asks the brokers what the topic can keep.</summary>
-    /// <exception cref="KafkaException">They cannot be reached: what they told last holds.</exception>
+    /// <summary>Asks the brokers for the topic's replication.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached; their last answer stays in force.</exception>
     public async Task AskAsync(CancellationToken cancellationToken)
     {
         var before = _brokerSuffices;
@@ -63,13 +63,13 @@ public sealed partial class CouponDurability(IConfiguration configuration, Kafka
     {
         var topic = await admin.DescribeTopicAsync(Topics.CouponIssued, Deadline, cancellationToken);
         if (topic.Error.IsError || topic.Partitions.Exists(p => p.Replicas.Length < 2)) return false;
-        // The mock broker cannot tell: it has everything in memory.
+        // The mock broker has no topic configuration: it keeps everything in memory.
         var described = await admin.AskAsync(
             client => client.DescribeConfigsAsync([new ConfigResource { Type = ResourceType.Topic, Name = Topics.CouponIssued }], new() { RequestTimeout = Deadline }),
             cancellationToken);
         return described[0].Entries.TryGetValue(Insync, out var insync) && int.TryParse(insync.Value, out var count) && count >= 2;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "An acceptance is told when it is with the {Needed}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Acceptances are stored by the {Needed} before the response")]
     static partial void LogNeeded(ILogger logger, Durability needed);
 }

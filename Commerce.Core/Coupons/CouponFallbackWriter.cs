@@ -4,8 +4,8 @@ using Commerce.Core.Messaging;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// The way to the database where the brokers are away, or where what they have could be lost: acceptances are saved by the Api itself, many in one
-/// transaction, before anybody is told that they have the coupon. So a promise never rests on Redis alone.
+/// Saves acceptances in the database while the brokers are away, or if they could lose them: many in one transaction, before any user gets a response.
+/// So a promise never depends on Redis alone.
 /// </summary>
 public sealed partial class CouponFallbackWriter(CouponRepository repository, CouponGate gate, TimeProvider clock, ILogger<CouponFallbackWriter> logger) : BackgroundService
 {

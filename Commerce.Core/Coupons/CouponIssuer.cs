@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Issues coupons, first come first served: the gate decides, then the acceptance is brought to a place that outlives Redis before the user is told:
-/// Kafka, or the database itself where Kafka is away or keeps less than <see cref="CouponDurability"/> needs.
+/// Issues coupons, first come first served: the gate decides, then the acceptance is stored outside of Redis before the user gets the response:
+/// in Kafka, or in the database if Kafka is away or <see cref="CouponDurability"/> asks for it.
 /// </summary>
 public sealed class CouponIssuer(
     CouponCatalog catalog, CouponGate gate, CouponGateInitializer initializer, CouponPublisher publisher, CouponFallbackWriter fallback,

@@ -4,8 +4,8 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// How many messages wait, by topic: whether a consumer is slow or stuck. Each process tells of the partitions that it has, so the figures of several are to
-/// be added. The consumers tell it themselves, because brokers that are asked for it may not answer, and must be asked by another client.
+/// The number of messages that wait, by topic. Each process reports its own partitions; add up the processes. Consumers report what they know already,
+/// because a query to the brokers needs another client and may hang.
 /// </summary>
 public sealed class ConsumerLag
 {
@@ -15,12 +15,12 @@ public sealed class ConsumerLag
     public ConsumerLag() => CommerceTelemetry.Meter.CreateObservableGauge("commerce.consumer.lag",
         () => _messages.Select(m => new Measurement<long>(m.Value, new KeyValuePair<string, object?>("topic", m.Key))), "{message}");
 
-    /// <summary>Topic → messages that wait, as noted last.</summary>
+    /// <summary>Topic → waiting messages, as last noted.</summary>
     public IReadOnlyDictionary<string, long> Messages => _messages;
 
-    /// <summary>So many messages of the topic wait.</summary>
+    /// <summary>Notes the number of waiting messages of a topic.</summary>
     public void Note(string topic, long messages) => _messages[topic] = messages;
 
-    /// <summary>The topic has no consumer any more.</summary>
+    /// <summary>Removes a topic that this process no longer consumes.</summary>
     public void Forget(string topic) => _messages.TryRemove(topic, out _);
 }

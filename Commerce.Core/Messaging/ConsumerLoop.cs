@@ -6,9 +6,9 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. What is wrong with a
-/// message itself (<see cref="MessageFaults"/>) divides the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
-/// a dead letter, and the partition moves on. Everything else is waited out. A client with a fatal error is replaced; no other is.
+/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. A failure that a
+/// message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
+/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Only a client with a fatal error is replaced.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
@@ -25,7 +25,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>How soon the loop notices that a batch is done while no message arrives.</summary>
     static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>A failure after this is not counted with those before.</summary>
+    /// <summary>A failure after this time counts as the first one.</summary>
     static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
     static readonly TimeSpan LagInterval = TimeSpan.FromSeconds(2);
@@ -118,7 +118,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Leaves the group and frees the client. After a fatal error it cannot leave, and says so by an exception.</summary>
+    /// <summary>Leaves the group and frees the client. After a fatal error <c>Close</c> throws.</summary>
     void End()
     {
         lag.Forget(topic);
@@ -154,7 +154,7 @@ public sealed partial class ConsumerLoop<T>(
             }
             finally
             {
-                // Also after a fatal error of the consumer: the next one may get the same messages, and handles them afterwards.
+                // Also after a fatal error: the next consumer may get the same messages, and must handle them afterwards.
                 handling.GetAwaiter().GetResult();
             }
 
@@ -165,7 +165,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Notes how many messages wait: those in hand, and those at the brokers that the client knows of. Nobody is asked.</summary>
+    /// <summary>Notes how many messages wait: those in hand, and those at the brokers by the client's last fetch. Nothing is sent.</summary>
     void NoteLag(int inHand)
     {
         if (_noted != 0 && clock.GetElapsedTime(_noted) < LagInterval) return;
@@ -174,14 +174,14 @@ public sealed partial class ConsumerLoop<T>(
         {
             lag.Note(topic, inHand + _consumer!.Assignment.Sum(partition =>
             {
-                // A partition without a position had nothing to read yet.
+                // A partition without a position has not been read yet.
                 var (end, position) = (_consumer.GetWatermarkOffsets(partition).High.Value, _consumer.Position(partition).Value);
                 return position < 0 ? 0 : Math.Max(0, end - position);
             }));
         }
         catch (KafkaException)
         {
-            // A partition has just moved. The next call knows.
+            // A partition has just moved. The next call counts again.
         }
     }
 
@@ -266,7 +266,7 @@ public sealed partial class ConsumerLoop<T>(
         MessageTrace.LinkTraces(span, contexts);
     }
 
-    /// <summary>What is not the fault of a message is waited out, known or not: to go on without the message would lose it.</summary>
+    /// <summary>Retries a failure that no message causes until it is over. Skipping the messages would lose them.</summary>
     async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
     {
         for (var attempt = 1; ; attempt++)
@@ -280,7 +280,7 @@ public sealed partial class ConsumerLoop<T>(
             {
                 Waited.Add(1, new KeyValuePair<string, object?>("topic", topic));
                 states.Waits(topic, e.Message);
-                // An outage lasts for thousands of tries; the log gets the first of them, and then fewer and fewer.
+                // An outage takes thousands of attempts; the log gets attempts 1, 2, 4, 8 …
                 if (BitOperations.IsPow2(attempt))
                 {
                     if (TransientFaults.IsTransient(e)) LogWaiting(logger, topic, attempt, e.Message);
@@ -354,9 +354,9 @@ public sealed record ConsumerLoopOptions
     /// <summary>The attempts of a failing message, in batches and alone together.</summary>
     public required RetryPolicy Retries { get; init; }
 
-    /// <summary>The waits during an outage. Its number of attempts does not count.</summary>
+    /// <summary>The waits during an outage. Its number of attempts is ignored.</summary>
     public RetryPolicy Faults { get; init; } = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 
-    /// <summary>The waits before a client with a fatal error is replaced. Its number of attempts does not count.</summary>
+    /// <summary>The waits before a client with a fatal error is replaced. Its number of attempts is ignored.</summary>
     public RetryPolicy Replacements { get; init; } = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromSeconds(30) };
 }

@@ -9,9 +9,9 @@ public interface IMessageHandler<T>
     string? Read(ConsumeResult<string?, byte[]?> source, out T message);
 
     /// <summary>
-    /// Handles messages in the order of their partitions. Comes at least once for each, so the effect must be safe to repeat. After an exception that
-    /// <see cref="ServiceDefaults.MessageFaults"/> knows the messages come again in smaller batches, and those that fail every time go to the dead letters;
-    /// any other is waited out.
+    /// Handles messages in the order of their partitions. Delivery is at least once, so the effect must be safe to repeat. After an exception that
+    /// <see cref="ServiceDefaults.MessageFaults"/> lists, the messages are retried in smaller batches, and those that keep failing become dead letters.
+    /// After any other exception the whole batch is retried until it succeeds.
     /// </summary>
     Task HandleAsync(IReadOnlyList<Received<T>> batch, CancellationToken cancellationToken);
 

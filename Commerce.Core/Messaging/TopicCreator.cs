@@ -6,14 +6,14 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Creates the topics that are missing, with their partitions. Part of <c>Commerce.Workers migrate</c>, and of the Workers while they run.</summary>
+/// <summary>Creates missing topics with their partitions: in <c>Commerce.Workers migrate</c>, and in running Workers.</summary>
 public sealed partial class TopicCreator(IConfiguration configuration, IOptions<TopicOptions> options, ILogger<TopicCreator> logger)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     /// <summary>Returns how many topics were created.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or do not create them.</exception>
-    /// <exception cref="TopicException">A topic is there with too few partitions.</exception>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or refuse.</exception>
+    /// <exception cref="TopicException">A topic exists with too few partitions.</exception>
     public async Task<int> CreateAsync()
     {
         using var admin = Connect();
@@ -22,8 +22,8 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
         return await CreateMissingAsync(admin, metadata);
     }
 
-    /// <summary>The same, whatever else may be wrong with the topics that are there.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or do not create them.</exception>
+    /// <summary>Creates missing topics. Other problems of the topics are ignored.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or refuse.</exception>
     public async Task<int> CreateMissingAsync(IAdminClient admin, Metadata metadata)
     {
         var missing = TopicPartitions.Missing(metadata, configuration);
@@ -56,7 +56,7 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
     TimeSpan RetentionOf(string topic) =>
         topic.EndsWith(Topics.DeadLetters(""), StringComparison.Ordinal) ? options.Value.DeadLetterRetention : options.Value.Retention;
 
-    /// <summary>Deletes the topics with all their messages. A broker that cannot (the mock) keeps them; nobody has ids for them any more.</summary>
+    /// <summary>Deletes the topics with all their messages. The mock broker cannot; its old messages refer to ids that no longer exist.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task DeleteAsync()
     {
@@ -86,7 +86,7 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
 public sealed class TopicException(string message) : Exception(message);
 
 /// <summary>
-/// Creates topics that are missing while the process runs: of brokers that came back without their log, or that somebody deleted. Several may run.
+/// Creates missing topics while the process runs: after brokers came back without their log, or a topic was deleted. Several processes may run it.
 /// </summary>
 public sealed class TopicKeeper(TopicPartitions partitions, TopicCreator creator, KafkaAdmin admin, TimeProvider clock, ILogger<TopicKeeper> logger)
     : PeriodicWorker(clock, logger)
@@ -102,7 +102,7 @@ public sealed class TopicKeeper(TopicPartitions partitions, TopicCreator creator
     }
 }
 
-/// <summary>Adds what looks after the topics.</summary>
+/// <summary>Registers the creation of topics.</summary>
 public static class TopicExtensions
 {
     /// <summary>Adds <see cref="TopicCreator"/>.</summary>

@@ -7,11 +7,11 @@ public sealed record TopicOptions
 {
     public const string Section = "Kafka:Topics";
 
-    /// <summary>On how many brokers each message lies: 1 to 10. Where it is not set, on three, or on all where there are fewer.</summary>
+    /// <summary>The number of brokers that store a message: 1 to 10. Unset: three, or all if there are fewer.</summary>
     [Range(1, 10)]
     public short? ReplicationFactor { get; init; }
 
-    /// <summary>How many of them must have a message before it is acknowledged: 1 to 10. Where it is not set, one less than there are, at least one.</summary>
+    /// <summary>The number of replicas that must have a message before it is acknowledged: 1 to 10. Unset: one less than the replicas, at least one.</summary>
     [Range(1, 10)]
     public int? MinInsyncReplicas { get; init; }
 
@@ -19,13 +19,13 @@ public sealed record TopicOptions
     [Range(typeof(TimeSpan), "01:00:00", "366.00:00:00")]
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
 
-    /// <summary>How long dead letters are kept there: 1 h to 366 days. They are copied to MySQL at once.</summary>
+    /// <summary>How long dead letters are kept in Kafka: 1 h to 366 days. MySQL has a copy at once.</summary>
     [Range(typeof(TimeSpan), "01:00:00", "366.00:00:00")]
     public TimeSpan DeadLetterRetention { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>The replicas of a topic that is created while there are so many brokers.</summary>
+    /// <summary>The number of replicas of a topic, given the number of brokers.</summary>
     public short ReplicasOn(int brokers) => ReplicationFactor ?? (short)Math.Clamp(brokers, 1, 3);
 
-    /// <summary>The replicas that must have a message, of so many.</summary>
+    /// <summary>The number of replicas that must have a message, given the number of replicas.</summary>
     public int InsyncOf(int replicas) => Math.Min(MinInsyncReplicas ?? Math.Max(1, replicas - 1), replicas);
 }

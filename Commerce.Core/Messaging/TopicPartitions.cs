@@ -18,18 +18,18 @@ public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configurati
         return found.Error.IsError ? throw new KafkaException(found.Error) : found.Partitions.Count;
     }
 
-    /// <summary>Why this process must not work with these topics, in one line for people; null where it may.</summary>
+    /// <summary>Why this process must not work with these topics, in one line; null if it may.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task<string?> FindShortageAsync(CancellationToken cancellationToken) => DescribeShortage(await AskAsync(cancellationToken), configuration);
 
-    /// <summary>What the brokers say of all topics.</summary>
+    /// <summary>The brokers' metadata of all topics.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public Task<Metadata> AskAsync(CancellationToken cancellationToken) => admin.DescribeTopicsAsync(Deadline, cancellationToken);
 
     /// <summary>Whether a topic is missing.</summary>
     public bool Misses(Metadata metadata) => Missing(metadata, configuration).Count > 0;
 
-    /// <summary>Fails where a topic does not take all that is sent to it.</summary>
+    /// <summary>The health check: throws if a topic refuses messages.</summary>
     /// <exception cref="TopicException">Which topics, and why.</exception>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task CheckAsync(CancellationToken cancellationToken)
@@ -41,7 +41,7 @@ public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configurati
     public static IReadOnlyDictionary<string, int> Required(IConfiguration configuration) =>
         Topics.Partitions.ToDictionary(t => t.Key, t => Math.Max(t.Value, configuration.GetValue($"Kafka:Partitions:{t.Key}", t.Value)));
 
-    /// <summary>Which topics have too few partitions, in one line. A topic that is missing is another matter: it is created.</summary>
+    /// <summary>Which topics have too few partitions, in one line. Missing topics are not named: they are created.</summary>
     internal static string? DescribeShortage(Metadata metadata, IConfiguration configuration)
     {
         var required = Required(configuration);
@@ -54,15 +54,15 @@ public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configurati
             : $"Too few partitions: {string.Join(", ", lacking)}. Add them (kafka-topics.sh --alter --topic NAME --partitions NUMBER), then start again.";
     }
 
-    /// <summary>The topics that the brokers do not have, with the partitions that they are to get.</summary>
+    /// <summary>The missing topics with the number of partitions to create.</summary>
     internal static IReadOnlyList<KeyValuePair<string, int>> Missing(Metadata metadata, IConfiguration configuration)
     {
-        // One that may not be looked at, or has no leader at the moment, is there.
+        // A topic that we may not read, or that has no leader now, exists.
         var there = metadata.Topics.Where(t => t.Error.Code != ErrorCode.UnknownTopicOrPart).Select(t => t.Topic).ToHashSet();
         return [.. Required(configuration).Where(t => !there.Contains(t.Key))];
     }
 
-    /// <summary>Which topics are missing, refused to us, too small, or have partitions that take nothing; null where all is well.</summary>
+    /// <summary>Which topics are missing, forbidden, too small, or have partitions that accept nothing; null if all is well.</summary>
     internal static string? DescribeFaults(Metadata metadata, IConfiguration configuration)
     {
         var options = configuration.GetSection(TopicOptions.Section).Get<TopicOptions>() ?? new();

@@ -1,15 +1,15 @@
 
 namespace Commerce.Core.Outbox;
 
-/// <summary>The topics that take nothing at the moment, each with the time at which it is tried again. Used by one caller at a time.</summary>
+/// <summary>The topics that accept nothing now, each with the time of its next attempt. For one caller at a time.</summary>
 sealed class HeldTopics(RetryPolicy waits, TimeProvider clock)
 {
     readonly Dictionary<string, Topic> _topics = new(StringComparer.Ordinal);
 
-    /// <summary>Those that are not to be tried yet.</summary>
+    /// <summary>The topics whose next attempt is not due.</summary>
     public IReadOnlyCollection<string> List() => [.. _topics.Where(t => clock.GetElapsedTime(t.Value.Since) < t.Value.For).Select(t => t.Key)];
 
-    /// <summary>Holds a topic; returns how often in a row that has happened, and for how long it is held.</summary>
+    /// <summary>Holds a topic. Returns how often in a row it was held, and for how long.</summary>
     public (int Attempt, TimeSpan Delay) Hold(string topic)
     {
         var attempt = _topics.GetValueOrDefault(topic).Attempt + 1;
@@ -18,7 +18,7 @@ sealed class HeldTopics(RetryPolicy waits, TimeProvider clock)
         return (attempt, delay);
     }
 
-    /// <summary>Forgets a topic that takes messages; false where it always did.</summary>
+    /// <summary>Releases a topic that accepts messages again. False if it was not held.</summary>
     public bool Release(string topic) => _topics.Remove(topic);
 
     readonly record struct Topic(int Attempt, long Since, TimeSpan For);

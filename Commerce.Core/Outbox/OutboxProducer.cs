@@ -70,7 +70,7 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             RequestTimeoutMs = (int)Timeout.TotalMilliseconds - 1000,
             // Shorter than the message timeout. Otherwise an unknown topic looks like an outage.
             TopicMetadataPropagationMaxMs = 1000,
-            // Of a report only its error is read.
+            // Only the error of a report is read.
             DeliveryReportFields = "none",
         }.ForCommerce(configuration);
         return new ProducerBuilder<string, byte[]>(config).SetLogHandler(logger.ToClientLog()).Build();

@@ -22,7 +22,7 @@ public sealed partial class OutboxRelay(
     /// <summary>The client checks for timeouts once a second, and the mark takes time as well.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
 
-    /// <summary>A client costs threads and connections: brokers that end one after the other must not make many.</summary>
+    /// <summary>The minimum time between two clients: each costs threads and connections, and a series of broker failures must not create many.</summary>
     static readonly TimeSpan RenewalDelay = TimeSpan.FromSeconds(2);
 
     const int ShardsOfBacklog = OutboxWriter.Shards / 4;
@@ -162,7 +162,7 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>What is refused for the sake of its topic waits and uses up no attempt; other topics go on meanwhile.</summary>
+    /// <summary>Messages of a topic that accepts nothing wait and use up no attempt. Other topics go on.</summary>
     void NoteHeld(Batch batch)
     {
         foreach (var topic in batch.Sent.Select(r => r.Topic).Distinct().Where(_held.Release)) LogReleased(logger, topic);
@@ -195,13 +195,13 @@ public sealed partial class OutboxRelay(
     /// <summary>The result of a batch. A row in neither list stays as it is.</summary>
     sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
-        /// <summary>Topic → why it takes nothing.</summary>
+        /// <summary>Topic → why it accepts nothing.</summary>
         public Dictionary<string, string> Held { get; } = [];
 
-        /// <summary>Why the brokers count as away; null where they do not.</summary>
+        /// <summary>Why the brokers count as away; null if they do not.</summary>
         public string? Outage { get; set; }
 
-        /// <summary>Whether the producer had come to its end.</summary>
+        /// <summary>Whether the producer met a fatal error.</summary>
         public bool IsRenewed { get; init; }
     }
 

@@ -95,7 +95,7 @@ public sealed class OutboxStore(MySqlDatabase database)
     /// The due rows of the claimed shards, in order per key. Keys with a rejected row that waits for its next attempt are skipped, so that nothing
     /// overtakes it.
     /// </summary>
-    /// <param name="heldTopics">Left out: they take nothing at the moment.</param>
+    /// <param name="heldTopics">The topics to leave out, because they accept nothing now.</param>
     public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(
         OutboxClaim claim, IReadOnlyCollection<string> heldTopics, int limit, bool withAge, CancellationToken cancellationToken)
     {

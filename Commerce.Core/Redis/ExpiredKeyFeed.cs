@@ -5,10 +5,10 @@ using StackExchange.Redis;
 namespace Commerce.Core.Redis;
 
 /// <summary>
-/// Hears of keys that expired, at each primary that there is at the moment: servers join, go and change roles. Nothing may rest on it alone: Redis tells late
-/// where many keys have a time to live, and nothing at all of what happens while a connection is lost.
+/// Reports expired keys of every current primary; servers join, leave and change roles. It is a hint only: Redis reports late if many keys have a
+/// time to live, and not at all while a connection is lost.
 /// </summary>
-/// <param name="prefix">Of the keys that are wanted.</param>
+/// <param name="prefix">The prefix of the wanted keys.</param>
 public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisServers servers, string prefix, TimeProvider clock, ILogger<ExpiredKeyFeed> logger)
 {
     const string Setting = "notify-keyspace-events";
@@ -16,22 +16,22 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>In a cluster each primary tells of its own keys only; the client subscribes at all of them, also at those that come later.</summary>
+    /// <summary>In a cluster each primary reports its own keys only. The client subscribes at every primary, also at later ones.</summary>
     static readonly RedisChannel Expired = RedisChannel.KeyEvent(KeyNotificationType.Expired, 0);
 
     readonly Channel<string> _keys =
         Channel.CreateBounded<string>(new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
-    /// <summary>The servers that were told to tell, each with its run.</summary>
+    /// <summary>The configured servers, each with its run id.</summary>
     readonly Dictionary<EndPoint, string> _reportedAt = [];
 
     bool _subscribed;
 
-    /// <summary>What expired, without the prefix.</summary>
+    /// <summary>The expired keys without the prefix.</summary>
     public ChannelReader<string> Keys => _keys.Reader;
 
-    /// <summary>Sees to it that every server that there is now is listened to. To be called again and again, by one caller at a time.</summary>
-    /// <exception cref="RedisException">Redis is out of reach.</exception>
+    /// <summary>Listens to every current server. Call it periodically, one call at a time.</summary>
+    /// <exception cref="RedisException">Redis cannot be reached.</exception>
     public async Task TendAsync(CancellationToken cancellationToken)
     {
         foreach (var server in redis.GetServers().Where(s => s.IsConnected)) await EnableNotificationsAsync(server, cancellationToken);
@@ -44,7 +44,7 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
     }
 
     /// <summary>
-    /// Lets a server tell of expired keys, besides what it tells already: a restarted one has forgotten. Replicas, too: one that is promoted tells at once.
+    /// Adds expired keys to the events that a server reports. A restarted server has lost the setting. Replicas get it too, for their promotion.
     /// </summary>
     async Task EnableNotificationsAsync(IServer server, CancellationToken cancellationToken)
     {
@@ -53,23 +53,23 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
         {
             var flags = (await server.ConfigGetAsync(Setting).WaitAsync(Deadline, clock, cancellationToken)).Select(s => s.Value).FirstOrDefault() ?? "";
             var wanted = new string([.. flags.Union("Ex")]);
-            // "A" stands for all kinds of events, expired ones among them.
+            // "A" stands for all kinds of events, expired keys included.
             if (!flags.Contains('E', StringComparison.Ordinal) || flags.AsSpan().IndexOfAny('x', 'A') < 0)
                 await server.ConfigSetAsync(Setting, wanted).WaitAsync(Deadline, clock, cancellationToken);
             _reportedAt[server.EndPoint] = run;
         }
         catch (RedisServerException e)
         {
-            // A managed server that does not let itself be configured: it tells, or it does not.
+            // A managed server may forbid CONFIG; its own settings decide.
             LogNotificationsUnavailable(logger, $"{server.EndPoint}", e.Message);
             _reportedAt[server.EndPoint] = run;
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // Away again: it is told the next time.
+            // The server is away again; the next call configures it.
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} may not tell of expired keys: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis at {EndPoint} does not allow its notifications of expired keys to be configured: {Reason}")]
     static partial void LogNotificationsUnavailable(ILogger logger, string endPoint, string reason);
 }

@@ -20,8 +20,8 @@ public sealed class RedisScript
 
     /// <summary>
     /// Runs the script. After <paramref name="deadline"/> a <see cref="TimeoutException"/> is thrown; the script may have run nevertheless,
-    /// so what it does must be safe to meet again. A node of a cluster that does not have the keys any more is not followed to the one that has: what the
-    /// script was told of the server (its run id) would not be true of that one. The client learns where the keys are, and the caller tries again.
+    /// so its effect must be safe to repeat. A redirection of a cluster is not followed, because the
+    /// arguments contain the run id of one server. The client learns where the keys are, and the caller retries.
     /// </summary>
     public async Task<RedisResult> RunAsync(IDatabase redis, RedisKey[] keys, RedisValue[] arguments, TimeSpan deadline)
     {

@@ -31,7 +31,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         return FindPrimary(key) is { } at ? RunIdAt(at) : null;
     }
 
-    /// <summary>The run id of a server; null while it is unknown.</summary>
+    /// <summary>The run id of a server; null while unknown.</summary>
     public string? RunIdAt(EndPoint at)
     {
         if (_connections.TryGetValue(at, out var connection)) return connection.RunId;
@@ -40,7 +40,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         return null;
     }
 
-    /// <summary>Where the client sends commands on this key; null where nobody takes them at the moment, or two call themselves primary.</summary>
+    /// <summary>The server that gets the commands on this key; null if no server, or two, claim to be its primary.</summary>
     EndPoint? FindPrimary(RedisKey key)
     {
         var primaries = redis.GetServers().Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList();
@@ -91,7 +91,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
 
     void OnChanged(object? sender, EndPointEventArgs e) => _isReplicated = redis.GetEndPoints().Length > 1;
 
-    /// <summary>Returns after the first try; the others go on beside the caller.</summary>
+    /// <summary>Returns after the first attempt; the others go on in the background.</summary>
     async Task IdentifyAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;

@@ -3,17 +3,17 @@ using Confluent.Kafka;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Makes consumers. Not the Aspire integration, whose consumers are singletons: one with a fatal error is replaced by a new one.
+/// Creates consumers. The Aspire integration's consumers are singletons, but one with a fatal error must be replaced.
 /// </summary>
 public sealed class ConsumerFactory(IConfiguration configuration, ILogger<ConsumerFactory> logger)
 {
-    /// <summary>Settings of every consumer by the names of Confluent.Kafka; they win over those here.</summary>
+    /// <summary>Settings of every consumer by the names of Confluent.Kafka; they override those here.</summary>
     public const string Section = "Kafka:Consumer";
 
-    /// <summary>In ms, the least that brokers allow by default: the partitions of a process that was killed wait for so long.</summary>
+    /// <summary>In ms; the minimum that brokers allow by default. The partitions of a killed process wait for this time.</summary>
     const int SessionTimeoutMs = 6000;
 
-    /// <summary>Makes a consumer of the group: at least once, from the first message on. Decision 0014 tells why its settings are as they are.</summary>
+    /// <summary>Creates a consumer of the group: at least once, from the first message on. Decision 0014 gives the reasons for its settings.</summary>
     public IConsumer<string?, byte[]?> Create(string group)
     {
         var config = new ConsumerConfig
@@ -27,7 +27,7 @@ public sealed class ConsumerFactory(IConfiguration configuration, ILogger<Consum
             AutoCommitIntervalMs = 1000,
         }.ForCommerce(configuration);
         configuration.GetSection(Section).Bind(config);
-        // With the newer protocol the brokers decide on these.
+        // With the newer protocol the brokers choose these.
         if (config.GroupProtocol == GroupProtocol.Consumer)
             (config.SessionTimeoutMs, config.HeartbeatIntervalMs) = (null, null);
         return new ConsumerBuilder<string?, byte[]?>(config).SetLogHandler(logger.ToClientLog()).Build();

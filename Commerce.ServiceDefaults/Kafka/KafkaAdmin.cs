@@ -3,12 +3,12 @@ using Confluent.Kafka;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The admin client of the process. There is one, on the producer's connections, because each starts a thread. It ends before the producer does, and only
-/// when nobody asks any more: a client that is freed while a thread uses it corrupts the memory of the process.
+/// The admin client of the process. There is one, on the producer's connections, because each starts a thread. It is disposed before the producer, after
+/// its last call: disposing of a client in use corrupts the memory of the process.
 /// </summary>
 /// <remarks>
-/// Do not ask it for the offsets of a consumer group: where the group's coordinator is away, or still loads, librdkafka 2.16 takes the answer for one of a
-/// consumer, and the process ends (SIGSEGV).
+/// Never query the offsets of a consumer group with it: if the group's coordinator is away or still loading, librdkafka 2.16 handles the answer as a
+/// consumer's, and the process crashes (SIGSEGV).
 /// </remarks>
 public sealed class KafkaAdmin(IProducer<string?, byte[]?> producer) : IDisposable
 {
@@ -16,18 +16,18 @@ public sealed class KafkaAdmin(IProducer<string?, byte[]?> producer) : IDisposab
     int _calls;
     volatile bool _ended;
 
-    /// <summary>What the brokers say of all topics.</summary>
-    /// <exception cref="KafkaException">They cannot be reached.</exception>
+    /// <summary>The brokers' metadata of all topics.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public Task<Metadata> DescribeTopicsAsync(TimeSpan within, CancellationToken cancellationToken) =>
         AskAsync(client => Task.Run(() => client.GetMetadata(within)), cancellationToken);
 
-    /// <summary>What the brokers say of a topic.</summary>
-    /// <exception cref="KafkaException">They cannot be reached.</exception>
+    /// <summary>The configuration of a topic.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task<TopicMetadata> DescribeTopicAsync(string topic, TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => Task.Run(() => client.GetMetadata(topic, within)), cancellationToken)).Topics.Single(t => t.Topic == topic);
 
-    /// <summary>Asks the brokers something else.</summary>
-    /// <param name="ask">Must end within seconds. After a cancellation it goes on, and nobody waits for it.</param>
+    /// <summary>Sends another request to the brokers.</summary>
+    /// <param name="ask">Must end within seconds. A cancellation does not stop it.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<T> AskAsync<T>(Func<IAdminClient, Task<T>> ask, CancellationToken cancellationToken) => CountedAsync(ask).WaitAsync(cancellationToken);
 

@@ -5,12 +5,12 @@ using Confluent.Kafka;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The short list of what counts against a message: it cannot be read, is too large, or is refused by a business rule or a constraint. Everything else is
-/// the infrastructure's, known or not: the message waits.
+/// The failures that a message causes: it cannot be read, is too large, or breaks a business rule or a constraint. Every other failure belongs to the
+/// infrastructure, and the message waits.
 /// </summary>
 public static class MessageFaults
 {
-    /// <summary>Whether <paramref name="exception"/> says that this message will fail the next time as well.</summary>
+    /// <summary>Whether <paramref name="exception"/> means that this message will always fail.</summary>
     public static bool Is(Exception exception)
     {
         for (var e = exception; e is not null; e = e.InnerException)
@@ -23,7 +23,7 @@ public static class MessageFaults
         return false;
     }
 
-    /// <summary>Whether the brokers, or the client in front of them, refuse the message itself.</summary>
+    /// <summary>Whether the brokers or the client refuse the message itself.</summary>
     public static bool Is(ErrorCode code) => code is ErrorCode.MsgSizeTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.InvalidMsg or ErrorCode.InvalidMsgSize
         or ErrorCode.InvalidRecord or ErrorCode.InvalidTimestamp or ErrorCode.Local_BadMsg or ErrorCode.Local_InvalidArg;
 }

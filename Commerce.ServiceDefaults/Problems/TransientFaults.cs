@@ -9,15 +9,15 @@ using StackExchange.Redis;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Tells the faults of MySQL, Redis, Kafka and called services from those of the code: whatever their clients throw is theirs, unless it is one of the few
-/// errors that say that what was asked for is wrong. What is a message's own fault is another question (<see cref="MessageFaults"/>).
+/// Separates faults of MySQL, Redis, Kafka and called services from bugs. An exception of their clients is a fault of theirs, unless it is one of the few
+/// that mean that the request was wrong. Failures that a message causes are listed in <see cref="MessageFaults"/>.
 /// </summary>
 public static class TransientFaults
 {
-    // Of a command that is wrong in itself. Every other error of Redis has its cause there: it starts, fails over, is full, does not let us in any more …
+    // Errors of a wrong command. Any other error of Redis is a state of the server: it is starting, failing over, full, refusing the password …
     static readonly string[] RedisMistakes = ["WRONGTYPE", "ERR syntax", "ERR unknown", "ERR wrong number", "ERR value is not", "ERR Error compiling script", "ERR user_script"];
 
-    /// <summary>Whether <paramref name="exception"/> says that something outside of this process failed, so that the same work may succeed later.</summary>
+    /// <summary>Whether <paramref name="exception"/> means that something outside of this process failed, so that a retry may succeed.</summary>
     public static bool IsTransient(Exception exception)
     {
         for (var e = exception; e is not null; e = e.InnerException)

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 namespace Commerce.Workers.Events;
 
 /// <summary>
-/// Hears of timers that expired in Redis and opens or closes their events. An accelerator only: what it does not hear, the poll does.
+/// Opens and closes events when their timers expire in Redis. It is an accelerator only: the poll finds what it misses.
 /// </summary>
 sealed class RedisKeyExpirationListener(
     IConnectionMultiplexer redis, RedisServers servers, EventOpener opener, TimeProvider clock, ILoggerFactory loggers)
@@ -14,7 +14,7 @@ sealed class RedisKeyExpirationListener(
 {
     const int BatchSize = 200;
 
-    /// <summary>How soon a server that joined, came back or was promoted is listened to.</summary>
+    /// <summary>How soon it listens to a server that joined, came back or was promoted.</summary>
     static readonly TimeSpan TendEvery = TimeSpan.FromSeconds(1);
     static readonly TimeSpan MaxEarly = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
@@ -35,7 +35,7 @@ sealed class RedisKeyExpirationListener(
             await Task.Delay(early + OneTick, Clock, stoppingToken);
     }
 
-    /// <summary>True as soon as something was heard, false where that takes too long.</summary>
+    /// <summary>True as soon as a key expired; false after the time limit.</summary>
     async Task<bool> HearAsync(CancellationToken stoppingToken)
     {
         using var tend = new CancellationTokenSource(TendEvery, Clock);

@@ -2,7 +2,7 @@ using Commerce.Core.Messaging;
 
 namespace Commerce.Workers.Messaging;
 
-/// <summary>Adds what watches the consumers.</summary>
+/// <summary>Registers the consumers' health.</summary>
 static class ConsumerWatchExtensions
 {
     public static WebApplicationBuilder AddConsumerWatch(this WebApplicationBuilder builder)
