@@ -34,7 +34,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         var message = topic.Await(1)[0];
         Assert.Equal(id, MessageId.Of(message.Message.Headers));
         Assert.Equal(request.TraceId, MessageTrace.ContextOf(message.Message.Headers).TraceId);
-        Assert.Equal("{}", Encoding.UTF8.GetString(message.Message.Value!));
+        Assert.Equal("\"\"", Encoding.UTF8.GetString(message.Message.Value!));
     }
 
     [Fact]
