@@ -6,6 +6,7 @@ using Commerce.Api.Orders;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
+using Commerce.Api.WaitingRoom;
 using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
@@ -14,6 +15,7 @@ using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
+using Commerce.Core.WaitingRoom;
 
 namespace Commerce.Api;
 
@@ -57,6 +59,8 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(EventTimes))]
 [JsonSerializable(typeof(TicketResponse))]
 [JsonSerializable(typeof(OpenedData))]
+[JsonSerializable(typeof(WaitingRoomPlace))]
+[JsonSerializable(typeof(LeftWaitingRoom))]
 [JsonSerializable(typeof(ConsistencyReport))]
 sealed partial class ApiJson : JsonSerializerContext
 {

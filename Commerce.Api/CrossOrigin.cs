@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
+using Commerce.Core.WaitingRoom;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 
 namespace Commerce.Api;
@@ -30,7 +31,7 @@ sealed class CorsOptions : IValidatableObject
 static class CrossOrigin
 {
     static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put];
-    static readonly string[] RequestHeaders = ["Authorization", "Content-Type", IdempotentRequest.Header, "If-Match", "Last-Event-ID"];
+    static readonly string[] RequestHeaders = ["Authorization", "Content-Type", IdempotentRequest.Header, "If-Match", "Last-Event-ID", WaitingRoomPass.Header];
     static readonly string[] ResponseHeaders = ["ETag", "Link", "Location", "Retry-After"];
 
     public static WebApplicationBuilder AddCrossOrigin(this WebApplicationBuilder builder)

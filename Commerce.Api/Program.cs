@@ -8,6 +8,7 @@ using Commerce.Api.Outbox;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
+using Commerce.Api.WaitingRoom;
 using Commerce.Core;
 using Commerce.Core.Messaging;
 
@@ -47,6 +48,7 @@ routes.MapOpenApi().AllowAnonymous();
 routes.MapPage();
 routes.MapCoupons();
 routes.MapEvents();
+routes.MapWaitingRooms();
 routes.MapProducts();
 routes.MapOrders();
 routes.MapPayments();

@@ -13,6 +13,7 @@ using Commerce.Core.Payments;
 using Commerce.Core.Reconciliation;
 using Commerce.Core.Redis;
 using Commerce.Core.Retention;
+using Commerce.Core.WaitingRoom;
 
 namespace Commerce.Core;
 
@@ -79,6 +80,12 @@ public static class CommerceCoreExtensions
         services.AddSingleton<EventAnnouncements>();
         services.AddSingleton<EventOpener>();
         services.AddSingleton<EventAdministration>();
+
+        services.AddOptions<WaitingRoomOptions>().BindConfiguration(WaitingRoomOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<WaitingRoomRepository>();
+        services.AddSingleton<WaitingRoomCatalog>();
+        services.AddSingleton<WaitingRoomGate>();
+        services.AddSingleton<WaitingRooms>();
 
         services.AddSingleton<RetentionStore>();
         services.AddSingleton<ConsistencyCheck>();

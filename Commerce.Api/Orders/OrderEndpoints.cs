@@ -1,9 +1,12 @@
+using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Idempotency;
 using Commerce.Core;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
+using Commerce.Core.WaitingRoom;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Api.Orders;
@@ -15,7 +18,8 @@ static class OrderEndpoints
     {
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
         orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created)
-            .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.OutOfStock, InventoryProblems.AboveCustomerLimit, OrderProblems.TooManyUnpaid, OrderProblems.CouponNotUsable, OrderProblems.CouponPending, InventoryProblems.GateClosed);
+            .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.OutOfStock, InventoryProblems.AboveCustomerLimit, OrderProblems.TooManyUnpaid, OrderProblems.CouponNotUsable, OrderProblems.CouponPending, InventoryProblems.GateClosed,
+                WaitingRoomProblems.PassRequired);
         orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.").WithMetadata(Paging.HasPages);
         orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.")
             .Refuses(OrderProblems.NotFound);
@@ -24,11 +28,17 @@ static class OrderEndpoints
     }
 
     static async Task<IResult> PlaceAsync(
-        OrderRequest request, IdempotentRequest idempotent, CurrentUser user, OrderService orders, IOptions<OrderOptions> options,
-        CancellationToken cancellationToken)
+        OrderRequest request, IdempotentRequest idempotent, CurrentUser user, OrderService orders, WaitingRooms rooms, IOptions<OrderOptions> options,
+        CancellationToken cancellationToken,
+        [FromHeader(Name = WaitingRoomPass.Header), Description("The passes of waiting rooms, separated by commas: one for each product that is sold through one.")] string? passes = null)
     {
         if (request.Validate(options.Value) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
-        return await idempotent.HoldAndCommitAsync(request, commit => orders.PlaceAsync(user.Id, request, commit.BeforeHoldingAsync, (transaction, placed) => commit.CompleteFirst(
+        return await idempotent.HoldAndCommitAsync(request, commit => orders.PlaceAsync(user.Id, request, async () =>
+        {
+            // A repetition gets its answer also after the pass has expired.
+            await commit.BeforeHoldingAsync();
+            await rooms.RequirePassesAsync(user.Id, request.Lines().Select(l => l.ProductId), passes);
+        }, (transaction, placed) => commit.CompleteFirst(
             transaction, StatusCodes.Status201Created, placed, ApiJson.Default.PlacedOrder, $"/api/orders/{placed.OrderId}"), cancellationToken), cancellationToken);
     }
 

@@ -42,6 +42,8 @@ sealed class EventRow : DefinitionRow
     public required DateTime? OpensAt { get; init; }
 
     public required DateTime? ClosesAt { get; init; }
+
+    public required int? WaitingRoomRate { get; init; }
 }
 
 /// <summary>An event as it is read, including the columns of the sale.</summary>
@@ -52,6 +54,7 @@ sealed class EventView
     public DateTime? OpensAt { get; init; }
     public DateTime? ClosesAt { get; init; }
     public string Status { get; init; } = "";
+    public int? WaitingRoomRate { get; init; }
     public DateTime? OpenedAt { get; init; }
     public DateTime? ClosedAt { get; init; }
     public int Version { get; init; }

@@ -71,6 +71,19 @@ public sealed class ConsistencyCheck(
                         LEFT JOIN counted_item c ON c.product_id = i.product_id AND c.user_id = o.user_id AND c.order_id = o.id
                         WHERE p.counted AND o.status IN {InventoryRepository.CountedStates} AND NOT c.quantity <=> i.quantity)
                 """, cancellationToken),
+            // A bucket of one second's worth: never more than that, and the rate times what has passed, in any span of an epoch. A microsecond of rounding.
+            await CountAsync("I14", "a waiting room admits nobody twice at a time, and nobody above its rate", """
+                SELECT (SELECT COUNT(*) FROM waiting_room_admission a JOIN waiting_room_admission b
+                          ON b.event_id = a.event_id AND b.user_id = a.user_id AND b.expires_at > a.expires_at AND b.admitted_at < a.expires_at)
+                     + (SELECT COUNT(*) FROM (
+                          SELECT rate, above, MIN(above) OVER (PARTITION BY event_id, epoch ORDER BY above_at ROWS UNBOUNDED PRECEDING) AS least
+                          FROM (SELECT a.event_id, a.epoch, e.waiting_room_rate AS rate,
+                                  ROW_NUMBER() OVER one AS above_at,
+                                  1000000 * CAST(ROW_NUMBER() OVER one AS SIGNED) - e.waiting_room_rate * TIMESTAMPDIFF(MICROSECOND, MIN(a.admitted_at) OVER one, a.admitted_at) AS above
+                                FROM waiting_room_admission a JOIN event e ON e.id = a.event_id AND e.waiting_room_rate IS NOT NULL
+                                WINDOW one AS (PARTITION BY a.event_id, a.epoch ORDER BY a.admitted_at, a.user_id)) numbered) counted
+                        WHERE above - least + 1000000 > rate * 1000001)
+                """, cancellationToken),
         };
         if (await inventoryRepository.FindEpochAsync(cancellationToken) is > 0 and var epoch)
         {

@@ -33,9 +33,10 @@ public static class OpenedBy
 /// <param name="Status">One of <see cref="EventStatus"/>.</param>
 /// <param name="CouponIds">In ascending order. Issued while the event is OPEN.</param>
 /// <param name="ProductIds">In ascending order.</param>
+/// <param name="WaitingRoomRate">Shoppers that the waiting room admits per second. Null: the event has none.</param>
 public sealed record SaleEvent(
     long Id, string Name, DateTime? OpensAt, DateTime? ClosesAt, string Status, IReadOnlyList<long> CouponIds, IReadOnlyList<long> ProductIds,
-    DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
+    int? WaitingRoomRate, DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
 
 /// <summary>The definition of an event.</summary>
 /// <param name="Name">1 to 200 characters.</param>
@@ -43,10 +44,12 @@ public sealed record SaleEvent(
 /// <param name="ClosesAt">After <paramref name="OpensAt"/>; null: the event stays open.</param>
 /// <param name="CouponIds">At most 50 coupons. None may belong to another event.</param>
 /// <param name="ProductIds">At most 50 products.</param>
+/// <param name="WaitingRoomRate">Its products are sold through a waiting room that admits so many shoppers per second: 1 to 10,000. Null: no waiting room.</param>
 public sealed record EventDefinition(
-    string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds)
+    string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds, int? WaitingRoomRate)
 {
     const int MaxLinks = 50;
+    const int MaxRate = 10_000;
 
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
@@ -55,6 +58,7 @@ public sealed record EventDefinition(
         DisplayText.Check(errors, "name", Name, 200);
         if (!AreIds(CouponIds)) errors["couponIds"] = [$"Must be at most {MaxLinks} different ids."];
         if (!AreIds(ProductIds)) errors["productIds"] = [$"Must be at most {MaxLinks} different ids."];
+        if (WaitingRoomRate is < 1 or > MaxRate) errors["waitingRoomRate"] = [$"Must be 1 to {MaxRate}, or null for no waiting room."];
         return errors;
     }
 

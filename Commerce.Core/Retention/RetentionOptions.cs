@@ -22,4 +22,8 @@ public sealed class RetentionOptions
     /// <summary>Records of repaired inventory drift. Default 90 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
     public TimeSpan InventoryDrift { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>Admissions of waiting rooms, from the end of the pass on. Default 30 days.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
+    public TimeSpan Admissions { get; init; } = TimeSpan.FromDays(30);
 }

@@ -28,6 +28,10 @@ public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
     public Task<int> DeleteInventoryDriftAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
         "DELETE FROM inventory_drift WHERE found_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
 
+    /// <summary>Deletes the admissions of passes that ended long ago; returns their number.</summary>
+    public Task<int> DeleteAdmissionsAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
+        "DELETE FROM waiting_room_admission WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY expires_at", age, cancellationToken);
+
     Task<int> DeleteAsync(string sql, TimeSpan age, CancellationToken cancellationToken) =>
         database.DeleteInPagesAsync(sql, new { before = FirstIdAt(clock.GetUtcNow() - age), seconds = (long)age.TotalSeconds }, cancellationToken);
 

@@ -148,6 +148,43 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     });
 
     [Fact]
+    public Task A_shopper_joins_a_line_by_keyboard_sees_the_place_and_orders_in_turn() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3, name: "Limited lamp");
+        var sale = await Stack.EventAsync(opensIn: Tomorrow, name: "Lamp sale", productIds: [product.Id], waitingRoomRate: 1);
+        var ahead = await Stack.UsersAsync($"ahead-{sale.Id}", 12);
+        foreach (var shopper in ahead) await shopper.JoinAsync(sale.Id);
+        var page = await browser.ShopAsync(Shop, $"in-line-{sale.Id}", Phone);
+        var card = page.Locator($"#event-{sale.Id}");
+        await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("For those whose turn it is: Lamp sale");
+        await Expect(page.Locator($"#buy-{product.Id}")).ToHaveCountAsync(0);
+
+        await TabAsync(page, page.Locator($"#join-{sale.Id}"));
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(card.Locator(".line")).ToContainTextAsync("You are number 13 of 13.");
+        await page.ReloadAsync();
+        await Expect(card.Locator(".line")).ToContainTextAsync("You are number 13 of 13.");
+        // Redis loses the room: everybody has a new place.
+        await Stack.RedisAsync("DEL", $"{{waiting:{sale.Id}}}:room");
+        await HearsAsync(page, "the shop has lost the line");
+        await TabAsync(page, page.Locator($"#leave-{sale.Id}"));
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator($"#join-{sale.Id}")).ToBeVisibleAsync();
+        foreach (var shopper in ahead.Take(3)) await shopper.JoinAsync(sale.Id);
+        using (await Stack.EventActionAsync(sale.Id, "open")) { }
+        await page.Locator($"#join-{sale.Id}").ClickAsync();
+
+        await HearsAsync(page, "Lamp sale: it is your turn.");
+        await Expect(card.Locator(".line")).ToContainTextAsync("It is your turn: order within");
+        await FitsAsync(page);
+        await page.Locator($"#buy-{product.Id}").ClickAsync();
+        await OrderAsync(page);
+        await PayAsync(page);
+        await Expect(page.Locator("#orders .pill").First).ToHaveTextAsync("paid");
+        await CheckConsistencyAsync();
+    });
+
+    [Fact]
     public Task Money_goes_back_only_after_a_second_word() => BrowseAsync(async browser =>
     {
         var product = await Stack.ProductAsync(stock: 3);

@@ -10,6 +10,7 @@ try
         ["orders", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"]),
         ["outbox" or "purchases", .. var options] when options is [] or ["--quick"] => await OrdersBench.RunAsync(quick: options is ["--quick"], args[0]),
         ["events", .. var options] when options is [] or ["--quick"] => await EventBench.RunAsync(quick: options is ["--quick"]),
+        ["waiting", .. var options] when options is [] or ["--quick"] => await WaitingBench.RunAsync(quick: options is ["--quick"]),
         _ => Usage(),
     };
 }
@@ -22,6 +23,6 @@ catch (Exception) when (BenchStack.Interrupted)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|outbox|purchases|events [--quick]");
+    Console.Error.WriteLine("usage: ./commerce bench coupons|orders|outbox|purchases|events|waiting [--quick]");
     return 2;
 }

@@ -3,6 +3,7 @@
 import { observe } from './clock.js';
 
 const storage = sessionStorage;
+const tries = 5;
 const patience = { GET: 10_000, POST: 60_000 };
 
 export class Refusal extends Error {
@@ -40,7 +41,7 @@ export const signOut = () => storage.clear();
 
 export const get = path => call('GET', path);
 
-export const post = (path, body, key) => call('POST', path, body, key);
+export const post = (path, body, key, passes) => call('POST', path, body, key, passes);
 
 /** An idempotency key: the same for every attempt of one operation, so that it takes effect once. */
 export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
@@ -50,10 +51,10 @@ export const isUndecided = error => error instanceof NoAnswer || error.status ==
   || ['idempotency-key-in-flight', 'payment-in-progress', 'coupon-pending'].includes(error.slug);
 
 /** Repeats a request with the same key until its outcome is known. */
-export async function insist(path, body, key, tries = 5) {
+export async function insist(path, body, key, passes) {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await post(path, body, key);
+      return await post(path, body, key, passes);
     } catch (error) {
       if (!isUndecided(error) || attempt >= tries) throw error;
       await pause((error.retryAfter ?? 1) * 1000 * (1 + Math.random()));
@@ -82,10 +83,11 @@ export async function request(path, { headers = {}, ...options }) {
   throw new Refusal(answer.status, problem, Number(answer.headers.get('Retry-After')) || undefined);
 }
 
-async function call(method, path, body, key) {
+async function call(method, path, body, key, passes) {
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
+  if (passes) headers['Waiting-Room-Pass'] = passes;
   const answer = await request(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience[method]) });
   try {
     return await answer.json();

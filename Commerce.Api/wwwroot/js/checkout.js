@@ -4,6 +4,7 @@ import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn } from './actions.js';
 import { element, find, money } from './dom.js';
 import { readMine, readProducts, shop } from './shop.js';
+import { passesFor } from './waiting.js';
 
 const dialog = find('checkout');
 const form = find('order');
@@ -85,7 +86,7 @@ async function place() {
   asked = JSON.stringify(order);
   find('place').disabled = true;
   try {
-    const placed = await insist('/api/orders', order, key);
+    const placed = await insist('/api/orders', order, key, passesFor(product));
     // If the dialog was closed meanwhile, the order appears in the list.
     if (!dialog.open) return await readMine();
     dialog.close();
@@ -95,7 +96,7 @@ async function place() {
     if (!isUndecided(error)) asked = undefined;
     const named = translate(error);
     const known = Object.keys(named).some(name => form.elements[name]);
-    tell(named, known ? '' : error.message);
+    tell(named, known ? '' : error.slug === 'waiting-room-pass-required' ? 'Your time to order is over. Join the line of the sale again.' : error.message);
     if (error.slug === 'out-of-stock') await readProducts();
   } finally {
     find('place').disabled = false;

@@ -5,6 +5,7 @@ import { finishSignIn, goToSignIn, isBack, signOutUrl } from './provider.js';
 import { onChange, readAll, readCoupons, readEvents } from './shop.js';
 import { listen } from './stream.js';
 import { show, tick } from './view.js';
+import { resume } from './waiting.js';
 
 const every = 5000;
 const farewell = 'farewell';
@@ -91,7 +92,10 @@ addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has
 addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) report(readAll()); });
 
-onChange(show);
+onChange(() => {
+  show();
+  resume();
+});
 const known = configure();
 setInterval(tick, 250);
 setInterval(() => { if (!document.hidden) report(readAll()); }, every);

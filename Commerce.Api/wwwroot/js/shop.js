@@ -11,6 +11,8 @@ let draw = () => {};
 
 export const onChange = callback => { draw = callback; };
 
+export const redraw = () => draw();
+
 export const readEvents = oneAtATime(async () => {
   const events = await get('/api/events');
   // The initial state is not announced.

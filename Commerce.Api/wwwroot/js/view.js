@@ -6,6 +6,7 @@ import { checkout } from './checkout.js';
 import { left, serverNow } from './clock.js';
 import { button, element, fill, find, money, time } from './dom.js';
 import { shop } from './shop.js';
+import { hasRoom, join, leave, mayOrder, placeIn, roomsOf } from './waiting.js';
 
 const aYear = 365 * 86_400_000;
 const order = { OPEN: 0, PENDING: 1, CLOSED: 2, CANCELLED: 2 };
@@ -49,8 +50,25 @@ function eventCard(e) {
     element('p', { class: 'when' },
       e.status === 'PENDING' ? countdown('countdown', e.opensAt, 'Opening …') : null,
       element('span', { class: 'soft' }, at ? `${verb} ${time(at)}` : '')),
+    hasRoom(e) ? line(e) : null,
     coupons.length ? element('ul', { class: 'tickets' }, ...coupons.map(c => ticket(c, e))) : null,
     products.length ? element('p', { class: 'soft' }, 'In this sale: ', ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null);
+}
+
+/** The waiting room of an event: how to join it, the place, or the time to order. */
+function line(e) {
+  const place = placeIn(e);
+  if (place?.pass) return element('p', { class: 'line' }, element('span', {}, 'It is your turn: order within ', countdown('left', place.passExpiresAt, 'no time left')));
+  if (!place) return element('p', { class: 'line' },
+    element('span', {}, 'Its products are sold in the order of arrival.'), button(`join-${e.id}`, 'Join the line', `of ${e.name}`, () => join(e)));
+  return element('p', { class: 'line' },
+    element('span', {}, element('strong', {}, `You are number ${place.position.toLocaleString()}`), ` of ${place.waiting.toLocaleString()}. ${about(place.estimatedSeconds)}`),
+    button(`leave-${e.id}`, 'Leave the line', `of ${e.name}`, () => leave(e), 'quiet'));
+}
+
+function about(seconds) {
+  if (seconds < 60) return `Your turn comes in about ${Math.max(1, seconds)} s.`;
+  return seconds < 3600 ? `Your turn comes in about ${Math.ceil(seconds / 60)} min.` : `Your turn comes in about ${Math.ceil(seconds / 3600)} h.`;
 }
 
 const linkTo = product => element('a', { href: `#product-${product.id}` }, product.name);
@@ -91,7 +109,8 @@ function productCard(p) {
       ? element('p', { class: 'soft' }, `${p.available.toLocaleString()} left`)
       : element('p', { class: 'scarce' }, p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
     p.maxPerCustomer ? element('p', { class: 'soft' }, `At most ${p.maxPerCustomer} per customer`) : null,
-    p.available > 0 ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
+    mayOrder(p) ? null : element('p', { class: 'soft' }, 'For those whose turn it is: ', element('a', { href: `#event-${roomsOf(p)[0].id}` }, roomsOf(p)[0].name)),
+    p.available > 0 && mayOrder(p) ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
 }
 
 const nameOf = productId => shop.products.find(p => p.id === productId)?.name ?? `Product ${productId}`;

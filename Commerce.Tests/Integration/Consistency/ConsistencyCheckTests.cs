@@ -58,6 +58,26 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
     }
 
     [Fact]
+    public async Task A_waiting_room_that_admits_too_many_at_once_or_somebody_twice_is_found()
+    {
+        var sale = await Stack.EventAsync(opensIn: 3600, waitingRoomRate: 3);
+        // One second's worth at once and the fourth a third of a second later is the most.
+        foreach (var (user, after) in new[] { ("a", 0L), ("b", 0), ("c", 0), ("d", 333_334), ("a", 700_000_000) }) await AdmitAsync(user, after);
+        await CheckConsistencyAsync();
+
+        await AdmitAsync("e", 500_000);
+        Assert.Equal(1, await BrokenAsync("I14", "UPDATE event SET name = 'I14' WHERE id = @Id", "DELETE FROM waiting_room_admission WHERE event_id = @Id AND user_id = 'e'", sale));
+        await AdmitAsync("d", 500_000_000);
+        Assert.Equal(1, await BrokenAsync("I14", "UPDATE event SET name = 'twice' WHERE id = @Id", "DELETE FROM waiting_room_admission WHERE event_id = @Id", sale));
+        await CheckConsistencyAsync();
+
+        Task AdmitAsync(string user, long after) => Database.ExecuteAsync("""
+            INSERT INTO waiting_room_admission (event_id, user_id, expires_at, admitted_at, epoch)
+            VALUES (@Id, @user, '2026-01-01' + INTERVAL @after + 600000000 MICROSECOND, '2026-01-01' + INTERVAL @after MICROSECOND, 1)
+            """, new { sale.Id, user, after }, Cancelled);
+    }
+
+    [Fact]
     public async Task What_the_gateways_ledger_is_too_young_to_know_is_not_comparable_and_not_broken()
     {
         var purchase = await PayAsync("older");

@@ -90,6 +90,21 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
         await Database.ExecuteAsync("DELETE FROM inventory_drift WHERE product_id = -1", null, Cancelled);
     }
 
+    [Fact]
+    public async Task Admissions_whose_pass_ended_long_ago_are_deleted()
+    {
+        await Database.ExecuteAsync("""
+            INSERT INTO waiting_room_admission (event_id, user_id, expires_at, admitted_at, epoch)
+            VALUES (-1, 'old', UTC_TIMESTAMP(6) - INTERVAL 301 DAY, UTC_TIMESTAMP(6) - INTERVAL 302 DAY, 1),
+                   (-1, 'young', UTC_TIMESTAMP(6) - INTERVAL 299 DAY, UTC_TIMESTAMP(6) - INTERVAL 302 DAY, 1)
+            """, null, Cancelled);
+
+        Assert.True(await Store.DeleteAdmissionsAsync(Age, Cancelled) >= 1);
+
+        Assert.Equal(["young"], await Database.QueryAsync<string>("SELECT user_id FROM waiting_room_admission WHERE event_id = -1", null, Cancelled));
+        await Database.ExecuteAsync("DELETE FROM waiting_room_admission WHERE event_id = -1", null, Cancelled);
+    }
+
     static string Id(int days) => Guid.CreateVersion7(TimeProvider.System.GetUtcNow().AddDays(-days)).ToString();
 
     Task<IReadOnlyList<string>> LeftAsync(string sql, params string[] ids) => Database.QueryAsync<string>(sql, new { ids }, Cancelled);

@@ -63,7 +63,7 @@ public sealed class CatalogBorderTests
         Assert.Equal(new()
         {
             ["coupon"] = ["discount", "ends_at", "id", "name", "starts_at", "total_quantity", "version"],
-            ["event"] = ["closes_at", "id", "name", "opens_at", "version"],
+            ["event"] = ["closes_at", "id", "name", "opens_at", "version", "waiting_room_rate"],
             ["product"] = ["id", "max_per_customer", "name", "on_sale", "price", "version"],
         }, written.ToDictionary(t => t.Key, t => t.Value.ToArray()));
     }

@@ -1,0 +1,85 @@
+using Commerce.Core.Redis;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace Commerce.Core.WaitingRoom;
+
+/// <summary>What the gate says of a user.</summary>
+public enum PlaceState
+{
+    /// <summary>The room is not open in Redis, or was opened by another incarnation of the server.</summary>
+    Closed,
+    /// <summary>The user has no place.</summary>
+    None,
+    /// <summary>The user waits.</summary>
+    Waiting,
+    /// <summary>The user is admitted.</summary>
+    Admitted,
+}
+
+/// <summary>The state of a user in one waiting room.</summary>
+/// <param name="Epoch">Of the room. Places of another epoch are forgotten.</param>
+/// <param name="Ahead">Of a waiting user: how many wait ahead.</param>
+/// <param name="Waiting">Of a waiting user: how many wait in all.</param>
+/// <param name="Wait">Of a waiting user: the estimated time until the admission, from now or from the opening on.</param>
+/// <param name="Expires">Of an admitted user: the end of the pass in µs since 1970, by Redis' clock.</param>
+public readonly record struct PlaceResult(PlaceState State, int Epoch = 0, long Ahead = 0, long Waiting = 0, TimeSpan Wait = default, long Expires = 0);
+
+/// <summary>
+/// The waiting rooms in Redis. Their scripts alone decide who is admitted, by Redis' clock. Redis may lose a room at any time: then it is closed until
+/// it is opened under a new epoch, without places and with the admissions that MySQL knows.
+/// </summary>
+public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServers servers, IOptions<WaitingRoomOptions> options)
+{
+    const double CreditOfOne = 1_000_000;
+
+    static readonly RedisScript Enter = RedisScript.Load("WaitingRoom/enter.lua");
+    static readonly RedisScript Leave = RedisScript.Load("WaitingRoom/leave.lua");
+    static readonly RedisScript Open = RedisScript.Load("WaitingRoom/open.lua");
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long Redis keeps a room that nobody asks for.</summary>
+    static readonly TimeSpan Retention = TimeSpan.FromDays(2);
+
+    readonly IDatabase _redis = connection.GetDatabase();
+
+    /// <summary>Admits those whose turn has come, and says where the user is. Gives a place to a user who joins; a user has one place at most.</summary>
+    public async Task<PlaceResult> EnterAsync(Room room, string userId, bool joins)
+    {
+        var keys = new WaitingRoomKeys(room.EventId);
+        if (servers.IncarnationOf(keys.Room) is not { } server) return new(PlaceState.Closed);
+        var answer = (RedisResult[])(await Enter.RunAsync(_redis, keys.All,
+        [
+            server, userId, joins, room.IsOpen, room.Rate, (long)options.Value.PassLifetime.TotalMicroseconds, (long)options.Value.KeepPlace.TotalSeconds,
+            (long)Retention.TotalSeconds,
+        ], Deadline))!;
+        return answer switch
+        {
+            [] => new(PlaceState.Closed),
+            [var epoch] => new(PlaceState.None, (int)epoch),
+            [var epoch, var expires] => new(PlaceState.Admitted, (int)epoch, Expires: (long)expires),
+            _ => new(
+                PlaceState.Waiting, (int)answer[0], (long)answer[1], (long)answer[3],
+                TimeSpan.FromSeconds(Math.Max(0, ((long)answer[1] + 1 - ((long)answer[2] / CreditOfOne)) / room.Rate))),
+        };
+    }
+
+    /// <summary>Gives up the place of a user.</summary>
+    public Task LeaveAsync(long eventId, string userId) => Leave.RunAsync(_redis, new WaitingRoomKeys(eventId).All, [userId], Deadline);
+
+    /// <summary>Whether the room is open in this incarnation of the server.</summary>
+    public async Task<bool> IsOpenAsync(long eventId)
+    {
+        var keys = new WaitingRoomKeys(eventId);
+        return servers.IncarnationOf(keys.Room) is { } server && await _redis.HashGetAsync(keys.Room, "server").WaitAsync(Deadline) == server;
+    }
+
+    /// <summary>Opens a room without places, unless a newer epoch of it is open. False while the server is unknown.</summary>
+    public async Task<bool> OpenAsync(long eventId, int epoch, IReadOnlyList<Admission> admissions)
+    {
+        var keys = new WaitingRoomKeys(eventId);
+        if (servers.IncarnationOf(keys.Room) is not { } server) return false;
+        await Open.RunAsync(_redis, keys.All, [server, epoch, (long)Retention.TotalSeconds, .. admissions.SelectMany(IEnumerable<RedisValue> (a) => [a.Expires, a.UserId])], Deadline);
+        return true;
+    }
+}

@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Options;
+
+namespace Commerce.Core.WaitingRoom;
+
+/// <summary>A place in a waiting room.</summary>
+/// <param name="Status">WAITING or ADMITTED.</param>
+/// <param name="Epoch">Another epoch than before: the shop had to forget all places, and this is a new one.</param>
+/// <param name="Position">1 is next. Null if admitted.</param>
+/// <param name="Waiting">How many wait in all. Null if admitted.</param>
+/// <param name="EstimatedSeconds">The estimated time until the admission. Null if admitted.</param>
+/// <param name="RetryAfter">When to ask again, in seconds, also as header. Null if admitted. A place that is not asked for is given up after <c>WaitingRoom:KeepPlace</c>.</param>
+/// <param name="Pass">For the header Waiting-Room-Pass of orders. Null while waiting.</param>
+/// <param name="PassExpiresAt">The end of the pass. Null while waiting.</param>
+public sealed record WaitingRoomPlace(
+    long EventId, string Status, int Epoch, long? Position = null, long? Waiting = null, long? EstimatedSeconds = null, int? RetryAfter = null, string? Pass = null, DateTime? PassExpiresAt = null);
+
+/// <summary>
+/// Waiting rooms for shoppers. A pass is given only after its admission was committed, so that an admission outlives Redis and is not repeated.
+/// </summary>
+public sealed partial class WaitingRooms(
+    WaitingRoomCatalog catalog, WaitingRoomGate gate, WaitingRoomRepository repository, IOptions<WaitingRoomOptions> options, TimeProvider clock, ILogger<WaitingRooms> logger)
+{
+    const string Waiting = "WAITING";
+    const string Admitted = "ADMITTED";
+
+    const int Attempts = 5;
+
+    /// <summary>The times between two polls: the last tenth of the wait is told second by second, and a long wait costs few requests.</summary>
+    const double PollsPerWait = 10, LongestPoll = 15;
+
+    static readonly TimeSpan Opening = TimeSpan.FromMilliseconds(50);
+
+    readonly ConcurrentDictionary<long, Task> _openings = new();
+
+    /// <summary>The place of the user; null if there is none.</summary>
+    /// <param name="joins">Whether the user gets a place.</param>
+    /// <exception cref="ProblemException">The event has no waiting room, or the room is closed.</exception>
+    public async Task<WaitingRoomPlace?> EnterAsync(long eventId, string userId, bool joins, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; attempt <= Attempts; attempt++)
+        {
+            var room = await FindAsync(eventId, cancellationToken);
+            var place = await gate.EnterAsync(room, userId, joins);
+            switch (place.State)
+            {
+                case PlaceState.Closed:
+                    await OpenTogetherAsync(eventId, cancellationToken);
+                    break;
+                case PlaceState.None:
+                    return null;
+                case PlaceState.Waiting:
+                    var wait = place.Wait + (room.IsOpen ? TimeSpan.Zero : Max(TimeSpan.Zero, room.OpensAt - clock.GetUtcNow().UtcDateTime));
+                    return new(eventId, Waiting, place.Epoch, place.Ahead + 1, place.Waiting, (long)Math.Ceiling(wait.TotalSeconds),
+                        (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds / PollsPerWait), 1, LongestPoll));
+                case PlaceState.Admitted when room.Key is { } key:
+                    var expiresAt = DateTime.UnixEpoch.AddTicks(place.Expires * TimeSpan.TicksPerMicrosecond);
+                    if (await repository.RecordAsync(eventId, userId, place.Epoch, expiresAt - options.Value.PassLifetime, expiresAt, cancellationToken))
+                        return new(eventId, Admitted, place.Epoch, Pass: WaitingRoomPass.Create(key, eventId, userId, expiresAt), PassExpiresAt: expiresAt);
+                    // The room was opened again meanwhile.
+                    break;
+                default:
+                    // The key was created a moment ago.
+                    catalog.Forget();
+                    break;
+            }
+        }
+
+        throw new ProblemException(WaitingRoomProblems.Closed);
+    }
+
+    /// <summary>Gives up the place of the user.</summary>
+    /// <exception cref="ProblemException">The event has no waiting room.</exception>
+    public async Task LeaveAsync(long eventId, string userId, CancellationToken cancellationToken)
+    {
+        await FindAsync(eventId, cancellationToken);
+        await gate.LeaveAsync(eventId, userId);
+    }
+
+    /// <summary>Refuses an order of products that are sold through a waiting room, unless the user has a pass for each.</summary>
+    /// <param name="passes">The passes, separated by commas.</param>
+    /// <exception cref="ProblemException">A pass is missing.</exception>
+    public async Task RequirePassesAsync(string userId, IEnumerable<long> productIds, string? passes)
+    {
+        foreach (var productId in productIds)
+        {
+            var through = (await catalog.GetAsync()).OfProduct(productId);
+            if (passes is not null && through.Any(room => room.Key is null))
+            {
+                // The key may have been created a moment ago.
+                catalog.Forget();
+                through = (await catalog.GetAsync()).OfProduct(productId);
+            }
+
+            if (through.Count == 0 || (passes is not null && through.Any(room => HasPass(room, userId, passes)))) continue;
+            throw new ProblemException(WaitingRoomProblems.PassRequired, string.Create(CultureInfo.InvariantCulture, $"""
+                Product {productId} is sold through the waiting room of event {through[0].EventId}. Join it (POST /api/events/{through[0].EventId}/waiting-room), ask until you are admitted, and order with its pass in the header {WaitingRoomPass.Header}.
+                """));
+        }
+    }
+
+    bool HasPass(Room room, string userId, string passes) => room.Key is { } key
+        && passes.Split(',', StringSplitOptions.TrimEntries).Any(pass => WaitingRoomPass.IsValid(pass, key, room.EventId, userId, clock.GetUtcNow()));
+
+    async Task<Room> FindAsync(long eventId, CancellationToken cancellationToken) =>
+        (await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) ?? throw new ProblemException(WaitingRoomProblems.NotFound);
+
+    /// <summary>A lost room is met by a whole crowd: one of its requests opens it, and the others wait.</summary>
+    async Task OpenTogetherAsync(long eventId, CancellationToken cancellationToken)
+    {
+        var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var first = _openings.GetOrAdd(eventId, opening.Task);
+        if (first != opening.Task)
+        {
+            await first.WaitAsync(cancellationToken);
+            return;
+        }
+
+        try
+        {
+            await OpenAsync(eventId);
+        }
+        finally
+        {
+            _openings.TryRemove(eventId, out _);
+            opening.SetResult();
+        }
+    }
+
+    async Task OpenAsync(long eventId)
+    {
+        var epoch = await repository.FindEpochAsync(eventId, CancellationToken.None);
+        if (await gate.IsOpenAsync(eventId)) return;
+        if (!await repository.ClaimEpochAsync(eventId, epoch, RandomNumberGenerator.GetBytes(32), CancellationToken.None))
+        {
+            // Another replica opens it.
+            await Task.Delay(Opening, clock);
+            return;
+        }
+
+        var admissions = await repository.ListAdmissionsAsync(eventId, CancellationToken.None);
+        if (!await gate.OpenAsync(eventId, epoch + 1, admissions)) throw new ProblemException(WaitingRoomProblems.Closed);
+        catalog.Forget();
+        if (epoch == 0) LogOpened(logger, eventId);
+        else LogLost(logger, eventId, epoch + 1, admissions.Count);
+    }
+
+    static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The waiting room of event {EventId} is open")]
+    static partial void LogOpened(ILogger logger, long eventId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis lost the waiting room of event {EventId}; it begins again with epoch {Epoch}, without places and with {Admissions} valid passes")]
+    static partial void LogLost(ILogger logger, long eventId, int epoch, int admissions);
+}

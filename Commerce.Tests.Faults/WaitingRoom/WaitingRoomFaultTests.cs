@@ -1,0 +1,119 @@
+using System.Net;
+using Commerce.Core.Events;
+using Commerce.Core.WaitingRoom;
+using Commerce.Tests.Faults.Orders;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Commerce.Tests.Faults.WaitingRoom;
+
+/// <summary>A room that Redis loses begins again under a new epoch: places are forgotten and said to be, and an admission is not made twice.</summary>
+public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests(stack)
+{
+    WaitingRoomRepository Repository => Stack.Services.GetRequiredService<WaitingRoomRepository>();
+
+    [Fact]
+    public async Task When_Redis_is_emptied_places_are_forgotten_under_a_new_epoch_and_passes_are_not()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var (sale, admitted, waiting) = await CrowdAsync("emptied", product.Id);
+        var (pass, place) = (await admitted.JoinAsync(sale.Id), await waiting.JoinAsync(sale.Id));
+
+        await Stack.RedisAsync("FLUSHALL");
+
+        using (var forgotten = await waiting.AskForPlaceAsync(sale.Id)) await forgotten.ShouldBeProblemAsync(HttpStatusCode.NotFound, "waiting-room-place-not-found");
+        var again = await waiting.JoinAsync(sale.Id);
+        Assert.Equal((place.Epoch + 1, "WAITING"), (again.Epoch, again.Status));
+        await SamePassAsync(sale, admitted, pass, place.Epoch + 1);
+        Assert.Equal("", await Eventually.GetAsync(async () =>
+        {
+            using var ordered = await admitted.OrderWithPassAsync(product.Id, pass.Pass);
+            return await ordered.SlugAsync();
+        }, slug => slug is not ("gate-closed" or "dependency-unavailable")));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task While_Redis_is_away_the_answer_is_quick_and_asks_to_come_back_and_a_stale_copy_is_not_believed()
+    {
+        var (sale, admitted, waiting) = await CrowdAsync("away");
+        var keys = new WaitingRoomKeys(sale.Id);
+        var stale = await Stack.DumpAsync(keys.Room, keys.Waiting, keys.Seen);
+        var (pass, place) = (await admitted.JoinAsync(sale.Id), await waiting.JoinAsync(sale.Id));
+
+        await Stack.KillAsync("redis");
+        using (var away = await waiting.Impatient.AskForPlaceAsync(sale.Id).WaitAsync(TimeSpan.FromSeconds(10), Cancelled))
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, away.StatusCode);
+            Assert.NotNull(away.Headers.RetryAfter);
+        }
+
+        await Stack.StartAsync("redis");
+        // A replica takes over that does not know of the admission.
+        await Stack.RestoreAsync(stale);
+        await Eventually.EqualAsync("waiting-room-place-not-found", async () =>
+        {
+            using var forgotten = await waiting.AskForPlaceAsync(sale.Id);
+            return await forgotten.SlugAsync();
+        });
+
+        Assert.True((await waiting.JoinAsync(sale.Id)).Epoch > place.Epoch);
+        await SamePassAsync(sale, admitted, pass, null);
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task An_admission_of_a_lost_room_that_was_not_recorded_in_time_is_not_made()
+    {
+        var (sale, admitted, _) = await CrowdAsync("late");
+        var pass = await admitted.JoinAsync(sale.Id);
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+
+        // An Api was about to record it when Redis was lost; meanwhile another one opened the room again.
+        await Stack.RedisAsync("FLUSHALL");
+        await admitted.JoinAsync(sale.Id);
+
+        Assert.False(await Repository.RecordAsync(sale.Id, "late", pass.Epoch, now, now.AddMinutes(5), Cancelled));
+        Assert.True(await Repository.RecordAsync(sale.Id, "late", pass.Epoch + 1, now, now.AddMinutes(5), Cancelled));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task A_crowd_that_meets_a_lost_room_opens_it_once()
+    {
+        var (sale, _, waiting) = await CrowdAsync("together");
+        var place = await waiting.JoinAsync(sale.Id);
+        var crowd = await Stack.UsersAsync("together-crowd", 60);
+
+        await Stack.RedisAsync("FLUSHALL");
+        var joined = await Task.WhenAll(crowd.Select(user => user.JoinAsync(sale.Id)));
+
+        Assert.Equal([place.Epoch + 1], joined.Select(p => p.Epoch).Distinct());
+        Assert.Equal(60, joined.Select(p => p.Position ?? 0).Distinct().Count());
+    }
+
+    /// <summary>An open event, a shopper with a pass, and one who waits for long.</summary>
+    async Task<(SaleEvent Sale, Shopper Admitted, Shopper Waiting)> CrowdAsync(string name, params IReadOnlyList<long> productIds)
+    {
+        var sale = await Stack.EventAsync(opensIn: 3600, productIds: productIds, waitingRoomRate: 1);
+        using var opened = await Stack.EventActionAsync(sale.Id, "open");
+        var users = await Stack.UsersAsync($"{name}-{sale.Id}", 80);
+        await Eventually.EqualAsync(HttpStatusCode.OK, async () =>
+        {
+            using var answer = await users[0].AskToJoinAsync(sale.Id);
+            return answer.StatusCode;
+        });
+        await users[0].AdmittedAsync(sale.Id);
+        await Task.WhenAll(users.Skip(1).SkipLast(1).Select(user => user.JoinAsync(sale.Id)));
+        await users[^1].JoinAsync(sale.Id);
+        return (sale, users[0], users[^1]);
+    }
+
+    async Task SamePassAsync(SaleEvent sale, Shopper admitted, WaitingRoomPlace pass, int? epoch)
+    {
+        var again = await admitted.JoinAsync(sale.Id);
+        Assert.Equal((pass.Pass, pass.PassExpiresAt), (again.Pass, again.PassExpiresAt));
+        if (epoch is { } expected) Assert.Equal(expected, again.Epoch);
+        Assert.Equal(1, await Database.SingleAsync<int>(
+            "SELECT COUNT(*) FROM waiting_room_admission WHERE event_id = @Event AND user_id = @User", new { Event = sale.Id, User = admitted.Id }, Cancelled));
+    }
+}
