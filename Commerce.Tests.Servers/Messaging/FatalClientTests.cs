@@ -40,13 +40,18 @@ public sealed class FatalClientTests
         await kafka.EmptyAsync();
         await creator.CreateAsync();
         await SendAsync("after");
+        if (protocol == GroupProtocol.Consumer)
+        {
+            // The error comes with the next heartbeat, which may be later than the messages.
+            await Eventually.EqualAsync(1, () => Task.FromResult(log.Said.Count(line => line.StartsWith("Warning: The consumer of", StringComparison.Ordinal))));
+            await SendAsync("again");
+        }
 
         await loop.StopAsync(Cancelled);
-        if (protocol == GroupProtocol.Consumer) Assert.Single(log.Said, line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains("fatal error", StringComparison.Ordinal));
         Assert.DoesNotContain(log.Said, line => line.StartsWith("Error", StringComparison.Ordinal));
         Assert.Empty(states.Waiting);
 
-        // Each partition has one, at the same offsets before and after.
+        // One for each partition.
         async Task SendAsync(string what)
         {
             for (var partition = 0; partition < Topics.Partitions[Topics.OrderPlaced]; partition++)
