@@ -6,6 +6,7 @@ using Commerce.Api.Orders;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Api.Reconciliation;
+using Commerce.Core.Administration;
 using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
@@ -58,6 +59,10 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(TicketResponse))]
 [JsonSerializable(typeof(OpenedData))]
 [JsonSerializable(typeof(ConsistencyReport))]
+[JsonSerializable(typeof(AnyOrder))]
+[JsonSerializable(typeof(FulfilmentRequest))]
+[JsonSerializable(typeof(CancelRequest))]
+[JsonSerializable(typeof(IReadOnlyList<AdminAction>))]
 sealed partial class ApiJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options) => options.TypeInfoResolverChain.Insert(0, Default);

@@ -1,4 +1,5 @@
 using Commerce.Api;
+using Commerce.Api.Administration;
 using Commerce.Api.Consistency;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
@@ -61,5 +62,6 @@ administration.MapDeadLetters();
 administration.MapOutbox();
 administration.MapReconciliation();
 administration.MapConsistencyCheck();
+administration.MapAdminActions();
 
 return await TopicCheck.RunAsync(app);

@@ -1,3 +1,4 @@
+using Commerce.Api.Administration;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
@@ -8,6 +9,9 @@ namespace Commerce.Api.Payments;
 /// <summary>Payments for members.</summary>
 static class PaymentEndpoints
 {
+    /// <summary>Why a refund is refused.</summary>
+    public static readonly IReadOnlyList<ProblemType> RefundRefusals = [PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress];
+
     public static void MapPayments(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
@@ -17,8 +21,8 @@ static class PaymentEndpoints
             .Refuses(PaymentProblems.NotFound, PaymentProblems.Refused, PaymentProblems.OrderNotPayable, PaymentProblems.HoldExpired, PaymentProblems.InProgress, PaymentProblems.Mismatch);
         payments.MapGet("/{orderId}", FindAsync).WithName("GetPayment").WithSummary("Returns the payment of an order with its attempts and refunds.")
             .Refuses(PaymentProblems.NotFound);
-        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).Produces<RefundedPayment>()
-            .Refuses(PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress);
+        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).RecordsAdministrators().Produces<RefundedPayment>()
+            .Refuses(RefundRefusals);
     }
 
     static async Task<IResult> PrepareAsync(
@@ -49,11 +53,21 @@ static class PaymentEndpoints
     {
         if (await repository.FindAsync(orderId, cancellationToken) is not { } payment || (payment.UserId != user.Id && !user.IsAdmin))
             return PaymentProblems.NotFound.ToResult();
+        return TypedResults.Ok(await payment.ReadDetailAsync(repository, cancellationToken));
+    }
+
+    /// <summary>All details of a payment.</summary>
+    public static async Task<PaymentDetail> ReadDetailAsync(this Payment payment, PaymentRepository repository, CancellationToken cancellationToken)
+    {
         var attempts = await repository.ListAttemptsAsync(payment.PaymentId, cancellationToken);
         var refunds = await repository.ListRefundsAsync(payment.PaymentId, cancellationToken);
-        return TypedResults.Ok(new PaymentDetail(
-            payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds));
+        return new(payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds);
     }
+
+    /// <summary>Refunds an order of any user.</summary>
+    public static Task<IResult> RefundAnyAsync(
+        string id, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
+        CancellationToken cancellationToken) => RefundAsync(id, request, idempotent, user, payments, response, cancellationToken);
 
     static async Task<IResult> RefundAsync(
         string orderId, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
@@ -95,7 +109,7 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
 /// <summary>The amount to refund.</summary>
 /// <param name="Amount">Whole KRW, at least 1.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
-sealed record RefundRequest(long Amount, string Reason)
+sealed record RefundRequest(long Amount, string Reason) : IReasoned
 {
     public Dictionary<string, string[]> Validate()
     {

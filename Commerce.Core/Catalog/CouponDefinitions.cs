@@ -1,3 +1,4 @@
+using Commerce.Core.Administration;
 using Commerce.Core.Coupons;
 using Microsoft.EntityFrameworkCore;
 
@@ -43,6 +44,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
+            AdministrativeAction.NameCreated(row.Id);
             return (await FindAsync(context, row.Id, cancellationToken))!;
         }, cancellationToken);
 

@@ -105,12 +105,12 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     static OutboxMessage ToMessage(string orderId, IReadOnlyList<PaidLine> lines) => new OrderPlaced(
         orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
-    /// <summary>Cancels an unpaid order for its owner. False if it is paid, being paid, or has ended.</summary>
-    public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string userId)
+    /// <summary>Cancels an unpaid order of this user (of any user if <paramref name="userId"/> is null). False if it is paid, being paid, or has ended.</summary>
+    public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string? userId)
     {
         if (await transaction.ExecuteAsync("""
                 UPDATE orders SET status = 'CANCELLED', holding = FALSE
-                WHERE id = @orderId AND user_id = @userId AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
+                WHERE id = @orderId AND user_id = COALESCE(@userId, user_id) AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
                 """, new { orderId, userId }) == 0) return false;
         await FreeCouponsAsync(transaction, [orderId]);
         return true;

@@ -22,4 +22,8 @@ public sealed class RetentionOptions
     /// <summary>Records of repaired inventory drift. Default 90 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
     public TimeSpan InventoryDrift { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>The trail of administrators' actions. Default 2 years.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
+    public TimeSpan AdminActions { get; init; } = TimeSpan.FromDays(730);
 }

@@ -28,6 +28,10 @@ public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
     public Task<int> DeleteInventoryDriftAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
         "DELETE FROM inventory_drift WHERE found_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
 
+    /// <summary>Deletes old actions of administrators; returns their number.</summary>
+    public Task<int> DeleteAdminActionsAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
+        "DELETE FROM admin_action WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
+
     Task<int> DeleteAsync(string sql, TimeSpan age, CancellationToken cancellationToken) =>
         database.DeleteInPagesAsync(sql, new { before = FirstIdAt(clock.GetUtcNow() - age), seconds = (long)age.TotalSeconds }, cancellationToken);
 

@@ -23,7 +23,8 @@ sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOpt
         () => DeleteAsync("shipping addresses of closed orders", store.DeleteShippingAsync(options.Value.Shipping, stoppingToken)),
         () => DeleteAsync("settled payment attempts", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
         () => DeleteAsync("rebuild barriers of ended coupons", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
-        () => DeleteAsync("repaired inventory drift", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)));
+        () => DeleteAsync("repaired inventory drift", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)),
+        () => DeleteAsync("administrators' actions", store.DeleteAdminActionsAsync(options.Value.AdminActions, stoppingToken)));
 
     async Task DeleteAsync(string what, Task<int> deleting)
     {

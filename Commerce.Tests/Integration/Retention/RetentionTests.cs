@@ -90,6 +90,20 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
         await Database.ExecuteAsync("DELETE FROM inventory_drift WHERE product_id = -1", null, Cancelled);
     }
 
+    [Fact]
+    public async Task Old_actions_of_administrators_are_deleted()
+    {
+        await Database.ExecuteAsync("""
+            INSERT INTO admin_action (actor, action, subject, created_at)
+            VALUES ('retired', 'Old', 'test', UTC_TIMESTAMP(6) - INTERVAL 301 DAY), ('retired', 'Young', 'test', UTC_TIMESTAMP(6) - INTERVAL 299 DAY)
+            """, null, Cancelled);
+
+        Assert.True(await Store.DeleteAdminActionsAsync(Age, Cancelled) >= 1);
+
+        Assert.Equal(["Young"], await Database.QueryAsync<string>("SELECT action FROM admin_action WHERE actor = 'retired'", null, Cancelled));
+        await Database.ExecuteAsync("DELETE FROM admin_action WHERE actor = 'retired'", null, Cancelled);
+    }
+
     static string Id(int days) => Guid.CreateVersion7(TimeProvider.System.GetUtcNow().AddDays(-days)).ToString();
 
     Task<IReadOnlyList<string>> LeftAsync(string sql, params string[] ids) => Database.QueryAsync<string>(sql, new { ids }, Cancelled);

@@ -1,0 +1,79 @@
+using Commerce.Core.Database;
+
+namespace Commerce.Core.Administration;
+
+/// <summary>
+/// What an administrator is doing in this request. The first transaction of the request that changes something also inserts the row of
+/// <c>admin_action</c>, so there is no change without its row and no row without its change. An action that changes nothing in MySQL gets its row at
+/// its end.
+/// </summary>
+/// <param name="actor">Who.</param>
+/// <param name="name">The operationId of the request.</param>
+/// <param name="kind">What it concerns, as in the path of the request.</param>
+/// <param name="id">Which one. Null: a created item is named later.</param>
+/// <param name="reason">Where the request has one.</param>
+public sealed class AdministrativeAction(string actor, string name, string kind, string? id, string? reason)
+{
+    const string Insert = "INSERT INTO admin_action (actor, action, subject, reason) VALUES (@byAdministrator, @administratorAction, @actionSubject, @actionReason)";
+
+    static readonly AsyncLocal<AdministrativeAction?> Running = new();
+
+    string? _id = id;
+    bool _closed;
+
+    /// <summary>The action of this request that has no row yet; null elsewhere.</summary>
+    internal static AdministrativeAction? Current => Running.Value is { _closed: false } action ? action : null;
+
+    /// <summary>Whether the running transaction has changed something.</summary>
+    internal bool HasChanged { get; private set; }
+
+    /// <summary>From now on the transactions of this request belong to the action.</summary>
+    public void Begin() => Running.Value = this;
+
+    /// <summary>The action failed or was refused.</summary>
+    public void Abandon() => _closed = true;
+
+    /// <summary>The action is done. Inserts its row if no transaction has done that.</summary>
+    public async Task EndAsync(MySqlDatabase database, CancellationToken cancellationToken)
+    {
+        if (_closed) return;
+        _closed = true;
+        await database.ExecuteAsync(Insert, Row, cancellationToken);
+    }
+
+    /// <summary>The created item.</summary>
+    internal static void NameCreated(long id) => Current?._id = $"{id}";
+
+    /// <summary>A transaction begins, perhaps again.</summary>
+    internal void ExpectChange() => HasChanged = false;
+
+    /// <summary>The running transaction has changed something.</summary>
+    internal void NoteChange() => HasChanged = true;
+
+    /// <summary>The row for the transaction that is about to commit.</summary>
+    internal (string Sql, object Parameters) ToRow() => (Insert, Row);
+
+    /// <summary>The row has committed.</summary>
+    internal void Committed() => _closed = true;
+
+    object Row => new { byAdministrator = actor, administratorAction = name, actionSubject = _id is null ? kind : $"{kind}/{_id}", actionReason = reason };
+}
+
+/// <summary>A recorded action of an administrator.</summary>
+/// <param name="Action">The operationId of the request.</param>
+/// <param name="Subject">What was changed: <c>orders/ID</c>, <c>coupons/ID</c>, and so on.</param>
+/// <param name="Reason">Where the request had one.</param>
+public sealed record AdminAction(long Id, string Actor, string Action, string Subject, string? Reason, DateTime CreatedAt);
+
+/// <summary>The table <c>admin_action</c>.</summary>
+public sealed class AdminActionStore(MySqlDatabase database)
+{
+    /// <summary>The newest actions with an id below <paramref name="before"/>. Null means any actor or subject.</summary>
+    public Task<IReadOnlyList<AdminAction>> ListAsync(string? actor, string? subject, long? before, int limit, CancellationToken cancellationToken) =>
+        // Unused conditions are omitted: with them MySQL would not use an index.
+        database.QueryAsync<AdminAction>($"""
+            SELECT id AS Id, actor AS Actor, action AS Action, subject AS Subject, reason AS Reason, created_at AS CreatedAt FROM admin_action
+            WHERE TRUE {(actor is null ? "" : "AND actor = @actor")} {(subject is null ? "" : "AND subject = @subject")} {(before is null ? "" : "AND id < @before")}
+            ORDER BY id DESC LIMIT @limit
+            """, new { actor, subject, before, limit }, cancellationToken);
+}
