@@ -11,6 +11,7 @@ using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
 using Commerce.Core.Inventory;
+using Commerce.Core.Live;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
@@ -63,6 +64,7 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(FulfilmentRequest))]
 [JsonSerializable(typeof(CancelRequest))]
 [JsonSerializable(typeof(IReadOnlyList<AdminAction>))]
+[JsonSerializable(typeof(LiveSale))]
 sealed partial class ApiJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options) => options.TypeInfoResolverChain.Insert(0, Default);
