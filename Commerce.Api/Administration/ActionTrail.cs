@@ -1,5 +1,4 @@
 using Commerce.Api.Idempotency;
-using Commerce.Core.Administration;
 using Commerce.Core.Database;
 using Microsoft.AspNetCore.Routing.Patterns;
 

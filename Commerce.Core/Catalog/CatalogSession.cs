@@ -1,5 +1,4 @@
 using System.Data;
-using Commerce.Core.Administration;
 using Commerce.Core.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;

@@ -1,5 +1,5 @@
 using System.Data.Common;
-using Commerce.Core.Administration;
+using Commerce.Core.Database;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Commerce.Core.Catalog;

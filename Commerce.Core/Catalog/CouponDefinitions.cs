@@ -1,5 +1,5 @@
-using Commerce.Core.Administration;
 using Commerce.Core.Coupons;
+using Commerce.Core.Database;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;

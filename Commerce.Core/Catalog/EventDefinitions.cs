@@ -1,4 +1,3 @@
-using Commerce.Core.Administration;
 using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Events;

@@ -1,4 +1,3 @@
-using Commerce.Core.Administration;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Microsoft.EntityFrameworkCore;

@@ -1,6 +1,5 @@
 using System.Data;
 using System.Data.Common;
-using Commerce.Core.Administration;
 using Dapper;
 using MySqlConnector;
 using Polly;
