@@ -22,7 +22,7 @@ static class ContractExamples
             """,
         [typeof(PrepareRequest)] = $$"""{"orderId":"{{OrderId}}","amount":548000}""",
         [typeof(ApproveRequest)] = $$"""{"orderId":"{{OrderId}}","pgPaymentId":"20280101NP1000000001"}""",
-        [typeof(RefundRequest)] = """{"amount":10000,"reason":"Changed my mind"}""",
+        [typeof(RefundRequest)] = """{"reason":"Changed my mind","lines":[{"productId":3,"quantity":1}]}""",
         [typeof(FulfilmentRequest)] = """{"state":"SHIPPED","trackingNumber":"6896724195"}""",
         [typeof(CancelRequest)] = """{"reason":"Asked by telephone"}""",
         [typeof(ProductDefinition)] = """{"name":"Keyboard","price":59000,"stock":100,"onSale":true,"maxPerCustomer":2}""",

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Core;
-using Commerce.Core.Administration;
+using Commerce.Core.Database;
 
 namespace Commerce.Api.Administration;
 

@@ -73,11 +73,11 @@ static class PaymentEndpoints
         string orderId, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
         CancellationToken cancellationToken)
     {
-        if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        if (request.Validate(user.IsAdmin) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         return await idempotent.WorkAsync(request, async claim =>
         {
             var refunded = await payments.RefundAsync(
-                user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
+                user.IsAdmin ? null : user.Id, user.Id, orderId, new(request.Amount, request.Lines, request.CouponBack), request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
             if (refunded.Status == PaymentState.Settling) response.SetRetryAfter();
             return TypedResults.Ok(refunded);
         });
@@ -106,15 +106,26 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
         PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength), ("pgPaymentId", PgPaymentId, PaymentFields.MaxIdLength));
 }
 
-/// <summary>The amount to refund.</summary>
+/// <summary>What to refund: an amount, or lines.</summary>
 /// <param name="Amount">Whole KRW, at least 1.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
-sealed record RefundRequest(long Amount, string Reason) : IReasoned
+/// <param name="Lines">Units of the order's lines. They get back what they have paid after the discount, at most the rest of the payment. They return to the
+/// stock unless the order was shipped; an administrator may decide otherwise.</param>
+/// <param name="CouponBack">An administrator may give the coupon back with the last won of the order. Otherwise it stays used.</param>
+sealed record RefundRequest(string Reason, long? Amount = null, IReadOnlyList<RefundLine>? Lines = null, bool CouponBack = false) : IReasoned
 {
-    public Dictionary<string, string[]> Validate()
+    const int MaxLines = 100;
+
+    public Dictionary<string, string[]> Validate(bool isAdmin)
     {
         var errors = new Dictionary<string, string[]>();
-        if (Amount < 1) errors["amount"] = ["Must be at least 1."];
+        if (Amount is null == Lines is null) errors["amount"] = ["Required: either amount or lines."];
+        else if (Amount < 1) errors["amount"] = ["Must be at least 1."];
+        if (Lines is { Count: 0 or > MaxLines }) errors["lines"] = [$"Must have 1 to {MaxLines} lines."];
+        else if (Lines?.Any(l => l.Quantity < 1) is true) errors["lines"] = ["Each quantity must be at least 1."];
+        else if (Lines?.DistinctBy(l => l.ProductId).Count() < Lines?.Count) errors["lines"] = ["Must name each product once."];
+        else if (!isAdmin && Lines?.Any(l => l.Restock is not null) is true) errors["lines"] = ["Only an administrator decides about restock."];
+        if (!isAdmin && CouponBack) errors["couponBack"] = ["Only an administrator gives a coupon back."];
         DisplayText.Check(errors, "reason", Reason, 200);
         return errors;
     }

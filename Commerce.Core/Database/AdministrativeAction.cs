@@ -12,8 +12,6 @@ namespace Commerce.Core.Database;
 /// <param name="reason">Where the request has one.</param>
 public sealed class AdministrativeAction(string actor, string name, string kind, string? id, string? reason)
 {
-    const string Insert = "INSERT INTO admin_action (actor, action, subject, reason) VALUES (@byAdministrator, @administratorAction, @actionSubject, @actionReason)";
-
     static readonly AsyncLocal<AdministrativeAction?> Running = new();
 
     string? _id = id;
@@ -36,7 +34,7 @@ public sealed class AdministrativeAction(string actor, string name, string kind,
     {
         if (_closed) return;
         _closed = true;
-        await database.ExecuteAsync(Insert, Row, cancellationToken);
+        await database.ExecuteAsync(AdminActionStore.Insert, Row, cancellationToken);
     }
 
     /// <summary>The created item.</summary>
@@ -49,7 +47,7 @@ public sealed class AdministrativeAction(string actor, string name, string kind,
     internal void NoteChange() => HasChanged = true;
 
     /// <summary>The row for the transaction that is about to commit.</summary>
-    internal (string Sql, object Parameters) ToRow() => (Insert, Row);
+    internal (string Sql, object Parameters) ToRow() => (AdminActionStore.Insert, Row);
 
     /// <summary>The row has committed.</summary>
     internal void Committed() => _closed = true;

@@ -28,10 +28,28 @@ public sealed record Order(
 
 /// <summary>A line of an order.</summary>
 /// <param name="Price">Whole KRW per unit at the time of the order.</param>
-public sealed record OrderItem(long ProductId, int Quantity, long Price)
+/// <param name="RefundedQuantity">Units that refunds by line took off it.</param>
+/// <param name="RefundedAmount">Whole KRW that these refunds gave back for it.</param>
+public sealed record OrderItem(long ProductId, int Quantity, long Price, int RefundedQuantity, long RefundedAmount)
 {
     /// <summary>The columns under the names of this record.</summary>
-    public const string Columns = "product_id AS ProductId, quantity AS Quantity, price AS Price";
+    public const string Columns =
+        "product_id AS ProductId, quantity AS Quantity, price AS Price, refunded AS RefundedQuantity, refunded_amount AS RefundedAmount";
+}
+
+/// <summary>The state of a line.</summary>
+public static class LineState
+{
+    /// <summary>Nothing of it is refunded by line.</summary>
+    public const string Ordered = "ORDERED";
+    /// <summary>Some units are refunded.</summary>
+    public const string PartiallyRefunded = "PARTIALLY_REFUNDED";
+    /// <summary>All units are refunded, or the whole order is.</summary>
+    public const string Refunded = "REFUNDED";
+
+    /// <summary>The state of a line of an order.</summary>
+    public static string Of(OrderItem item, string orderStatus) =>
+        orderStatus == OrderState.Refunded || item.RefundedQuantity == item.Quantity ? Refunded : item.RefundedQuantity > 0 ? PartiallyRefunded : Ordered;
 }
 
 /// <summary>The shipping address of an order.</summary>

@@ -1,6 +1,4 @@
-using Commerce.Core.Database;
-
-namespace Commerce.Core.Administration;
+namespace Commerce.Core.Database;
 
 /// <summary>A recorded action of an administrator.</summary>
 /// <param name="Action">The operationId of the request.</param>
@@ -11,6 +9,10 @@ public sealed record AdminAction(long Id, string Actor, string Action, string Su
 /// <summary>The table <c>admin_action</c>.</summary>
 public sealed class AdminActionStore(MySqlDatabase database)
 {
+    /// <summary>Its parameters are in no other statement: it is sent together with others.</summary>
+    internal static readonly string Insert =
+        "INSERT INTO admin_action (actor, action, subject, reason) VALUES (@byAdministrator, @administratorAction, @actionSubject, @actionReason)";
+
     /// <summary>The newest actions with an id below <paramref name="before"/>. Null means any actor or subject.</summary>
     public Task<IReadOnlyList<AdminAction>> ListAsync(string? actor, string? subject, long? before, int limit, CancellationToken cancellationToken) =>
         // Unused conditions are omitted: with them MySQL would not use an index.
