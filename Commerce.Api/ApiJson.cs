@@ -9,8 +9,10 @@ using Commerce.Api.Reconciliation;
 using Commerce.Api.WaitingRoom;
 using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
+using Commerce.Core.Database;
 using Commerce.Core.Events;
 using Commerce.Core.Inventory;
+using Commerce.Core.Live;
 using Commerce.Core.Messaging;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
@@ -62,6 +64,11 @@ namespace Commerce.Api;
 [JsonSerializable(typeof(WaitingRoomPlace))]
 [JsonSerializable(typeof(LeftWaitingRoom))]
 [JsonSerializable(typeof(ConsistencyReport))]
+[JsonSerializable(typeof(AnyOrder))]
+[JsonSerializable(typeof(FulfilmentRequest))]
+[JsonSerializable(typeof(CancelRequest))]
+[JsonSerializable(typeof(IReadOnlyList<AdminAction>))]
+[JsonSerializable(typeof(LiveSale))]
 sealed partial class ApiJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options) => options.TypeInfoResolverChain.Insert(0, Default);

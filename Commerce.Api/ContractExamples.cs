@@ -1,4 +1,5 @@
 using Commerce.Api.Coupons;
+using Commerce.Api.Orders;
 using Commerce.Api.Payments;
 using Commerce.Api.Products;
 using Commerce.Core.Coupons;
@@ -21,7 +22,9 @@ static class ContractExamples
             """,
         [typeof(PrepareRequest)] = $$"""{"orderId":"{{OrderId}}","amount":548000}""",
         [typeof(ApproveRequest)] = $$"""{"orderId":"{{OrderId}}","pgPaymentId":"20280101NP1000000001"}""",
-        [typeof(RefundRequest)] = """{"amount":10000,"reason":"Changed my mind"}""",
+        [typeof(RefundRequest)] = """{"reason":"Changed my mind","lines":[{"productId":3,"quantity":1}]}""",
+        [typeof(FulfilmentRequest)] = """{"state":"SHIPPED","trackingNumber":"6896724195"}""",
+        [typeof(CancelRequest)] = """{"reason":"Asked by telephone"}""",
         [typeof(ProductDefinition)] = """{"name":"Keyboard","price":59000,"stock":100,"onSale":true,"maxPerCustomer":2}""",
         [typeof(ProductChange)] = """{"name":"Keyboard","price":49000,"onSale":true,"maxPerCustomer":null}""",
         [typeof(StockAdjustment)] = """{"delta":50,"reason":"Delivery"}""",

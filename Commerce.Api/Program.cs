@@ -1,7 +1,9 @@
 using Commerce.Api;
+using Commerce.Api.Administration;
 using Commerce.Api.Consistency;
 using Commerce.Api.Coupons;
 using Commerce.Api.Events;
+using Commerce.Api.Live;
 using Commerce.Api.Messaging;
 using Commerce.Api.Orders;
 using Commerce.Api.Outbox;
@@ -21,6 +23,7 @@ builder.AddTopicCheck();
 builder.RequireForReadiness("redis");
 builder.AddCouponIssuing();
 builder.AddEvents();
+builder.AddLiveSale();
 builder.AddLimits();
 builder.AddPublicAddress();
 builder.AddCrossOrigin();
@@ -63,5 +66,7 @@ administration.MapDeadLetters();
 administration.MapOutbox();
 administration.MapReconciliation();
 administration.MapConsistencyCheck();
+administration.MapAdminActions();
+administration.MapLiveSale();
 
 return await TopicCheck.RunAsync(app);

@@ -1,3 +1,5 @@
+using Commerce.Api.Administration;
+
 namespace Commerce.Api;
 
 /// <summary>Rules for all routes of the Api.</summary>
@@ -15,7 +17,7 @@ static class Routes
     /// </summary>
     public static RouteGroupBuilder MapAdministration(this IEndpointRouteBuilder routes)
     {
-        var administration = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Policies.Admin).WithETags();
+        var administration = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Policies.Admin).RecordsAdministrators().WithETags();
         ((IEndpointConventionBuilder)administration).Finally(endpoint => endpoint.Metadata.Add(
             endpoint.Metadata.OfType<HttpMethodMetadata>().LastOrDefault()?.HttpMethods.Contains(HttpMethods.Put) is true ? BodyRule.Complete : BodyRule.Strict));
         return administration;

@@ -2,16 +2,17 @@ using Commerce.AppHost;
 using Microsoft.Extensions.Configuration;
 
 var builder = DistributedApplication.CreateBuilder(args);
-builder.UseNativeServersWithoutContainers().RunProjectsAsPrograms();
+builder.UseTopology().UseNativeServersWithoutContainers().RunProjectsAsPrograms();
 
 // The database and the sandbox's ledger survive between runs. Tests start empty.
 var keep = builder.Configuration.GetValue("Data:Keep", true);
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
 
+// ./commerce up --topology cluster runs Redis and Kafka as clusters, and two replicas each of Api and Workers.
 // A connection string of the same name (ConnectionStrings:commerce, redis, kafka) replaces the container by an external server.
 var commerce = builder.AddExternal("commerce") ?? AddShopDatabase(keep);
-var redis = builder.AddExternal("redis") ?? builder.AddRedis("redis");
-var kafka = builder.AddExternal("kafka") ?? builder.AddKafka("kafka");
+var redis = builder.AddExternal("redis") ?? builder.AddRedisCluster("redis") ?? builder.AddRedis("redis");
+var kafka = builder.AddExternal("kafka") ?? builder.AddKafkaCluster("kafka") ?? builder.AddKafka("kafka");
 
 // Creates schema and topics before other resources start. Seeds sample data unless the model is published.
 var schema = builder.AddProject<Projects.Commerce_Workers>("schema")

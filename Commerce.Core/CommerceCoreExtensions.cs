@@ -67,6 +67,8 @@ public static class CommerceCoreExtensions
         services.AddSingleton<OrderRepository>();
         services.AddSingleton<IHoldOwners>(provider => provider.GetRequiredService<OrderRepository>());
         services.AddSingleton<OrderService>();
+        services.AddSingleton<OrderFulfilment>();
+        services.AddSingleton<AdminActionStore>();
         services.AddReconciler<OrderReconciler>();
         services.AddSingleton<InventoryRepository>();
         services.AddSingleton<InventoryGate>();

@@ -46,6 +46,9 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>The settings of Api and Workers that a test needs, instead of the stack's.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The connection string to MySQL of each project that is a user of its own.</summary>
+    public IReadOnlyDictionary<string, string> Databases { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The running application model.</summary>
     public DistributedApplication App => _app ?? throw new InvalidOperationException("Not started.");
 
@@ -119,6 +122,7 @@ public sealed class CommerceStack : IAsyncDisposable
                 .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
                 .WithEnvironment("Payments__Gateway__CancelTimeout", "00:00:03");
             foreach (var (name, value) in Settings) project.WithEnvironment(name, value);
+            if (Databases.TryGetValue(project.Resource.Name, out var database)) project.WithEnvironment("ConnectionStrings__commerce", database);
         }
 
         // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.

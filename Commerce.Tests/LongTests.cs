@@ -1,7 +1,18 @@
+using System.Globalization;
+
 namespace Commerce.Tests;
 
 /// <summary>The trait of tests that take minutes: <c>./commerce test --long</c> runs them, and no others.</summary>
 static class LongTests
 {
     public const string Length = "length", Long = "long";
+
+    /// <summary>How many coupons a long sale issues.</summary>
+    public static int Issues => Size("SALE_ISSUES", 100_000);
+
+    /// <summary>How many purchases are made beside it.</summary>
+    public static int Purchases => Size("SALE_PURCHASES", 2_000);
+
+    static int Size(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? int.Parse(set, CultureInfo.InvariantCulture) : otherwise;
 }

@@ -2,14 +2,15 @@ using Commerce.Tests;
 using Xunit.Sdk;
 using Xunit.v3;
 
-[assembly: CollectionBehavior(typeof(StackGroups), DisableTestParallelization = true)]
+[assembly: CollectionBehavior(typeof(StackGroups))]
 [assembly: TestCaseOrderer(typeof(StackGroups))]
 
 namespace Commerce.Tests;
 
 /// <summary>
-/// Each group of test classes has its own stack. Two assemblies run in parallel, each with one stack at a time: more stacks than cores make every test late.
-/// The tests of a class run in the same order in every run, so that what a test leaves behind has the same effect each time.
+/// Each group of test classes has its own stack. How many groups of an assembly run at a time is in its xunit.runner.json: fault tests mostly wait, so two
+/// of their stacks take little more than one. The tests of a class run in the same order in every run, so that what a test leaves behind has the same
+/// effect each time.
 /// </summary>
 public sealed class StackGroups : IXunitTestCollectionFactory, ITestCaseOrderer
 {

@@ -54,11 +54,19 @@ static class OrderEndpoints
     static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderRepository repository, CancellationToken cancellationToken)
     {
         if (await repository.FindAsync(id, user.Id, cancellationToken) is not { } order) return OrderProblems.NotFound.ToResult();
-        var items = await repository.ListItemsAsync(id, cancellationToken);
-        var shipping = await repository.FindShippingAsync(id, cancellationToken);
-        return TypedResults.Ok(new OrderDetail(
+        return TypedResults.Ok(await order.ReadDetailAsync(repository, cancellationToken));
+    }
+
+    /// <summary>All details of an order.</summary>
+    public static async Task<OrderDetail> ReadDetailAsync(this Order order, OrderRepository repository, CancellationToken cancellationToken)
+    {
+        var items = await repository.ListItemsAsync(order.Id, cancellationToken);
+        var shipping = await repository.FindShippingAsync(order.Id, cancellationToken);
+        return new(
             order.Id, order.Status, order.TotalAmount, order.Discount, order.RefundedAmount, order.Refundable, order.CouponId, order.HoldExpiresAt,
-            order.CreatedAt, order.PaidAt, items, shipping));
+            order.CreatedAt, order.PaidAt, order.Fulfilment, order.TrackingNumber,
+            [.. items.Zip(LineAmounts.Split(order.TotalAmount, [.. items.Select(i => i.Price * i.Quantity)]), (i, amount) => new OrderLineDetail(
+                i.ProductId, i.Quantity, i.Price, amount, i.RefundedQuantity, i.RefundedAmount, LineState.Of(i, order.Status)))], shipping);
     }
 
     static async Task<Ok<OrderStatus>> CancelAsync(string id, CurrentUser user, OrderService orders, CancellationToken cancellationToken)
@@ -83,10 +91,19 @@ sealed record OrderSummary(
 /// <param name="TotalAmount">Whole KRW to pay, after the discount.</param>
 /// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
 /// <param name="Refundable">Whole KRW that can be refunded now.</param>
+/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null: not begun.</param>
 /// <param name="Shipping">Null after the address was deleted (<c>Retention:Shipping</c>).</param>
 sealed record OrderDetail(
     string OrderId, string Status, long TotalAmount, long Discount, long RefundedAmount, long Refundable, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
-    IReadOnlyList<OrderItem> Items, Shipping? Shipping);
+    string? Fulfilment, string? TrackingNumber, IReadOnlyList<OrderLineDetail> Items, Shipping? Shipping);
+
+/// <summary>A line of an order.</summary>
+/// <param name="Price">Whole KRW per unit at the time of the order.</param>
+/// <param name="Amount">Whole KRW that the line has paid, after its share of the discount.</param>
+/// <param name="RefundedQuantity">Units that refunds by line took off it.</param>
+/// <param name="RefundedAmount">Whole KRW that these refunds gave back for it.</param>
+/// <param name="State"><c>ORDERED</c>, <c>PARTIALLY_REFUNDED</c> or <c>REFUNDED</c>.</param>
+sealed record OrderLineDetail(long ProductId, int Quantity, long Price, long Amount, int RefundedQuantity, long RefundedAmount, string State);
 
 /// <summary>The current status of an order.</summary>
 sealed record OrderStatus(string OrderId, string Status);

@@ -1,3 +1,4 @@
+using Commerce.Api.Administration;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
@@ -8,6 +9,9 @@ namespace Commerce.Api.Payments;
 /// <summary>Payments for members.</summary>
 static class PaymentEndpoints
 {
+    /// <summary>Why a refund is refused.</summary>
+    public static readonly IReadOnlyList<ProblemType> RefundRefusals = [PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress];
+
     public static void MapPayments(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/api/payments").WithTags("Payments").RequireAuthorization(Policies.Member);
@@ -17,8 +21,8 @@ static class PaymentEndpoints
             .Refuses(PaymentProblems.NotFound, PaymentProblems.Refused, PaymentProblems.OrderNotPayable, PaymentProblems.HoldExpired, PaymentProblems.InProgress, PaymentProblems.Mismatch);
         payments.MapGet("/{orderId}", FindAsync).WithName("GetPayment").WithSummary("Returns the payment of an order with its attempts and refunds.")
             .Refuses(PaymentProblems.NotFound);
-        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).Produces<RefundedPayment>()
-            .Refuses(PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress);
+        payments.MapPost("/{orderId}/refund", RefundAsync).WithName("RefundPayment").WithSummary("Refunds a paid order, in full or in part.").LimitPerUser(Budget.Payments).RecordsAdministrators().Produces<RefundedPayment>()
+            .Refuses(RefundRefusals);
     }
 
     static async Task<IResult> PrepareAsync(
@@ -49,21 +53,31 @@ static class PaymentEndpoints
     {
         if (await repository.FindAsync(orderId, cancellationToken) is not { } payment || (payment.UserId != user.Id && !user.IsAdmin))
             return PaymentProblems.NotFound.ToResult();
+        return TypedResults.Ok(await payment.ReadDetailAsync(repository, cancellationToken));
+    }
+
+    /// <summary>All details of a payment.</summary>
+    public static async Task<PaymentDetail> ReadDetailAsync(this Payment payment, PaymentRepository repository, CancellationToken cancellationToken)
+    {
         var attempts = await repository.ListAttemptsAsync(payment.PaymentId, cancellationToken);
         var refunds = await repository.ListRefundsAsync(payment.PaymentId, cancellationToken);
-        return TypedResults.Ok(new PaymentDetail(
-            payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds));
+        return new(payment.PaymentId, payment.OrderId, payment.Amount, payment.RefundedAmount, payment.Status, payment.CreatedAt, payment.PaidAt, attempts, refunds);
     }
+
+    /// <summary>Refunds an order of any user.</summary>
+    public static Task<IResult> RefundAnyAsync(
+        string id, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
+        CancellationToken cancellationToken) => RefundAsync(id, request, idempotent, user, payments, response, cancellationToken);
 
     static async Task<IResult> RefundAsync(
         string orderId, RefundRequest request, IdempotentRequest idempotent, CurrentUser user, PaymentService payments, HttpResponse response,
         CancellationToken cancellationToken)
     {
-        if (request.Validate() is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
+        if (request.Validate(user.IsAdmin) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         return await idempotent.WorkAsync(request, async claim =>
         {
             var refunded = await payments.RefundAsync(
-                user.IsAdmin ? null : user.Id, user.Id, orderId, request.Amount, request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
+                user.IsAdmin ? null : user.Id, user.Id, orderId, new(request.Amount, request.Lines, request.CouponBack), request.Reason, idempotent.Scope, claim.TakeAsync, cancellationToken);
             if (refunded.Status == PaymentState.Settling) response.SetRetryAfter();
             return TypedResults.Ok(refunded);
         });
@@ -92,15 +106,26 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
         PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength), ("pgPaymentId", PgPaymentId, PaymentFields.MaxIdLength));
 }
 
-/// <summary>The amount to refund.</summary>
+/// <summary>What to refund: an amount, or lines.</summary>
 /// <param name="Amount">Whole KRW, at least 1.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
-sealed record RefundRequest(long Amount, string Reason)
+/// <param name="Lines">Units of the order's lines. They get back what they have paid after the discount, at most the rest of the payment. They return to the
+/// stock unless the order was shipped; an administrator may decide otherwise.</param>
+/// <param name="CouponBack">An administrator may give the coupon back with the last won of the order. Otherwise it stays used.</param>
+sealed record RefundRequest(string Reason, long? Amount = null, IReadOnlyList<RefundLine>? Lines = null, bool CouponBack = false) : IReasoned
 {
-    public Dictionary<string, string[]> Validate()
+    const int MaxLines = 100;
+
+    public Dictionary<string, string[]> Validate(bool isAdmin)
     {
         var errors = new Dictionary<string, string[]>();
-        if (Amount < 1) errors["amount"] = ["Must be at least 1."];
+        if (Amount is null == Lines is null) errors["amount"] = ["Required: either amount or lines."];
+        else if (Amount < 1) errors["amount"] = ["Must be at least 1."];
+        if (Lines is { Count: 0 or > MaxLines }) errors["lines"] = [$"Must have 1 to {MaxLines} lines."];
+        else if (Lines?.Any(l => l.Quantity < 1) is true) errors["lines"] = ["Each quantity must be at least 1."];
+        else if (Lines?.DistinctBy(l => l.ProductId).Count() < Lines?.Count) errors["lines"] = ["Must name each product once."];
+        else if (!isAdmin && Lines?.Any(l => l.Restock is not null) is true) errors["lines"] = ["Only an administrator decides about restock."];
+        if (!isAdmin && CouponBack) errors["couponBack"] = ["Only an administrator gives a coupon back."];
         DisplayText.Check(errors, "reason", Reason, 200);
         return errors;
     }

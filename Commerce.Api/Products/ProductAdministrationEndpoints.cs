@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Api.Administration;
 using Commerce.Core;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
@@ -68,4 +69,4 @@ static class ProductAdministrationEndpoints
 }
 
 /// <summary>A change of a product's stock.</summary>
-sealed record StockAdjustment(int Delta, string Reason);
+sealed record StockAdjustment(int Delta, string Reason) : IReasoned;

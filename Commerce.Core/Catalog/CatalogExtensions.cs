@@ -26,7 +26,7 @@ static class CatalogExtensions
             connectionString = settings.ConnectionString;
         }, options =>
         {
-            options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor());
+            options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor(), new ChangeInterceptor());
             // Pomelo would use a registered data source instead of the connection string. The one of the sale does not fit: it rejects parameters
             // without a value, and list readers must leave the sale its connections.
             var pool = MySqlConnectionExtensions.CreateResettingPool(connectionString!, commandTimeout, MaxConnections);

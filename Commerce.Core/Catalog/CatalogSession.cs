@@ -23,8 +23,14 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase da
         database.RetryOnConflictAsync(token => ReadAsync(async context =>
         {
             await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, token);
-            var result = await work(context, new DbSession(transaction.GetDbTransaction(), options, token));
+            var action = AdministrativeAction.Current;
+            action?.ExpectChange();
+            var session = new DbSession(transaction.GetDbTransaction(), options, token);
+            var result = await work(context, session);
+            var recorded = action is { HasChanged: true } ? action : null;
+            if (recorded?.ToRow() is { } row) await session.ExecuteAsync(row.Sql, row.Parameters);
             await transaction.CommitAsync(token);
+            recorded?.Committed();
             return result;
         }), cancellationToken);
 }

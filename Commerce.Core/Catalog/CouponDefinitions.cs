@@ -1,4 +1,5 @@
 using Commerce.Core.Coupons;
+using Commerce.Core.Database;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
@@ -43,6 +44,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
+            AdministrativeAction.NameCreated(row.Id);
             return (await FindAsync(context, row.Id, cancellationToken))!;
         }, cancellationToken);
 

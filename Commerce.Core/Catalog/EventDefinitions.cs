@@ -45,6 +45,7 @@ public sealed class EventDefinitions(CatalogSession session)
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
+            AdministrativeAction.NameCreated(row.Id);
             await withinTransaction(sale, row.Id);
             return row.Id;
         }, cancellationToken);

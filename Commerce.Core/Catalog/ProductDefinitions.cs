@@ -30,6 +30,7 @@ public sealed class ProductDefinitions(CatalogSession session)
             var row = new ProductRow { Name = definition.Name, Price = definition.Price, OnSale = definition.OnSale, MaxPerCustomer = definition.MaxPerCustomer };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
+            AdministrativeAction.NameCreated(row.Id);
             return (row.Id, await withinTransaction(sale, row.Id));
         }, cancellationToken);
 

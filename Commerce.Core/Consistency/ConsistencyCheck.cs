@@ -39,7 +39,7 @@ public sealed class ConsistencyCheck(
                      + (SELECT COUNT(*) FROM orders o JOIN order_item i ON i.order_id = o.id
                         LEFT JOIN product_stock_audit t ON t.event_id = CONCAT('placed:', o.id) AND t.product_id = i.product_id
                         LEFT JOIN product_stock_audit r ON r.event_id = CONCAT('refunded:', o.id) AND r.product_id = i.product_id
-                        WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0)))
+                        WHERE COALESCE(t.delta, 0) <> IF(o.status = 'PAID' AND NOT o.holding, -i.quantity, COALESCE(-r.delta, 0) - i.refunded))
                 """, cancellationToken),
             await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentConsistencyCheck.Disagreeing, cancellationToken),
             await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
@@ -59,17 +59,41 @@ public sealed class ConsistencyCheck(
                           AND (o.id IS NULL OR o.user_id <> i.user_id OR NOT o.coupon_id <=> i.coupon_id OR o.status IN ('CANCELLED', 'EXPIRED')
                             OR (i.used_at IS NOT NULL) <> (o.status IN ('PAID', 'REFUNDING', 'REFUNDED'))))
                      + (SELECT COUNT(*) FROM orders o LEFT JOIN coupon_issue i ON i.coupon_id = o.coupon_id AND i.user_id = o.user_id
-                        WHERE o.coupon_id IS NOT NULL AND o.status NOT IN ('CANCELLED', 'EXPIRED') AND NOT i.order_id <=> o.id)
+                        WHERE o.coupon_id IS NOT NULL AND o.status NOT IN ('CANCELLED', 'EXPIRED') AND NOT i.order_id <=> o.id
+                          AND NOT (o.status = 'REFUNDED' AND EXISTS (SELECT 1 FROM payment p JOIN refund r ON r.payment_id = p.id
+                            WHERE p.order_id = o.id AND r.status = 'DONE' AND r.coupon_back AND r.expected_rest = 0)))
                 """, cancellationToken),
             // The order that came last was accepted under its limit. An order without a limit may follow it.
             await CountAsync("I11", "no customer has more of a product than a limit allowed, and every line of a product with a limit is counted", $"""
                 SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM counted_item c JOIN orders o ON o.id = c.order_id WHERE o.status IN {InventoryRepository.CountedStates}
                           GROUP BY c.product_id, c.user_id
-                          HAVING SUM(c.quantity) > MAX(c.max_per_customer)
+                          HAVING SUM(c.quantity - c.refunded) > MAX(c.max_per_customer)
                              AND MAX(IF(c.max_per_customer IS NULL, NULL, o.created_at)) > COALESCE(MAX(IF(c.max_per_customer IS NULL, o.created_at, NULL)), 0)) above)
                      + (SELECT COUNT(*) FROM product p JOIN order_item i ON i.product_id = p.id JOIN orders o ON o.id = i.order_id
                         LEFT JOIN counted_item c ON c.product_id = i.product_id AND c.user_id = o.user_id AND c.order_id = o.id
-                        WHERE p.counted AND o.status IN {InventoryRepository.CountedStates} AND NOT c.quantity <=> i.quantity)
+                        WHERE p.counted AND o.status IN {InventoryRepository.CountedStates} AND NOT (c.quantity <=> i.quantity AND c.refunded <=> i.refunded))
+                """, cancellationToken),
+            await CountAsync("I12", "no line has more units refunded than ordered, and its refunds are the finished ones that name it", """
+                SELECT COUNT(*) FROM order_item i LEFT JOIN (
+                  SELECT p.order_id, l.product_id, SUM(l.quantity) AS refunded, SUM(IF(l.restock, l.quantity, 0)) AS restocked, SUM(l.amount) AS amount
+                  FROM refund_line l JOIN refund r ON r.id = l.refund_id JOIN payment p ON p.id = r.payment_id WHERE r.status = 'DONE' GROUP BY p.order_id, l.product_id
+                ) d ON d.order_id = i.order_id AND d.product_id = i.product_id
+                WHERE i.refunded > i.quantity OR i.refunded <> COALESCE(d.refunded, 0) OR i.restocked <> COALESCE(d.restocked, 0)
+                   OR i.refunded_amount <> COALESCE(d.amount, 0)
+                """, cancellationToken),
+            await CountAsync("I12", "the lines of a refund add up to it, and an order without unrefunded units is refunded to the won", """
+                SELECT (SELECT COUNT(*) FROM refund r JOIN (SELECT refund_id, SUM(amount) AS amount FROM refund_line GROUP BY refund_id) l ON l.refund_id = r.id
+                        WHERE r.amount <> l.amount)
+                     + (SELECT COUNT(*) FROM orders o JOIN payment p ON p.order_id = o.id WHERE p.refunded_amount < p.amount
+                          AND EXISTS (SELECT 1 FROM order_item i WHERE i.order_id = o.id) AND NOT EXISTS (
+                            SELECT 1 FROM order_item i WHERE i.order_id = o.id AND i.refunded < i.quantity))
+                """, cancellationToken),
+            await CountAsync("I12", "restocked units are in the stock exactly once", """
+                SELECT (SELECT COUNT(*) FROM refund_line l JOIN refund r ON r.id = l.refund_id
+                        LEFT JOIN product_stock_audit a ON a.event_id = CONCAT('refund:', l.refund_id) AND a.product_id = l.product_id
+                        WHERE COALESCE(a.delta, 0) <> IF(r.status = 'DONE' AND l.restock, l.quantity, 0))
+                     + (SELECT COUNT(*) FROM product_stock_audit a LEFT JOIN refund_line l ON l.refund_id = SUBSTRING(a.event_id, 8) AND l.product_id = a.product_id
+                        WHERE a.event_id LIKE 'refund:%' AND l.refund_id IS NULL)
                 """, cancellationToken),
             // A bucket of one second's worth: never more than that, and the rate times what has passed, in any span of an epoch. A microsecond of rounding.
             await CountAsync("I14", "a waiting room admits nobody twice at a time, and nobody above its rate", """

@@ -34,8 +34,10 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         ConnectAsync(inTransaction: false, session => session.SingleAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>Runs one statement in its own transaction and returns the number of rows that it found.</summary>
-    public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) =>
-        ConnectAsync(inTransaction: false, async session =>
+    public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) => AdministrativeAction.Current is not null
+        // The row of the action commits with it.
+        ? ExecuteInTransactionAsync(transaction => transaction.ExecuteAsync(sql, parameters), cancellationToken)
+        : ConnectAsync(inTransaction: false, async session =>
         {
             await session.ExecuteAsync("DO 0");
             return await _conflicts.ExecuteAsync(async _ => await session.ExecuteAsync(sql, parameters), cancellationToken);
@@ -58,6 +60,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         {
             try
             {
+                AdministrativeAction.Current?.ExpectChange();
                 var result = await work(transaction);
                 await transaction.CommitAsync();
                 return result;
@@ -179,7 +182,9 @@ public sealed class DbSession
     {
         // Each inserted row is part of the count.
         var inserted = _ahead.Count;
-        return await SendAsync(sql, parameters, command => _connection.ExecuteAsync(command)) - inserted;
+        var found = await SendAsync(sql, parameters, command => _connection.ExecuteAsync(command)) - inserted;
+        if (found + inserted > 0) AdministrativeAction.Current?.NoteChange();
+        return found;
     }
 
     /// <summary>Runs a query.</summary>
@@ -207,8 +212,11 @@ public sealed class DbSession
     {
         if (!_begun && _ahead.Count + _atCommit.Count == 0) return;
         _ahead.AddRange(_atCommit);
+        var action = AdministrativeAction.Current is { } current && (current.HasChanged || _ahead.Count > 0) ? current : null;
+        if (action?.ToRow() is { } row) _ahead.Add(new(row.Sql, row.Parameters, null));
         MayHaveChanged = true;
         await ExecuteAsync("COMMIT");
+        action?.Committed();
         _begun = false;
     }
 

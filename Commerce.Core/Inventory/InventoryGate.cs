@@ -94,9 +94,11 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>Ends the holds of these orders after their stock was deducted.</summary>
     public Task ConfirmAsync(IEnumerable<string> orderIds) => SettleAsync("confirm", orderIds);
 
-    /// <summary>Returns the stock of a refunded order, as committed under its epoch.</summary>
+    /// <summary>Returns the stock of a refund, as committed under its epoch.</summary>
     public Task RestockAsync(StockReturn returned) =>
-        Restock.RunAsync(_redis, InventoryKeys.All, [returned.Epoch, returned.OrderId, returned.UserId, .. Flatten(returned.Lines)], Deadline);
+        Restock.RunAsync(_redis, InventoryKeys.All, [
+            returned.Epoch, returned.OrderId, returned.UserId, .. returned.Lines.SelectMany(l => new RedisValue[] { l.ProductId, l.Restocked, l.Refunded }),
+        ], Deadline);
 
     /// <summary>Extends a hold to <paramref name="time"/> from now. False if it is gone; null if the gate is closed.</summary>
     public async Task<bool?> ExtendAsync(string orderId, TimeSpan time)

@@ -39,8 +39,8 @@ public sealed class InventoryRepository(MySqlDatabase database)
         await transaction.ExecuteAsync("UPDATE inventory_gate SET epoch = epoch + 1 WHERE id = 1");
         // Every order of the older epoch has committed. The stock audit has an index for the paid ones of a product; the items of orders do not.
         await transaction.ExecuteAsync($"""
-            INSERT IGNORE INTO counted_item (product_id, user_id, order_id, quantity)
-            SELECT i.product_id, o.user_id, o.id, i.quantity FROM (
+            INSERT IGNORE INTO counted_item (product_id, user_id, order_id, quantity, refunded)
+            SELECT i.product_id, o.user_id, o.id, i.quantity, i.refunded FROM (
               SELECT SUBSTRING(event_id, {"placed:".Length + 1}) AS id FROM product_stock_audit WHERE product_id = @productId AND event_id LIKE 'placed:%'
               UNION SELECT id FROM orders WHERE holding = TRUE
             ) known JOIN orders o ON o.id = known.id JOIN order_item i ON i.order_id = o.id AND i.product_id = @productId
@@ -58,7 +58,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
     /// </summary>
     public Task<IReadOnlyList<CustomerPieces>> ListCustomersAsync(CustomerPieces? after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<CustomerPieces>($"""
-            SELECT c.product_id AS ProductId, c.user_id AS UserId, CAST(SUM(IF(o.status IN {CountedStates}, c.quantity, 0)) AS SIGNED) AS Pieces
+            SELECT c.product_id AS ProductId, c.user_id AS UserId, CAST(SUM(IF(o.status IN {CountedStates}, c.quantity - c.refunded, 0)) AS SIGNED) AS Pieces
             FROM counted_item c JOIN orders o ON o.id = c.order_id
             WHERE c.product_id > @productId OR (c.product_id = @productId AND c.user_id > @userId)
             GROUP BY c.product_id, c.user_id ORDER BY c.product_id, c.user_id LIMIT @limit
@@ -123,7 +123,7 @@ public sealed class InventoryRepository(MySqlDatabase database)
                 UNION ALL
                 SELECT i.product_id, i.quantity, o.id, o.user_id, o.hold_expires_at, FALSE FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.holding = TRUE
                 UNION ALL
-                SELECT c.product_id, CAST(SUM(c.quantity) AS SIGNED), NULL, c.user_id, NULL, FALSE FROM counted_item c JOIN orders o ON o.id = c.order_id
+                SELECT c.product_id, CAST(SUM(c.quantity - c.refunded) AS SIGNED), NULL, c.user_id, NULL, FALSE FROM counted_item c JOIN orders o ON o.id = c.order_id
                 WHERE o.status IN {CountedStates} GROUP BY c.product_id, c.user_id
                 """)).ToLookup(r => (Held: r.OrderId is not null, OfCustomer: r.UserId is not null));
             var (products, holds, customers) = (rows[(false, false)], rows[(true, true)], rows[(false, true)]);
@@ -209,25 +209,33 @@ public sealed class InventoryRepository(MySqlDatabase database)
     const string NoteHandled = "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds";
 
     /// <summary>
-    /// Returns the deducted stock of a refunded order, with a row in the stock audit. After the commit pass the result to <see cref="ReturnAsync"/>.
+    /// Returns the deducted stock of a refunded order, except the units that refunds by line have named. After the commit pass the result to
+    /// <see cref="ReturnAsync"/>.
     /// </summary>
-    public static async Task<StockReturn> RestockAsync(DbSession transaction, string orderId, string userId)
+    public static async Task<StockReturn> RestockOrderAsync(DbSession transaction, string orderId, string userId)
     {
-        var lines = await transaction.QueryAsync<OrderLine>(
-            "SELECT product_id AS ProductId, quantity AS Quantity FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
+        var lines = await transaction.QueryAsync<(long ProductId, int Quantity, int Refunded)>(
+            "SELECT product_id, quantity, refunded FROM order_item WHERE order_id = @orderId AND refunded < quantity ORDER BY product_id", new { orderId });
         var epoch = await LockEpochAsync(transaction);
-        foreach (var (productId, quantity) in lines)
-            await transaction.ExecuteAsync("UPDATE product SET stock = stock + @quantity WHERE id = @productId", new { quantity, productId });
-        await transaction.ExecuteAsync("""
-            INSERT INTO product_stock_audit (product_id, event_id, delta, reason)
-            SELECT product_id, CONCAT('refunded:', order_id), quantity, 'REFUNDED' FROM order_item WHERE order_id = @orderId
-            """, new { orderId });
-        return new(orderId, userId, epoch, lines);
+        ReturnedLine[] returned = [.. lines.Select(l => new ReturnedLine(l.ProductId, l.Quantity - l.Refunded, l.Quantity - l.Refunded))];
+        await RestockAsync(transaction, returned, $"refunded:{orderId}");
+        return new(orderId, userId, epoch, returned);
+    }
+
+    /// <summary>Adds the returned units of lines to the stock, with a row in the stock audit for each product.</summary>
+    /// <param name="eventId">The cause; the same units return once.</param>
+    internal static async Task RestockAsync(DbSession transaction, IReadOnlyList<ReturnedLine> lines, string eventId)
+    {
+        foreach (var (productId, quantity, _) in lines.Where(l => l.Restocked > 0).OrderBy(l => l.ProductId))
+            await transaction.ExecuteAsync("""
+                UPDATE product SET stock = stock + @quantity WHERE id = @productId;
+                INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, @eventId, @quantity, 'REFUNDED')
+                """, new { quantity, productId, eventId });
     }
 
     /// <summary>Tells the gate about a refund, after its commit. During an outage of Redis, reaper and reconciler repair the gate later.</summary>
     public static Task ReturnAsync(InventoryGate gate, StockReturn returned) => TransientFaults.TryAsync(() =>
-        returned.Lines.Count == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned));
+        returned.Epoch == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned));
 
     /// <summary>Stock of a product, the part that an order holds, or the part that a customer has.</summary>
     sealed class StockRow
@@ -250,7 +258,17 @@ public sealed class InventoryRepository(MySqlDatabase database)
 
 /// <summary>The stock that a refund returns.</summary>
 /// <param name="Epoch">The gate's epoch in the transaction; 0 if nothing was deducted.</param>
-public sealed record StockReturn(string OrderId, string UserId, int Epoch, IReadOnlyList<OrderLine> Lines);
+public sealed record StockReturn(string OrderId, string UserId, int Epoch, IReadOnlyList<ReturnedLine> Lines)
+{
+    /// <summary>What two parts of one transaction return together.</summary>
+    public static StockReturn? Combine(StockReturn? first, StockReturn? second) =>
+        first is null || second is null ? first ?? second : first with { Lines = [.. first.Lines, .. second.Lines] };
+}
+
+/// <summary>Units of a line that a refund takes off.</summary>
+/// <param name="Restocked">Of these units: those that return to the stock.</param>
+/// <param name="Refunded">Those that no longer count for the customer.</param>
+public sealed record ReturnedLine(long ProductId, int Restocked, int Refunded);
 
 /// <summary>The result of deducting the stock of paid orders.</summary>
 /// <param name="Deducted">Orders whose stock is deducted, now or before. Their holds can be confirmed.</param>
@@ -258,5 +276,5 @@ public sealed record StockReturn(string OrderId, string UserId, int Epoch, IRead
 public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);
 
 /// <summary>A change of a product's stock.</summary>
-/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>adjusted:UUID</c>.</param>
+/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>refund:REFUND</c>, <c>adjusted:UUID</c>.</param>
 public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

@@ -8,11 +8,12 @@ namespace Commerce.Core.Messaging;
 /// <summary>
 /// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. A failure that a
 /// message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
-/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Only a client with a fatal error is replaced.
+/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Only two kinds of clients are replaced: one with a fatal
+/// error, and one whose brokers came back as another cluster, because it would wait for the later leader epochs of the old one.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
-    ConsumerLoopOptions options, ConsumerStates states, ConsumerLag lag, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
+    ConsumerLoopOptions options, ConsumerStates states, ConsumerLag lag, KafkaAdmin admin, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
 {
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
@@ -30,11 +31,17 @@ public sealed partial class ConsumerLoop<T>(
 
     static readonly TimeSpan LagInterval = TimeSpan.FromSeconds(2);
 
+    static readonly TimeSpan ClusterInterval = TimeSpan.FromSeconds(2);
+
+    static readonly TimeSpan ClusterTimeout = TimeSpan.FromSeconds(5);
+
     readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Used by the loop's thread only.</summary>
     IConsumer<string?, byte[]?>? _consumer;
-    long _noted;
+    string? _cluster;
+    Task<string>? _asking;
+    long _noted, _asked;
     Thread? _thread;
 
     /// <inheritdoc/>
@@ -72,6 +79,10 @@ public sealed partial class ConsumerLoop<T>(
             {
                 _consumer = newConsumer();
                 ConsumeAll(stop);
+                if (stop.IsCancellationRequested) continue;
+                Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
+                LogAnotherCluster(logger, topic);
+                End();
             }
             catch (Exception) when (stop.IsCancellationRequested)
             {
@@ -94,7 +105,7 @@ public sealed partial class ConsumerLoop<T>(
         End();
     }
 
-    /// <summary>Consumes until the process stops. Throws only what ends the client.</summary>
+    /// <summary>Consumes until the process stops, or another cluster answers. Throws only what ends the client.</summary>
     void ConsumeAll(CancellationToken stop)
     {
         for (var failures = 0; !stop.IsCancellationRequested;)
@@ -104,6 +115,7 @@ public sealed partial class ConsumerLoop<T>(
             {
                 _consumer!.Subscribe(topic);
                 Consume(stop);
+                return;
             }
             catch (Exception e) when (!stop.IsCancellationRequested && !IsFatal(e))
             {
@@ -141,6 +153,8 @@ public sealed partial class ConsumerLoop<T>(
         var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
         while (!stop.IsCancellationRequested)
         {
+            // What was read from the cluster before is handled first.
+            if (batch.Count == 0 && IsAnotherCluster()) return;
             Gather(batch);
             states.GoesOn(topic);
             NoteLag(batch.Count);
@@ -163,6 +177,23 @@ public sealed partial class ConsumerLoop<T>(
             batch.Clear();
             (batch, next) = (next, batch);
         }
+    }
+
+    /// <summary>Whether another cluster answers than before. Asks periodically and does not wait for the answer; brokers that are away give none.</summary>
+    bool IsAnotherCluster()
+    {
+        if (_asking is { IsCompleted: true } answered)
+        {
+            _asking = null;
+            var before = _cluster;
+            if (answered.Exception is null && !answered.IsCanceled) _cluster = answered.GetAwaiter().GetResult();
+            if (before is not null && before != _cluster) return true;
+        }
+
+        if (_asking is not null || (_asked != 0 && clock.GetElapsedTime(_asked) < ClusterInterval)) return false;
+        _asked = clock.GetTimestamp();
+        _asking = admin.ClusterIdAsync(ClusterTimeout, _stopping.Token);
+        return false;
     }
 
     /// <summary>Notes how many messages wait: those in hand, and those at the brokers by the client's last fetch. Nothing is sent.</summary>
@@ -324,6 +355,9 @@ public sealed partial class ConsumerLoop<T>(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The brokers of {Topic} are another cluster than before; a new consumer takes the place of the old one")]
+    static partial void LogAnotherCluster(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} met a fatal error; a new one takes its place in {Seconds:F1} s: {Reason}")]
     static partial void LogReplaced(ILogger logger, string topic, double seconds, string reason);

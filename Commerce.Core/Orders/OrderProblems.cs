@@ -8,5 +8,6 @@ public static class OrderProblems
     public static readonly ProblemType CouponNotUsable = new(409, "coupon-not-usable", "This coupon cannot be used for this order.");
     public static readonly ProblemType CouponPending = new(409, "coupon-pending", "The coupon is yours but cannot be used yet. Try again.", TimeSpan.FromSeconds(1));
     public static readonly ProblemType NotCancellable = new(409, "order-not-cancellable", "The order is paid, being paid, or already closed.");
+    public static readonly ProblemType NotFulfillable = new(409, "order-not-fulfillable", "The order cannot take this step of its delivery.");
     public static readonly ProblemType NotWaiting = new(409, "order-not-waiting", "The order is not paid, or its stock is already deducted.");
 }

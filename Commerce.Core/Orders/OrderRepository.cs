@@ -105,19 +105,47 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     static OutboxMessage ToMessage(string orderId, IReadOnlyList<PaidLine> lines) => new OrderPlaced(
         orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
-    /// <summary>Cancels an unpaid order for its owner. False if it is paid, being paid, or has ended.</summary>
-    public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string userId)
+    /// <summary>Cancels an unpaid order of this user (of any user if <paramref name="userId"/> is null). False if it is paid, being paid, or has ended.</summary>
+    public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string? userId)
     {
         if (await transaction.ExecuteAsync("""
                 UPDATE orders SET status = 'CANCELLED', holding = FALSE
-                WHERE id = @orderId AND user_id = @userId AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
+                WHERE id = @orderId AND user_id = COALESCE(@userId, user_id) AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
                 """, new { orderId, userId }) == 0) return false;
         await FreeCouponsAsync(transaction, [orderId]);
         return true;
     }
 
     /// <summary>
-    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock. After the commit pass the result to
+    /// Takes the units of a refund by line off their lines and returns those to the stock that go back. The order is deducted, and its row is locked. After
+    /// the commit pass the result to <see cref="InventoryRepository.ReturnAsync"/>.
+    /// </summary>
+    public static async Task<StockReturn> RefundLinesAsync(DbSession transaction, string orderId, string refundId, IReadOnlyList<ReturnedLine> lines)
+    {
+        // First: the first limit of a product copies its lines under a new epoch, with or without these units.
+        var epoch = await InventoryRepository.LockEpochAsync(transaction);
+        var userId = (await transaction.SingleAsync<string>("SELECT user_id FROM orders WHERE id = @orderId", new { orderId }))!;
+        await transaction.ExecuteAsync("""
+            UPDATE order_item i JOIN refund_line l ON l.refund_id = @refundId AND l.product_id = i.product_id
+            LEFT JOIN counted_item c ON c.product_id = i.product_id AND c.user_id = @userId AND c.order_id = i.order_id
+            SET i.refunded = i.refunded + l.quantity, i.restocked = i.restocked + IF(l.restock, l.quantity, 0),
+                i.refunded_amount = i.refunded_amount + l.amount, c.refunded = c.refunded + l.quantity
+            WHERE i.order_id = @orderId
+            """, new { orderId, refundId, userId });
+        await InventoryRepository.RestockAsync(transaction, lines, $"refund:{refundId}");
+        return new(orderId, userId, epoch, lines);
+    }
+
+    /// <summary>The coupon of a fully refunded order is free again if this refund says so.</summary>
+    public static Task<int> ReturnCouponAsync(DbSession transaction, string orderId, string refundId) =>
+        transaction.ExecuteAsync("""
+            UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
+            JOIN refund r ON r.id = @refundId AND r.coupon_back
+            SET i.order_id = NULL, i.used_at = NULL WHERE o.id = @orderId
+            """, new { orderId, refundId });
+
+    /// <summary>
+    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock, except what refunds by line have named. After the commit pass the result to
     /// <see cref="InventoryRepository.ReturnAsync"/>.
     /// </summary>
     public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
@@ -131,7 +159,7 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
             """, new { orderId });
         // Held: never deducted. Refunding: there was nothing to deduct.
         return order.Holding || order.Status == OrderState.Refunding
-            ? new(orderId, order.UserId, 0, []) : await InventoryRepository.RestockAsync(transaction, orderId, order.UserId);
+            ? new(orderId, order.UserId, 0, []) : await InventoryRepository.RestockOrderAsync(transaction, orderId, order.UserId);
     }
 
     /// <summary>

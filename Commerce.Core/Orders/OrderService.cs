@@ -79,12 +79,26 @@ public sealed partial class OrderService(
 
     /// <summary>Cancels an unpaid order. Cancelling it again changes nothing.</summary>
     /// <exception cref="ProblemException">The user has no such order, or it is paid, being paid or expired.</exception>
-    public async Task CancelAsync(string orderId, string userId, CancellationToken cancellationToken)
+    public Task CancelAsync(string orderId, string userId, CancellationToken cancellationToken) => CancelAsync(orderId, userId, null, cancellationToken);
+
+    /// <summary>Cancels an unpaid order on behalf of its customer.</summary>
+    /// <exception cref="ProblemException">The order does not exist, or it is paid, being paid or expired.</exception>
+    public Task CancelForCustomerAsync(string orderId, string administrator, string reason, CancellationToken cancellationToken) =>
+        CancelAsync(orderId, null, transaction => transaction.AtCommit(
+            "INSERT INTO order_step (order_id, state, actor, reason) VALUES (@orderId, 'CANCELLED', @administrator, @reason)",
+            new { orderId, administrator, reason }), cancellationToken);
+
+    async Task CancelAsync(string orderId, string? userId, Action<DbSession>? withCancel, CancellationToken cancellationToken)
     {
-        if (!await database.ExecuteInTransactionAsync(transaction => OrderRepository.CancelAsync(transaction, orderId, userId), cancellationToken))
+        if (!await database.ExecuteInTransactionAsync(async transaction =>
+            {
+                if (!await OrderRepository.CancelAsync(transaction, orderId, userId)) return false;
+                withCancel?.Invoke(transaction);
+                return true;
+            }, cancellationToken))
         {
             var (status, pinned) = await database.SingleAsync<(string? Status, bool Pinned)>(
-                "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = @userId", new { orderId, userId }, cancellationToken);
+                "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id)", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
             // If the payment fails, the order can be cancelled.
             if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", TimeSpan.FromSeconds(1));

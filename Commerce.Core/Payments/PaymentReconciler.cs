@@ -44,7 +44,7 @@ public sealed partial class PaymentReconciler(
                 OpenRefund refund;
                 try
                 {
-                    (refund, _) = await repository.RequestRefundAsync(orderId, null, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
+                    (refund, _) = await repository.RequestRefundAsync(orderId, RefundScope.Rest, "SHORTFALL", "system", null, settlement.CancelLease, null, cancellationToken);
                 }
                 catch (ProblemException)
                 {

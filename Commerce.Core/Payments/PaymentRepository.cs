@@ -1,3 +1,4 @@
+using System.Globalization;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
@@ -253,14 +254,14 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     /// <summary>
     /// Records a refund before the gateway is called. A repetition of the same <paramref name="request"/> gets the existing refund.
     /// </summary>
-    /// <param name="amount">Whole KRW; null refunds the rest.</param>
+    /// <param name="scope">What is refunded.</param>
     /// <param name="request">The scope of the idempotent request; null for refunds of the system.</param>
     /// <param name="lease">After this time the reconciler takes over.</param>
     /// <param name="withinTransaction">Runs first in the same transaction; may throw to refuse.</param>
     /// <returns>The refund, and whether it is new.</returns>
     /// <exception cref="ProblemException">Nothing can be refunded, the amount is too large, or another refund is in progress.</exception>
     public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
-        string orderId, long? amount, string reason, string requestedBy, byte[]? request, TimeSpan lease, Func<DbSession, Task>? withinTransaction,
+        string orderId, RefundScope scope, string reason, string requestedBy, byte[]? request, TimeSpan lease, Func<DbSession, Task>? withinTransaction,
         CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
@@ -277,22 +278,60 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 throw new ProblemException(PaymentProblems.NotRefundable, "The order is not paid, or fully refunded.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
                 throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.");
-            if (amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won can be refunded.");
-            var back = amount ?? rest;
+            if (scope.Amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won can be refunded.");
+            var lines = scope.Lines is { } named ? await PriceAsync(transaction, orderId, named, rest) : [];
+            var back = scope.Lines is null ? scope.Amount ?? rest : lines.Sum(l => l.Amount);
+            if (scope.CouponBack && back < rest)
+                throw new ProblemException(PaymentProblems.NotRefundable, $"The coupon is given back with the last won of the order, and {rest - back} won would be left.");
             var id = NewId();
-            await transaction.ExecuteAsync("""
-                INSERT INTO refund (id, payment_id, request, amount, expected_rest, reason, requested_by, status, check_at)
-                VALUES (@id, @PaymentId, @request, @back, @expectedRest, @reason, @requestedBy, 'REQUESTED', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)
+            var rows = string.Concat(lines.Select(l => string.Create(CultureInfo.InvariantCulture, $", (@id, {l.ProductId}, {l.Quantity}, {l.Amount}, {l.Restock})")));
+            await transaction.ExecuteAsync($"""
+                INSERT INTO refund (id, payment_id, request, amount, expected_rest, reason, requested_by, status, coupon_back, check_at)
+                VALUES (@id, @PaymentId, @request, @back, @expectedRest, @reason, @requestedBy, 'REQUESTED', @CouponBack,
+                        UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND)
+                {(rows.Length > 0 ? $"; INSERT INTO refund_line (refund_id, product_id, quantity, amount, restock) VALUES {rows[2..]}" : "")}
                 """, new
             {
-                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, microseconds = (long)lease.TotalMicroseconds,
+                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, scope.CouponBack, microseconds = (long)lease.TotalMicroseconds,
             });
             return (new OpenRefund(
                 id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, 0, 0, clock.GetUtcNow().UtcDateTime), true);
         }, cancellationToken);
 
     /// <summary>
-    /// Completes a refund. After a full refund the order is refunded and its stock returns; pass the result to <see
+    /// The lines of a refund with their amounts. The payment's row is locked, so no other refund of the order changes them. Together they get at most
+    /// <paramref name="rest"/>: less than they have paid after refunds of an amount.
+    /// </summary>
+    static async Task<IReadOnlyList<PricedRefundLine>> PriceAsync(DbSession transaction, string orderId, IReadOnlyList<RefundLine> named, long rest)
+    {
+        var order = (await transaction.SingleAsync<RefundableOrder>(
+            "SELECT status AS Status, holding AS Holding, total_amount AS TotalAmount, fulfilment AS Fulfilment FROM orders WHERE id = @orderId", new { orderId }))!;
+        if (order.Status != OrderState.Paid) throw new ProblemException(PaymentProblems.NotRefundable, $"The order is {order.Status}.");
+        if (order.Holding) throw new ProblemException(PaymentProblems.InProgress, "The stock of the order is not deducted yet.");
+        var items = await transaction.QueryAsync<OrderItem>(
+            $"SELECT {OrderItem.Columns} FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
+        var paid = LineAmounts.Split(order.TotalAmount, [.. items.Select(i => i.Price * i.Quantity)]);
+        var lines = new List<PricedRefundLine>();
+        foreach (var (item, amount) in items.Zip(paid))
+        {
+            if (named.FirstOrDefault(l => l.ProductId == item.ProductId) is not { } line) continue;
+            if (line.Quantity > item.Quantity - item.RefundedQuantity)
+                throw new ProblemException(PaymentProblems.NotRefundable, $"At most {item.Quantity - item.RefundedQuantity} of product {item.ProductId} can be refunded.");
+            var back = Math.Min(rest, LineAmounts.Of(amount, item.Quantity, item.RefundedQuantity, line.Quantity));
+            rest -= back;
+            lines.Add(new(
+                item.ProductId, line.Quantity, back, line.Restock ?? order.Fulfilment is null or FulfilmentState.Preparing));
+        }
+
+        if (named.FirstOrDefault(l => lines.TrueForAll(i => i.ProductId != l.ProductId)) is { } unknown)
+            throw new ProblemException(PaymentProblems.NotRefundable, $"Product {unknown.ProductId} is not in the order.");
+        if (lines.Sum(l => l.Amount) == 0)
+            throw new ProblemException(PaymentProblems.NotRefundable, "Nothing was paid for these units after the discount. Refund them together with others.");
+        return lines;
+    }
+
+    /// <summary>
+    /// Completes a refund. The units of its lines are off the order. After a full refund the order is refunded and its stock returns; pass the result to <see
     /// cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
     /// <param name="historyId">The id of the cancel in the gateway's history.</param>
@@ -309,7 +348,13 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
                 UPDATE refund SET status = 'DONE', code = NULL, history_id = @historyId, expected_rest = @ExpectedRest, ended_at = UTC_TIMESTAMP(6), check_at = NULL
                 WHERE id = @Id AND status = 'REQUESTED'
                 """, new { refund.Id, refund.ExpectedRest, historyId }) == 0) return null;
-        return await SetRemainingAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
+        var lines = await transaction.QueryAsync<(long ProductId, int Quantity, bool Restock)>(
+            "SELECT product_id, quantity, restock FROM refund_line WHERE refund_id = @Id ORDER BY product_id", refund);
+        var named = lines.Count == 0 ? null : await OrderRepository.RefundLinesAsync(
+            transaction, refund.OrderId, refund.Id, [.. lines.Select(l => new ReturnedLine(l.ProductId, l.Restock ? l.Quantity : 0, l.Quantity))]);
+        var others = await SetRemainingAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
+        if (refund.ExpectedRest == 0) await OrderRepository.ReturnCouponAsync(transaction, refund.OrderId, refund.Id);
+        return StockReturn.Combine(named, others);
     }
 
     /// <summary>Sets the rest of a payment.</summary>
@@ -459,6 +504,8 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
 
     static Task<int> LockOrderAsync(DbSession transaction, OpenAttempt attempt) =>
         transaction.SingleAsync<int>(LockOrder, new { attempt.OrderId });
+
+    sealed record RefundableOrder(string Status, bool Holding, long TotalAmount, string? Fulfilment);
 
     sealed record PaidPayment(string PaymentId, string OrderId);
 

@@ -16,7 +16,8 @@ public sealed record ApprovedPayment(string OrderId, string PaymentId, string St
 
 /// <summary>The result of a refund.</summary>
 /// <param name="Status"><c>REFUNDED</c>, <c>PARTIALLY_REFUNDED</c>, or <c>SETTLING</c> while the gateway has not confirmed it.</param>
-public sealed record RefundedPayment(string OrderId, string RefundId, string Status);
+/// <param name="Amount">Whole KRW.</param>
+public sealed record RefundedPayment(string OrderId, string RefundId, string Status, long Amount);
 
 /// <summary>
 /// Payments in two steps: prepared, then approved with the user's authorisation from the payment window. The gateway is called outside of
@@ -85,25 +86,25 @@ public sealed class PaymentService(
 
     /// <summary>Refunds a paid order. A repeated request refunds nothing more.</summary>
     /// <param name="userId">The owner of the order; null for any.</param>
-    /// <param name="amount">Whole KRW.</param>
+    /// <param name="scope">What is refunded.</param>
     /// <param name="request">The scope of the idempotent request.</param>
     /// <param name="withBeginning">Runs in the transaction that records the refund: the claim of the request.</param>
     /// <exception cref="ProblemException">The refund is refused.</exception>
     public async Task<RefundedPayment> RefundAsync(
-        string? userId, string requestedBy, string orderId, long amount, string reason, byte[] request, Func<DbSession, Task> withBeginning,
+        string? userId, string requestedBy, string orderId, RefundScope scope, string reason, byte[] request, Func<DbSession, Task> withBeginning,
         CancellationToken cancellationToken)
     {
         if (await orders.FindAsync(orderId, userId, cancellationToken) is null) throw new ProblemException(OrderProblems.NotFound);
         var (refund, isNew) = await payments.RequestRefundAsync(
-            orderId, amount, reason, requestedBy, request, settlement.CancelLease, withBeginning, cancellationToken);
+            orderId, scope, reason, requestedBy, request, settlement.CancelLease, withBeginning, cancellationToken);
         bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
         if (isNew) done = await settlement.RefundAsync(refund, isFirst: true);
-        if (done is null) return new(orderId, refund.Id, PaymentState.Settling);
+        if (done is null) return new(orderId, refund.Id, PaymentState.Settling, refund.Amount);
         // Read again: there may be refunds made at the gateway itself.
         var payment = (await payments.FindAsync(orderId, CancellationToken.None))!;
         var rest = payment.Amount - payment.RefundedAmount;
-        if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded);
-        throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "The order is fully refunded." : amount > rest ? $"At most {rest} won can be refunded." : "The payment gateway rejected the refund.");
+        if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded, refund.Amount);
+        throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "The order is fully refunded." : refund.Amount > rest ? $"At most {rest} won can be refunded." : "The payment gateway rejected the refund.");
     }
 
     /// <summary>The result of an approval that did not start, or was superseded.</summary>

@@ -23,6 +23,10 @@ public sealed class RetentionOptions
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
     public TimeSpan InventoryDrift { get; init; } = TimeSpan.FromDays(90);
 
+    /// <summary>The trail of administrators' actions. Default 2 years.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
+    public TimeSpan AdminActions { get; init; } = TimeSpan.FromDays(730);
+
     /// <summary>Admissions of waiting rooms, from the end of the pass on. Default 30 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3660.00:00:00")]
     public TimeSpan Admissions { get; init; } = TimeSpan.FromDays(30);

@@ -28,6 +28,10 @@ public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
     public Task<int> DeleteInventoryDriftAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
         "DELETE FROM inventory_drift WHERE found_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
 
+    /// <summary>Deletes old actions of administrators; returns their number.</summary>
+    public Task<int> DeleteAdminActionsAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
+        "DELETE FROM admin_action WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY id", age, cancellationToken);
+
     /// <summary>Deletes the admissions of passes that ended long ago; returns their number.</summary>
     public Task<int> DeleteAdmissionsAsync(TimeSpan age, CancellationToken cancellationToken) => DeleteAsync(
         "DELETE FROM waiting_room_admission WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY expires_at", age, cancellationToken);

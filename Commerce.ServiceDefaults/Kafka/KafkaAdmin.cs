@@ -26,6 +26,11 @@ public sealed class KafkaAdmin(IProducer<string?, byte[]?> producer) : IDisposab
     public async Task<TopicMetadata> DescribeTopicAsync(string topic, TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => Task.Run(() => client.GetMetadata(topic, within)), cancellationToken)).Topics.Single(t => t.Topic == topic);
 
+    /// <summary>The id of the cluster: it is created with the first log of the brokers.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    public async Task<string> ClusterIdAsync(TimeSpan within, CancellationToken cancellationToken) =>
+        (await AskAsync(client => client.DescribeClusterAsync(new() { RequestTimeout = within }), cancellationToken)).ClusterId;
+
     /// <summary>Sends another request to the brokers.</summary>
     /// <param name="ask">Must end within seconds. A cancellation does not stop it.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -31,7 +31,9 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
     public Task ExecuteAsync(HttpContext httpContext)
     {
         // Server failures carry their trace id. Refusals are always the same and can be cached.
-        var bytes = ProblemType.Status >= StatusCodes.Status500InternalServerError
+        var failed = ProblemType.Status >= StatusCodes.Status500InternalServerError;
+        if (failed) ServerFailures.Add();
+        var bytes = failed
             ? Serialize(Activity.Current?.TraceId.ToHexString() ?? httpContext.TraceIdentifier)
             : _body ??= Serialize(traceId: null);
         var response = httpContext.Response;

@@ -192,7 +192,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         var (status, body) = await AgainAsync("order", user, () => user.OrderAsync(lines, coupon, key));
         if (status != HttpStatusCode.Created) return null;
         var placed = body.Deserialize<PlacedOrder>(JsonSerializerOptions.Web)!;
-        _orders[placed.OrderId] = new(user.Id);
+        _orders[placed.OrderId] = new(user.Id, [.. lines.Select(l => l.ProductId).Distinct()]);
         return placed;
     }
 
@@ -225,12 +225,19 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     async Task RefundAsync(Shopper user, PlacedOrder order, string key, Random dice)
     {
-        var amount = dice.Next(2) == 0 ? order.TotalAmount : order.TotalAmount / 2;
+        // Everything, half of the amount, or one unit of one line.
+        var products = _orders[order.OrderId].Products;
+        object request = dice.Next(4) switch
+        {
+            0 => new { amount = order.TotalAmount, reason = "chaos" },
+            1 => new { amount = order.TotalAmount / 2, reason = "chaos" },
+            _ => new { lines = new[] { new { productId = products[dice.Next(products.Count)], quantity = 1 } }, reason = "chaos" },
+        };
         _orders[order.OrderId].RefundAsked = true;
-        var (status, body) = await AgainAsync("refund", user, () => user.PostAsync($"/api/payments/{order.OrderId}/refund", new { amount, reason = "chaos" }, key));
+        var (status, body) = await AgainAsync("refund", user, () => user.PostAsync($"/api/payments/{order.OrderId}/refund", request, key));
         if (status != HttpStatusCode.OK) return;
         var refunded = body.Deserialize<RefundedPayment>(JsonSerializerOptions.Web)!;
-        _orders[order.OrderId].Refunds[refunded.RefundId] = (refunded.Status, amount);
+        _orders[order.OrderId].Refunds[refunded.RefundId] = (refunded.Status, refunded.Amount);
     }
 
     /// <summary>Makes a request with a key, and repeats it with the same key if there was no response or a Retry-After.</summary>
@@ -290,9 +297,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     static string NameOf(SandboxFault fault) => fault.Code is null ? fault.Kind : $"{fault.Kind} {fault.Code}";
 
     /// <summary>The promises about an order.</summary>
-    sealed class Promises(string user)
+    sealed class Promises(string user, IReadOnlyList<long> products)
     {
         public string User => user;
+
+        public IReadOnlyList<long> Products => products;
 
         public volatile bool Prepared;
         public volatile bool Paid;

@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
 using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
@@ -11,9 +9,6 @@ using Commerce.Core.Orders;
 using Commerce.Tests.Servers.Messaging;
 using Commerce.Tests.Servers.Redis;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.IdentityModel.JsonWebTokens;
-using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Tests.Faults.Topology;
 
@@ -31,28 +26,27 @@ public sealed class ClusterSaleTests
 
     static readonly ParallelOptions Buyers = new() { MaxDegreeOfParallelism = 8 };
 
-    readonly string _signingKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
-
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public Task F45_F46_F48_While_every_server_fails_over_in_turn_no_promise_is_broken() => SellAsync(issues: 5_000, purchases: 100);
 
     [Fact, Trait(LongTests.Length, LongTests.Long)]
-    public Task F45_F46_F48_The_same_in_a_rush() => SellAsync(issues: 100_000, purchases: 2_000);
+    public Task F45_F46_F48_The_same_in_a_rush() => SellAsync(LongTests.Issues, LongTests.Purchases);
 
-    async Task SellAsync(int issues, int purchases)
+    static async Task SellAsync(int issues, int purchases)
     {
         Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
         await using var kafka = await KafkaCluster.StartAsync(nodes: 3);
         await using var redis = await RedisCluster.StartAsync(replicas: 1);
         await using var mysql = await MySqlPair.StartAsync();
+        var sale = new Sale();
         await using var stack = new CommerceStack
         {
             Arguments =
             [
                 $"--ConnectionStrings:commerce={mysql.ConnectionString}", $"--ConnectionStrings:redis={redis.ConnectionString}", $"--ConnectionStrings:kafka={kafka.BootstrapServers}",
-                $"--Parameters:development-signing-key={_signingKey}", "--Api:Replicas=2", "--Workers:Replicas=2",
+                sale.SigningKey, "--Api:Replicas=2", "--Workers:Replicas=2",
             ],
             // As in production: what three brokers keep is kept.
             Settings = new Dictionary<string, string> { ["Coupons__Durability"] = "" },
@@ -62,9 +56,8 @@ public sealed class ClusterSaleTests
         var products = new List<Product>();
         for (var i = 0; i < Products; i++) products.Add(await stack.ProductAsync(purchases / Products, price: 5_000));
 
-        var sale = new Sale();
-        var selling = Parallel.ForAsync(0, issues + 200, Crowd, async (i, _) => sale.Note($"c-{i}", await UserOf(stack, $"c-{i}").TakeUntilAsync(coupon.Id, Cancelled)));
-        var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await BuyAsync(stack, UserOf(stack, $"b-{i}"), products[i % Products].Id)));
+        var selling = Parallel.ForAsync(0, issues + 200, Crowd, async (i, _) => await sale.TakeAsync(stack, $"c-{i}", coupon.Id));
+        var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), products[i % Products].Id)));
         var story = new List<string>();
 
         await FailAsync("the Redis primary with the coupon", async () => await redis.KillAsync(await redis.PrimaryOfAsync(new CouponKeys(coupon.Id).Gate!)));
@@ -77,6 +70,7 @@ public sealed class ClusterSaleTests
         await buying.WaitAsync(Deadline, Cancelled);
 
         foreach (var line in story) TestContext.Current.TestOutputHelper!.WriteLine(line);
+        TestContext.Current.TestOutputHelper!.WriteLine(sale.Summary);
         Assert.Equal(issues, sale.Verdicts.Values.Count(v => v == ""));
         Assert.All(sale.Verdicts.Values.Where(v => v != ""), v => Assert.Equal("coupon-sold-out", v));
         Assert.Equal(purchases, sale.Purchases);
@@ -101,15 +95,6 @@ public sealed class ClusterSaleTests
                 $"{what}: failed after {Stopwatch.GetElapsedTime(start, failed).TotalSeconds:F1} s, a coupon again {Stopwatch.GetElapsedTime(failed, sale.LastIssue).TotalSeconds:F1} s later; the longest pause so far {sale.LongestPause.TotalSeconds:F1} s"));
         }
     }
-
-    Shopper UserOf(CommerceStack stack, string id) => new(id, new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
-    {
-        Issuer = DevelopmentTokens.Issuer,
-        Audience = DevelopmentTokens.Audience,
-        Expires = TimeProvider.System.GetUtcNow().AddHours(1).UtcDateTime,
-        Claims = new Dictionary<string, object> { ["sub"] = id, ["role"] = "MEMBER" },
-        SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(_signingKey)), SecurityAlgorithms.HmacSha256),
-    }), stack.Anonymous, stack.Impatient);
 
     /// <summary>Orders and pays one unit; each step is repeated with its key until the answer is definite.</summary>
     static async Task<bool> BuyAsync(CommerceStack stack, Shopper user, long product)
@@ -138,45 +123,6 @@ public sealed class ClusterSaleTests
             }
 
             await Task.Delay(200, Cancelled);
-        }
-    }
-
-    /// <summary>What the crowd was told, and when.</summary>
-    sealed class Sale
-    {
-        readonly Lock _lock = new();
-        int _issued, _purchases;
-        long _last = Stopwatch.GetTimestamp();
-        TimeSpan _longest;
-
-        public ConcurrentDictionary<string, string> Verdicts { get; } = [];
-
-        public int Issued => Volatile.Read(ref _issued);
-
-        public int Purchases => Volatile.Read(ref _purchases);
-
-        /// <summary>When the last coupon was issued.</summary>
-        public long LastIssue => Volatile.Read(ref _last);
-
-        /// <summary>The longest time between two issues.</summary>
-        public TimeSpan LongestPause => _longest;
-
-        public void Note(string user, string verdict)
-        {
-            Verdicts[user] = verdict;
-            if (verdict != "") return;
-            lock (_lock)
-            {
-                var now = Stopwatch.GetTimestamp();
-                if (Stopwatch.GetElapsedTime(_last, now) is var pause && pause > _longest) _longest = pause;
-                Volatile.Write(ref _last, now);
-                _issued++;
-            }
-        }
-
-        public void Bought(bool done)
-        {
-            if (done) Interlocked.Increment(ref _purchases);
         }
     }
 }

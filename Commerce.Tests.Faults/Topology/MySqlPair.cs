@@ -3,14 +3,15 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Commerce.Tests.Servers;
 using Dapper;
 using MySqlConnector;
 
 namespace Commerce.Tests.Faults.Topology;
 
 /// <summary>
-/// Two mysqld processes for one test: a primary, and a replica that has the log of a transaction before the client is told of its commit
-/// (semi-synchronous replication). Clients reach the primary at one address.
+/// mysqld processes for one test: a primary, and a replica that has the log of a transaction before the client is told of its commit
+/// (semi-synchronous replication), which clients reach at one address; or one server that takes TLS only.
 /// </summary>
 sealed class MySqlPair : IAsyncDisposable
 {
@@ -26,6 +27,7 @@ sealed class MySqlPair : IAsyncDisposable
     readonly string _password = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
     readonly List<Node> _nodes = [];
     TcpForwarder? _forwarder;
+    string _tls = "SslMode=None";
 
     /// <summary>For clients.</summary>
     public string ConnectionString => StringOf(_forwarder!.Port) + $";Database={Database}";
@@ -36,7 +38,14 @@ sealed class MySqlPair : IAsyncDisposable
         var pair = new MySqlPair();
         try
         {
-            foreach (var id in new[] { 1, 2 }) pair._nodes.Add(pair.Launch(id));
+            foreach (var id in new[] { 1, 2 })
+            {
+                pair._nodes.Add(pair.Launch(id,
+                    "--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so",
+                    // Never by itself: a commit without its replica waits. The replica has none to wait for.
+                    $"--rpl-semi-sync-source-enabled={(id == 1 ? "ON" : "OFF")}", "--rpl-semi-sync-source-timeout=4294967295", "--rpl-semi-sync-source-wait-no-replica=ON", "--rpl-semi-sync-replica-enabled=ON"));
+            }
+
             foreach (var node in pair._nodes) await pair.AnswersAsync(node);
             await pair.ExecuteAsync(pair._nodes[1], $"""
                 CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {pair._nodes[0].Port}, SOURCE_USER = 'root', SOURCE_PASSWORD = '{pair._password}',
@@ -55,6 +64,31 @@ sealed class MySqlPair : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Starts one server that refuses connections without TLS, and runs these statements.</summary>
+    public static async Task<MySqlPair> StartSecureAsync(string statements)
+    {
+        var server = new MySqlPair();
+        try
+        {
+            TestCertificates.Write(server._folder.FullName);
+            server._nodes.Add(server.Launch(1, $"--ssl-ca={TestCertificates.AuthorityIn(server._folder.FullName)}", $"--ssl-cert={TestCertificates.CertificateIn(server._folder.FullName)}",
+                $"--ssl-key={TestCertificates.KeyIn(server._folder.FullName)}", "--require-secure-transport=ON"));
+            server._tls = $"SslMode=VerifyFull;SslCa={TestCertificates.AuthorityIn(server._folder.FullName)}";
+            await server.AnswersAsync(server._nodes[0]);
+            await server.ExecuteAsync(server._nodes[0], statements);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>For a client of the only server that is this user.</summary>
+    public string ConnectionStringOf(string user, string password, string? tls = null) =>
+        $"Server=127.0.0.1;Port={_nodes[0].Port};User ID={user};Password={password};Database={Database};{tls ?? _tls}";
 
     /// <summary>Kills the primary like a power cut. The replica finishes the log that it has, and becomes the primary.</summary>
     public async Task FailOverAsync()
@@ -87,7 +121,7 @@ sealed class MySqlPair : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    Node Launch(int id)
+    Node Launch(int id, params string[] more)
     {
         var home = _folder.CreateSubdirectory(id.ToString(CultureInfo.InvariantCulture)).FullName;
         var (data, port, log) = (Path.Combine(home, "data"), FreePort(), Path.Combine(home, "log"));
@@ -106,9 +140,7 @@ sealed class MySqlPair : IAsyncDisposable
             "--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-name-resolve", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_0900_ai_ci", "--default-time-zone=+00:00", "--wait-timeout=15",
             "--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=64M", "--innodb-flush-log-at-trx-commit=1", "--max-connections=500",
             $"--server-id={id}", "--log-bin=binlog", "--sync-binlog=1", "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--relay-log=relay", "--skip-replica-start",
-            "--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so",
-            // Never by itself: a commit without its replica waits. The replica has none to wait for.
-            $"--rpl-semi-sync-source-enabled={(id == 1 ? "ON" : "OFF")}", "--rpl-semi-sync-source-timeout=4294967295", "--rpl-semi-sync-source-wait-no-replica=ON", "--rpl-semi-sync-replica-enabled=ON",
+            .. more,
         ]))!;
         return new(id, port, process, log);
     }
@@ -137,7 +169,7 @@ sealed class MySqlPair : IAsyncDisposable
         await connection.ExecuteAsync(sql, commandTimeout: 60);
     }
 
-    string StringOf(int port) => $"Server=127.0.0.1;Port={port};User ID=root;Password={_password};AllowPublicKeyRetrieval=true;SslMode=None";
+    string StringOf(int port) => $"Server=127.0.0.1;Port={port};User ID=root;Password={_password};AllowPublicKeyRetrieval=true;{_tls}";
 
     static int FreePort()
     {

@@ -32,7 +32,7 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
         var asked = (await OperationsAsync()).Where(o => Parameters(o.Operation).Any(p => (string)p["name"]! == "Idempotency-Key" && (bool)p["required"]!));
 
         Assert.Equal(
-            ["post /api/orders", "post /api/payments/approve", "post /api/payments/prepare", "post /api/payments/{orderId}/refund"],
+            ["post /api/admin/orders/{id}/refund", "post /api/orders", "post /api/payments/approve", "post /api/payments/prepare", "post /api/payments/{orderId}/refund"],
             asked.Select(o => o.Name).Order(StringComparer.Ordinal));
     }
 

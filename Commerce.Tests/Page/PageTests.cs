@@ -203,6 +203,30 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     });
 
     [Fact]
+    public Task One_of_several_items_is_returned_and_the_page_shows_the_state_of_the_line() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3, price: 12_000);
+        var name = $"returns-{product.Id}";
+        var page = await browser.ShopAsync(Shop, name);
+        var shopper = (await Stack.UsersAsync(name, 1))[0] with { Token = (await page.EvaluateAsync<string>("sessionStorage.getItem('token')"))! };
+        var purchase = new Purchase(Stack.Sandbox, shopper, product, await shopper.PlaceAsync(product.Id, 2));
+        using (await purchase.PrepareAsync()) { }
+        await purchase.ApprovedAsync(await Stack.Sandbox.PayAsync(purchase.OrderId, purchase.Order.TotalAmount));
+        await CheckConsistencyAsync();
+        await page.ReloadAsync();
+        var order = page.Locator($"#order-{purchase.OrderId}");
+
+        await order.GetByRole(AriaRole.Button, new() { Name = "Return one" }).ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+
+        await HearsAsync(page, "₩12,000 refunded.");
+        await Expect(order).ToContainTextAsync("1 of 2 refunded");
+        await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
+        await Expect(order).ToContainTextAsync("₩12,000 refunded");
+        await CheckConsistencyAsync();
+    });
+
+    [Fact]
     public Task After_a_refund_of_a_part_the_page_shows_it_and_offers_the_rest() => BrowseAsync(async browser =>
     {
         var product = await Stack.ProductAsync(stock: 3, price: 12_000);

@@ -24,6 +24,7 @@ sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOpt
         () => DeleteAsync("settled payment attempts", store.DeletePaymentAttemptsAsync(options.Value.PaymentAttempts, stoppingToken)),
         () => DeleteAsync("rebuild barriers of ended coupons", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
         () => DeleteAsync("repaired inventory drift", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)),
+        () => DeleteAsync("administrators' actions", store.DeleteAdminActionsAsync(options.Value.AdminActions, stoppingToken)),
         () => DeleteAsync("admissions of waiting rooms", store.DeleteAdmissionsAsync(options.Value.Admissions, stoppingToken)));
 
     async Task DeleteAsync(string what, Task<int> deleting)

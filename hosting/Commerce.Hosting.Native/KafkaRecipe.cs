@@ -10,13 +10,15 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Runs a Kafka distribution as one KRaft node, from KAFKA_HOME or kafka-server-start.sh on PATH, with Java 17. Without a distribution
-/// MockKafkaBroker replaces it.
+/// Runs a Kafka distribution as a KRaft node, from KAFKA_HOME or kafka-server-start.sh on PATH, with Java 17. Without a distribution
+/// MockKafkaBroker replaces it. Nodes whose variables name the same voters and CLUSTER_ID form a cluster.
 /// </summary>
 sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRecipe
 {
     // An ApiVersions request of version 0 with correlation id 7 and no client id: the first request of every client.
     static readonly byte[] ApiVersions = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+
+    const string Voters = "KAFKA_CONTROLLER_QUORUM_VOTERS";
 
     public override string Name => "Kafka";
 
@@ -40,18 +42,22 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
     {
         if (Distribution is null)
         {
+            if (start.Variables.ContainsKey(Voters)) throw new DistributedApplicationException($"The mock broker is no node of a cluster. {HowToInstall}");
             LogMock(start.Logger, HowToInstall);
             return ["--port", start.Port.ToString(CultureInfo.InvariantCulture)];
         }
 
-        var controller = FreePort();
+        // ID@127.0.0.1:PORT
+        var voters = start.Variables.GetValueOrDefault(Voters, $"1@127.0.0.1:{FreePort()}");
+        var node = start.Variables.GetValueOrDefault("KAFKA_NODE_ID", "1");
+        var controller = voters.Split(',').Single(v => v.StartsWith($"{node}@", StringComparison.Ordinal)).Split('@')[1];
         var data = Path.Combine(start.Home, "data");
         var properties = new Dictionary<string, string>
         {
             ["process.roles"] = "broker,controller",
-            ["node.id"] = "1",
-            ["controller.quorum.voters"] = $"1@127.0.0.1:{controller}",
-            ["listeners"] = $"PLAINTEXT://127.0.0.1:{start.Port},CONTROLLER://127.0.0.1:{controller}",
+            ["node.id"] = node,
+            ["controller.quorum.voters"] = voters,
+            ["listeners"] = $"PLAINTEXT://127.0.0.1:{start.Port},CONTROLLER://{controller}",
             ["advertised.listeners"] = $"PLAINTEXT://127.0.0.1:{start.Port}",
             ["controller.listener.names"] = "CONTROLLER",
             ["log.dirs"] = data,
@@ -71,7 +77,7 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
         foreach (var (name, value) in start.Variables.Where(v => v.Key.StartsWith("KAFKA_", StringComparison.Ordinal) && !v.Key.Contains("LISTENER", StringComparison.Ordinal) && v.Key != "KAFKA_LOG_DIRS"))
             properties[name["KAFKA_".Length..].ToLowerInvariant().Replace('_', '.')] = value;
         var file = start.WritePrivately($"{start.Container.Name}.properties", string.Concat(properties.Select(p => $"{p.Key}={p.Value}\n")));
-        await FormatAsync(data, file, cancellationToken);
+        await FormatAsync(data, file, start.Variables.GetValueOrDefault("CLUSTER_ID"), cancellationToken);
         return [file];
     }
 
@@ -86,10 +92,10 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
     }
 
     /// <summary>Formats the log folder with a cluster id, once.</summary>
-    async Task FormatAsync(string data, string properties, CancellationToken cancellationToken)
+    async Task FormatAsync(string data, string properties, string? cluster, CancellationToken cancellationToken)
     {
         if (File.Exists(Path.Combine(data, "meta.properties"))) return;
-        var cluster = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+        cluster ??= Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
         using var format = Process.Start(new ProcessStartInfo(
             Path.Combine(Distribution!, "bin", "kafka-storage.sh"), ["format", $"--cluster-id={cluster}", "--config", properties])
         {

@@ -21,8 +21,9 @@ sealed class RedisRecipe : NativeServerRecipe
         // The integration's arguments, "redis-server --requirepass $REDIS_PASSWORD", need the shell in the container.
         var arguments = start.Arguments.Where(a => a is not ("redis-server" or "--requirepass" or "$REDIS_PASSWORD")).ToList();
         if (!arguments.Contains("--save")) arguments.AddRange(["--save", ""]);
-        var file = start.WritePrivately($"{redis.Name}.conf",
-            redis.PasswordParameter is null ? "" : $"requirepass {Quote((await redis.PasswordParameter.GetValueAsync(cancellationToken))!)}\n");
+        var password = redis.PasswordParameter is null ? null : Quote((await redis.PasswordParameter.GetValueAsync(cancellationToken))!);
+        // Replicas of a cluster present the same password to their primary.
+        var file = start.WritePrivately($"{redis.Name}.conf", password is null ? "" : $"requirepass {password}\nmasterauth {password}\n");
         return [.. FindProgram() == OnPath("redis-server") ? Array.Empty<string>() : ["redis-server"], file, "--bind", "127.0.0.1",
             "--port", start.Port.ToString(CultureInfo.InvariantCulture), "--dir", start.Home, "--appendonly", "no", .. arguments];
     }

@@ -67,6 +67,14 @@ export const refund = (order, what) => act(`order ${order.orderId}`, async () =>
   notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
 });
 
+/** Refunds one unit of a line. */
+export const refundOne = (order, item, what) => act(`order ${order.orderId}`, async () => {
+  if (!await confirm('Return one item?', `${what}. You get back what one has cost after the discount.`, 'Return one')) return;
+  const { status, amount } = await insist(
+    `/api/payments/${order.orderId}/refund`, { lines: [{ productId: item.productId, quantity: 1 }], reason: 'Changed my mind' }, newKey());
+  notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
+});
+
 /** Opens the payment window. */
 export const pay = order => act(`order ${order.orderId}`, async () => {
   const { payUrl } = await insist('/api/payments/prepare', { orderId: order.orderId, amount: order.totalAmount }, newKey());

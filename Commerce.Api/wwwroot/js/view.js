@@ -1,7 +1,7 @@
 // Shows the shop: a countdown for each opening, and buttons only for possible actions.
 
 import { user } from './api.js';
-import { cancel, collect, pay, refund } from './actions.js';
+import { cancel, collect, pay, refund, refundOne } from './actions.js';
 import { checkout } from './checkout.js';
 import { left, serverNow } from './clock.js';
 import { button, element, fill, find, money, time } from './dom.js';
@@ -118,15 +118,21 @@ const nameOf = productId => shop.products.find(p => p.id === productId)?.name ??
 function orderRow(o) {
   const what = o.items.map(i => `${nameOf(i.productId)} × ${i.quantity}`).join(', ');
   const payable = ['CREATED', 'PENDING_PAYMENT'].includes(o.status);
+  const several = o.items.reduce((sum, i) => sum + i.quantity, 0) > 1;
+  const returned = o.items.filter(i => i.refundedQuantity);
   return element('li', { id: `order-${o.orderId}` },
-    element('div', { class: 'what' }, element('strong', {}, what), element('span', { class: 'soft' }, time(o.createdAt))),
+    element('div', { class: 'what' }, element('strong', {}, what), element('span', { class: 'soft' }, time(o.createdAt)),
+      ...returned.map(i => element('span', { class: 'soft', 'data-state': i.state }, `${nameOf(i.productId)}: ${i.refundedQuantity} of ${i.quantity} refunded`))),
     element('span', { class: 'pill', 'data-state': o.status }, o.status === 'PAID' && o.refundedAmount ? 'partly refunded' : words(o.status)),
+    o.status === 'PAID' && o.fulfilment ? element('span', { class: 'soft' }, o.fulfilment.toLowerCase(), o.trackingNumber ? ` (${o.trackingNumber})` : '') : null,
     payable ? element('span', { class: 'soft' }, 'pay within ', countdown('left', o.holdExpiresAt, 'no time left')) : null,
     element('span', { class: 'price' }, money(o.totalAmount)),
     o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, `${money(o.refundedAmount)} refunded`) : null,
     element('span', { class: 'actions' },
       payable ? button(`cancel-${o.orderId}`, 'Cancel', `the order of ${what}`, () => cancel(o, what), 'quiet') : null,
       payable ? button(`pay-${o.orderId}`, 'Pay', `for ${what}`, () => pay(o)) : null,
+      ...(several && o.refundable > 0 ? o.items.filter(i => i.refundedQuantity < i.quantity).map(i =>
+        button(`return-${o.orderId}-${i.productId}`, 'Return one', nameOf(i.productId), () => refundOne(o, i, nameOf(i.productId)), 'quiet')) : []),
       o.refundable > 0 ? button(`refund-${o.orderId}`, 'Refund', what, () => refund(o, what), 'quiet') : null));
 }
 

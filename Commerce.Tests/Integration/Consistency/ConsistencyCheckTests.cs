@@ -57,6 +57,31 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         await CheckConsistencyAsync();
     }
 
+    [Theory]
+    // More refunded than ordered, refunds that no line has, an amount that does not add up, units that were not returned or returned by nobody.
+    [InlineData("UPDATE order_item SET refunded = 3 WHERE order_id = @OrderId", "UPDATE order_item SET refunded = 1 WHERE order_id = @OrderId")]
+    [InlineData("UPDATE order_item SET restocked = 0 WHERE order_id = @OrderId", "UPDATE order_item SET restocked = 1 WHERE order_id = @OrderId")]
+    [InlineData("UPDATE refund_line SET amount = amount + 1 WHERE refund_id = @RefundId", "UPDATE refund_line SET amount = amount - 1 WHERE refund_id = @RefundId")]
+    [InlineData("UPDATE order_item SET quantity = 1 WHERE order_id = @OrderId", "UPDATE order_item SET quantity = 2 WHERE order_id = @OrderId")]
+    [InlineData("UPDATE refund_line SET restock = FALSE WHERE refund_id = @RefundId", "UPDATE refund_line SET restock = TRUE WHERE refund_id = @RefundId")]
+    [InlineData("UPDATE refund_line SET product_id = -product_id WHERE refund_id = @RefundId", "UPDATE refund_line SET product_id = -product_id WHERE refund_id = @RefundId")]
+    public async Task A_refund_by_line_that_does_not_add_up_is_found(string damage, string repair)
+    {
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var user = (await Stack.UsersAsync("adds-up", 1))[0];
+        var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id, 2));
+        using (await purchase.PrepareAsync()) { }
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        await CheckConsistencyAsync();
+        using var answer = await user.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { reason = "one", lines = new[] { new { productId = product.Id, quantity = 1 } } });
+        var refund = (await answer.Content.ReadFromJsonAsync<RefundedPayment>(Cancelled))!;
+        Assert.Equal((PaymentState.PartiallyRefunded, Price), (refund.Status, refund.Amount));
+        await CheckConsistencyAsync();
+
+        Assert.True(await BrokenAsync("I12", damage, repair, new { purchase.OrderId, refund.RefundId }) > 0);
+        await CheckConsistencyAsync();
+    }
+
     [Fact]
     public async Task A_waiting_room_that_admits_too_many_at_once_or_somebody_twice_is_found()
     {

@@ -91,6 +91,20 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task Old_actions_of_administrators_are_deleted()
+    {
+        await Database.ExecuteAsync("""
+            INSERT INTO admin_action (actor, action, subject, created_at)
+            VALUES ('retired', 'Old', 'test', UTC_TIMESTAMP(6) - INTERVAL 301 DAY), ('retired', 'Young', 'test', UTC_TIMESTAMP(6) - INTERVAL 299 DAY)
+            """, null, Cancelled);
+
+        Assert.True(await Store.DeleteAdminActionsAsync(Age, Cancelled) >= 1);
+
+        Assert.Equal(["Young"], await Database.QueryAsync<string>("SELECT action FROM admin_action WHERE actor = 'retired'", null, Cancelled));
+        await Database.ExecuteAsync("DELETE FROM admin_action WHERE actor = 'retired'", null, Cancelled);
+    }
+
+    [Fact]
     public async Task Admissions_whose_pass_ended_long_ago_are_deleted()
     {
         await Database.ExecuteAsync("""

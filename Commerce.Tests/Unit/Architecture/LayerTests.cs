@@ -19,7 +19,7 @@ public sealed partial class LayerTests
     {
         string[] others =
         [
-            "ConsistencyCheck", "InventoryReconciler", "Migrator", "OrderReconciler", "OrderService", "OutboxWriter", "PaymentConsistencyCheck", "PaymentService",
+            "ConsistencyCheck", "InventoryReconciler", "Migrator", "OrderFulfilment", "OrderReconciler", "OrderService", "OutboxWriter", "PaymentConsistencyCheck", "PaymentService",
         ];
 
         // The catalogue maps its views by SQL.

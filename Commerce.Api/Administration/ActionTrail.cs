@@ -1,0 +1,50 @@
+using Commerce.Api.Idempotency;
+using Commerce.Core.Database;
+using Microsoft.AspNetCore.Routing.Patterns;
+
+namespace Commerce.Api.Administration;
+
+/// <summary>A request that says why.</summary>
+interface IReasoned
+{
+    string Reason { get; }
+}
+
+/// <summary>Records what administrators do.</summary>
+static class ActionTrail
+{
+    /// <summary>Every request of an administrator that is not a mere read leaves a row in <c>admin_action</c>, unless it is refused.</summary>
+    public static TBuilder RecordsAdministrators<TBuilder>(this TBuilder builder) where TBuilder : IEndpointConventionBuilder => builder.AddEndpointFilter(RecordAsync);
+
+    static async ValueTask<object?> RecordAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        var http = invocation.HttpContext;
+        if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || CurrentUser.Of(http.User) is not { IsAdmin: true } user) return await next(invocation);
+        var (kind, id) = SubjectOf(http);
+        var action = new AdministrativeAction(
+            user.Id, http.GetEndpoint()!.Metadata.GetRequiredMetadata<IEndpointNameMetadata>().EndpointName, kind, id,
+            invocation.Arguments.OfType<IReasoned>().FirstOrDefault()?.Reason);
+        action.Begin();
+        try
+        {
+            var result = await next(invocation);
+            var isRefused = (result is INestedHttpResult nested ? nested.Result : result) is IStatusCodeHttpResult { StatusCode: >= 400 };
+            // A repeated response of an idempotent request is no action.
+            if (isRefused || invocation.Arguments.OfType<IdempotentRequest>().Any()) return result;
+            await action.EndAsync(http.RequestServices.GetRequiredService<MySqlDatabase>(), http.RequestAborted);
+            return result;
+        }
+        finally
+        {
+            action.Abandon();
+        }
+    }
+
+    /// <summary>What the path names: the segment of its kind, and its id. A payment is named by its order.</summary>
+    static (string Kind, string? Id) SubjectOf(HttpContext http)
+    {
+        if (http.Request.RouteValues.TryGetValue("orderId", out var orderId)) return ("orders", $"{orderId}");
+        var pattern = ((RouteEndpoint)http.GetEndpoint()!).RoutePattern;
+        return ($"{((RoutePatternLiteralPart)pattern.PathSegments[2].Parts[0]).Content}", http.Request.RouteValues.TryGetValue("id", out var id) ? $"{id}" : null);
+    }
+}

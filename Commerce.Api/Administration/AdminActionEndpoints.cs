@@ -1,0 +1,17 @@
+using System.ComponentModel.DataAnnotations;
+using Commerce.Core;
+using Commerce.Core.Database;
+
+namespace Commerce.Api.Administration;
+
+/// <summary>The trail of administrators' actions.</summary>
+static class AdminActionEndpoints
+{
+    public static void MapAdminActions(this RouteGroupBuilder administration) =>
+        administration.MapGet("/actions", ListAsync).WithName("ListAdminActions").WithSummary("Lists what administrators did, newest first.");
+
+    static async Task<PageResult<AdminAction>> ListAsync(
+        AdminActionStore store, CancellationToken cancellationToken, string? actor = null, string? subject = null, long? before = null,
+        [Range(1, 200)] int limit = 50) =>
+        Pages.Of<AdminAction>(await store.ListAsync(actor is null ? null : UserId.OfText(actor), subject, before, limit + 1, cancellationToken), limit, a => $"{a.Id}").ToResult();
+}

@@ -1,0 +1,24 @@
+using Commerce.Core.Background;
+using Commerce.Core.Live;
+
+namespace Commerce.Api.Live;
+
+/// <summary>Adds the 5xx responses of this replica to those of all, at most once a second, and not at all while there are none.</summary>
+sealed class ServerErrorReporter(ServerErrors errors, TimeProvider clock, ILogger<ServerErrorReporter> logger) : PeriodicWorker(clock, logger)
+{
+    long _reported;
+
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
+    {
+        var count = ServerFailures.Count;
+        if (count == _reported) return;
+        // While Redis is away they wait for a later run.
+        await TransientFaults.TryAsync(async () =>
+        {
+            await errors.AddAsync(count - _reported);
+            _reported = count;
+        });
+    }
+}

@@ -1,0 +1,80 @@
+using System.Collections.Concurrent;
+using Commerce.Core.Catalog;
+using Commerce.Core.Coupons;
+using Commerce.Core.Events;
+using Commerce.Core.Inventory;
+
+namespace Commerce.Core.Live;
+
+/// <summary>
+/// The figures of live sales. A process reads an event at most once a second, however many viewers it has, and only while it has one. The figures come
+/// from MySQL and Redis, so they are those of all replicas.
+/// </summary>
+public sealed class LiveSales(
+    EventDefinitions events, LiveRepository repository, CouponGate coupons, InventoryGate inventory, ServerErrors errors, TimeProvider clock)
+{
+    /// <summary>The time between two readings.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Counting orders takes longer the more there are. The pause before the next count is this many times as long as the last count.</summary>
+    const int PauseFactor = 20;
+
+    readonly ConcurrentDictionary<long, Readings> _events = new();
+
+    /// <summary>The figures of an event, at most a second old; null if it does not exist.</summary>
+    /// <exception cref="System.Data.Common.DbException">MySQL is unavailable.</exception>
+    public async Task<LiveSale?> ReadAsync(long eventId)
+    {
+        var readings = _events.GetOrAdd(eventId, static (_, clock) => new(clock), clock);
+        var sale = await readings.Latest.GetAsync(() => LoadAsync(eventId, readings));
+        if (sale is null) _events.TryRemove(eventId, out _);
+        return sale;
+    }
+
+    async Task<LiveSale?> LoadAsync(long eventId, Readings readings)
+    {
+        if (await events.FindAsync(eventId, CancellationToken.None) is not { } sale) return null;
+        var at = clock.GetUtcNow().UtcDateTime;
+        return new(
+            eventId, sale.Status, at, await ReadCouponsAsync(sale), await ReadProductsAsync(sale), await CountOrdersAsync(sale, readings),
+            await TransientFaults.TryAsync(async () => (long?)await errors.CountAsync(), null));
+    }
+
+    async Task<IReadOnlyList<LiveCoupon>> ReadCouponsAsync(SaleEvent sale)
+    {
+        if (sale.CouponIds.Count == 0) return [];
+        var definitions = await repository.ListCouponsAsync(sale, CancellationToken.None);
+        var gates = await TransientFaults.TryAsync(() => coupons.InspectAsync([.. definitions.Select(c => c.Id)]), [.. definitions.Select(_ => (GateState?)null)]);
+        return [.. definitions.Zip(gates, (c, gate) => new LiveCoupon(
+            c.Id, c.Name, c.TotalQuantity, gate is { Current: true } ? c.TotalQuantity - Math.Max(0, gate.Stock) : c.IssuedQuantity))];
+    }
+
+    async Task<IReadOnlyList<LiveProduct>> ReadProductsAsync(SaleEvent sale)
+    {
+        if (sale.ProductIds.Count == 0) return [];
+        var products = await repository.ListProductsAsync(sale, CancellationToken.None);
+        var available = await TransientFaults.TryAsync(() => inventory.ListAvailableAsync([.. products.Select(p => p.Id)]), [.. products.Select(_ => (long?)null)]);
+        return [.. products.Zip(available, (p, left) => new LiveProduct(p.Id, p.Name, Math.Max(0, left ?? p.Stock)))];
+    }
+
+    async Task<LiveOrders> CountOrdersAsync(SaleEvent sale, Readings readings)
+    {
+        if (readings.Orders is { } known && clock.GetElapsedTime(readings.CountedAt) < readings.Pause) return known;
+        var start = clock.GetTimestamp();
+        var orders = await repository.CountOrdersAsync(sale, CancellationToken.None);
+        (readings.Orders, readings.CountedAt, readings.Pause) = (orders, clock.GetTimestamp(), PauseFactor * clock.GetElapsedTime(start));
+        return orders;
+    }
+
+    /// <summary>What is known of one event. Only its running load writes.</summary>
+    sealed class Readings(TimeProvider clock)
+    {
+        public SharedValue<LiveSale?> Latest { get; } = new(Interval, clock);
+
+        public LiveOrders? Orders { get; set; }
+
+        public long CountedAt { get; set; }
+
+        public TimeSpan Pause { get; set; }
+    }
+}
