@@ -7,6 +7,9 @@ static class LongTests
 {
     public const string Length = "length", Long = "long";
 
+    /// <summary>In ms. A long test that hangs must not take the whole run with it.</summary>
+    public const int Limit = 12 * 60_000;
+
     /// <summary>How many coupons a long sale issues.</summary>
     public static int Issues => Size("SALE_ISSUES", 100_000);
 

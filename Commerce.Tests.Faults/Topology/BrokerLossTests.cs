@@ -23,7 +23,7 @@ public sealed class BrokerLossTests
     [Fact]
     public Task F42_F43_The_only_broker_is_killed_then_its_log_and_Redis_are_lost() => SellAsync(4_000, Durability.Database);
 
-    [Theory, Trait(LongTests.Length, LongTests.Long)]
+    [Theory(Timeout = LongTests.Limit), Trait(LongTests.Length, LongTests.Long)]
     [InlineData(Durability.Database)]
     [InlineData(Durability.Broker)]
     public Task F42_F43_The_same_in_a_rush(Durability durability) => SellAsync(LongTests.Issues, durability);

@@ -20,6 +20,9 @@ public sealed class ClusterSaleTests
 {
     const int Products = 20;
 
+    /// <summary>More units of each than are bought: an order whose answer was lost may hold its own until the hold lapses, and be placed again.</summary>
+    const int Spare = 20;
+
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
 
     static readonly ParallelOptions Crowd = new() { MaxDegreeOfParallelism = 64 };
@@ -31,7 +34,7 @@ public sealed class ClusterSaleTests
     [Fact]
     public Task F45_F46_F48_While_every_server_fails_over_in_turn_no_promise_is_broken() => SellAsync(issues: 5_000, purchases: 100);
 
-    [Fact, Trait(LongTests.Length, LongTests.Long)]
+    [Fact(Timeout = LongTests.Limit), Trait(LongTests.Length, LongTests.Long)]
     public Task F45_F46_F48_The_same_in_a_rush() => SellAsync(LongTests.Issues, LongTests.Purchases);
 
     static async Task SellAsync(int issues, int purchases)
@@ -54,11 +57,11 @@ public sealed class ClusterSaleTests
         await stack.StartAsync();
         var coupon = await stack.CouponAsync(issues);
         var products = new List<Product>();
-        for (var i = 0; i < Products; i++) products.Add(await stack.ProductAsync(purchases / Products, price: 5_000));
+        for (var i = 0; i < Products; i++) products.Add(await stack.ProductAsync((purchases / Products) + Spare, price: 5_000));
 
         var selling = Parallel.ForAsync(0, issues + 200, Crowd, async (i, _) => await sale.TakeAsync(stack, $"c-{i}", coupon.Id));
         var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), products[i % Products].Id)));
-        var story = new List<string>();
+        var failures = 0;
 
         await FailAsync("the Redis primary with the coupon", async () => await redis.KillAsync(await redis.PrimaryOfAsync(new CouponKeys(coupon.Id).Gate!)));
         var leader = kafka.LeaderOf(Topics.CouponIssued);
@@ -69,7 +72,6 @@ public sealed class ClusterSaleTests
         await selling.WaitAsync(Deadline, Cancelled);
         await buying.WaitAsync(Deadline, Cancelled);
 
-        foreach (var line in story) TestContext.Current.TestOutputHelper!.WriteLine(line);
         TestContext.Current.TestOutputHelper!.WriteLine(sale.Summary);
         Assert.Equal(issues, sale.Verdicts.Values.Count(v => v == ""));
         Assert.All(sale.Verdicts.Values.Where(v => v != ""), v => Assert.Equal("coupon-sold-out", v));
@@ -80,18 +82,19 @@ public sealed class ClusterSaleTests
         Assert.Equal(sale.Verdicts.Where(v => v.Value == "").Select(v => v.Key).ToHashSet(), rows);
         Assert.Equal(purchases, await database.SingleAsync<int>("SELECT COUNT(*) FROM orders WHERE status = 'PAID' AND user_id LIKE 'b-%'", null, Cancelled));
         Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
-        Assert.Equal(0, await database.SingleAsync<int>("SELECT SUM(stock) FROM product WHERE id IN @ids", new { ids = products.Select(p => p.Id) }, Cancelled));
+        Assert.Equal(Products * Spare, await database.SingleAsync<int>("SELECT SUM(stock) FROM product WHERE id IN @ids", new { ids = products.Select(p => p.Id) }, Cancelled));
 
         // Each failure comes in the middle of the sale, and the next when it goes on.
         async Task FailAsync(string what, Func<Task> fail)
         {
-            await Eventually.GetAsync(() => Task.FromResult(sale.Issued), issued => issued >= (story.Count + 1) * issues / 8, Deadline);
+            await Eventually.GetAsync(() => Task.FromResult(sale.Issued), issued => issued >= (failures + 1) * issues / 8, Deadline);
             var (before, start) = (sale.Purchases, Stopwatch.GetTimestamp());
             await fail();
             var failed = Stopwatch.GetTimestamp();
             await Eventually.GetAsync(() => Task.FromResult(sale.LastIssue), last => last > failed || sale.Issued >= issues, Deadline);
             await Eventually.GetAsync(() => Task.FromResult(sale.Purchases), bought => bought > before || bought == purchases, Deadline);
-            story.Add(string.Create(CultureInfo.InvariantCulture,
+            failures++;
+            TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{what}: failed after {Stopwatch.GetElapsedTime(start, failed).TotalSeconds:F1} s, a coupon again {Stopwatch.GetElapsedTime(failed, sale.LastIssue).TotalSeconds:F1} s later; the longest pause so far {sale.LongestPause.TotalSeconds:F1} s"));
         }
     }
