@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api;
 
-/// <summary>The shopper's page in <c>wwwroot</c>.</summary>
+/// <summary>The pages in <c>wwwroot</c>: the shopper's, and the operator's at <c>/admin</c>.</summary>
 static class Page
 {
     /// <summary>Allows no foreign content, no inline content and no framing.</summary>
@@ -22,12 +22,13 @@ static class Page
         return builder;
     }
 
-    /// <summary>Serves <c>/</c> and its files. Browsers revalidate the files each time and download them only after a change.</summary>
+    /// <summary>Serves <c>/</c>, <c>/admin</c> and their files. Browsers revalidate the files each time and download them only after a change.</summary>
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
         app.Use(async (context, next) =>
         {
+            if (context.Request.Path == "/admin") context.Request.Path = "/admin.html";
             context.Items[PolicyKey] = context.Request.Path.Value switch
             {
                 "/" or "/index.html" => await PolicyAsync(configuration, context.RequestAborted),

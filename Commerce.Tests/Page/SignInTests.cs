@@ -50,6 +50,23 @@ public sealed class SignInTests(CommerceStack stack, Chromium chromium) : StackT
         foreach (var nobody in new[] { page, victim }) await Expect(nobody.Locator("#signed-in")).ToBeHiddenAsync();
     }
 
+    [Fact]
+    public async Task A_sign_in_that_began_on_the_operators_page_ends_there()
+    {
+        await using var provider = await SignInProvider.StartAsync("alice");
+        await using var replica = await StartAsync(provider);
+        await using var browser = chromium.Open();
+        var page = await browser.OpenAsync(new(replica.Url, "/admin#orders"));
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+
+        await Expect(page.Locator("#user")).ToHaveTextAsync("Alice Kim");
+        await Expect(page).ToHaveURLAsync(new Uri(replica.Url, "/admin#orders").ToString());
+        // The provider has not given her the role.
+        await Expect(page.Locator("#notices")).ToContainTextAsync("You are not allowed to do this.");
+        Assert.Empty(browser.Complaints);
+    }
+
     async Task<ApiReplica> StartAsync(SignInProvider provider) => await ApiReplica.StartAsync(
         Stack,
         ("Authentication__Schemes__Bearer__Authority", provider.Url.ToString()),

@@ -3,6 +3,7 @@
 import { insist, isUndecided, newKey, pause, post, user } from './api.js';
 import { confirm, find, money, notice } from './dom.js';
 import { readAll, readMine, shop } from './shop.js';
+import { t } from './texts.js';
 
 const underWay = new Set();
 
@@ -23,7 +24,7 @@ async function act(name, work) {
 /** Whether a user is signed in; a visitor is asked to sign in. */
 export function signedIn() {
   if (user()) return true;
-  notice(find('name').disabled ? 'Please sign in first.' : 'Please sign in first. Any name will do.');
+  notice(t(find('name').disabled ? 'signIn.first' : 'signIn.firstAnyName'));
   askForSignIn();
   return false;
 }
@@ -35,7 +36,7 @@ export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async
   try {
     await insist(`/api/coupons/${coupon.id}/issue`);
     shop.taken.add(coupon.id);
-    notice(`${coupon.name} is yours.`, true);
+    notice(t('coupon.isYours', { name: coupon.name }), true);
     arrival(coupon.id).catch(() => {});
   } catch (error) {
     // Possibly by a request whose response was lost.
@@ -54,25 +55,25 @@ async function arrival(couponId) {
 }
 
 export const cancel = (order, what) => act(`order ${order.orderId}`, async () => {
-  if (!await confirm('Cancel this order?', `${what}, ${money(order.totalAmount)}. Its items return to the shop.`, 'Cancel the order')) return;
+  if (!await confirm(t('order.cancelAsk'), t('order.cancelText', { what, amount: money(order.totalAmount) }), t('order.cancelYes'))) return;
   await post(`/api/orders/${order.orderId}/cancel`);
-  notice('The order is cancelled.', true);
+  notice(t('order.cancelledNow'), true);
 });
 
 export const refund = (order, what) => act(`order ${order.orderId}`, async () => {
   const amount = order.refundable;
-  const before = order.refundedAmount ? ` ${money(order.refundedAmount)} came back before.` : '';
-  if (!await confirm('Request a refund?', `${what}. You get ${money(amount)} back.${before}`, `Refund ${money(amount)}`)) return;
-  const { status } = await insist(`/api/payments/${order.orderId}/refund`, { amount, reason: 'Changed my mind' }, newKey());
-  notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
+  const before = order.refundedAmount ? ` ${t('refund.before', { amount: money(order.refundedAmount) })}` : '';
+  if (!await confirm(t('refund.ask'), t('refund.text', { what, amount: money(amount) }) + before, t('refund.yes', { amount: money(amount) }))) return;
+  const { status } = await insist(`/api/payments/${order.orderId}/refund`, { amount, reason: t('refund.reason') }, newKey());
+  notice(status === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(amount) }), true);
 });
 
 /** Refunds one unit of a line. */
 export const refundOne = (order, item, what) => act(`order ${order.orderId}`, async () => {
-  if (!await confirm('Return one item?', `${what}. You get back what one has cost after the discount.`, 'Return one')) return;
+  if (!await confirm(t('refund.oneAsk'), t('refund.oneText', { what }), t('refund.one'))) return;
   const { status, amount } = await insist(
-    `/api/payments/${order.orderId}/refund`, { lines: [{ productId: item.productId, quantity: 1 }], reason: 'Changed my mind' }, newKey());
-  notice(status === 'SETTLING' ? 'Your money is on its way back.' : `${money(amount)} refunded.`, true);
+    `/api/payments/${order.orderId}/refund`, { lines: [{ productId: item.productId, quantity: 1 }], reason: t('refund.reason') }, newKey());
+  notice(status === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(amount) }), true);
 });
 
 /** Opens the payment window. */
@@ -90,8 +91,8 @@ export async function finishPayment() {
   const query = new URLSearchParams(location.search);
   const [orderId, result, pgPaymentId] = ['orderId', 'resultCode', 'paymentId'].map(name => query.get(name));
   if (!orderId || !result) return;
-  if (result !== 'Success') return conclude('You have not paid yet. The order is reserved below until its deadline.');
-  waiting('Paying …');
+  if (result !== 'Success') return conclude(t('pay.notYet'));
+  waiting(t('paying'));
   try {
     // The key belongs to this payment: a repetition, also after a reload, gets the same response.
     const approve = () => insist('/api/payments/approve', { orderId, pgPaymentId }, `approve-${pgPaymentId}`);
@@ -100,9 +101,9 @@ export async function finishPayment() {
       await pause(settling.every);
       ({ status } = await approve());
     }
-    await conclude(status === 'PAID' ? 'Paid. Thank you!' : 'The payment takes longer than usual. Your order will show the result.', true);
+    await conclude(t(status === 'PAID' ? 'pay.thanks' : 'pay.slow'), true);
   } catch (error) {
-    if (isUndecided(error) || error.status === 401) waiting('No answer yet. Try again: you are charged only once.', true);
+    if (isUndecided(error) || error.status === 401) waiting(t('pay.noAnswer'), true);
     else await conclude(error.message);
   }
 }

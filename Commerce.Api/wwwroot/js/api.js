@@ -1,18 +1,20 @@
 // Calls the Api as the signed-in user. A refused request becomes a Refusal with the slug of its problem details.
 
 import { observe } from './clock.js';
+import { isServers, problem as problemText, t } from './texts.js';
 
 const storage = sessionStorage;
 const tries = 5;
-const patience = { GET: 10_000, POST: 60_000 };
+const patience = { GET: 10_000, POST: 60_000, PUT: 60_000 };
 
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
     // Details of server failures are for operators.
-    const text = (status < 500 && problem?.detail) || problem?.title || `The shop answered ${status}.`;
-    super(status === 401 ? 'Your sign-in has ended. Please sign in again.' : text);
+    const slug = problem?.type?.replace('urn:commerce:', '') ?? '';
+    const text = (isServers && status < 500 && problem?.detail) || problemText(slug) || problem?.title || t('answered', { status });
+    super(status === 401 ? t('signIn.ended') : text);
     this.status = status;
-    this.slug = problem?.type?.replace('urn:commerce:', '') ?? '';
+    this.slug = slug;
     this.errors = problem?.errors;
     this.retryAfter = retryAfter;
   }
@@ -20,15 +22,15 @@ export class Refusal extends Error {
 
 class NoAnswer extends Error {
   constructor() {
-    super('The shop does not answer. Is there a connection?');
+    super(t('connection.none'));
   }
 }
 
 export const user = () => storage.getItem('user');
 
 /** Sign-in by name, in Development. */
-export async function signInAs(name) {
-  const { accessToken } = await post('/api/auth/token', { user: name, role: 'MEMBER' });
+export async function signInAs(name, role = 'MEMBER') {
+  const { accessToken } = await post('/api/auth/token', { user: name, role });
   remember(name, accessToken);
 }
 
@@ -41,7 +43,16 @@ export const signOut = () => storage.clear();
 
 export const get = path => call('GET', path);
 
-export const post = (path, body, key, passes) => call('POST', path, body, key, passes);
+/** A page of a list: its items, and the address of the next page if there is one. */
+export async function getPage(path) {
+  const answer = await request(path, { headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(patience.GET) });
+  return { items: await answer.json(), next: answer.headers.get('Link')?.match(/<([^>]+)>; rel="next"/)?.[1] };
+}
+
+export const post = (path, body, key, passes) => call('POST', path, body, { 'Idempotency-Key': key, 'Waiting-Room-Pass': passes });
+
+/** Replaces the version that was read, or is refused with 412. */
+export const put = (path, body, version) => call('PUT', path, body, { 'If-Match': `"${version}"` });
 
 /** An idempotency key: the same for every attempt of one operation, so that it takes effect once. */
 export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
@@ -83,12 +94,12 @@ export async function request(path, { headers = {}, ...options }) {
   throw new Refusal(answer.status, problem, Number(answer.headers.get('Retry-After')) || undefined);
 }
 
-async function call(method, path, body, key, passes) {
+async function call(method, path, body, extra = {}) {
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
-  if (key) headers['Idempotency-Key'] = key;
-  if (passes) headers['Waiting-Room-Pass'] = passes;
+  for (const [name, value] of Object.entries(extra)) if (value) headers[name] = value;
   const answer = await request(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience[method]) });
+  if (answer.headers.get('Content-Length') === '0') return undefined;
   try {
     return await answer.json();
   } catch {

@@ -4,6 +4,7 @@ import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn } from './actions.js';
 import { element, find, money } from './dom.js';
 import { readMine, readProducts, shop } from './shop.js';
+import { isServers, t } from './texts.js';
 import { passesFor } from './waiting.js';
 
 const dialog = find('checkout');
@@ -18,13 +19,13 @@ export function checkout(chosen) {
   if (!signedIn()) return;
   product = chosen;
   asked = undefined;
-  find('checkout-product').textContent = `${product.name}, ${money(product.price)} each`;
+  find('checkout-product').textContent = t('checkout.each', { name: product.name, price: money(product.price) });
   form.quantity.max = Math.min(100, product.available, product.maxPerCustomer ?? Infinity);
   form.quantity.value = 1;
   form.recipient.value ||= user();
   // A coupon of another order cannot be used.
-  form.coupon.replaceChildren(element('option', { value: '' }, 'None'),
-    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId, 'data-discount': c.discount }, `${c.name} (${money(c.discount)} off)`)));
+  form.coupon.replaceChildren(element('option', { value: '' }, t('none')),
+    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId, 'data-discount': c.discount }, t('checkout.couponOff', { name: c.name, amount: money(c.discount) }))));
   tell({});
   add();
   dialog.showModal();
@@ -44,8 +45,11 @@ function add() {
 function mistakes() {
   const wrong = {};
   for (const field of fields) {
-    if (field.value.trim() === '' && field.required) wrong[field.name] = 'is missing.';
-    else if (!field.validity.valid) wrong[field.name] = field.name === 'quantity' ? `must be 1 to ${field.max}.` : `must be ${field.dataset.rule}.`;
+    const label = field.labels[0].textContent;
+    if (field.value.trim() === '' && field.required) wrong[field.name] = t('wrong.missing', { label });
+    else if (!field.validity.valid) {
+      wrong[field.name] = field.name === 'quantity' ? t('wrong.range', { label, min: 1, max: field.max }) : t('wrong.rule', { label, rule: t(field.dataset.rule) });
+    }
   }
   return wrong;
 }
@@ -54,7 +58,7 @@ function mistakes() {
 function tell(wrong, otherwise = '') {
   for (const field of fields) {
     const text = wrong[field.name];
-    find(`${field.id}-wrong`).textContent = text ? `${field.labels[0].textContent} ${text}` : '';
+    find(`${field.id}-wrong`).textContent = text ?? '';
     field.toggleAttribute('aria-invalid', false);
     if (text) field.setAttribute('aria-invalid', 'true');
   }
@@ -64,11 +68,14 @@ function tell(wrong, otherwise = '') {
 
 /** The server's errors by the names of the form's fields. */
 function translate(error) {
-  if (error.slug === 'out-of-stock') return { quantity: 'are more than there are left.' };
-  if (error.slug === 'customer-limit') return { quantity: `is not accepted: ${error.message}` };
-  if (error.slug === 'coupon-not-usable') return { coupon: 'cannot be used for this order.' };
-  return Object.fromEntries(Object.entries(error.errors ?? {}).map(([name, texts]) =>
-    [name === 'items' ? 'quantity' : name.replace('shipping.', ''), `is not accepted: ${texts.join(' ')}`]));
+  const label = name => form.elements[name]?.labels[0].textContent;
+  if (error.slug === 'out-of-stock') return { quantity: t('wrong.stock', { label: label('quantity') }) };
+  if (error.slug === 'customer-limit') return { quantity: t('wrong.refused', { label: label('quantity'), reason: error.message }) };
+  if (error.slug === 'coupon-not-usable') return { coupon: t('wrong.coupon', { label: label('coupon') }) };
+  return Object.fromEntries(Object.entries(error.errors ?? {}).map(([path, texts]) => {
+    const name = path === 'items' ? 'quantity' : path.replace('shipping.', '');
+    return [name, t('wrong.refused', { label: label(name), reason: isServers ? texts.join(' ') : '' })];
+  }));
 }
 
 async function place() {
@@ -96,7 +103,7 @@ async function place() {
     if (!isUndecided(error)) asked = undefined;
     const named = translate(error);
     const known = Object.keys(named).some(name => form.elements[name]);
-    tell(named, known ? '' : error.slug === 'waiting-room-pass-required' ? 'Your time to order is over. Join the line of the sale again.' : error.message);
+    tell(named, known ? '' : error.slug === 'waiting-room-pass-required' ? t('line.passOver') : error.message);
     if (error.slug === 'out-of-stock') await readProducts();
   } finally {
     find('place').disabled = false;

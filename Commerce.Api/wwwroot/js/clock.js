@@ -1,5 +1,7 @@
 // The server's clock, which decides about openings. A browser's clock may be wrong by minutes.
 
+import { t } from './texts.js';
+
 // The bounds of the server's clock offset in ms.
 let least;
 let most;
@@ -23,7 +25,7 @@ export const serverNow = () => Date.now() + (least === undefined ? 0 : (least + 
 export function left(until) {
   const seconds = Math.ceil((Date.parse(until) - serverNow()) / 1000);
   if (seconds <= 0) return '';
-  if (seconds >= 86_400) return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds % 86_400 / 3600)} h`;
+  if (seconds >= 86_400) return t('days', { days: Math.floor(seconds / 86_400), hours: Math.floor(seconds % 86_400 / 3600) });
   const [hours, ...rest] = [seconds / 3600, seconds % 3600 / 60, seconds % 60].map(n => String(Math.floor(n)).padStart(2, '0'));
   return hours === '00' ? rest.join(':') : [hours, ...rest].join(':');
 }

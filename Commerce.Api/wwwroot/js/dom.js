@@ -1,5 +1,7 @@
 // Builds elements from text, never from markup, so that no text of a server or a user becomes a tag.
 
+import { language, t } from './texts.js';
+
 export const find = id => document.getElementById(id);
 
 export function element(tag, attributes = {}, ...children) {
@@ -58,7 +60,7 @@ function become(old, fresh) {
   arrange(old, [...fresh.childNodes]);
 }
 
-const won = new Intl.NumberFormat('en-KR', { style: 'currency', currency: 'KRW' });
+const won = new Intl.NumberFormat(`${language}-KR`, { style: 'currency', currency: 'KRW' });
 export const money = amount => won.format(amount);
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
@@ -70,7 +72,7 @@ const mostNotices = 3;
 export function notice(text, good = false) {
   const all = find('notices');
   const said = element('p', { class: good ? 'good' : 'bad' }, element('span', {}, text), element('button', {
-    type: 'button', class: 'quiet', 'aria-label': 'Dismiss', onclick: () => {
+    type: 'button', class: 'quiet', 'aria-label': t('dismiss'), onclick: () => {
       said.remove();
       find('main').focus({ preventScroll: true });
     },

@@ -1,15 +1,16 @@
 import { get, remember, signInAs, signOut, user } from './api.js';
 import { askForSignIn, finishPayment } from './actions.js';
+import { tick } from './countdown.js';
 import { find, notice } from './dom.js';
 import { finishSignIn, goToSignIn, isBack, signOutUrl } from './provider.js';
 import { onChange, readAll, readCoupons, readEvents } from './shop.js';
 import { listen } from './stream.js';
-import { show, tick } from './view.js';
+import { t } from './texts.js';
+import { show } from './view.js';
 import { resume } from './waiting.js';
 
 const every = 5000;
 const farewell = 'farewell';
-const states = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again …', off: 'Sign in to go live' };
 
 let trouble;
 let shop;
@@ -21,7 +22,7 @@ async function report(reading) {
     if (!trouble) return;
     trouble.remove();
     trouble = undefined;
-    notice('The connection is back.', true);
+    notice(t('connection.back'), true);
   } catch (error) {
     if (error.status !== 401) trouble ??= notice(error.message);
   }
@@ -38,7 +39,7 @@ function welcome() {
 
 function state(state) {
   find('stream').dataset.state = state;
-  find('stream').textContent = states[state];
+  find('stream').textContent = t(`stream.${state}`);
   // Reload what happened while the stream was down.
   if (state === 'live') hear('READY');
 }
@@ -68,7 +69,7 @@ async function configure() {
 async function signIn() {
   const { signIn: provider, signInByName } = await configure();
   if (provider) return goToSignIn(provider);
-  if (!signInByName) throw new Error('Sign-in is not available: the shop has no sign-in provider.');
+  if (!signInByName) throw new Error(t('signIn.unavailable'));
   await signInAs(find('name').value.trim());
   await arrive();
 }
@@ -85,9 +86,9 @@ find('sign-in').addEventListener('submit', async event => {
   event.preventDefault();
   await signIn().catch(error => notice(error.message));
 });
-find('sign-out').addEventListener('click', () => leave(signOutUrl(shop?.signIn), 'You are signed out.'));
+find('sign-out').addEventListener('click', () => leave(signOutUrl(shop?.signIn), t('signedOut')));
 // A running payment stays in the address and continues after the next sign-in.
-addEventListener('expired', () => leave(`/${location.search}`, 'Your sign-in has ended. Please sign in again.'));
+addEventListener('expired', () => leave(`/${location.search}`, t('signIn.ended')));
 // A page from the back-forward cache may belong to a user who has signed out.
 addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) report(readAll()); });
@@ -107,9 +108,10 @@ if (sessionStorage.getItem(farewell)) {
 }
 report(readAll());
 if (isBack()) {
-  known.then(({ signIn: provider }) => finishSignIn(provider)).then(({ name, token }) => {
+  known.then(({ signIn: provider }) => finishSignIn(provider)).then(({ name, token, address }) => {
     remember(name, token);
-    return arrive();
+    // The sign-in of another page, such as the operator's, ends there.
+    return new URL(address, location.origin).pathname === '/' ? arrive() : location.replace(address);
   }).catch(error => notice(error.message));
 } else {
   known.catch(error => notice(error.message));

@@ -1,5 +1,7 @@
 // Opens NaverPay's window for a prepared payment. NaverPay returns the browser to the shop.
 
+import { t } from './texts.js';
+
 const query = new URLSearchParams(location.search);
 const say = text => { document.getElementById('text').textContent = text; };
 
@@ -7,10 +9,10 @@ try {
   const answer = await fetch('/api/configuration', { cache: 'no-store', signal: AbortSignal.timeout(10_000) });
   const { payWindow } = await answer.json();
   const back = new URL(query.get('returnUrl'));
-  if (!payWindow) say('This shop does not use NaverPay.');
+  if (!payWindow) say(t('naverpay.notUsed'));
   // Otherwise this page would be an open redirect.
-  else if (back.origin !== location.origin) say('This is not an address of this shop.');
-  else if (!globalThis.Naver) say('NaverPay cannot be reached. Go back to the shop and pay again: your order is still reserved.');
+  else if (back.origin !== location.origin) say(t('naverpay.foreign'));
+  else if (!globalThis.Naver) say(t('naverpay.unreachable'));
   else {
     const amount = query.get('totalPayAmount');
     globalThis.Naver.Pay.create({ mode: payWindow.mode, clientId: payWindow.clientId, chainId: payWindow.chainId }).open({
@@ -19,5 +21,5 @@ try {
     });
   }
 } catch {
-  say('The shop does not answer. Is there a connection?');
+  say(t('connection.none'));
 }

@@ -1,5 +1,7 @@
 // Sign-in with an OIDC provider: authorization code with PKCE, as a public client. There is no secret, and the code is valid in this browser only.
 
+import { t } from './texts.js';
+
 const storage = sessionStorage;
 const begun = 'sign-in';
 const patience = 10_000;
@@ -11,7 +13,7 @@ const home = () => `${location.origin}/`;
 /** Redirects to the provider. The address, for example with a running payment, is restored afterwards. */
 export async function goToSignIn(provider) {
   const [state, verifier] = [random(), random()];
-  storage.setItem(begun, JSON.stringify({ state, verifier, search: location.search }));
+  storage.setItem(begun, JSON.stringify({ state, verifier, address: location.pathname + location.search + location.hash }));
   const target = new URL(provider.authorizationEndpoint);
   for (const [name, value] of new URLSearchParams(provider.parameters)) target.searchParams.set(name, value);
   for (const [name, value] of Object.entries({
@@ -27,23 +29,23 @@ export const isBack = () => {
   return query.has('state') && (query.has('code') || query.has('error'));
 };
 
-/** Back from the provider: returns the user and the access token, or throws an Error with the reason. */
+/** Back from the provider: returns the user, the access token and the address where the sign-in began, or throws an Error with the reason. */
 export async function finishSignIn(provider) {
   const query = new URLSearchParams(location.search);
-  const { state, verifier, search = '' } = JSON.parse(storage.getItem(begun) ?? '{}');
+  const { state, verifier, address = '/' } = JSON.parse(storage.getItem(begun) ?? '{}');
   storage.removeItem(begun);
   // The code is used: a reload must not send it again.
-  history.replaceState(null, '', `/${search}`);
-  if (!state || query.get('state') !== state) throw new Error('This sign-in was not started in this browser. Please sign in again.');
-  if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? 'You have not signed in.' : 'Sign-in failed. Please try again.');
+  history.replaceState(null, '', new URL(address, location.origin).pathname === '/' ? address : '/');
+  if (!state || query.get('state') !== state) throw new Error(t('signIn.foreign'));
+  if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? t('signIn.refused') : t('signIn.failed'));
   const answer = await fetch(provider.tokenEndpoint, {
     method: 'POST',
     body: new URLSearchParams({ grant_type: 'authorization_code', code: query.get('code'), redirect_uri: home(), client_id: provider.clientId, code_verifier: verifier }),
     signal: AbortSignal.timeout(patience),
   }).catch(() => undefined);
-  if (!answer?.ok) throw new Error('Sign-in failed. Please try again.');
+  if (!answer?.ok) throw new Error(t('signIn.failed'));
   const { access_token: token, id_token: identity } = await answer.json();
-  return { token, name: nameIn(identity) };
+  return { token, name: nameIn(identity), address };
 }
 
 /** Also ends the provider's session, if the provider supports it. */
@@ -62,6 +64,6 @@ function nameIn(identity) {
     const claims = JSON.parse(new TextDecoder().decode(bytes));
     return claims.preferred_username ?? claims.name ?? claims.email ?? claims.sub;
   } catch {
-    return 'you';
+    return t('signIn.you');
   }
 }

@@ -2,6 +2,7 @@
 
 import { get, user } from './api.js';
 import { notice } from './dom.js';
+import { t } from './texts.js';
 
 export const shop = { events: undefined, coupons: [], products: [], orders: [], own: [], taken: new Set(), over: new Set(), opened: new Set() };
 
@@ -19,7 +20,7 @@ export const readEvents = oneAtATime(async () => {
   const known = shop.events ?? events;
   const opened = events.filter(e => e.status === 'OPEN' && !known.some(k => k.id === e.id && k.status === 'OPEN'));
   for (const e of opened) shop.opened.add(e.id);
-  if (opened.length) notice(`${opened.map(e => e.name).join(', ')}: open now.`, true);
+  if (opened.length) notice(t('sale.openNow', { names: opened.map(e => e.name).join(', ') }), true);
   shop.events = events;
   draw();
 });

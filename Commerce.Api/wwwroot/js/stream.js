@@ -6,32 +6,40 @@ const longest = 30_000;
 // The server sends a heartbeat every 15 s.
 const silence = 45_000;
 
-/** Calls onMessage with the type of each message, and onState with 'live', 'connecting' or 'lost', as long as the page and the sign-in last. */
-export async function listen(onMessage, onState) {
+/**
+ * Calls onMessage with the type and the data of each message, and onState with 'live', 'connecting' or 'lost', as long as the page and the sign-in last and the
+ * signal is not aborted.
+ */
+export async function listen(onMessage, onState, path = '/api/events/stream', signal = undefined) {
   // The server gives each client another time, so that they do not reconnect at once.
   let retry = 2000;
   let last;
   let failures = 0;
   onState('connecting');
-  for (;;) {
+  while (!signal?.aborted) {
     let wait;
     const connection = new AbortController();
+    const leave = () => connection.abort();
+    signal?.addEventListener('abort', leave);
     try {
       const headers = { Accept: 'text/event-stream', ...last && { 'Last-Event-ID': last } };
-      const { body } = await request('/api/events/stream', { headers, signal: connection.signal });
+      const { body } = await request(path, { headers, signal: connection.signal });
       failures = 0;
       onState('live');
       await read(body, connection, line => {
         retry = line.retry ?? retry;
         if (line.data === undefined) return;
         last = line.id ?? last;
-        onMessage(line.event);
+        onMessage(line.event, line.data);
       });
     } catch (error) {
       // The page asks the user to sign in.
       if (error.status === 401) return;
       wait = error.retryAfter && error.retryAfter * 1000;
+    } finally {
+      signal?.removeEventListener('abort', leave);
     }
+    if (signal?.aborted) return;
     onState('lost');
     await pause(Math.min(longest, (wait ?? retry) * 2 ** failures++) * (1 + Math.random() / 2));
   }

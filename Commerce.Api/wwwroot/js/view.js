@@ -3,14 +3,15 @@
 import { user } from './api.js';
 import { cancel, collect, pay, refund, refundOne } from './actions.js';
 import { checkout } from './checkout.js';
-import { left, serverNow } from './clock.js';
+import { serverNow } from './clock.js';
+import { countdown } from './countdown.js';
 import { button, element, fill, find, money, time } from './dom.js';
 import { shop } from './shop.js';
+import { number, parts, t } from './texts.js';
 import { hasRoom, join, leave, mayOrder, placeIn, roomsOf } from './waiting.js';
 
 const aYear = 365 * 86_400_000;
 const order = { OPEN: 0, PENDING: 1, CLOSED: 2, CANCELLED: 2 };
-const states = { OPEN: 'Open now', PENDING: 'Opens soon', CLOSED: 'Over', CANCELLED: 'Cancelled' };
 const endedShown = 3;
 const few = 5;
 
@@ -20,55 +21,44 @@ export function show() {
   const events = shop.events.filter(e => !ended.includes(e))
     .sort((a, b) => order[a.status] - order[b.status] || (a.status === 'PENDING' ? Date.parse(a.opensAt) - Date.parse(b.opensAt) : 0));
   const linked = new Set(shop.events.flatMap(e => e.couponIds));
-  fill(find('events'), events.map(eventCard), 'No sales are planned.');
+  fill(find('events'), events.map(eventCard), t('sales.none'));
   const coupons = shop.coupons.filter(c => !linked.has(c.id) && (owns(c) || Date.parse(c.endsAt) > serverNow()));
-  fill(find('coupons'), coupons.map(c => ticket(c)), 'No coupons right now.');
-  fill(find('products'), shop.products.map(productCard), 'Nothing is on sale.');
-  fill(find('orders'), shop.orders.map(orderRow), 'You have not ordered yet.');
-  fill(find('own-coupons'), shop.own.map(ownRow), 'You have no coupons yet.');
+  fill(find('coupons'), coupons.map(c => ticket(c)), t('coupons.none'));
+  fill(find('products'), shop.products.map(productCard), t('products.none'));
+  fill(find('orders'), shop.orders.map(orderRow), t('mine.noOrders'));
+  fill(find('own-coupons'), shop.own.map(ownRow), t('mine.noCoupons'));
   find('mine').hidden = !user();
 }
-
-/** Updates the countdowns. */
-export function tick() {
-  for (const timer of document.querySelectorAll('[data-until]')) {
-    const text = remaining(timer.dataset.until, timer.dataset.over);
-    if (timer.textContent !== text) timer.textContent = text;
-  }
-}
-
-const remaining = (until, over) => left(until) || over;
-const countdown = (look, until, over) =>
-  element('span', { class: look, role: 'timer', 'data-until': until, 'data-over': over }, remaining(until, over));
 
 function eventCard(e) {
   const coupons = shop.coupons.filter(c => e.couponIds.includes(c.id));
   const products = shop.products.filter(p => e.productIds.includes(p.id));
-  const [verb, at] = { OPEN: ['until', e.closesAt], PENDING: ['opens', e.opensAt], CLOSED: ['ended', e.closedAt] }[e.status] ?? [];
+  const [verb, at] = { OPEN: ['sale.until', e.closesAt], PENDING: ['sale.opens', e.opensAt], CLOSED: ['sale.ended', e.closedAt] }[e.status] ?? [];
   return element('li', { id: `event-${e.id}`, class: `event ${shop.opened.has(e.id) ? 'just-opened' : ''}`, 'data-state': e.status },
-    element('div', { class: 'head' }, element('h3', {}, e.name), element('p', { class: 'pill', 'data-state': e.status }, states[e.status])),
+    element('div', { class: 'head' }, element('h3', {}, e.name), element('p', { class: 'pill', 'data-state': e.status }, t(`event.${e.status}`))),
     element('p', { class: 'when' },
-      e.status === 'PENDING' ? countdown('countdown', e.opensAt, 'Opening …') : null,
-      element('span', { class: 'soft' }, at ? `${verb} ${time(at)}` : '')),
+      e.status === 'PENDING' ? countdown('countdown', e.opensAt, t('sale.opening')) : null,
+      element('span', { class: 'soft' }, at ? t(verb, { time: time(at) }) : '')),
     hasRoom(e) ? line(e) : null,
     coupons.length ? element('ul', { class: 'tickets' }, ...coupons.map(c => ticket(c, e))) : null,
-    products.length ? element('p', { class: 'soft' }, 'In this sale: ', ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null);
+    products.length ? element('p', { class: 'soft' }, t('sale.products'), ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null);
 }
 
 /** The waiting room of an event: how to join it, the place, or the time to order. */
 function line(e) {
   const place = placeIn(e);
-  if (place?.pass) return element('p', { class: 'line' }, element('span', {}, 'It is your turn: order within ', countdown('left', place.passExpiresAt, 'no time left')));
+  if (place?.pass) return element('p', { class: 'line' }, element('span', {}, ...parts('line.turn', { left: countdown('left', place.passExpiresAt, t('order.noTime')) })));
   if (!place) return element('p', { class: 'line' },
-    element('span', {}, 'Its products are sold in the order of arrival.'), button(`join-${e.id}`, 'Join the line', `of ${e.name}`, () => join(e)));
+    element('span', {}, t('line.about')), button(`join-${e.id}`, t('line.join'), t('line.of', { name: e.name }), () => join(e)));
+  const position = element('strong', {}, t('line.position', { position: number(place.position) }));
   return element('p', { class: 'line' },
-    element('span', {}, element('strong', {}, `You are number ${place.position.toLocaleString()}`), ` of ${place.waiting.toLocaleString()}. ${about(place.estimatedSeconds)}`),
-    button(`leave-${e.id}`, 'Leave the line', `of ${e.name}`, () => leave(e), 'quiet'));
+    element('span', {}, ...parts('line.place', { position, waiting: number(place.waiting), wait: about(place.estimatedSeconds) })),
+    button(`leave-${e.id}`, t('line.leave'), t('line.of', { name: e.name }), () => leave(e), 'quiet'));
 }
 
 function about(seconds) {
-  if (seconds < 60) return `Your turn comes in about ${Math.max(1, seconds)} s.`;
-  return seconds < 3600 ? `Your turn comes in about ${Math.ceil(seconds / 60)} min.` : `Your turn comes in about ${Math.ceil(seconds / 3600)} h.`;
+  if (seconds < 60) return t('line.seconds', { count: Math.max(1, seconds) });
+  return seconds < 3600 ? t('line.minutes', { count: Math.ceil(seconds / 60) }) : t('line.hours', { count: Math.ceil(seconds / 3600) });
 }
 
 const linkTo = product => element('a', { href: `#product-${product.id}` }, product.name);
@@ -76,15 +66,15 @@ const linkTo = product => element('a', { href: `#product-${product.id}` }, produ
 function ticket(c, event) {
   const standing = standingOf(c, event);
   const ends = Date.parse(c.endsAt) - serverNow();
-  const ending = !standing && !event?.closesAt && ends < aYear ? `, until ${time(c.endsAt)}` : '';
+  const ending = !standing && !event?.closesAt && ends < aYear;
   return element('li', { id: `coupon-${c.id}`, class: 'ticket' },
     element('div', {},
       element(event ? 'h4' : 'h3', {}, c.name),
-      element('p', { class: 'off' }, `${money(c.discount)} off`),
-      element('p', { class: 'soft' }, `${c.remaining.toLocaleString()} of ${c.totalQuantity.toLocaleString()} left${ending}`)),
+      element('p', { class: 'off' }, t('coupon.off', { amount: money(c.discount) })),
+      element('p', { class: 'soft' }, t(ending ? 'coupon.leftUntil' : 'coupon.left', { remaining: number(c.remaining), total: number(c.totalQuantity), time: time(c.endsAt) }))),
     standing
-      ? element('p', { class: 'standing', 'data-state': standing === 'Yours' ? 'good' : undefined }, standing)
-      : button(`issue-${c.id}`, 'Get coupon', c.name, () => collect(c)));
+      ? element('p', { class: 'standing', 'data-state': owns(c) ? 'good' : undefined }, standing)
+      : button(`issue-${c.id}`, t('coupon.get'), c.name, () => collect(c)));
 }
 
 const owns = c => shop.taken.has(c.id) || shop.own.some(own => own.couponId === c.id);
@@ -92,11 +82,11 @@ const owns = c => shop.taken.has(c.id) || shop.own.some(own => own.couponId === 
 /** Why a coupon is not available; empty if it is. */
 function standingOf(c, event) {
   const now = serverNow();
-  if (owns(c)) return 'Yours';
-  if (event?.status === 'PENDING') return 'With the opening';
-  if ((event && event.status !== 'OPEN') || now >= Date.parse(c.endsAt) || shop.over.has(c.id)) return 'Over';
-  if (c.remaining < 1) return 'Sold out';
-  if (now < Date.parse(c.startsAt)) return `From ${time(c.startsAt)}`;
+  if (owns(c)) return t('coupon.yours');
+  if (event?.status === 'PENDING') return t('coupon.atOpening');
+  if ((event && event.status !== 'OPEN') || now >= Date.parse(c.endsAt) || shop.over.has(c.id)) return t('coupon.over');
+  if (c.remaining < 1) return t('coupon.soldOut');
+  if (now < Date.parse(c.startsAt)) return t('coupon.from', { time: time(c.startsAt) });
   return undefined;
 }
 
@@ -106,14 +96,14 @@ function productCard(p) {
     element('h3', {}, p.name),
     element('p', { class: 'price' }, money(p.price)),
     p.available > few
-      ? element('p', { class: 'soft' }, `${p.available.toLocaleString()} left`)
-      : element('p', { class: 'scarce' }, p.available > 0 ? `Only ${p.available} left` : 'Sold out'),
-    p.maxPerCustomer ? element('p', { class: 'soft' }, `At most ${p.maxPerCustomer} per customer`) : null,
-    mayOrder(p) ? null : element('p', { class: 'soft' }, 'For those whose turn it is: ', element('a', { href: `#event-${roomsOf(p)[0].id}` }, roomsOf(p)[0].name)),
-    p.available > 0 && mayOrder(p) ? button(`buy-${p.id}`, 'Buy', p.name, () => checkout(p)) : null);
+      ? element('p', { class: 'soft' }, t('product.left', { count: number(p.available) }))
+      : element('p', { class: 'scarce' }, p.available > 0 ? t('product.few', { count: p.available }) : t('product.soldOut')),
+    p.maxPerCustomer ? element('p', { class: 'soft' }, t('product.limit', { count: p.maxPerCustomer })) : null,
+    mayOrder(p) ? null : element('p', { class: 'soft' }, ...parts('product.inTurn', { event: element('a', { href: `#event-${roomsOf(p)[0].id}` }, roomsOf(p)[0].name) })),
+    p.available > 0 && mayOrder(p) ? button(`buy-${p.id}`, t('product.buy'), p.name, () => checkout(p)) : null);
 }
 
-const nameOf = productId => shop.products.find(p => p.id === productId)?.name ?? `Product ${productId}`;
+const nameOf = productId => shop.products.find(p => p.id === productId)?.name ?? t('product.unnamed', { id: productId });
 
 function orderRow(o) {
   const what = o.items.map(i => `${nameOf(i.productId)} × ${i.quantity}`).join(', ');
@@ -122,26 +112,24 @@ function orderRow(o) {
   const returned = o.items.filter(i => i.refundedQuantity);
   return element('li', { id: `order-${o.orderId}` },
     element('div', { class: 'what' }, element('strong', {}, what), element('span', { class: 'soft' }, time(o.createdAt)),
-      ...returned.map(i => element('span', { class: 'soft', 'data-state': i.state }, `${nameOf(i.productId)}: ${i.refundedQuantity} of ${i.quantity} refunded`))),
-    element('span', { class: 'pill', 'data-state': o.status }, o.status === 'PAID' && o.refundedAmount ? 'partly refunded' : words(o.status)),
-    o.status === 'PAID' && o.fulfilment ? element('span', { class: 'soft' }, o.fulfilment.toLowerCase(), o.trackingNumber ? ` (${o.trackingNumber})` : '') : null,
-    payable ? element('span', { class: 'soft' }, 'pay within ', countdown('left', o.holdExpiresAt, 'no time left')) : null,
+      ...returned.map(i => element('span', { class: 'soft', 'data-state': i.state }, t('order.itemsRefunded', { name: nameOf(i.productId), refunded: number(i.refundedQuantity), quantity: number(i.quantity) })))),
+    element('span', { class: 'pill', 'data-state': o.status }, t(o.status === 'PAID' && o.refundedAmount ? 'order.partlyRefunded' : `order.${o.status}`)),
+    o.status === 'PAID' && o.fulfilment ? element('span', { class: 'soft' }, t(`fulfilment.${o.fulfilment}`), o.trackingNumber ? ` (${o.trackingNumber})` : '') : null,
+    payable ? element('span', { class: 'soft' }, ...parts('order.payWithin', { left: countdown('left', o.holdExpiresAt, t('order.noTime')) })) : null,
     element('span', { class: 'price' }, money(o.totalAmount)),
-    o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, `${money(o.refundedAmount)} refunded`) : null,
+    o.refundedAmount && o.status !== 'REFUNDED' ? element('span', { class: 'soft back' }, t('order.refunded', { amount: money(o.refundedAmount) })) : null,
     element('span', { class: 'actions' },
-      payable ? button(`cancel-${o.orderId}`, 'Cancel', `the order of ${what}`, () => cancel(o, what), 'quiet') : null,
-      payable ? button(`pay-${o.orderId}`, 'Pay', `for ${what}`, () => pay(o)) : null,
+      payable ? button(`cancel-${o.orderId}`, t('order.cancel'), t('order.cancelAbout', { what }), () => cancel(o, what), 'quiet') : null,
+      payable ? button(`pay-${o.orderId}`, t('order.pay'), t('order.payAbout', { what }), () => pay(o)) : null,
       ...(several && o.refundable > 0 ? o.items.filter(i => i.refundedQuantity < i.quantity).map(i =>
-        button(`return-${o.orderId}-${i.productId}`, 'Return one', nameOf(i.productId), () => refundOne(o, i, nameOf(i.productId)), 'quiet')) : []),
-      o.refundable > 0 ? button(`refund-${o.orderId}`, 'Refund', what, () => refund(o, what), 'quiet') : null));
+        button(`return-${o.orderId}-${i.productId}`, t('refund.one'), nameOf(i.productId), () => refundOne(o, i, nameOf(i.productId)), 'quiet')) : []),
+      o.refundable > 0 ? button(`refund-${o.orderId}`, t('order.refund'), what, () => refund(o, what), 'quiet') : null));
 }
 
 function ownRow(c) {
-  const [state, text] = c.usedAt ? ['USED', 'used'] : c.orderId ? ['HELD', 'in an order'] : ['READY', 'ready to use'];
+  const state = c.usedAt ? 'USED' : c.orderId ? 'HELD' : 'READY';
   return element('li', { id: `own-${c.couponId}` },
     element('strong', { class: 'what' }, c.name),
-    element('span', { class: 'pill', 'data-state': state }, text),
-    element('span', { class: 'price' }, `${money(c.discount)} off`));
+    element('span', { class: 'pill', 'data-state': state }, t(`coupon.${state}`)),
+    element('span', { class: 'price' }, t('coupon.off', { amount: money(c.discount) })));
 }
-
-const words = status => ({ CREATED: 'not paid yet', PENDING_PAYMENT: 'not paid yet' })[status] ?? status.toLowerCase();

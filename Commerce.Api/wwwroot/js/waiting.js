@@ -5,6 +5,7 @@ import { signedIn } from './actions.js';
 import { serverNow } from './clock.js';
 import { notice } from './dom.js';
 import { redraw, shop } from './shop.js';
+import { t } from './texts.js';
 
 const again = 5;
 const places = new Map();
@@ -58,7 +59,7 @@ function take(event, place) {
   const before = placeIn(event);
   places.set(event.id, place);
   const admitted = place.status === 'ADMITTED';
-  if (admitted && before?.pass !== place.pass) notice(`${event.name}: it is your turn. You can order now.`, true);
+  if (admitted && before?.pass !== place.pass) notice(t('line.yourTurn', { name: event.name }), true);
   askLater(event, admitted ? Math.max(1, (Date.parse(place.passExpiresAt) - serverNow()) / 1000 + 1) : place.retryAfter);
   redraw();
 }
@@ -82,12 +83,10 @@ async function ask(event) {
     if (error.status !== 404) return askLater(event, error.retryAfter ?? again);
     forget(event);
     if (error.slug !== 'waiting-room-place-not-found' || !before) return;
-    if (before.pass) return notice(`${event.name}: your time to order is over. You can join the line again.`);
+    if (before.pass) return notice(t('line.timeOver', { name: event.name }));
     await attempt(event, async () => {
       const place = await insist(pathOf(event));
-      notice(place.epoch === before.epoch
-        ? `${event.name}: you were away for too long and have a new place in the line.`
-        : `${event.name}: the shop has lost the line, and it begins again. You have a new place in it.`);
+      notice(t(place.epoch === before.epoch ? 'line.away' : 'line.lost', { name: event.name }));
       take(event, place);
     });
   }

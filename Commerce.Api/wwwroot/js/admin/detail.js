@@ -1,0 +1,15 @@
+import { element, find } from '../dom.js';
+import { t } from '../texts.js';
+
+const dialog = find('detail');
+
+/** Shows something in a dialog. */
+export function detail(title, ...content) {
+  dialog.replaceChildren(element('div', {}, element('h2', { id: 'detail-title' }, title), ...content,
+    element('div', { class: 'actions' }, element('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, t('back')))));
+  dialog.showModal();
+}
+
+/** A list of names and values; those without a value are left out. */
+export const facts = pairs => element('dl', { class: 'facts' },
+  ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));

@@ -1,0 +1,86 @@
+import { get, insist, newKey, post } from '../api.js';
+import { element, money, notice, time } from '../dom.js';
+import { number, t } from '../texts.js';
+import { detail, facts } from './detail.js';
+import { ask } from './form.js';
+import { action, list, report, row, sure, title } from './list.js';
+
+const path = '/api/admin/orders';
+const states = ['CREATED', 'PENDING_PAYMENT', 'PAID', 'CANCELLED', 'EXPIRED', 'REFUNDING', 'REFUNDED'];
+const next = { null: 'PREPARING', PREPARING: 'SHIPPED', SHIPPED: 'DELIVERED' };
+
+export async function orders(root) {
+  const all = list('order-list', t('adminOrders.none'), o => row(`order-${o.id}`, `${o.userId} · ${money(o.totalAmount)}`, `${time(o.createdAt)} · ${o.id}`,
+    [o.fulfilment ?? o.status, o.fulfilment && o.status === 'PAID' ? `${stateOf(o)}, ${t(`fulfilment.${o.fulfilment}`)}` : stateOf(o)],
+    action(`detail-${o.id}`, t('adminOrder.detail'), o.id, () => report(show(o.id))),
+    o.status === 'PAID' && next[o.fulfilment] ? action(`advance-${o.id}`, t(`advance.${next[o.fulfilment]}`), o.id, () => advance(o, next[o.fulfilment])) : null,
+    ['CREATED', 'PENDING_PAYMENT'].includes(o.status) ? action(`cancel-${o.id}`, t('admin.cancel'), o.id, () => cancel(o)) : null,
+    o.refundable > 0 ? action(`refund-${o.id}`, t('order.refund'), o.id, () => refund(o)) : null));
+  const user = element('input', { id: 'order-user', autocapitalize: 'none', maxlength: 255 });
+  const status = element('select', { id: 'order-status' }, element('option', { value: '' }, t('adminOrders.any')),
+    ...states.map(state => element('option', { value: state }, nameOf(state))));
+  const read = () => all.read(`${path}?${new URLSearchParams(Object.entries({ userId: user.value.trim(), status: status.value }).filter(([, value]) => value))}`);
+  const search = element('form', { class: 'search', role: 'search' },
+    element('div', { class: 'field' }, element('label', { for: user.id }, t('adminOrders.user')), user),
+    element('div', { class: 'field' }, element('label', { for: status.id }, t('adminOrders.status')), status),
+    element('button', { id: 'search' }, t('adminOrders.search')));
+  search.addEventListener('submit', event => {
+    event.preventDefault();
+    report(read());
+  });
+
+  /** To the next step of the delivery. Shipping needs a tracking number. */
+  function advance(o, state) {
+    const done = t('advance.done', { id: o.id, state: t(`fulfilment.${state}`) });
+    if (state !== 'SHIPPED') return sure(t('advance.ask'), o.id, t(`advance.${state}`), () => post(`${path}/${o.id}/fulfilment`, { state }), done, read);
+    return ask(t('advance.SHIPPED'), [
+      { name: 'trackingNumber', label: t('adminOrder.trackingNumber'), kind: 'text', required: true, maxlength: 64 },
+    ], t('advance.SHIPPED'), async ({ trackingNumber }) => {
+      await post(`${path}/${o.id}/fulfilment`, { state, trackingNumber });
+      notice(done, true);
+      await report(read());
+    });
+  }
+
+  const cancel = o => ask(t('order.cancelYes'), [
+    { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
+  ], t('order.cancelYes'), async values => {
+    await post(`${path}/${o.id}/cancel`, values);
+    notice(t('order.cancelledNow'), true);
+    await report(read());
+  });
+
+  const refund = o => ask(t('adminOrder.refundTitle'), [
+    { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', value: o.refundable, required: true, min: 1, max: o.refundable },
+    { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
+  ], t('order.refund'), (key => async values => {
+    const { status: result } = await insist(`${path}/${o.id}/refund`, values, key);
+    notice(result === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(values.amount) }), true);
+    await report(read());
+  })(newKey()));
+
+  root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('admin.orders')), search, all.node));
+  await read();
+}
+
+const stateOf = o => o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status);
+const nameOf = status => t(['CREATED', 'PENDING_PAYMENT'].includes(status) ? `adminOrder.${status}` : `order.${status}`);
+
+async function show(id) {
+  const { userId, order: o, payment, history } = await get(`${path}/${id}`);
+  detail(t('adminOrder.title', { id }),
+    facts([
+      [t('adminOrder.customer'), userId], [t('adminOrders.status'), stateOf(o)], [t('adminOrder.ordered'), time(o.createdAt)],
+      [t('adminOrder.amount'), money(o.totalAmount)], [t('adminOrder.discount'), o.discount ? money(o.discount) : ''],
+      [t('adminOrder.payment'), payment && t(`payment.${payment.status}`)], [t('adminOrder.refundedAmount'), o.refundedAmount ? money(o.refundedAmount) : ''],
+      [t('adminOrder.trackingNumber'), o.trackingNumber],
+      ...o.shipping ? [[t('adminOrder.shipping'), [o.shipping.recipient, o.shipping.phone, o.shipping.zipcode, o.shipping.address1, o.shipping.address2].filter(Boolean).join(', ')]] : [],
+    ]),
+    element('h3', {}, t('adminOrder.lines')),
+    element('ul', { class: 'rows' }, ...o.items.map(i => row(undefined, t('product.unnamed', { id: i.productId }), `${number(i.quantity)} × ${money(i.price)}`))),
+    element('h3', {}, t('adminProduct.history')),
+    element('ul', { id: 'order-history', class: 'rows' }, ...history.map(step => row(undefined, stepOf(step),
+      [time(step.at), step.actor, step.trackingNumber, step.amount && money(step.amount), step.reason].filter(Boolean).join(' · ')))));
+}
+
+const stepOf = ({ state }) => state.startsWith('REFUND_') ? t('order.refund') : t(`step.${state}`);

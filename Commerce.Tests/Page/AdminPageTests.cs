@@ -1,0 +1,331 @@
+using System.Globalization;
+using Commerce.Core.Inventory;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Commerce.Tests.Page;
+
+/// <summary>The operator's page at <c>/admin</c>, in a browser.</summary>
+public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : PaymentStackTests(stack), IClassFixture<Chromium>
+{
+    static readonly string[] Sections = ["live", "events", "coupons", "products", "orders", "messages", "health", "trail"];
+
+    Uri Shop => Stack.Anonymous.BaseAddress!;
+
+    [Theory]
+    [InlineData("en-US")]
+    [InlineData("ko-KR")]
+    public Task An_operator_creates_an_event_and_watches_its_sale(string locale) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var (productName, couponName, eventName) = ($"키보드 {Guid.NewGuid():N}", $"쿠폰 {Guid.NewGuid():N}", $"세일 {Guid.NewGuid():N}");
+        var page = await OpenAsync(browser, new() { Locale = locale });
+        await Expect(page).ToHaveTitleAsync(texts["page.admin"]);
+
+        await GoAsync(page, texts["admin.products"]);
+        await CreateAsync(page, productName,
+            (texts["adminProduct.name"], productName), (texts["adminProduct.price"], "45000"), (texts["adminProduct.stock"], "10"), (texts["adminProduct.maxPerCustomer"], "2"));
+        await Expect(RowOf(page, productName)).ToContainTextAsync(texts.Say("adminProduct.inStock", ("count", 10)));
+        await RowOf(page, productName).GetByRole(AriaRole.Button, new() { Name = texts["adminProduct.adjust"] }).ClickAsync();
+        await FillAsync(page, (texts["adminProduct.delta"], "-3"), (texts["adminProduct.reason"], "파손"));
+        await Expect(RowOf(page, productName)).ToContainTextAsync(texts.Say("adminProduct.inStock", ("count", 7)));
+        await RowOf(page, productName).GetByRole(AriaRole.Button, new() { Name = texts["adminProduct.history"] }).ClickAsync();
+        await Expect(page.Locator("#detail li").First).ToContainTextAsync("-3");
+        await page.Locator("#detail").GetByRole(AriaRole.Button, new() { Name = texts["back"] }).ClickAsync();
+
+        await GoAsync(page, texts["admin.coupons"]);
+        await CreateAsync(page, couponName,
+            (texts["adminCoupon.name"], couponName), (texts["adminCoupon.discount"], "5000"), (texts["adminCoupon.totalQuantity"], "3"),
+            (texts["adminCoupon.startsAt"], At(TimeSpan.FromHours(-1))), (texts["adminCoupon.endsAt"], At(TimeSpan.FromHours(1))));
+
+        await GoAsync(page, texts["events"]);
+        await page.Locator("#new").ClickAsync();
+        await page.Locator("#form").GetByLabel(couponName).CheckAsync();
+        await page.Locator("#form").GetByLabel(productName).CheckAsync();
+        await FillAsync(page,
+            (texts["event.name"], eventName), (texts["event.opensAt"], At(TimeSpan.FromSeconds(20))), (texts["event.closesAt"], At(TimeSpan.FromHours(1))));
+        await Expect(RowOf(page, eventName)).ToContainTextAsync(texts.Say("event.content", ("coupons", 1), ("products", 1)));
+        var id = long.Parse((await RowOf(page, eventName).GetAttributeAsync("id"))!["event-".Length..], CultureInfo.InvariantCulture);
+        Stack.CreatedEvents.Add(id);
+
+        await GoAsync(page, texts["live"]);
+        var state = page.Locator($"#sale-{id} .pill");
+        await Expect(state).ToHaveTextAsync(texts["event.PENDING"]);
+        await Expect(page.Locator($"#sale-{id} .countdown")).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^00:[0-2][0-9]$"));
+        await page.Locator($"#watch-{id}").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = texts.Say("live.title", ("name", eventName)) })).ToBeVisibleAsync();
+        await Expect(page.Locator("#stream")).ToHaveTextAsync(texts["stream.live"]);
+        await Expect(page.Locator("#coupons-left")).ToHaveTextAsync("3");
+        await Expect(state).ToHaveTextAsync(texts["event.OPEN"]);
+
+        var shopper = (await Stack.UsersAsync($"shopper-{id}", 1))[0];
+        var (coupon, product) = await FindAsync(id);
+        Assert.Equal("", await shopper.TakeAsync(coupon));
+        await shopper.PlaceAsync(product);
+
+        await Expect(page.Locator("#coupons-left")).ToHaveTextAsync("2");
+        await Expect(page.Locator($"#live-coupon-{coupon}")).ToContainTextAsync(texts.Say("live.couponIssued", ("name", couponName), ("issued", 1), ("total", 3)));
+        await Expect(page.Locator($"#live-product-{product}")).ToContainTextAsync(texts.Say("live.productLeft", ("name", productName), ("count", 6)));
+        await Expect(page.Locator("#orders-placed")).ToHaveTextAsync("1");
+        await Expect(page.Locator("#orders-holding")).ToHaveTextAsync("1");
+        Assert.StartsWith(texts["live.ordersPerSecond"], await page.Locator(".figure svg").Nth(1).GetAttributeAsync("aria-label"), StringComparison.Ordinal);
+
+        await GoAsync(page, texts["admin.orders"]);
+        await page.GetByLabel(texts["adminOrders.user"]).FillAsync(shopper.Id);
+        await page.Locator("#search").ClickAsync();
+        await Expect(page.Locator("#order-list li")).ToHaveCountAsync(1);
+        await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync(texts["adminOrder.CREATED"]);
+
+        await page.Locator("#order-list").GetByRole(AriaRole.Button, new() { Name = texts["adminOrder.detail"] }).ClickAsync();
+        await Expect(page.Locator("#order-history")).ToContainTextAsync(texts["step.CREATED"]);
+        await page.Locator("#detail").GetByRole(AriaRole.Button, new() { Name = texts["back"] }).ClickAsync();
+        await page.Locator("#order-list").GetByRole(AriaRole.Button, new() { Name = texts["admin.cancel"] }).ClickAsync();
+        await FillAsync(page, (texts["adminOrder.reason"], "고객 요청"));
+        await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync(texts["order.CANCELLED"]);
+        await GoAsync(page, texts["admin.trail"]);
+        await Expect(page.Locator("#trail-list li").First).ToContainTextAsync("고객 요청");
+
+        await GoAsync(page, texts["admin.health"]);
+        await Expect(page.Locator("#dependency-list li").First).ToBeVisibleAsync();
+        await page.Locator("#run-audit").ClickAsync();
+        await Expect(page.Locator("#finding-list li").First).ToBeVisibleAsync();
+
+        await GoAsync(page, texts["events"]);
+        await RowOf(page, eventName).GetByRole(AriaRole.Button, new() { Name = texts["admin.cancel"] }).ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+        await Expect(RowOf(page, eventName).Locator(".pill")).ToHaveTextAsync(texts["event.CANCELLED"]);
+    });
+
+    [Theory]
+    [InlineData("en-US")]
+    [InlineData("ko-KR")]
+    public Task A_paid_order_is_prepared_shipped_delivered_and_partly_refunded(string locale) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var purchase = await PayAsync($"delivered-{Guid.NewGuid():N}");
+        var page = await OpenAsync(browser, new() { Locale = locale });
+        await GoAsync(page, texts["admin.orders"]);
+        await page.GetByLabel(texts["adminOrders.user"]).FillAsync(purchase.User.Id);
+        await page.Locator("#search").ClickAsync();
+        await page.Locator($"#advance-{purchase.OrderId}").ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+        await Expect(page.Locator("#order-list .pill")).ToContainTextAsync(texts["fulfilment.PREPARING"]);
+        await page.Locator($"#advance-{purchase.OrderId}").ClickAsync();
+        await FillAsync(page, (texts["adminOrder.trackingNumber"], "6865-1234"));
+        await Expect(page.Locator("#order-list .pill")).ToContainTextAsync(texts["fulfilment.SHIPPED"]);
+        await page.Locator($"#advance-{purchase.OrderId}").ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+        await Expect(page.Locator("#order-list .pill")).ToContainTextAsync(texts["fulfilment.DELIVERED"]);
+
+        await page.Locator($"#refund-{purchase.OrderId}").ClickAsync();
+        await FillAsync(page, (texts["adminOrder.refundAmount"], "100"), (texts["adminOrder.reason"], "scratched"));
+
+        await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync($"{texts["order.partlyRefunded"]}, {texts["fulfilment.DELIVERED"]}");
+        await page.Locator($"#detail-{purchase.OrderId}").ClickAsync();
+        await Expect(page.Locator("#order-history li")).ToHaveCountAsync(6);
+        await Expect(page.Locator("#order-history")).ToContainTextAsync("6865-1234");
+        await CheckConsistencyAsync();
+    });
+
+    [Fact]
+    public Task In_Korean_nothing_of_the_pages_is_in_English() => BrowseAsync(async browser =>
+    {
+        var opening = await Stack.EventAsync(3600, name: "한밤의 세일");
+        var page = await OpenAsync(browser, new() { Locale = "ko-KR" });
+        foreach (var section in Sections)
+        {
+            await ShowAsync(page, section);
+            Assert.Empty(await page.EvaluateAsync<string[]>(EnglishTexts, $"#sale-{opening.Id}, #event-{opening.Id}"));
+        }
+
+        await ShowAsync(page, $"live/{opening.Id}");
+        await Expect(page.Locator("#coupons-left")).ToHaveTextAsync("0");
+        Assert.Empty(await page.EvaluateAsync<string[]>(EnglishTexts, $"#sale-{opening.Id}"));
+
+        var shop = await browser.OpenAsync(Shop, new() { Locale = "ko-KR" });
+        await Expect(shop.Locator($"#event-{opening.Id} .pill")).ToHaveTextAsync("시작 예정");
+        Assert.Equal("ko", await shop.Locator("html").GetAttributeAsync("lang"));
+        Assert.Empty(await shop.EvaluateAsync<string[]>(EnglishTexts, $"#event-{opening.Id}"));
+    });
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public Task Axe_finds_nothing(ColorScheme scheme) => BrowseAsync(async browser =>
+    {
+        var coupon = await Stack.CouponAsync(total: 3);
+        var product = await Stack.ProductAsync(stock: 3);
+        var opening = await Stack.EventAsync(3600, couponIds: [coupon.Id], productIds: [product.Id]);
+        await (await Stack.UsersAsync($"axe-{opening.Id}", 1))[0].PlaceAsync(product.Id);
+        var page = await OpenAsync(browser, new() { ColorScheme = scheme });
+        foreach (var section in Sections)
+        {
+            await ShowAsync(page, section);
+            await ShouldBeAccessibleAsync(page);
+        }
+
+        await ShowAsync(page, $"live/{opening.Id}");
+        await Expect(page.Locator("#coupons-left")).ToHaveTextAsync("3");
+        await ShouldBeAccessibleAsync(page);
+        foreach (var section in new[] { "events", "coupons", "products" })
+        {
+            await ShowAsync(page, section);
+            await page.Locator("#new").ClickAsync();
+            await ShouldBeAccessibleAsync(page);
+            await page.Keyboard.PressAsync("Escape");
+        }
+
+        var shop = await browser.ShopAsync(Shop, $"axe-{product.Id}", new() { ColorScheme = scheme });
+        await shop.Locator($"#buy-{product.Id}").WaitForAsync();
+        await ShouldBeAccessibleAsync(shop);
+        await shop.Locator($"#buy-{product.Id}").ClickAsync();
+        await ShouldBeAccessibleAsync(shop);
+    });
+
+    [Fact]
+    public Task On_a_small_phone_nothing_is_wider_than_the_screen() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3);
+        var opening = await Stack.EventAsync(3600, productIds: [product.Id]);
+        await (await Stack.UsersAsync($"small-{opening.Id}", 1))[0].PlaceAsync(product.Id);
+        var page = await OpenAsync(browser, new() { ViewportSize = new() { Width = 360, Height = 740 }, HasTouch = true, IsMobile = true });
+        foreach (var section in Sections.Append($"live/{opening.Id}"))
+        {
+            await ShowAsync(page, section);
+            Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= 360 && window.innerWidth === 360"), section);
+        }
+
+        await ShowAsync(page, "events");
+        await page.Locator("#new").TapAsync();
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= 360 && document.getElementById('form').getBoundingClientRect().right <= 360"));
+    });
+
+    [Fact]
+    public Task An_operator_without_a_mouse_goes_from_section_to_section_and_back_from_a_form() => BrowseAsync(async browser =>
+    {
+        var page = await browser.OpenAsync(new(Shop, "/admin"));
+        await TabAsync(page, page.GetByLabel("Name", new() { Exact = true }));
+        await page.Keyboard.TypeAsync("keys");
+        await page.Keyboard.PressAsync("Enter");
+        await TabAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Products" }));
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Products" })).ToBeFocusedAsync();
+        await TabAsync(page, page.Locator("#new"));
+        await page.Keyboard.PressAsync("Enter");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#field-name")).ToBeFocusedAsync();
+        await Expect(page.Locator("#field-name-wrong")).ToHaveTextAsync("Name is missing.");
+        await page.Keyboard.PressAsync("Escape");
+        await Expect(page.Locator("#new")).ToBeFocusedAsync();
+    });
+
+    [Fact]
+    public Task A_change_of_an_old_version_is_refused_and_says_so() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3, name: "Lamp");
+        var page = await OpenAsync(browser);
+        await ShowAsync(page, "products");
+        await page.Locator($"#edit-{product.Id}").ClickAsync();
+        using var other = await Stack.Admin.PutAsJsonAsync(
+            $"/api/admin/products/{product.Id}", new ProductChange("Desk lamp", product.Price, OnSale: true, MaxPerCustomer: null), Cancelled);
+        Assert.True(other.IsSuccessStatusCode);
+
+        await page.Locator("#form-save").ClickAsync();
+
+        await Expect(page.Locator("#form-wrong")).ToContainTextAsync("Somebody else has changed it meanwhile.");
+    });
+
+    [Fact]
+    public async Task A_member_is_told_that_the_page_is_not_for_them()
+    {
+        await using var browser = chromium.Open();
+        var page = await browser.ShopAsync(Shop, "curious-member");
+        await page.GotoAsync(new Uri(Shop, "/admin").ToString());
+        await Expect(page.Locator("#notices")).ToContainTextAsync("You are not allowed to do this.");
+        Assert.Empty(browser.Complaints);
+    }
+
+    /// <summary>Visible Latin words. Rows of lists are data of all tests, but for those of this selector.</summary>
+    const string EnglishTexts = """
+        own => [...document.querySelectorAll('title, body *')]
+          .filter(e => e.tagName === 'TITLE' || e.checkVisibility() && !e.closest('noscript, #user') && (!e.closest('li') || e.closest(own)))
+          .flatMap(e => [e.getAttribute('aria-label'), e.getAttribute('placeholder'), ...[...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data)])
+          .filter(text => /[A-Za-z]{2,}/.test((text ?? '').replaceAll(/Commerce|MySQL|Redis|alice/g, '')))
+        """;
+
+    async Task BrowseAsync(Func<Browser, Task> story)
+    {
+        await using var browser = chromium.Open();
+        await story(browser);
+        Assert.Empty(browser.Complaints);
+    }
+
+    /// <summary>The page with an operator signed in.</summary>
+    async Task<IPage> OpenAsync(Browser browser, BrowserNewContextOptions? options = null)
+    {
+        var page = await browser.OpenAsync(new(Shop, "/admin"), options);
+        await page.Locator("#name").FillAsync("operator");
+        await page.Locator("#sign-in-button").ClickAsync();
+        await Expect(page.Locator("#view-title")).ToBeVisibleAsync();
+        return page;
+    }
+
+    static async Task GoAsync(IPage page, string section)
+    {
+        await page.Locator("#sections").GetByRole(AriaRole.Link, new() { Name = section, Exact = true }).ClickAsync();
+        await Expect(page.Locator("#sections a[aria-current]")).ToHaveTextAsync(section);
+    }
+
+    /// <summary>Shows a section and waits for its content.</summary>
+    static async Task ShowAsync(IPage page, string section)
+    {
+        await page.EvaluateAsync("section => { location.hash = section; }", section);
+        await Expect(page.Locator($"#sections a[href='#{section.Split('/')[0]}']")).ToHaveAttributeAsync("aria-current", "page");
+        await Expect(page.Locator("main li").First).ToBeVisibleAsync();
+    }
+
+    static ILocator RowOf(IPage page, string name) => page.Locator("main li").Filter(new() { HasText = name });
+
+    static async Task CreateAsync(IPage page, string name, params (string Label, string Value)[] fields)
+    {
+        await page.Locator("#new").ClickAsync();
+        await FillAsync(page, fields);
+        await Expect(RowOf(page, name)).ToBeVisibleAsync();
+    }
+
+    /// <summary>Fills the open form and saves it.</summary>
+    static async Task FillAsync(IPage page, params (string Label, string Value)[] fields)
+    {
+        foreach (var (label, value) in fields) await page.Locator("#form").GetByLabel(label, new() { Exact = true }).FillAsync(value);
+        await page.Locator("#form-save").ClickAsync();
+        await Expect(page.Locator("#form")).ToBeHiddenAsync();
+    }
+
+    /// <summary>A local time for an input.</summary>
+    static string At(TimeSpan fromNow) => TimeProvider.System.GetLocalNow().Add(fromNow).ToString("yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture);
+
+    async Task<(long Coupon, long Product)> FindAsync(long eventId)
+    {
+        var sale = await Stack.FindEventAsync(eventId);
+        Stack.CreatedCoupons.Add(sale.CouponIds[0]);
+        return (sale.CouponIds[0], sale.ProductIds[0]);
+    }
+
+    static async Task ShouldBeAccessibleAsync(IPage page)
+    {
+        var result = await page.RunAxe();
+        Assert.Empty(result.Violations.SelectMany(v => v.Nodes.Select(n => $"{v.Id}: {v.Help}: {n.Html} {Describe(n)}")));
+        Assert.NotEmpty(result.Passes);
+    }
+
+    static string Describe(AxeResultNode node) => string.Join("; ", node.Any.Concat(node.All).Select(c => c.Message));
+
+    /// <summary>Presses Tab until the element has the focus.</summary>
+    static async Task TabAsync(IPage page, ILocator target)
+    {
+        for (var i = 0; i < 200 && !await target.EvaluateAsync<bool>("e => e === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");
+        await Expect(target).ToBeFocusedAsync();
+    }
+}
