@@ -23,8 +23,8 @@ sealed class Sale
 
     public ConcurrentDictionary<string, string> Verdicts { get; } = [];
 
-    /// <summary>When each user who was promised a coupon first asked for it.</summary>
-    public ConcurrentDictionary<string, long> Promised { get; } = [];
+    /// <summary>The users who were promised a coupon.</summary>
+    public IEnumerable<string> Promised => Verdicts.Where(v => v.Value == "").Select(v => v.Key);
 
     public int Issued => Volatile.Read(ref _issued);
 
@@ -53,11 +53,9 @@ sealed class Sale
     /// <summary>A user requests the coupon until the answer is definite.</summary>
     public async Task TakeAsync(CommerceStack stack, string user, long couponId)
     {
-        var asked = Stopwatch.GetTimestamp();
         var verdict = await UserOf(stack, user).TakeUntilAsync(couponId, TestContext.Current.CancellationToken);
         Verdicts[user] = verdict;
         if (verdict != "") return;
-        Promised[user] = asked;
         lock (_lock)
         {
             var now = Stopwatch.GetTimestamp();
