@@ -48,7 +48,7 @@ static class OrderEndpoints
         var (orders, next) = Pages.Of<Order>(await repository.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken), limit, o => $"{o.Id}");
         http.LinkNext("cursor", next);
         return TypedResults.Ok(new OrderPage(
-            [.. orders.Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt))], next));
+            [.. orders.Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt, o.Fulfilment, o.TrackingNumber))], next));
     }
 
     static async Task<Results<Ok<OrderDetail>, ProblemResult>> FindAsync(string id, CurrentUser user, OrderRepository repository, CancellationToken cancellationToken)
@@ -84,8 +84,10 @@ sealed record OrderPage(IReadOnlyList<OrderSummary> Items, string? NextCursor);
 /// <param name="TotalAmount">Whole KRW.</param>
 /// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
 /// <param name="Refundable">Whole KRW that can be refunded now.</param>
+/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null: not begun.</param>
 sealed record OrderSummary(
-    string OrderId, string Status, long TotalAmount, long RefundedAmount, long Refundable, DateTime HoldExpiresAt, DateTime CreatedAt);
+    string OrderId, string Status, long TotalAmount, long RefundedAmount, long Refundable, DateTime HoldExpiresAt, DateTime CreatedAt,
+    string? Fulfilment, string? TrackingNumber);
 
 /// <summary>All details of an order.</summary>
 /// <param name="TotalAmount">Whole KRW to pay, after the discount.</param>

@@ -110,7 +110,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         Assert.Empty(await Database.QueryAsync<string>("""
             SELECT o.user_id FROM orders o JOIN order_item i ON i.order_id = o.id
             WHERE o.user_id LIKE @users AND o.status IN ('CREATED', 'PENDING_PAYMENT', 'PAID') AND i.product_id IN @ids
-            GROUP BY o.user_id, i.product_id HAVING SUM(i.quantity) > @MaxPerCustomer
+            GROUP BY o.user_id, i.product_id HAVING SUM(i.quantity - i.refunded) > @MaxPerCustomer
             """, new { users = $"{Prefix}-%", ids = _products.Where(p => p.MaxPerCustomer is not null).Select(p => p.Id), MaxPerCustomer }, cancellationToken));
         foreach (var (coupon, user) in _coupons.Keys)
             Assert.Equal(1, await Database.SingleAsync<int>(

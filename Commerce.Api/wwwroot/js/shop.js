@@ -6,7 +6,7 @@ import { t } from './texts.js';
 
 export const shop = { events: undefined, coupons: [], products: [], orders: [], own: [], taken: new Set(), over: new Set(), opened: new Set() };
 
-// The lines of an order never change, so they are loaded once.
+// The lines of an order change with its refunds only, so they are loaded once for each refunded amount.
 const items = new Map();
 let draw = () => {};
 
@@ -39,8 +39,9 @@ export const readMine = oneAtATime(async () => {
   if (!user()) return;
   const [{ items: orders }, own] = await Promise.all([get('/api/orders?limit=20'), get('/api/coupons/my')]);
   for (const order of orders) {
-    if (!items.has(order.orderId)) items.set(order.orderId, (await get(`/api/orders/${order.orderId}`)).items);
-    order.items = items.get(order.orderId);
+    const known = `${order.orderId} ${order.refundedAmount} ${order.status === 'REFUNDED'}`;
+    if (!items.has(known)) items.set(known, (await get(`/api/orders/${order.orderId}`)).items);
+    order.items = items.get(known);
   }
   Object.assign(shop, { orders, own });
   draw();
