@@ -1,3 +1,4 @@
+using System.Net;
 using Commerce.Core.Inventory;
 using Commerce.Core.WaitingRoom;
 
@@ -12,10 +13,11 @@ public static class WaitingRoomStories
     /// <summary>Asks where the shopper is; the response may be a refusal.</summary>
     public static Task<HttpResponseMessage> AskForPlaceAsync(this Shopper shopper, long eventId) => shopper.GetAsync($"/api/events/{eventId}/waiting-room");
 
-    /// <summary>Joins, or asks again.</summary>
+    /// <summary>Joins, or asks again. Waits until the replica knows of the room, and for the user's rate limit.</summary>
     public static async Task<WaitingRoomPlace> JoinAsync(this Shopper shopper, long eventId)
     {
-        using var answer = await shopper.AskToJoinAsync(eventId);
+        using var answer = await Eventually.GetAsync(
+            () => shopper.AskToJoinAsync(eventId), a => a.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound));
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<WaitingRoomPlace>())!;
     }
