@@ -34,7 +34,7 @@ public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTest
                     Shipping = new ShippingRequest { Recipient = "Hong", Phone = "010-1234-5678", Zipcode = "04524", Address1 = "Seoul", Address2 = null },
                     CouponId = null,
                 };
-                PlacedOrder placed = await shop.PlaceOrderAsync(NewKey(), order);
+                PlacedOrder placed = await shop.PlaceOrderAsync(idempotency_Key: NewKey(), waiting_Room_Pass: null, body: order);
                 long total = placed.TotalAmount;
                 PreparedPayment prepared = await shop.PreparePaymentAsync(NewKey(), new PrepareRequest { OrderId = placed.OrderId, Amount = total });
                 string authorised = await authorize(prepared.OrderId, total);
@@ -43,7 +43,7 @@ public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTest
                 string seen = page.Items.Single().OrderId == placed.OrderId ? "seen" : "not seen";
                 try
                 {
-                    await shop.PlaceOrderAsync(NewKey(), order);
+                    await shop.PlaceOrderAsync(idempotency_Key: NewKey(), waiting_Room_Pass: null, body: order);
                     return "no refusal";
                 }
                 catch (ApiException<ProblemDetails> refusal) when (refusal.StatusCode == 409)

@@ -223,7 +223,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(order).ToContainTextAsync("1 of 2 refunded");
         using (await Stack.Admin.PostAsJsonAsync($"/api/admin/orders/{purchase.OrderId}/fulfilment", new { state = "PREPARING" }, Cancelled)) { }
         await page.ReloadAsync();
-        await Expect(order).ToContainTextAsync("preparing");
+        await Expect(order).ToContainTextAsync("being prepared");
         await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
         await Expect(order).ToContainTextAsync("₩12,000 refunded");
         await CheckConsistencyAsync();
