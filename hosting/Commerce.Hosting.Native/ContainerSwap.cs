@@ -57,7 +57,7 @@ sealed class ContainerSwap(
         return server;
     }
 
-    // Without a proxy, so that a killed server refuses connections. The orchestrator chooses a free port once per run if none is given.
+    // Without a proxy, so that a killed server refuses connections. The port stays the same for the whole run.
     static EndpointAnnotation KeepOneEndpoint(ContainerResource container)
     {
         var endpoints = container.Annotations.OfType<EndpointAnnotation>().ToList();
@@ -65,7 +65,7 @@ sealed class ContainerSwap(
             ?? throw new DistributedApplicationException($"'{container.Name}' has no endpoint.");
         RemoveAll(container.Annotations, a => a is EndpointAnnotation && a != kept);
         // Read first: without a proxy the container's own port would count as the requested one.
-        var asked = kept.Port;
+        var asked = kept.Port ?? FreePorts.Take();
         kept.IsProxied = false;
         kept.TargetHost = "127.0.0.1";
         (kept.Port, kept.TargetPort) = (asked, asked);

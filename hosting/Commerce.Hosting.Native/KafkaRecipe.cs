@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
@@ -48,7 +47,7 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
         }
 
         // ID@127.0.0.1:PORT
-        var voters = start.Variables.GetValueOrDefault(Voters, $"1@127.0.0.1:{FreePort()}");
+        var voters = start.Variables.GetValueOrDefault(Voters, $"1@127.0.0.1:{FreePorts.Take()}");
         var node = start.Variables.GetValueOrDefault("KAFKA_NODE_ID", "1");
         var controller = voters.Split(',').Single(v => v.StartsWith($"{node}@", StringComparison.Ordinal)).Split('@')[1];
         var data = Path.Combine(start.Home, "data");
@@ -105,13 +104,6 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
         var output = await Task.WhenAll(format.StandardOutput.ReadToEndAsync(cancellationToken), format.StandardError.ReadToEndAsync(cancellationToken));
         await format.WaitForExitAsync(cancellationToken);
         if (format.ExitCode != 0) throw new DistributedApplicationException($"Kafka's log folder cannot be formatted: {string.Join(' ', output)}");
-    }
-
-    static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "This is librdkafka's mock cluster: the real protocol, but its log is in memory, it checks no sequence "
