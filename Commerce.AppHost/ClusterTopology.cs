@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
+using Commerce.Hosting.Native;
 using StackExchange.Redis;
 
 namespace Commerce.AppHost;
@@ -36,10 +36,10 @@ static class ClusterTopology
     public static IResourceBuilder<IResourceWithConnectionString>? AddKafkaCluster(this IDistributedApplicationBuilder builder, string name)
     {
         if (!builder.IsCluster()) return null;
-        var voters = string.Join(',', FreePorts(KafkaNodes).Select((port, i) => $"{i + 1}@127.0.0.1:{port}"));
+        var voters = string.Join(',', PortsOf(KafkaNodes).Select((port, i) => $"{i + 1}@127.0.0.1:{port}"));
         var cluster = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
         var replicas = KafkaNodes.ToString(CultureInfo.InvariantCulture);
-        var ports = FreePorts(KafkaNodes);
+        var ports = PortsOf(KafkaNodes);
         var nodes = ports.Select((port, i) => builder.AddKafka($"{name}-{i + 1}", port)
             .WithEnvironment("CLUSTER_ID", cluster)
             .WithEnvironment("KAFKA_NODE_ID", (i + 1).ToString(CultureInfo.InvariantCulture))
@@ -57,7 +57,7 @@ static class ClusterTopology
     {
         if (!builder.IsCluster()) return null;
         var password = builder.AddParameter($"{name}-password", new GenerateParameterDefault { MinLength = 22, Special = false }, secret: true);
-        var ports = FreePorts(2 * RedisPrimaries, RedisBus);
+        var ports = PortsOf(2 * RedisPrimaries, RedisBus);
         var nodes = ports.Select((port, i) => builder.AddRedis($"{name}-{i + 1}", port, password)
             // A replica takes over two seconds after its primary is gone.
             .WithArgs("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")).ToList();
@@ -102,26 +102,5 @@ static class ClusterTopology
 
     static async Task<bool> SaysAsync(IServer node, string text) => $"{await node.ExecuteAsync("CLUSTER", "INFO")}".Contains(text, StringComparison.Ordinal);
 
-    /// <summary>Ports below those that the kernel gives to clients: a server that comes back must find its port free.</summary>
-    static List<int> FreePorts(int count, int neighbour = 0)
-    {
-        var ports = new List<int>();
-        for (var port = Random.Shared.Next(11_000, 20_000); ports.Count < count; port++)
-            if (IsFree(port) && IsFree(port + neighbour)) ports.Add(port);
-        return ports;
-
-        static bool IsFree(int port)
-        {
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                return true;
-            }
-            catch (SocketException)
-            {
-                return false;
-            }
-        }
-    }
+    static List<int> PortsOf(int servers, int neighbour = 0) => [.. Enumerable.Range(0, servers).Select(_ => FreePorts.Take(neighbour))];
 }

@@ -6,24 +6,27 @@ namespace Commerce.Hosting.Native;
 /// <summary>
 /// Free ports below those that the kernel gives to clients (from 32768 by default): while a server is down, no outgoing connection takes its port.
 /// </summary>
-static class FreePorts
+public static class FreePorts
 {
     const int First = 11_000, End = 32_000;
 
     static readonly HashSet<int> Taken = [];
 
     /// <summary>A port that is free now and was not returned before.</summary>
-    public static int Take()
+    /// <param name="neighbour">The distance to a second port of the same server, which is free as well; 0 if it has none.</param>
+    public static int Take(int neighbour = 0)
     {
         lock (Taken)
         {
             int port;
-            do port = Random.Shared.Next(First, End);
-            while (Taken.Contains(port) || !IsFree(port));
-            Taken.Add(port);
+            do port = Random.Shared.Next(First, End - neighbour);
+            while (!CanTake(port) || !CanTake(port + neighbour));
+            Taken.UnionWith([port, port + neighbour]);
             return port;
         }
     }
+
+    static bool CanTake(int port) => !Taken.Contains(port) && IsFree(port);
 
     static bool IsFree(int port)
     {
