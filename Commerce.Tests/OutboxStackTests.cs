@@ -85,8 +85,24 @@ public sealed class TopicTail : IDisposable
         _consumer.Assign(admin.GetMetadata(topic, Deadline).Topics.Single().Partitions.Select(p =>
         {
             var at = new TopicPartition(topic, p.PartitionId);
-            return new TopicPartitionOffset(at, _consumer.QueryWatermarkOffsets(at, Deadline).High);
+            return new TopicPartitionOffset(at, EndOf(at));
         }));
+    }
+
+    /// <summary>The end of a partition. A broker that has just started does not lead its partitions at once.</summary>
+    Offset EndOf(TopicPartition partition)
+    {
+        for (var start = Stopwatch.GetTimestamp(); ;)
+        {
+            try
+            {
+                return _consumer.QueryWatermarkOffsets(partition, Deadline).High;
+            }
+            catch (KafkaException e) when (!e.Error.IsFatal && Stopwatch.GetElapsedTime(start) < Deadline)
+            {
+                Thread.Sleep(100);
+            }
+        }
     }
 
     /// <summary>The received messages, once there are at least this many.</summary>

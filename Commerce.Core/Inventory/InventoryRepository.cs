@@ -4,16 +4,13 @@ using Commerce.Core.Database;
 namespace Commerce.Core.Inventory;
 
 /// <summary>The stock of products. Every change has a row in the stock audit. The stock is never below 0.</summary>
-public sealed class InventoryRepository(MySqlDatabase database)
+public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owners)
 {
     /// <summary>The name of the consumer in the inbox.</summary>
     public const string Consumer = "inventory";
 
     /// <summary>Reads the gate's epoch and locks it: it cannot be incremented before the transaction ends.</summary>
-    public const string LockEpoch = "SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE";
-
-    /// <inheritdoc cref="LockEpoch"/>
-    public static Task<int> LockEpochAsync(DbSession transaction) => transaction.SingleAsync<int>(LockEpoch);
+    public static Task<int> LockEpochAsync(DbSession transaction) => transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE");
 
     /// <summary>One product, on sale or not; null if it does not exist.</summary>
     public Task<Product?> FindAsync(long productId, CancellationToken cancellationToken) =>
@@ -195,13 +192,11 @@ public sealed class InventoryRepository(MySqlDatabase database)
         }, cancellationToken) ? paid : null;
     }
 
-    /// <summary>Marks a paid order without stock as <c>REFUNDING</c>. False if it no longer waits for its stock.</summary>
+    /// <summary>A paid order is not served. False if it no longer waits for its stock.</summary>
     Task<bool> AcceptShortfallAsync(string orderId, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
-            var accepted = await transaction.ExecuteAsync(
-                "UPDATE orders SET status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'", new { orderId }) == 1;
-            await transaction.ExecuteAsync("DELETE FROM order_announcement WHERE order_id = @orderId", new { orderId });
+            var accepted = await owners.AcceptShortfallAsync(transaction, orderId);
             transaction.AtCommit(NoteHandled, new { Consumer, orderIds = new[] { orderId } });
             return accepted;
         }, cancellationToken);

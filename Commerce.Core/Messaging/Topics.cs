@@ -12,6 +12,9 @@ public static class Topics
     /// <summary>One message per paid order, whose stock is to be deducted.</summary>
     public const string OrderPlaced = "ORDER_PLACED";
 
+    /// <summary>One message per change of an order, for other systems. Nothing of the application consumes it.</summary>
+    public const string OrderChanged = "ORDER_CHANGED";
+
     /// <summary>One message per opened event.</summary>
     public const string EventOpen = "EVENT_OPEN";
 

@@ -24,7 +24,7 @@ public static class FulfilmentState
 public sealed record OrderStep(string State, DateTime At, string Actor, string? TrackingNumber, string? Reason, long? Amount);
 
 /// <summary>The delivery of paid orders. Each step follows the one before it.</summary>
-public sealed class OrderFulfilment(MySqlDatabase database)
+public sealed class OrderFulfilment(MySqlDatabase database, OrderRepository orders)
 {
     /// <summary>
     /// Takes an order to its next state. Doing it again changes nothing. Another tracking number replaces the first while the order is shipped.
@@ -55,12 +55,14 @@ public sealed class OrderFulfilment(MySqlDatabase database)
             if (!corrects && state != next)
                 return new(OrderProblems.NotFulfillable, next is null ? "The order is delivered." : $"The order is {order.Fulfilment ?? OrderState.Paid}; its next step is {next}.");
             await transaction.ExecuteAsync("""
-                UPDATE orders SET fulfilment = @state, tracking_number = COALESCE(@trackingNumber, tracking_number) WHERE id = @orderId;
+                UPDATE orders SET changes = changes + 1, fulfilment = @state, tracking_number = COALESCE(@trackingNumber, tracking_number) WHERE id = @orderId;
                 INSERT INTO order_step (order_id, state, tracking_number, actor) VALUES (@orderId, @state, @trackingNumber, @actor)
                 """, new { orderId, state, trackingNumber, actor });
+            await orders.PublishAsync(transaction, [orderId]);
             return null;
         }, cancellationToken);
         if (problem is not null) throw problem;
+        orders.Wake();
     }
 
     /// <summary>What happened to an order, by time.</summary>

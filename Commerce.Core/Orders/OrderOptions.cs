@@ -24,6 +24,11 @@ public sealed class OrderOptions
     public int? MaxUnpaidOrders { get; set; }
 
     /// <summary>
+    /// Whether each change of an order is a message of <c>ORDER_CHANGED</c>, for other systems. Default false. Api and Workers need the same value.
+    /// </summary>
+    public bool PublishChanges { get; set; }
+
+    /// <summary>
     /// How long an order waits for the row of a coupon that was just issued: 0 to 10 s. Then the response is 409 with Retry-After. Default 3 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:10")]

@@ -24,4 +24,5 @@ public sealed record OrderPlaced(string OrderId, string UserId, long TotalAmount
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(OrderPlaced))]
+[JsonSerializable(typeof(OrderChanged))]
 sealed partial class OrderJson : JsonSerializerContext;

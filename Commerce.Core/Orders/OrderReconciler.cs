@@ -47,7 +47,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
                   AND NOT EXISTS (SELECT 1 FROM order_announcement a WHERE a.order_id = o.id AND (a.dead_at IS NOT NULL OR a.next_at > UTC_TIMESTAMP(6)))
                   AND NOT EXISTS (
                     SELECT 1 FROM outbox m LEFT JOIN outbox_waiting w ON w.shard = m.shard AND w.id = m.id LEFT JOIN outbox_refused r ON r.id = m.id
-                    WHERE m.message_key = o.id AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
+                    WHERE m.message_key = o.id AND m.topic = 'ORDER_PLACED' AND (w.id IS NOT NULL OR r.id IS NOT NULL OR m.created_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND))
                 LIMIT @BatchSize FOR UPDATE SKIP LOCKED
                 """, new { seconds = (int)OverdueAfter.TotalSeconds, BatchSize });
             var announced = 0;

@@ -1,14 +1,15 @@
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Outbox;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Orders;
 
 /// <summary>
 /// The status of orders. Every step is one conditional update. Of two conflicting steps (cancel and payment, payment and expiry) one finds the row
-/// and the other does not. MySQL's clock decides whether a hold is alive.
+/// and the other does not. MySQL's clock decides whether a hold is alive. Every step counts a change of the order.
 /// </summary>
-public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
+public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox, IOptions<OrderOptions> options) : IHoldOwners
 {
     /// <summary>One order of this user (of any user if <paramref name="userId"/> is null), or null.</summary>
     public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
@@ -50,32 +51,25 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
     /// </summary>
     public const string Prepare = $"""
         UPDATE orders
-        SET status = 'PENDING_PAYMENT',
+        SET changes = changes + (status = 'CREATED'), status = 'PENDING_PAYMENT',
             hold_expires_at = IF(extended, hold_expires_at, GREATEST(hold_expires_at, UTC_TIMESTAMP(6) + INTERVAL @extension MICROSECOND)),
             extended = TRUE
         WHERE {Payable}
         """;
 
     /// <summary>
-    /// Before the gateway is called: from now on the order cannot be cancelled and does not expire. Finds no row if the order cannot be paid, its
-    /// hold has expired, or another attempt is running.
+    /// The condition for <c>o.pinned = TRUE</c>, before the gateway is called: from then on the order cannot be cancelled and does not expire. It does not hold if
+    /// the order cannot be paid, its hold has expired, or another attempt is running.
     /// </summary>
-    public const string Pin = """
-        UPDATE orders SET pinned = TRUE WHERE id = @OrderId AND status = 'PENDING_PAYMENT' AND NOT pinned AND hold_expires_at > UTC_TIMESTAMP(6)
-        """;
+    public const string Pinnable = "o.status = 'PENDING_PAYMENT' AND NOT o.pinned AND o.hold_expires_at > UTC_TIMESTAMP(6)";
 
     /// <summary>The gateway captured nothing: the order is payable again while its hold is alive.</summary>
     public const string Unpin = """
         UPDATE orders SET pinned = FALSE WHERE id = @OrderId AND status = 'PENDING_PAYMENT'
         """;
 
-    /// <summary>
-    /// The gateway captured the money: the order is paid; <see cref="AnnounceAsync"/> follows. Finds no row if no attempt has pinned the order, which
-    /// must not happen.
-    /// </summary>
-    public const string Pay = """
-        UPDATE orders SET status = 'PAID', pinned = FALSE, paid_at = UTC_TIMESTAMP(6) WHERE id = @OrderId AND status = 'PENDING_PAYMENT' AND pinned
-        """;
+    /// <summary>For a change that no step above makes: some of the money went back.</summary>
+    public const string NoteChange = "UPDATE orders SET changes = changes + 1 WHERE id = @orderId";
 
     /// <summary>
     /// The consequences of a payment: the coupon is used, and <c>ORDER_PLACED</c> is in the outbox. Wake the relay after the commit. Repeated calls
@@ -88,11 +82,14 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
         await OutboxWriter.AddAsync(transaction, ToMessage(orderId, lines));
     }
 
-    /// <summary>The same for the only order of a transaction, with its COMMIT.</summary>
-    internal static void AnnounceAtCommit(DbSession transaction, string orderId, IReadOnlyList<PaidLine> lines)
+    /// <summary>The same for the only order of a transaction, with its COMMIT. It has just been paid.</summary>
+    internal void AnnounceAtCommit(DbSession transaction, string orderId, IReadOnlyList<PaidLine> lines)
     {
-        if (lines[0].CouponId is { } usedCoupon) transaction.AtCommit(UseCoupon, UseCouponParameters(orderId, lines[0].UserId, usedCoupon));
-        OutboxWriter.AddAtCommit(transaction, ToMessage(orderId, lines));
+        var order = lines[0];
+        if (order.CouponId is { } usedCoupon) transaction.AtCommit(UseCoupon, UseCouponParameters(orderId, order.UserId, usedCoupon));
+        var placed = ToMessage(orderId, lines);
+        OutboxWriter.AddAtCommit(transaction, options.Value.PublishChanges
+            ? [placed, new OrderChanged(orderId, order.Changes, OrderState.Paid, order.UserId, order.TotalAmount, 0, null, null, order.PaidAt).ToMessage()] : [placed]);
     }
 
     const string UseCoupon = """
@@ -106,13 +103,14 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
         orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
     /// <summary>Cancels an unpaid order of this user (of any user if <paramref name="userId"/> is null). False if it is paid, being paid, or has ended.</summary>
-    public static async Task<bool> CancelAsync(DbSession transaction, string orderId, string? userId)
+    public async Task<bool> CancelAsync(DbSession transaction, string orderId, string? userId)
     {
         if (await transaction.ExecuteAsync("""
-                UPDATE orders SET status = 'CANCELLED', holding = FALSE
+                UPDATE orders SET changes = changes + 1, status = 'CANCELLED', holding = FALSE
                 WHERE id = @orderId AND user_id = COALESCE(@userId, user_id) AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
                 """, new { orderId, userId }) == 0) return false;
         await FreeCouponsAsync(transaction, [orderId]);
+        await PublishAsync(transaction, [orderId]);
         return true;
     }
 
@@ -154,7 +152,7 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
             "SELECT user_id AS UserId, status AS Status, holding AS Holding FROM orders WHERE id = @orderId FOR UPDATE", new { orderId });
         if (order is not { Status: OrderState.Paid or OrderState.Refunding }) throw new InvalidOperationException($"Order {orderId} is {order?.Status}, not paid.");
         await transaction.ExecuteAsync("""
-            UPDATE orders SET status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
+            UPDATE orders SET changes = changes + 1, status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
             DELETE FROM order_announcement WHERE order_id = @orderId
             """, new { orderId });
         // Held: never deducted. Refunding: there was nothing to deduct.
@@ -170,14 +168,53 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
         // "holding" alone is no equality for MySQL, which would scan the table.
         const string Lapsed = "holding = TRUE AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
         if (await database.SingleAsync<int?>($"SELECT 1 FROM orders WHERE {Lapsed} LIMIT 1", null, cancellationToken) is null) return [];
-        return await database.ExecuteInTransactionAsync(async transaction =>
+        var expired = await database.ExecuteInTransactionAsync(async transaction =>
         {
             var lapsed = await transaction.QueryAsync<string>($"SELECT id FROM orders WHERE {Lapsed} LIMIT @limit FOR UPDATE SKIP LOCKED", new { limit });
             if (lapsed.Count == 0) return lapsed;
-            await transaction.ExecuteAsync("UPDATE orders SET status = 'EXPIRED', holding = FALSE WHERE id IN @lapsed", new { lapsed });
+            await transaction.ExecuteAsync("UPDATE orders SET changes = changes + 1, status = 'EXPIRED', holding = FALSE WHERE id IN @lapsed", new { lapsed });
             await FreeCouponsAsync(transaction, lapsed);
+            await PublishAsync(transaction, lapsed);
             return lapsed;
         }, cancellationToken);
+        if (expired.Count > 0) Wake();
+        return expired;
+    }
+
+    /// <inheritdoc/>
+    public async Task<bool> AcceptShortfallAsync(DbSession transaction, string orderId)
+    {
+        var accepted = await transaction.ExecuteAsync("""
+            UPDATE orders SET changes = changes + 1, status = 'REFUNDING', holding = FALSE WHERE id = @orderId AND holding AND status = 'PAID'
+            """, new { orderId }) == 1;
+        await transaction.ExecuteAsync("DELETE FROM order_announcement WHERE order_id = @orderId", new { orderId });
+        if (accepted) await PublishAsync(transaction, [orderId]);
+        return accepted;
+    }
+
+    /// <summary>
+    /// Tells other systems of the new state of orders that this transaction has changed, if they are to be told. After the commit call <see cref="Wake"/>.
+    /// </summary>
+    internal async Task PublishAsync(DbSession transaction, IReadOnlyList<string> orderIds)
+    {
+        if (!options.Value.PublishChanges) return;
+        var changed = await transaction.QueryAsync<OrderChanged>(
+            $"SELECT {OrderChanged.Columns} FROM orders o LEFT JOIN payment p ON p.order_id = o.id WHERE o.id IN @orderIds", new { orderIds });
+        OutboxWriter.AddAtCommit(transaction, [.. changed.Select(c => c.ToMessage())]);
+    }
+
+    /// <summary>
+    /// The same for a step of a purchase, whose statements know the new state already. The relays are not woken for it: the message goes with their next batch.
+    /// </summary>
+    internal void Publish(DbSession transaction, OrderChanged changed)
+    {
+        if (options.Value.PublishChanges) OutboxWriter.AddAtCommit(transaction, [changed.ToMessage()]);
+    }
+
+    /// <summary>Lets the messages of changed orders be sent.</summary>
+    internal void Wake()
+    {
+        if (options.Value.PublishChanges) outbox.Wake();
     }
 
     /// <inheritdoc/>
@@ -200,11 +237,12 @@ public sealed class OrderRepository(MySqlDatabase database) : IHoldOwners
 }
 
 /// <summary>A line of a paid order, with the other content of its message.</summary>
-sealed record PaidLine(string UserId, long TotalAmount, long? CouponId, long ProductId, int Quantity)
+sealed record PaidLine(string UserId, long TotalAmount, long? CouponId, int Changes, DateTime PaidAt, long ProductId, int Quantity)
 {
     /// <summary>The lines of <c>@OrderId</c>; conditions may follow.</summary>
     public const string Select = """
-        SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, o.coupon_id AS CouponId, i.product_id AS ProductId, i.quantity AS Quantity
+        SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, o.coupon_id AS CouponId, o.changes AS Changes, o.paid_at AS PaidAt,
+          i.product_id AS ProductId, i.quantity AS Quantity
         FROM orders o JOIN order_item i ON i.order_id = o.id WHERE o.id = @OrderId
         """;
 }

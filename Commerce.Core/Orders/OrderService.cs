@@ -17,8 +17,8 @@ public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount
 /// the reaper after a crash.
 /// </summary>
 public sealed partial class OrderService(
-    MySqlDatabase database, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues, IOptions<OrderOptions> options, TimeProvider clock,
-    ILogger<OrderService> logger)
+    MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues,
+    IOptions<OrderOptions> options, TimeProvider clock, ILogger<OrderService> logger)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
 
@@ -59,6 +59,7 @@ public sealed partial class OrderService(
                 if (options.Value.MaxUnpaidOrders is { } max) await LimitUnpaidAsync(transaction, userId, max);
                 withinTransaction(transaction, placed);
                 await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
+                orders.Publish(transaction, new(placed.OrderId, 1, placed.Status, userId, placed.TotalAmount, 0, null, null, products[0].Now));
                 return committing = true;
             }, CancellationToken.None);
         }
@@ -92,7 +93,7 @@ public sealed partial class OrderService(
     {
         if (!await database.ExecuteInTransactionAsync(async transaction =>
             {
-                if (!await OrderRepository.CancelAsync(transaction, orderId, userId)) return false;
+                if (!await orders.CancelAsync(transaction, orderId, userId)) return false;
                 withCancel?.Invoke(transaction);
                 return true;
             }, cancellationToken))
@@ -105,6 +106,7 @@ public sealed partial class OrderService(
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
 
+        orders.Wake();
         await ReleaseAsync(orderId);
     }
 
@@ -204,24 +206,23 @@ public sealed partial class OrderService(
             throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");
         var shipping = request.Shipping!;
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
-        var counted = string.Join(", ", lines.Where(l => prices[l.ProductId].Counted).Select(l => string.Create(CultureInfo.InvariantCulture,
-            $"({l.ProductId}, @userId, @OrderId, {l.Quantity}, {prices[l.ProductId].MaxPerCustomer?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})")));
-        // One round trip for everything: it costs more than the rows.
-        var now = await transaction.SingleAsync<int>($"""
-            {InventoryRepository.LockEpoch};
+        var counted = lines.Where(l => prices[l.ProductId].Counted).Select(l => string.Create(CultureInfo.InvariantCulture,
+            $"({l.ProductId}, @userId, @OrderId, {l.Quantity}, {prices[l.ProductId].Limit.Max?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})")).ToList();
+        // One round trip for everything: it costs more than the rows. The epoch is locked: it cannot be incremented before the transaction ends.
+        var inserted = await transaction.ExecuteAsync($"""
             INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
-            VALUES (@OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt);
+            SELECT @OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt FROM inventory_gate WHERE id = 1 AND epoch = @epoch FOR SHARE;
             INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
             VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2);
             INSERT INTO order_item (order_id, product_id, quantity, price) VALUES {items}
-            {(counted.Length > 0 ? $"; INSERT INTO counted_item (product_id, user_id, order_id, quantity, max_per_customer) VALUES {counted}" : "")}
+            {(counted.Count > 0 ? $"; INSERT INTO counted_item (product_id, user_id, order_id, quantity, max_per_customer) VALUES {string.Join(", ", counted)}" : "")}
             """, new
         {
-            placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt,
+            placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt, epoch,
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
         // A hold of an older epoch is lost: the gate was rebuilt without it.
-        if (now != epoch) throw new ProblemException(InventoryProblems.GateClosed);
+        if (inserted < 2 + lines.Count + counted.Count) throw new ProblemException(InventoryProblems.GateClosed);
     }
 
     /// <summary>Whether the order was committed. If not, its hold is released.</summary>

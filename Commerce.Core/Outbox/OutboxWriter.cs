@@ -1,19 +1,16 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Commerce.Core.Database;
+using Dapper;
 using StackExchange.Redis;
+using CommandFlags = StackExchange.Redis.CommandFlags;
 
 namespace Commerce.Core.Outbox;
 
 /// <summary>Adds messages to the outbox and wakes the relay.</summary>
 public sealed class OutboxWriter(IConnectionMultiplexer redis)
 {
-    const string Insert = """
-        INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent)
-        VALUES (@shard, @Topic, @Key, @Id, @Payload, @traceparent);
-        INSERT INTO outbox_waiting (shard, id) VALUES (@shard, LAST_INSERT_ID())
-        """;
-
     /// <summary>The number of shards. One relay at a time sends the rows of a shard.</summary>
     public const int Shards = 16;
 
@@ -21,13 +18,41 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
     /// <summary>Adds a message to the transaction, with the current trace. After the commit call <see cref="Wake"/>.</summary>
-    public static Task AddAsync(DbSession transaction, OutboxMessage message) => transaction.ExecuteAsync(Insert, Parameters(message));
+    public static Task AddAsync(DbSession transaction, OutboxMessage message)
+    {
+        var (sql, parameters) = Insert([message]);
+        return transaction.ExecuteAsync(sql, parameters);
+    }
 
-    /// <summary>The same for the only message of a transaction, with its COMMIT.</summary>
-    public static void AddAtCommit(DbSession transaction, OutboxMessage message) => transaction.AtCommit(Insert, Parameters(message));
+    /// <summary>The same for all messages of a transaction, with its COMMIT.</summary>
+    public static void AddAtCommit(DbSession transaction, IReadOnlyList<OutboxMessage> messages)
+    {
+        var (sql, parameters) = Insert(messages);
+        transaction.AtCommit(sql, parameters);
+    }
 
-    static object Parameters(OutboxMessage message) =>
-        new { shard = ShardOf(message.Key), message.Topic, message.Key, message.Id, message.Payload, traceparent = Activity.Current?.Id };
+    /// <summary>Two statements for any number of messages. MySQL gives the rows of one INSERT consecutive ids.</summary>
+    static (string Sql, DynamicParameters Parameters) Insert(IReadOnlyList<OutboxMessage> messages)
+    {
+        var parameters = new DynamicParameters(new { traceparent = Activity.Current?.Id });
+        var (rows, waiting) = (new StringBuilder(), new StringBuilder());
+        for (var i = 0; i < messages.Count; i++)
+        {
+            var (message, comma) = (messages[i], i == 0 ? "" : ", ");
+            var shard = ShardOf(message.Key);
+            rows.Append(CultureInfo.InvariantCulture, $"{comma}({shard}, @topic{i}, @key{i}, @messageId{i}, @payload{i}, @traceparent)");
+            waiting.Append(CultureInfo.InvariantCulture, $"{comma}({shard}, LAST_INSERT_ID() + {i} * @@auto_increment_increment)");
+            parameters.Add($"topic{i}", message.Topic);
+            parameters.Add($"key{i}", message.Key);
+            parameters.Add($"messageId{i}", message.Id);
+            parameters.Add($"payload{i}", message.Payload);
+        }
+
+        return ($"""
+            INSERT INTO outbox (shard, topic, message_key, message_id, payload, traceparent) VALUES {rows};
+            INSERT INTO outbox_waiting (shard, id) VALUES {waiting}
+            """, parameters);
+    }
 
     /// <summary>Wakes the relays. Never fails and never waits.</summary>
     public void Wake()

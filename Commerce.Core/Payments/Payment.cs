@@ -74,7 +74,7 @@ public sealed record Payment(
 /// <summary>A prepared payment, and the order details for the payment window.</summary>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="ProductName">Of the first line.</param>
-public sealed record PayablePayment(string PaymentId, string OrderId, string UserId, long Amount, string Status, string ProductName, long Lines);
+public sealed record PayablePayment(string PaymentId, string OrderId, string UserId, long Amount, string Status, string ProductName, long Lines, int Changes, DateTime Now);
 
 /// <summary>One call to the gateway for an approval.</summary>
 /// <param name="Status">One of <see cref="AttemptState"/>.</param>

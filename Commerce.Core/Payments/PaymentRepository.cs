@@ -9,7 +9,7 @@ namespace Commerce.Core.Payments;
 /// The status of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two processes that end the same attempt
 /// one succeeds. The order's row is locked first.
 /// </summary>
-public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock)
+public sealed class PaymentRepository(MySqlDatabase database, OrderRepository orders, TimeProvider clock)
 {
     const string LockOrder = "SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE";
 
@@ -84,16 +84,22 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         CancellationToken cancellationToken) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
+            var paymentId = NewId();
             var payment = await transaction.SingleAsync<PayablePayment>($"""
                 {OrderRepository.Prepare};
                 INSERT INTO payment (id, order_id, user_id, amount, status) SELECT @paymentId, @orderId, @userId, @amount, 'PENDING' FROM DUAL WHERE {FoundBefore}
                 ON DUPLICATE KEY UPDATE payment.id = payment.id;
                 SELECT p.id AS PaymentId, p.order_id AS OrderId, p.user_id AS UserId, p.amount AS Amount, p.status AS Status,
                        (SELECT g.name FROM order_item i JOIN product g ON g.id = i.product_id WHERE i.order_id = @orderId ORDER BY g.id LIMIT 1) AS ProductName,
-                       (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`
+                       (SELECT COUNT(*) FROM order_item WHERE order_id = @orderId) AS `Lines`,
+                       (SELECT changes FROM orders WHERE id = @orderId) AS Changes, UTC_TIMESTAMP(6) AS Now
                 FROM payment p WHERE p.order_id = @orderId AND {FoundBefore}
-                """, new { userId, orderId, amount, paymentId = NewId(), extension = (long)extension.TotalMicroseconds });
-            if (payment is not null) withinTransaction(transaction, payment);
+                """, new { userId, orderId, amount, paymentId, extension = (long)extension.TotalMicroseconds });
+            if (payment is null) return null;
+            withinTransaction(transaction, payment);
+            // The payment is new, and with it the state of the order.
+            if (payment.PaymentId == paymentId)
+                orders.Publish(transaction, new(orderId, payment.Changes, OrderState.PendingPayment, userId, amount, 0, null, null, payment.Now));
             return payment;
         }, cancellationToken);
 
@@ -111,10 +117,10 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             await withinTransaction(transaction);
             // All statements find their row, or none changes anything. The last one also finds a payment of the gateway that belongs to another order.
             var attempt = await transaction.SingleAsync<OpenAttempt>($"""
-                {OrderRepository.Pin};
-                UPDATE payment SET status = 'APPROVING', pg_payment_id = @pgPaymentId, attempt = attempt + 1
-                WHERE {FoundBefore} AND order_id = @OrderId AND user_id = @userId AND status = 'PENDING';
-                INSERT INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment p WHERE {FoundBefore} AND p.order_id = @OrderId
+                UPDATE orders o STRAIGHT_JOIN payment p ON p.order_id = o.id
+                SET o.pinned = TRUE, p.status = 'APPROVING', p.pg_payment_id = @pgPaymentId, p.attempt = p.attempt + 1
+                WHERE o.id = @OrderId AND {OrderRepository.Pinnable} AND p.user_id = @userId AND p.status = 'PENDING';
+                INSERT INTO pg_payment (pg_payment_id, payment_id) SELECT pg_payment_id, id FROM payment p WHERE ROW_COUNT() = 2 AND p.order_id = @OrderId
                 ON DUPLICATE KEY UPDATE pg_payment.pg_payment_id = pg_payment.pg_payment_id;
                 INSERT INTO payment_attempt (payment_id, number, pg_payment_id, status, check_at)
                 SELECT id, attempt, pg_payment_id, 'INFLIGHT', UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND FROM payment
@@ -140,20 +146,20 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
         {
             // As if it had not been abandoned.
             if (attempt.Status == AttemptState.Abandoned && await transaction.ExecuteAsync($"""
-                    {OrderRepository.Pin};
+                    UPDATE orders o SET o.pinned = TRUE WHERE o.id = @OrderId AND {OrderRepository.Pinnable};
                     UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
                     """, attempt) < 2) return false;
-            // All three rows, or nothing.
+            // All three rows, or nothing: no row if no attempt has pinned the order, which must not happen. The order's is locked first.
             var lines = await transaction.QueryAsync<PaidLine>($"""
-                {OrderRepository.Pay};
-                UPDATE payment_attempt SET status = 'SUCCEEDED', ended_at = UTC_TIMESTAMP(6), check_at = NULL
-                WHERE {FoundBefore} AND payment_id = @PaymentId AND number = @Number AND status = @Status;
-                UPDATE payment SET status = 'PAID', paid_at = UTC_TIMESTAMP(6)
-                WHERE {FoundBefore} AND id = @PaymentId AND pg_payment_id = @PgPaymentId AND status IN ('APPROVING', 'SETTLING');
-                {PaidLine.Select} AND {FoundBefore} ORDER BY i.product_id
+                UPDATE orders o STRAIGHT_JOIN payment p ON p.order_id = o.id STRAIGHT_JOIN payment_attempt a ON a.payment_id = p.id
+                SET o.changes = o.changes + 1, o.status = 'PAID', o.pinned = FALSE, o.paid_at = UTC_TIMESTAMP(6), p.status = 'PAID', p.paid_at = UTC_TIMESTAMP(6),
+                    a.status = 'SUCCEEDED', a.ended_at = UTC_TIMESTAMP(6), a.check_at = NULL
+                WHERE o.id = @OrderId AND o.status = 'PENDING_PAYMENT' AND o.pinned
+                  AND p.id = @PaymentId AND p.pg_payment_id = @PgPaymentId AND p.status IN ('APPROVING', 'SETTLING') AND a.number = @Number AND a.status = @Status;
+                {PaidLine.Select} AND ROW_COUNT() = 3 ORDER BY i.product_id
                 """, attempt);
             if (lines.Count == 0) return false;
-            OrderRepository.AnnounceAtCommit(transaction, attempt.OrderId, lines);
+            orders.AnnounceAtCommit(transaction, attempt.OrderId, lines);
             withinTransaction?.Invoke(transaction);
             return true;
         }, CancellationToken.None);
@@ -335,34 +341,41 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     /// cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
     /// <param name="historyId">The id of the cancel in the gateway's history.</param>
-    public Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId) =>
-        database.ExecuteInTransactionAsync(async transaction =>
+    public async Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId)
+    {
+        var returned = await database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.SingleAsync<int>(LockOrder, refund);
-            return await CompleteRefundAsync(transaction, refund, historyId);
+            var (completed, stock) = await CompleteRefundAsync(transaction, refund, historyId);
+            if (completed) await orders.PublishAsync(transaction, [refund.OrderId]);
+            return stock;
         }, CancellationToken.None);
+        orders.Wake();
+        return returned;
+    }
 
-    static async Task<StockReturn?> CompleteRefundAsync(DbSession transaction, OpenRefund refund, string? historyId)
+    static async Task<(bool Completed, StockReturn? Returned)> CompleteRefundAsync(DbSession transaction, OpenRefund refund, string? historyId)
     {
         if (await transaction.ExecuteAsync("""
                 UPDATE refund SET status = 'DONE', code = NULL, history_id = @historyId, expected_rest = @ExpectedRest, ended_at = UTC_TIMESTAMP(6), check_at = NULL
                 WHERE id = @Id AND status = 'REQUESTED'
-                """, new { refund.Id, refund.ExpectedRest, historyId }) == 0) return null;
+                """, new { refund.Id, refund.ExpectedRest, historyId }) == 0) return (false, null);
         var lines = await transaction.QueryAsync<(long ProductId, int Quantity, bool Restock)>(
             "SELECT product_id, quantity, restock FROM refund_line WHERE refund_id = @Id ORDER BY product_id", refund);
         var named = lines.Count == 0 ? null : await OrderRepository.RefundLinesAsync(
             transaction, refund.OrderId, refund.Id, [.. lines.Select(l => new ReturnedLine(l.ProductId, l.Restock ? l.Quantity : 0, l.Quantity))]);
         var others = await SetRemainingAsync(transaction, refund.PaymentId, refund.OrderId, refund.ExpectedRest);
         if (refund.ExpectedRest == 0) await OrderRepository.ReturnCouponAsync(transaction, refund.OrderId, refund.Id);
-        return StockReturn.Combine(named, others);
+        return (true, StockReturn.Combine(named, others));
     }
 
     /// <summary>Sets the rest of a payment.</summary>
     static async Task<StockReturn?> SetRemainingAsync(DbSession transaction, string paymentId, string orderId, long rest)
     {
-        await transaction.ExecuteAsync("""
+        await transaction.ExecuteAsync($"""
             UPDATE payment SET status = IF(@rest = 0, 'REFUNDED', 'PARTIALLY_REFUNDED'), refunded_amount = amount - @rest WHERE id = @paymentId
-            """, new { paymentId, rest });
+            {(rest > 0 ? $"; {OrderRepository.NoteChange}" : "")}
+            """, new { paymentId, orderId, rest });
         return rest == 0 ? await OrderRepository.RefundAsync(transaction, orderId) : null;
     }
 
@@ -374,8 +387,15 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
     /// <param name="refund">A refund that the gateway rejected. Its new state is in the result.</param>
     /// <param name="mayBeDone">Whether an earlier call with a lost response may have done it.</param>
     /// <param name="code">Why the gateway rejected it.</param>
-    public Task<HistoryComparison?> CompareAsync(
-        string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "") =>
+    public async Task<HistoryComparison?> CompareAsync(
+        string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "")
+    {
+        var comparison = await CompareInTransactionAsync(pgPaymentId, history, refund, mayBeDone, code);
+        if (comparison is not null) orders.Wake();
+        return comparison;
+    }
+
+    Task<HistoryComparison?> CompareInTransactionAsync(string pgPaymentId, FindOutcome.Found history, OpenRefund? refund, bool mayBeDone, string code) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             if (await transaction.SingleAsync<PaidPayment>("""
@@ -410,11 +430,14 @@ public sealed class PaymentRepository(MySqlDatabase database, TimeProvider clock
             }
 
             var returned = unknown.Count > 0 ? await SetRemainingAsync(transaction, paid.PaymentId, paid.OrderId, rest) : null;
+            if (unknown.Count > 0 && mine is null) await orders.PublishAsync(transaction, [paid.OrderId]);
             if (refund is null) return new HistoryComparison(unknown, returned);
             if (mine is not null)
             {
                 refund = refund with { Status = RefundState.Done, ExpectedRest = rest - mine.Amount };
-                return new HistoryComparison(unknown, await CompleteRefundAsync(transaction, refund, mine.HistoryId)) { Refund = refund };
+                var (_, stock) = await CompleteRefundAsync(transaction, refund, mine.HistoryId);
+                await orders.PublishAsync(transaction, [paid.OrderId]);
+                return new HistoryComparison(unknown, stock) { Refund = refund };
             }
 
             refund = unknown.Count > 0 && refund.Amount <= rest

@@ -427,7 +427,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
             var approval = purchase.User.Client.SendAsync(request, impatient.Token);
             // Not innodb_trx: more than one query per 100 ms gets the same cached result.
             await Eventually.EqualAsync(1, () => transaction.SingleAsync<int>(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE orders SET pinned%'"));
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE orders o STRAIGHT_JOIN payment p%'"));
             await impatient.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
             // The Api has noticed by then.

@@ -1,56 +1,16 @@
-using System.Diagnostics;
-using System.Globalization;
+using Commerce.Core.Messaging;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>What a purchase costs MySQL, counted: a rate depends on the machine, these do not.</summary>
-public sealed class PurchaseCostTests(CommerceStack stack) : PaymentStackTests(stack)
+/// <summary>The cost of a purchase with the default settings.</summary>
+public sealed class PurchaseCostTests(CommerceStack stack) : PurchaseCost(stack)
 {
-    const int Users = 16, Rounds = 5;
-
-    /// <summary>Order, prepare and approve take 30; the relay and the consumer share theirs among the purchases that come together.</summary>
-    const double MostStatements = 36;
-
-    /// <summary>Four of the Api; two of the relay and one of the consumer, shared.</summary>
-    const double MostCommits = 5;
-
     [Fact]
     public async Task A_purchase_costs_no_more_statements_and_commits_than_it_did()
     {
-        var product = await Stack.ProductAsync(stock: 1_000, Price);
-        var users = await Stack.UsersAsync("cost", Users);
-        await Database.ExecuteAsync("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'", null, Cancelled);
-        await BuyAsync();
-        await TakenAsync(Users);
-        var (before, start) = (await CountAsync(), Stopwatch.GetTimestamp());
-        await Task.Delay(TimeSpan.FromSeconds(3), Cancelled);
-        var (after, rested) = (await CountAsync(), Stopwatch.GetElapsedTime(start));
-        var atRest = (Statements: (after.Statements - before.Statements) / rested.TotalSeconds, Commits: (after.Commits - before.Commits) / rested.TotalSeconds);
+        await CheckCostAsync();
 
-        (before, start) = (await CountAsync(), Stopwatch.GetTimestamp());
-        for (var i = 0; i < Rounds; i++) await BuyAsync();
-        await TakenAsync(Users * (Rounds + 1));
-        (after, var took) = (await CountAsync(), Stopwatch.GetElapsedTime(start).TotalSeconds);
-
-        var statements = (after.Statements - before.Statements - (atRest.Statements * took)) / (Users * Rounds);
-        var commits = (after.Commits - before.Commits - (atRest.Commits * took)) / (Users * Rounds);
-        TestContext.Current.SendDiagnosticMessage(string.Create(CultureInfo.InvariantCulture, $"A purchase: {statements:F1} statements, {commits:F2} commits"));
-        Assert.InRange(statements, 1, MostStatements);
-        Assert.InRange(commits, 1, MostCommits);
-        await CheckConsistencyAsync();
-
-        Task BuyAsync() => Task.WhenAll(users.Select(async user =>
-        {
-            var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id));
-            using (var prepared = await purchase.PrepareAsync()) Assert.True(prepared.IsSuccessStatusCode, await prepared.Content.ReadAsStringAsync());
-            await PayAsync(purchase, await purchase.AuthorizeAsync());
-        }));
-
-        Task TakenAsync(int pieces) =>
-            Eventually.EqualAsync(1_000 - pieces, () => Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @Id", new { product.Id }, Cancelled));
+        // Off by default.
+        Assert.Equal(0, await Database.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE topic = @OrderChanged", new { Topics.OrderChanged }, Cancelled));
     }
-
-    async Task<(double Statements, double Commits)> CountAsync() => (
-        double.Parse((await Database.SingleAsync<(string, string)>("SHOW GLOBAL STATUS LIKE 'Questions'", null, Cancelled)).Item2, CultureInfo.InvariantCulture),
-        await Database.SingleAsync<long>("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'", null, Cancelled));
 }
