@@ -34,7 +34,7 @@ static class ContractExamples
         [typeof(StockAddition)] = """{"delta":50}""",
         [typeof(EventDefinition)] = """
             {"name":"Midnight sale","opensAt":"2028-01-01T00:00:00+09:00","closesAt":"2028-01-02T00:00:00+09:00","couponIds":[2],"productIds":[3],
-            "waitingRoomRate":100}
+            "waitingRoomRate":100,"maxPerCustomer":2}
             """,
         [typeof(EventTimes)] = """{"opensAt":"2028-01-01T00:00:00+09:00","closesAt":null}""",
     };

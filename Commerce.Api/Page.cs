@@ -28,7 +28,7 @@ static class Page
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
         app.Use(async (context, next) =>
         {
-            if (context.Request.Path == "/admin") context.Request.Path = "/admin.html";
+            if (context.Request.Path.Value is "/admin" or "/admin/") context.Request.Path = "/admin.html";
             context.Items[PolicyKey] = context.Request.Path.Value switch
             {
                 "/" or "/index.html" => await PolicyAsync(configuration, context.RequestAborted),

@@ -18,7 +18,7 @@ public static class EventStories
     /// <summary>Creates an event that opens in this many seconds; null creates a draft.</summary>
     public static async Task<SaleEvent> EventAsync(
         this CommerceStack stack, double? opensIn, double? closesIn = null, IReadOnlyList<long>? couponIds = null, string? name = null,
-        IReadOnlyList<long>? productIds = null, int? waitingRoomRate = null)
+        IReadOnlyList<long>? productIds = null, int? waitingRoomRate = null, int? maxPerCustomer = null)
     {
         var now = TimeProvider.System.GetUtcNow();
         using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/events", new
@@ -26,7 +26,7 @@ public static class EventStories
             name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test",
             opensAt = opensIn is { } opens ? now.AddSeconds(opens) : (DateTimeOffset?)null,
             closesAt = closesIn is { } closes ? now.AddSeconds(closes) : (DateTimeOffset?)null,
-            couponIds, productIds, waitingRoomRate,
+            couponIds, productIds, waitingRoomRate, maxPerCustomer,
         });
         Assert.True(answer.StatusCode == HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
         var created = (await answer.Content.ReadFromJsonAsync<SaleEvent>())!;

@@ -14,7 +14,7 @@ static class OrderAdministrationEndpoints
     public static void MapOrderAdministration(this RouteGroupBuilder administration)
     {
         var orders = administration.MapGroup("/orders");
-        orders.MapGet("/", ListAsync).WithName("ListAllOrders").WithSummary("Lists the orders of all users, or of one.");
+        orders.MapGet("/", ListAsync).WithName("ListAllOrders").WithSummary("Lists the orders of all users, of one, or of a recipient.");
         orders.MapGet("/{id}", FindAsync).WithName("GetAnyOrder").WithSummary("Returns an order with its lines, address, payment and history.")
             .Refuses(OrderProblems.NotFound);
         orders.MapPost("/{id}/fulfilment", AdvanceAsync).WithName("AdvanceOrder").WithSummary("Takes a paid order to its next state: PREPARING, SHIPPED, DELIVERED.")
@@ -28,12 +28,15 @@ static class OrderAdministrationEndpoints
     }
 
     static async Task<Results<PageResult<Order>, ProblemResult>> ListAsync(
-        OrderRepository repository, CancellationToken cancellationToken, string? userId = null, string? status = null, [Id] string? before = null,
-        [Range(1, 200)] int limit = 50)
+        OrderRepository repository, CancellationToken cancellationToken, string? userId = null, string? status = null, string? recipient = null,
+        [Id] string? before = null, [Range(1, 200)] int limit = 50)
     {
-        if (status is not null && !OrderState.All.Contains(status))
-            return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"Must be one of {string.Join(", ", OrderState.All)}."] });
-        var orders = await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, before, limit + 1, cancellationToken);
+        var errors = new Dictionary<string, string[]>();
+        if (status is not null && !OrderState.All.Contains(status)) errors["status"] = [$"Must be one of {string.Join(", ", OrderState.All)}."];
+        var search = recipient is null ? null : RecipientSearch.Of(recipient);
+        if (recipient is not null && search is null) errors["recipient"] = ["Must be the beginning of a name, with at least 2 characters, or of a telephone number, with at least 4 digits."];
+        if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);
+        var orders = await repository.ListAsync(userId is null ? null : UserId.OfText(userId), status, search, before, limit + 1, cancellationToken);
         return Pages.Of<Order>(orders, limit, o => $"{o.Id}").ToResult();
     }
 

@@ -45,7 +45,7 @@ static class OrderEndpoints
     static async Task<Ok<OrderPage>> ListAsync(
         CurrentUser user, OrderRepository repository, HttpContext http, CancellationToken cancellationToken, [Id] string? cursor = null, [Range(1, 100)] int limit = 20)
     {
-        var (orders, next) = Pages.Of<Order>(await repository.ListAsync(user.Id, null, cursor, limit + 1, cancellationToken), limit, o => $"{o.Id}");
+        var (orders, next) = Pages.Of<Order>(await repository.ListAsync(user.Id, null, null, cursor, limit + 1, cancellationToken), limit, o => $"{o.Id}");
         http.LinkNext("cursor", next);
         return TypedResults.Ok(new OrderPage(
             [.. orders.Select(o => new OrderSummary(o.Id, o.Status, o.TotalAmount, o.RefundedAmount, o.Refundable, o.HoldExpiresAt, o.CreatedAt, o.Fulfilment, o.TrackingNumber))], next));

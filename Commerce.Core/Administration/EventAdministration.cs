@@ -1,24 +1,37 @@
 using Commerce.Core.Catalog;
 using Commerce.Core.Events;
+using Commerce.Core.Inventory;
 
 namespace Commerce.Core.Administration;
 
 /// <summary>Changes events. The database is changed first. Redis follows at once, or after its outage.</summary>
-public sealed class EventAdministration(EventDefinitions definitions, EventRepository repository, EventOpener opener)
+public sealed class EventAdministration(
+    EventDefinitions definitions, EventRepository repository, EventOpener opener, InventoryRepository inventory, InventoryGateRebuilder rebuilder)
 {
     /// <summary>Creates an event.</summary>
     /// <exception cref="ProblemException">A coupon or product does not exist, or belongs to another event.</exception>
-    public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken) =>
-        await SyncAsync(
-            await definitions.CreateAsync(definition, (sale, id) => EventRepository.PlanAsync(sale, id, definition), cancellationToken), cancellationToken);
+    public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken)
+    {
+        var counts = false;
+        var id = await definitions.CreateAsync(
+            definition, async (sale, created) => counts = await EventRepository.PlanAsync(sale, created, definition), cancellationToken);
+        if (counts) await RebuildAsync(cancellationToken);
+        return await SyncAsync(id, cancellationToken);
+    }
 
     /// <summary>Replaces the definition. Without an opening time the event becomes a draft.</summary>
     /// <exception cref="ProblemException">The event does not exist, the version does not match, it is open or over, or its coupons or products cannot
     /// be linked.</exception>
-    public Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
-        ChangeAsync(
-            id, () => definitions.ChangeAsync(id, definition, versions, sale => EventRepository.PlanAsync(sale, id, definition), cancellationToken),
+    public async Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken)
+    {
+        var counts = false;
+        var changed = await ChangeAsync(
+            id, () => definitions.ChangeAsync(
+                id, definition, versions, async sale => counts = await EventRepository.PlanAsync(sale, id, definition), cancellationToken),
             _ => EventProblems.NotFound, null, cancellationToken);
+        if (counts) await RebuildAsync(cancellationToken);
+        return changed;
+    }
 
     /// <summary>Changes the times of an event.</summary>
     /// <exception cref="ProblemException">The event does not exist, is open or over, or would close before it opens.</exception>
@@ -48,6 +61,10 @@ public sealed class EventAdministration(EventDefinitions definitions, EventRepos
         var found = await definitions.FindAsync(id, cancellationToken) ?? throw new ProblemException(EventProblems.NotFound);
         return found.Status == already ? found : throw new ProblemException(refusal(found));
     }
+
+    /// <summary>A product counts its customers from now on. Without Redis the Workers find the gate at an older epoch and rebuild it.</summary>
+    Task RebuildAsync(CancellationToken cancellationToken) => TransientFaults.TryAsync(async () =>
+        await rebuilder.TryOpenAsync(await inventory.FindEpochAsync(cancellationToken), cancellationToken));
 
     async Task<SaleEvent> SyncAsync(long id, CancellationToken cancellationToken)
     {

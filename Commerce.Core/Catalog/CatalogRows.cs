@@ -44,6 +44,8 @@ sealed class EventRow : DefinitionRow
     public required DateTime? ClosesAt { get; init; }
 
     public required int? WaitingRoomRate { get; init; }
+
+    public required int? MaxPerCustomer { get; init; }
 }
 
 /// <summary>An event as it is read, including the columns of the sale.</summary>
@@ -55,6 +57,7 @@ sealed class EventView
     public DateTime? ClosesAt { get; init; }
     public string Status { get; init; } = "";
     public int? WaitingRoomRate { get; init; }
+    public int? MaxPerCustomer { get; init; }
     public DateTime? OpenedAt { get; init; }
     public DateTime? ClosedAt { get; init; }
     public int Version { get; init; }

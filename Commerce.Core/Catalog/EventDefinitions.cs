@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of events: name, times and waiting room. Status, coupons, products and numbers of openings belong to the sale.</summary>
+/// <summary>Definitions of events: name, times, waiting room and limit. Status, coupons, products and numbers of openings belong to the sale.</summary>
 public sealed class EventDefinitions(CatalogSession session)
 {
     /// <summary>One event, or null.</summary>
@@ -41,7 +41,7 @@ public sealed class EventDefinitions(CatalogSession session)
             var row = new EventRow
             {
                 Name = definition.Name, OpensAt = EventTimes.ToDatabase(definition.OpensAt), ClosesAt = EventTimes.ToDatabase(definition.ClosesAt),
-                WaitingRoomRate = definition.WaitingRoomRate,
+                WaitingRoomRate = definition.WaitingRoomRate, MaxPerCustomer = definition.MaxPerCustomer,
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
@@ -50,7 +50,7 @@ public sealed class EventDefinitions(CatalogSession session)
             return row.Id;
         }, cancellationToken);
 
-    /// <summary>Replaces name, times and waiting room. False if the event does not exist.</summary>
+    /// <summary>Replaces name, times, waiting room and limit. False if the event does not exist.</summary>
     /// <param name="withinTransaction">The sale's part of the transaction. Throws if the event can no longer be changed.</param>
     /// <exception cref="ProblemException">The version does not match.</exception>
     public Task<bool> ChangeAsync(
@@ -63,6 +63,7 @@ public sealed class EventDefinitions(CatalogSession session)
                 .SetProperty(e => e.OpensAt, opensAt)
                 .SetProperty(e => e.ClosesAt, closesAt)
                 .SetProperty(e => e.WaitingRoomRate, definition.WaitingRoomRate)
+                .SetProperty(e => e.MaxPerCustomer, definition.MaxPerCustomer)
                 .SetProperty(e => e.Version, e => e.Version + 1), cancellationToken) == 1;
             if (changed) await withinTransaction(sale);
             else if (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken) is { } found) Versions.Check(found.ToEvent(), versions);
@@ -93,7 +94,8 @@ public sealed class EventDefinitions(CatalogSession session)
     sealed record Found(EventView Event, string? CouponIds, string? ProductIds)
     {
         public SaleEvent ToEvent() => new(
-            Event.Id, Event.Name, Event.OpensAt, Event.ClosesAt, Event.Status, Ids(CouponIds), Ids(ProductIds), Event.WaitingRoomRate, Event.OpenedAt, Event.ClosedAt, Event.Version);
+            Event.Id, Event.Name, Event.OpensAt, Event.ClosesAt, Event.Status, Ids(CouponIds), Ids(ProductIds), Event.WaitingRoomRate, Event.MaxPerCustomer,
+            Event.OpenedAt, Event.ClosedAt, Event.Version);
 
         static long[] Ids(string? list) => list is null ? [] : [.. list.Split(',').Select(id => long.Parse(id, CultureInfo.InvariantCulture)).Order()];
     }

@@ -63,12 +63,13 @@ public sealed class ConsistencyCheck(
                           AND NOT (o.status = 'REFUNDED' AND EXISTS (SELECT 1 FROM payment p JOIN refund r ON r.payment_id = p.id
                             WHERE p.order_id = o.id AND r.status = 'DONE' AND r.coupon_back AND r.expected_rest = 0)))
                 """, cancellationToken),
-            // The order that came last was accepted under its limit. An order without a limit may follow it.
+            // The order that came last was accepted under its limit. An order without a limit may follow it, or was on its way when an event with one opened.
             await CountAsync("I11", "no customer has more of a product than a limit allowed, and every line of a product with a limit is counted", $"""
                 SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM counted_item c JOIN orders o ON o.id = c.order_id WHERE o.status IN {InventoryRepository.CountedStates}
                           GROUP BY c.product_id, c.user_id
                           HAVING SUM(c.quantity - c.refunded) > MAX(c.max_per_customer)
-                             AND MAX(IF(c.max_per_customer IS NULL, NULL, o.created_at)) > COALESCE(MAX(IF(c.max_per_customer IS NULL, o.created_at, NULL)), 0)) above)
+                             AND MAX(IF(c.max_per_customer IS NULL, NULL, o.created_at))
+                               > COALESCE(MAX(IF(c.max_per_customer IS NULL, o.created_at, NULL)) + INTERVAL 5 SECOND, '2000-01-01')) above)
                      + (SELECT COUNT(*) FROM product p JOIN order_item i ON i.product_id = p.id JOIN orders o ON o.id = i.order_id
                         LEFT JOIN counted_item c ON c.product_id = i.product_id AND c.user_id = o.user_id AND c.order_id = o.id
                         WHERE p.counted AND o.status IN {InventoryRepository.CountedStates} AND NOT (c.quantity <=> i.quantity AND c.refunded <=> i.refunded))

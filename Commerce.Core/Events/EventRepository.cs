@@ -31,14 +31,19 @@ public sealed class EventRepository(MySqlDatabase database)
     /// Schedules an event after its definition was written: PENDING with an opening time, otherwise DRAFT. Links the given coupons and products.
     /// </summary>
     /// <param name="links">Null keeps the coupons and products.</param>
+    /// <returns>Whether a product starts to count its customers, because this event limits them. After the commit rebuild the gate of the inventory.</returns>
     /// <exception cref="ProblemException">The event is open or over; or a coupon or product does not exist, or belongs to another event that is not
     /// over.</exception>
-    public static async Task PlanAsync(DbSession transaction, long id, EventDefinition? links)
+    public static async Task<bool> PlanAsync(DbSession transaction, long id, EventDefinition? links)
     {
         if (await transaction.ExecuteAsync(
                 "UPDATE event SET status = IF(opens_at IS NULL, 'DRAFT', 'PENDING') WHERE id = @id AND status IN ('DRAFT', 'PENDING')", new { id }) == 0)
             throw new ProblemException(EventProblems.NotSchedulable);
-        if (links is not null) await LinkAsync(transaction, id, links);
+        if (links is null) return false;
+        await LinkAsync(transaction, id, links);
+        var counts = false;
+        foreach (var product in links.MaxPerCustomer is null ? [] : links.ProductIds ?? []) counts |= await InventoryRepository.CountCustomersAsync(transaction, product);
+        return counts;
     }
 
     /// <summary>

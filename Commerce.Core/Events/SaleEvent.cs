@@ -34,9 +34,10 @@ public static class OpenedBy
 /// <param name="CouponIds">In ascending order. Issued while the event is OPEN.</param>
 /// <param name="ProductIds">In ascending order.</param>
 /// <param name="WaitingRoomRate">Shoppers that the waiting room admits per second. Null: the event has none.</param>
+/// <param name="MaxPerCustomer">Units of each of its products that one customer may have while the event is open. Null: only the limits of the products.</param>
 public sealed record SaleEvent(
     long Id, string Name, DateTime? OpensAt, DateTime? ClosesAt, string Status, IReadOnlyList<long> CouponIds, IReadOnlyList<long> ProductIds,
-    int? WaitingRoomRate, DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
+    int? WaitingRoomRate, int? MaxPerCustomer, DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
 
 /// <summary>The definition of an event.</summary>
 /// <param name="Name">1 to 200 characters.</param>
@@ -45,11 +46,15 @@ public sealed record SaleEvent(
 /// <param name="CouponIds">At most 50 coupons. None may belong to another event.</param>
 /// <param name="ProductIds">At most 50 products.</param>
 /// <param name="WaitingRoomRate">Its products are sold through a waiting room that admits so many shoppers per second: 1 to 10,000. Null: no waiting room.</param>
+/// <param name="MaxPerCustomer">The maximum number of units of each of its products in one customer's orders that hold stock or are paid, in force while the event
+/// is open, besides the product's own: 1 to 10,000. Null: no limit.</param>
 public sealed record EventDefinition(
-    string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds, int? WaitingRoomRate)
+    string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds, int? WaitingRoomRate,
+    int? MaxPerCustomer = null)
 {
     const int MaxLinks = 50;
     const int MaxRate = 10_000;
+    const int MaxLimit = 10_000;
 
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
@@ -59,6 +64,7 @@ public sealed record EventDefinition(
         if (!AreIds(CouponIds)) errors["couponIds"] = [$"Must be at most {MaxLinks} different ids."];
         if (!AreIds(ProductIds)) errors["productIds"] = [$"Must be at most {MaxLinks} different ids."];
         if (WaitingRoomRate is < 1 or > MaxRate) errors["waitingRoomRate"] = [$"Must be 1 to {MaxRate}, or null for no waiting room."];
+        if (MaxPerCustomer is < 1 or > MaxLimit) errors["maxPerCustomer"] = [$"Must be 1 to {MaxLimit}, or null for no limit."];
         return errors;
     }
 

@@ -38,5 +38,12 @@ public sealed class LiveRepository(MySqlDatabase database)
             }, cancellationToken))!
             : new(0, 0, 0, 0);
 
+    /// <summary>Counts the admissions of an event's waiting room, and those whose pass is valid.</summary>
+    public async Task<(long Admitted, long Ordering)> CountAdmissionsAsync(SaleEvent sale, CancellationToken cancellationToken) => sale.WaitingRoomRate is null
+        ? default
+        : await database.SingleAsync<(long, long)>("""
+            SELECT COUNT(*), CAST(COALESCE(SUM(expires_at > UTC_TIMESTAMP(6)), 0) AS SIGNED) FROM waiting_room_admission WHERE event_id = @Id
+            """, sale, cancellationToken);
+
     const string AfterAllIds = "g";
 }

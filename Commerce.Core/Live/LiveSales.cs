@@ -3,6 +3,7 @@ using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
 using Commerce.Core.Events;
 using Commerce.Core.Inventory;
+using Commerce.Core.WaitingRoom;
 
 namespace Commerce.Core.Live;
 
@@ -11,12 +12,12 @@ namespace Commerce.Core.Live;
 /// from MySQL and Redis, so they are those of all replicas.
 /// </summary>
 public sealed class LiveSales(
-    EventDefinitions events, LiveRepository repository, CouponGate coupons, InventoryGate inventory, ServerErrors errors, TimeProvider clock)
+    EventDefinitions events, LiveRepository repository, CouponGate coupons, InventoryGate inventory, WaitingRoomGate rooms, ServerErrors errors, TimeProvider clock)
 {
     /// <summary>The time between two readings.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Counting orders takes longer the more there are. The pause before the next count is this many times as long as the last count.</summary>
+    /// <summary>Counting orders and admissions takes longer the more there are. The pause before the next count is this many times as long as the last count.</summary>
     const int PauseFactor = 20;
 
     readonly ConcurrentDictionary<long, Readings> _events = new();
@@ -35,10 +36,14 @@ public sealed class LiveSales(
     {
         if (await events.FindAsync(eventId, CancellationToken.None) is not { } sale) return null;
         var at = clock.GetUtcNow().UtcDateTime;
+        await CountAsync(sale, readings);
         return new(
-            eventId, sale.Status, at, await ReadCouponsAsync(sale), await ReadProductsAsync(sale), await CountOrdersAsync(sale, readings),
-            await TransientFaults.TryAsync(async () => (long?)await errors.CountAsync(), null));
+            eventId, sale.Status, at, await ReadCouponsAsync(sale), await ReadProductsAsync(sale), readings.Orders,
+            await TransientFaults.TryAsync(async () => (long?)await errors.CountAsync(), null), await ReadRoomAsync(sale, readings));
     }
+
+    async Task<LiveWaitingRoom?> ReadRoomAsync(SaleEvent sale, Readings readings) => sale.WaitingRoomRate is { } rate
+        ? new(rate, await TransientFaults.TryAsync(() => rooms.CountAsync(sale.Id), null), readings.Admissions.Admitted, readings.Admissions.Ordering) : null;
 
     async Task<IReadOnlyList<LiveCoupon>> ReadCouponsAsync(SaleEvent sale)
     {
@@ -57,13 +62,14 @@ public sealed class LiveSales(
         return [.. products.Zip(available, (p, left) => new LiveProduct(p.Id, p.Name, Math.Max(0, left ?? p.Stock)))];
     }
 
-    async Task<LiveOrders> CountOrdersAsync(SaleEvent sale, Readings readings)
+    /// <summary>Counts orders and admissions, if the pause is over.</summary>
+    async Task CountAsync(SaleEvent sale, Readings readings)
     {
-        if (readings.Orders is { } known && clock.GetElapsedTime(readings.CountedAt) < readings.Pause) return known;
+        if (readings.CountedAt is { } before && clock.GetElapsedTime(before) < readings.Pause) return;
         var start = clock.GetTimestamp();
-        var orders = await repository.CountOrdersAsync(sale, CancellationToken.None);
-        (readings.Orders, readings.CountedAt, readings.Pause) = (orders, clock.GetTimestamp(), PauseFactor * clock.GetElapsedTime(start));
-        return orders;
+        readings.Orders = await repository.CountOrdersAsync(sale, CancellationToken.None);
+        readings.Admissions = await repository.CountAdmissionsAsync(sale, CancellationToken.None);
+        (readings.CountedAt, readings.Pause) = (clock.GetTimestamp(), PauseFactor * clock.GetElapsedTime(start));
     }
 
     /// <summary>What is known of one event. Only its running load writes.</summary>
@@ -71,9 +77,12 @@ public sealed class LiveSales(
     {
         public SharedValue<LiveSale?> Latest { get; } = new(Interval, clock);
 
-        public LiveOrders? Orders { get; set; }
+        public LiveOrders Orders { get; set; } = new(0, 0, 0, 0);
 
-        public long CountedAt { get; set; }
+        public (long Admitted, long Ordering) Admissions { get; set; }
+
+        /// <summary>Null before the first count.</summary>
+        public long? CountedAt { get; set; }
 
         public TimeSpan Pause { get; set; }
     }

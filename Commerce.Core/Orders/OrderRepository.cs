@@ -27,14 +27,16 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
             FROM shipping_info WHERE order_id = @orderId
             """, new { orderId }, cancellationToken);
 
-    /// <summary>Orders, newest first, with an id below <paramref name="before"/> (empty for the first page). Null means any user or status.</summary>
-    public Task<IReadOnlyList<Order>> ListAsync(string? userId, string? status, string? before, int limit, CancellationToken cancellationToken) =>
+    /// <summary>Orders, newest first, with an id below <paramref name="before"/> (empty for the first page). Null means any user, status or recipient.</summary>
+    public Task<IReadOnlyList<Order>> ListAsync(
+        string? userId, string? status, RecipientSearch? recipient, string? before, int limit, CancellationToken cancellationToken) =>
         // Unused conditions are omitted: with them MySQL would not use an index.
         database.QueryAsync<Order>($"""
             SELECT {Order.Columns} FROM {Order.Rows}
+            {(recipient is null ? "" : $"JOIN shipping_info s FORCE INDEX ({recipient.Index}) ON s.order_id = o.id AND s.{recipient.Column} LIKE @prefix")}
             WHERE TRUE {(userId is null ? "" : "AND o.user_id = @userId")} {(status is null ? "" : "AND o.status = @status")} {(before is not { Length: > 0 } ? "" : "AND o.id < @before")}
             ORDER BY o.id DESC LIMIT @limit
-            """, new { userId, status, before, limit }, cancellationToken);
+            """, new { userId, status, prefix = recipient?.Prefix, before, limit }, cancellationToken);
 
     /// <summary>The condition for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>
     public const string Payable = """

@@ -33,8 +33,10 @@ public sealed partial class OrderService(
     {
         var lines = request.Lines();
         var products = await database.QueryAsync<PricedProduct>("""
-            SELECT id AS Id, price AS Price, max_per_customer AS MaxPerCustomer, counted AS Counted, UTC_TIMESTAMP(6) AS Now
-            FROM product WHERE id IN @ids AND on_sale
+            SELECT p.id AS Id, p.price AS Price, p.max_per_customer AS MaxPerCustomer,
+                   IF(p.counted, (SELECT CAST(MIN(e.max_per_customer) AS SIGNED) FROM event_product l JOIN event e ON e.id = l.event_id
+                                  WHERE l.product_id = p.id AND e.status = 'OPEN'), NULL) AS MaxOfEvents, p.counted AS Counted, UTC_TIMESTAMP(6) AS Now
+            FROM product p WHERE p.id IN @ids AND p.on_sale
             """, new { ids = lines.Select(l => l.ProductId) }, cancellationToken);
         var prices = products.ToDictionary(p => p.Id);
         if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
@@ -252,8 +254,9 @@ public sealed partial class OrderService(
 
     sealed record IssuedCoupon(long Discount, string? OrderId);
 
-    sealed record PricedProduct(long Id, long Price, int? MaxPerCustomer, bool Counted, DateTime Now)
+    /// <param name="MaxOfEvents">The lowest limit of its open events.</param>
+    sealed record PricedProduct(long Id, long Price, int? MaxPerCustomer, long? MaxOfEvents, bool Counted, DateTime Now)
     {
-        public CustomerLimit Limit => new(Counted, MaxPerCustomer);
+        public CustomerLimit Limit => new(Counted, MaxOfEvents is { } ofEvents && !(MaxPerCustomer < ofEvents) ? (int)ofEvents : MaxPerCustomer);
     }
 }

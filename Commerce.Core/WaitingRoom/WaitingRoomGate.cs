@@ -74,6 +74,10 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
         return servers.IncarnationOf(keys.Room) is { } server && await _redis.HashGetAsync(keys.Room, "server").WaitAsync(Deadline) == server;
     }
 
+    /// <summary>How many wait; null while the room is closed.</summary>
+    public async Task<long?> CountAsync(long eventId) =>
+        await IsOpenAsync(eventId) ? await _redis.SortedSetLengthAsync(new WaitingRoomKeys(eventId).Waiting).WaitAsync(Deadline) : null;
+
     /// <summary>Opens a room without places, unless a newer epoch of it is open. False while the server is unknown.</summary>
     public async Task<bool> OpenAsync(long eventId, int epoch, IReadOnlyList<Admission> admissions)
     {

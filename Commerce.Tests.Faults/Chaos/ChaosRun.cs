@@ -7,13 +7,14 @@ using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.Core.Payments;
+using Commerce.Core.WaitingRoom;
 using Commerce.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
-/// Many users order, pay, cancel, refund and request coupons at two replicas of the Api while faults occur. The seed determines users and faults.
+/// Many users order, pay, cancel, refund, request coupons and wait in a line at two replicas of the Api while faults occur. The seed determines users and faults.
 /// Every 2xx is recorded as a promise and checked in the database at the end.
 /// </summary>
 public sealed class ChaosRun(CommerceStack stack, int seed)
@@ -28,6 +29,9 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     const int MaxPerCustomer = 3;
 
+    /// <summary>Of the event with a waiting room: few enough that shoppers wait, and order a second time, while faults occur.</summary>
+    const int AdmittedPerSecond = 2;
+
     /// <summary>One in this many users calls the replica where holds are short.</summary>
     const int UsersOfReplica = 4;
 
@@ -37,12 +41,15 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     readonly ConcurrentDictionary<string, Promises> _orders = new();
     readonly ConcurrentDictionary<(long Coupon, string User), bool> _coupons = new();
+    readonly ConcurrentDictionary<(string User, DateTime Expires), bool> _passes = new();
     readonly ConcurrentDictionary<string, bool> _restocked = new();
     readonly ConcurrentDictionary<string, string> _authorised = new();
     readonly ConcurrentDictionary<string, int> _outcomes = new();
     readonly ConcurrentQueue<string> _faults = new();
     readonly List<Product> _products = [];
     long[] _couponIds = [];
+    Product _inLine = null!;
+    long _room;
     int _operations;
     int _answered;
 
@@ -64,9 +71,14 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     {
         for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i), maxPerCustomer: i % ProductsOfLimit == 0 ? MaxPerCustomer : null));
         _couponIds = [.. await Task.WhenAll(Enumerable.Range(0, Coupons).Select(async _ => (await stack.CouponAsync(total: Users / 2)).Id))];
+        _inLine = await stack.ProductAsync(StockOfEach * Products, price: 2_000);
+        _room = (await stack.EventAsync(opensIn: 3600, productIds: [_inLine.Id], waitingRoomRate: AdmittedPerSecond, maxPerCustomer: MaxPerCustomer)).Id;
+        using (await stack.EventActionAsync(_room, "open")) { }
         await using var replica = await ApiReplica.StartAsync(stack, ("Orders__HoldTime", HoldTimeOfReplica));
         using var atReplica = new HttpClient { BaseAddress = replica.Url };
-        var users = (await stack.UsersAsync(Prefix, Users)).Select((u, i) => i % UsersOfReplica == 0 ? u with { Client = atReplica } : u.Impatient);
+        var users = (await stack.UsersAsync(Prefix, Users)).Select((u, i) => i % UsersOfReplica == 0 ? u with { Client = atReplica } : u.Impatient).ToList();
+        // From now on both replicas know the room.
+        foreach (var user in users.Take(2)) await user.JoinAsync(_room);
 
         var start = Stopwatch.GetTimestamp();
         var breaking = BreakAsync(() => _operations >= operations && Stopwatch.GetElapsedTime(start) >= time, cancellationToken);
@@ -105,13 +117,16 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         // No user bought missing stock, which the system would have had to refund.
         Assert.All(refunds.Values, r => Assert.Equal(orders[r.OrderId].UserId, r.RequestedBy));
         Assert.Empty(await Database.QueryAsync<long>(
-            "SELECT product_id FROM inventory_drift WHERE product_id IN @ids AND available > stock - held", new { ids = _products.Select(p => p.Id) }, cancellationToken));
+            "SELECT product_id FROM inventory_drift WHERE product_id IN @ids AND available > stock - held", new { ids = _products.Append(_inLine).Select(p => p.Id) }, cancellationToken));
 
         Assert.Empty(await Database.QueryAsync<string>("""
             SELECT o.user_id FROM orders o JOIN order_item i ON i.order_id = o.id
             WHERE o.user_id LIKE @users AND o.status IN ('CREATED', 'PENDING_PAYMENT', 'PAID') AND i.product_id IN @ids
             GROUP BY o.user_id, i.product_id HAVING SUM(i.quantity - i.refunded) > @MaxPerCustomer
-            """, new { users = $"{Prefix}-%", ids = _products.Where(p => p.MaxPerCustomer is not null).Select(p => p.Id), MaxPerCustomer }, cancellationToken));
+            """, new { users = $"{Prefix}-%", ids = _products.Where(p => p.MaxPerCustomer is not null).Append(_inLine).Select(p => p.Id), MaxPerCustomer }, cancellationToken));
+        foreach (var (user, expires) in _passes.Keys)
+            Assert.Equal(1, await Database.SingleAsync<int>(
+                "SELECT COUNT(*) FROM waiting_room_admission WHERE event_id = @_room AND user_id = @user AND expires_at = @expires", new { _room, user, expires }, cancellationToken));
         foreach (var (coupon, user) in _coupons.Keys)
             Assert.Equal(1, await Database.SingleAsync<int>(
                 "SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @coupon AND user_id = @user", new { coupon, user }, cancellationToken));
@@ -127,6 +142,8 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         Assert.True(await Database.SingleAsync<int>(
             "SELECT COUNT(*) FROM orders WHERE user_id LIKE @users AND status = 'EXPIRED'", new { users = $"{Prefix}-%" }, cancellationToken) > 0, "No hold lapsed.");
         Assert.Contains("order customer-limit", _outcomes.Keys);
+        Assert.Contains("order in turn 201", _outcomes.Keys);
+        Assert.Contains("order out of turn waiting-room-pass-required", _outcomes.Keys);
 
         var asked = (await stack.Sandbox.LedgerAsync()).Where(p => p.ApplyCalls > 0).Select(p => p.PaymentId).ToHashSet();
         var hit = _authorised.Where(a => asked.Contains(a.Key)).CountBy(a => a.Value).ToDictionary();
@@ -145,7 +162,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
             var dice = ChaosPlan.Dice(seed, number, step);
             var key = string.Create(CultureInfo.InvariantCulture, $"{Prefix}-{number}-{step}");
             await Task.Delay(dice.Next(5, 60), cancellationToken);
-            switch (dice.Next(40))
+            switch (dice.Next(44))
             {
                 case 0:
                     await RestockAsync(_products[dice.Next(Products)], key);
@@ -166,8 +183,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
                 case <= 36:
                     await RefundAsync(user, own[dice.Next(own.Count)], key, dice);
                     break;
-                default:
+                case <= 39:
                     await AskAsync("list", user, () => user.GetAsync("/api/orders"));
+                    break;
+                default:
+                    if (await WaitAsync(user, key) is { } inTurn) own.Add(inTurn);
                     break;
             }
         }
@@ -193,6 +213,27 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         if (status != HttpStatusCode.Created) return null;
         var placed = body.Deserialize<PlacedOrder>(JsonSerializerOptions.Web)!;
         _orders[placed.OrderId] = new(user.Id, [.. lines.Select(l => l.ProductId).Distinct()]);
+        return placed;
+    }
+
+    /// <summary>Joins the waiting room, or asks again. Who is admitted orders; who is not is refused.</summary>
+    async Task<PlacedOrder?> WaitAsync(Shopper user, string key)
+    {
+        var (joined, place) = await AskAsync("wait", user, () => user.AskToJoinAsync(_room));
+        if (joined != HttpStatusCode.OK) return null;
+        var told = place.Deserialize<WaitingRoomPlace>(JsonSerializerOptions.Web)!;
+        if (told.Pass is null)
+        {
+            var (early, _) = await AskAsync("order out of turn", user, () => user.OrderWithPassAsync(_inLine.Id, null, key));
+            Assert.NotEqual(HttpStatusCode.Created, early);
+            return null;
+        }
+
+        _passes[(user.Id, told.PassExpiresAt!.Value)] = true;
+        var (status, body) = await AgainAsync("order in turn", user, () => user.OrderWithPassAsync(_inLine.Id, told.Pass, key));
+        if (status != HttpStatusCode.Created) return null;
+        var placed = body.Deserialize<PlacedOrder>(JsonSerializerOptions.Web)!;
+        _orders[placed.OrderId] = new(user.Id, [_inLine.Id]);
         return placed;
     }
 

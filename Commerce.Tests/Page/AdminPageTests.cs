@@ -129,6 +129,167 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await CheckConsistencyAsync();
     });
 
+    [Theory]
+    [InlineData("en-US")]
+    [InlineData("ko-KR")]
+    public Task An_operator_without_a_mouse_finds_an_order_by_name_and_refunds_units_of_its_lines(string locale) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var (kept, returned) = (await Stack.ProductAsync(stock: 10, Price), await Stack.ProductAsync(stock: 10, Price));
+        var user = (await Stack.UsersAsync($"by-line-{Guid.NewGuid():N}", 1))[0];
+        var purchase = new Purchase(Stack.Sandbox, user, returned, await user.PlaceAsync([new(kept.Id, 2), new(returned.Id, 3)]));
+        using (await purchase.PrepareAsync()) { }
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        await Eventually.EqualAsync(7, () => StockAsync(purchase));
+        await Database.ExecuteAsync("UPDATE shipping_info SET recipient = @Id WHERE order_id = @OrderId", new { user.Id, purchase.OrderId }, Cancelled);
+        var page = await OpenAsync(browser, new() { Locale = locale });
+        await GoAsync(page, texts["admin.orders"]);
+
+        await TabAsync(page, page.GetByLabel(texts["adminOrders.recipient"]));
+        await page.Keyboard.TypeAsync(user.Id[..20]);
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#order-list li")).ToHaveCountAsync(1);
+        await OpenRefundAsync();
+        await ShouldBeAccessibleAsync(page);
+        // Neither units nor an amount.
+        await TypeAsync(texts["adminOrder.reason"], "broken");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#form-wrong")).ToHaveTextAsync(texts["adminOrder.refundEither"]);
+        await TypeAsync(Named("adminOrder.refundUnits", returned, 3), "4");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator($"#field-units-{returned.Id}")).ToBeFocusedAsync();
+        await TypeAsync(Named("adminOrder.refundUnits", returned, 3), "2");
+        await TabAsync(page, page.GetByLabel(Named("adminOrder.restock", returned, 3)));
+        await page.Keyboard.PressAsync("Space");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#form")).ToBeHiddenAsync();
+        await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync(texts["order.partlyRefunded"]);
+        Assert.Equal(7, await StockAsync(purchase));
+
+        await OpenRefundAsync();
+        await TypeAsync(Named("adminOrder.refundUnits", returned, 1), "1");
+        await TypeAsync(texts["adminOrder.reason"], "not wanted");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#form")).ToBeHiddenAsync();
+        await Eventually.EqualAsync(8, () => StockAsync(purchase));
+        await TabAsync(page, page.Locator($"#detail-{purchase.OrderId}"));
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#detail")).ToContainTextAsync(texts.Say(
+            "order.itemsRefunded", ("name", texts.Say("product.unnamed", ("id", returned.Id))), ("refunded", 3), ("quantity", 3)));
+        await ShouldBeAccessibleAsync(page);
+        Assert.Equal(2 * Price, await purchase.CapturedAsync());
+        await CheckConsistencyAsync();
+
+        string Named(string key, Product product, int count) => texts.Say(key, ("name", texts.Say("product.unnamed", ("id", product.Id))), ("count", count));
+
+        async Task OpenRefundAsync()
+        {
+            await TabAsync(page, page.Locator($"#refund-{purchase.OrderId}"));
+            await page.Keyboard.PressAsync("Enter");
+            await Expect(page.Locator("#form")).ToBeVisibleAsync();
+        }
+
+        async Task TypeAsync(string label, string text)
+        {
+            await TabAsync(page, page.Locator("#form").GetByLabel(label, new() { Exact = true }));
+            await page.Keyboard.PressAsync("Control+A");
+            await page.Keyboard.TypeAsync(text);
+        }
+    });
+
+    [Theory]
+    [InlineData("en-US")]
+    [InlineData("ko-KR")]
+    public Task From_the_plan_of_a_sale_with_a_waiting_room_to_a_delivered_and_partly_refunded_order(string locale) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var (productName, eventName, recipient) = ($"램프 {Guid.NewGuid():N}", $"램프 세일 {Guid.NewGuid():N}", $"길동{Guid.NewGuid():N}");
+        var admin = await OpenAsync(browser, new() { Locale = locale });
+        await GoAsync(admin, texts["admin.products"]);
+        await CreateAsync(admin, productName, (texts["adminProduct.name"], productName), (texts["adminProduct.price"], "45000"), (texts["adminProduct.stock"], "10"));
+        await GoAsync(admin, texts["events"]);
+        await admin.Locator("#new").ClickAsync();
+        await admin.Locator("#form").GetByLabel(productName).CheckAsync();
+        await FillAsync(admin,
+            (texts["event.name"], eventName), (texts["event.opensAt"], At(TimeSpan.FromHours(1))), (texts["event.maxPerCustomer"], "2"), (texts["event.waitingRoomRate"], "1"));
+        var id = long.Parse((await RowOf(admin, eventName).GetAttributeAsync("id"))!["event-".Length..], CultureInfo.InvariantCulture);
+        Stack.CreatedEvents.Add(id);
+        var product = (await Stack.FindEventAsync(id)).ProductIds[0];
+
+        await (await Stack.UsersAsync($"ahead-{id}", 1))[0].JoinAsync(id);
+        var shop = await browser.OpenAsync(Shop, new() { Locale = locale });
+        await shop.Locator("#name").FillAsync($"shopper-{id}");
+        await shop.Locator("#sign-in-button").ClickAsync();
+        await Expect(shop.Locator("#stream")).ToHaveTextAsync(texts["stream.live"]);
+        await shop.Locator($"#join-{id}").ClickAsync();
+        await Expect(shop.Locator($"#event-{id} .line")).ToContainTextAsync(texts.Say("line.position", ("position", 2)));
+        await Expect(shop.Locator($"#event-{id}")).ToContainTextAsync(texts.Say("sale.limit", ("count", 2)));
+        await Expect(shop.Locator($"#buy-{product}")).ToHaveCountAsync(0);
+
+        await GoAsync(admin, texts["live"]);
+        await admin.Locator($"#watch-{id}").ClickAsync();
+        await Expect(admin.Locator("#line-waiting")).ToHaveTextAsync("2");
+        await Expect(admin.Locator("#line-rate")).ToHaveTextAsync("1");
+        await ShouldBeAccessibleAsync(admin);
+        await GoAsync(admin, texts["events"]);
+        await admin.Locator($"#open-{id}").ClickAsync();
+        await admin.Locator("#confirm-yes").ClickAsync();
+        await Expect(RowOf(admin, eventName).Locator(".pill")).ToHaveTextAsync(texts["event.OPEN"]);
+
+        await Expect(shop.Locator("#notices")).ToContainTextAsync(texts.Say("line.yourTurn", ("name", eventName)));
+        await shop.Locator($"#buy-{product}").ClickAsync();
+        foreach (var (field, value) in new[] { ("quantity", "2"), ("recipient", recipient), ("phone", "010-1234-5678"), ("zipcode", "04524"), ("address1", "110 Sejong-daero") })
+            await shop.Locator($"#{field}").FillAsync(value);
+        await shop.Locator("#place").ClickAsync();
+        await shop.WaitForURLAsync(url => url.Contains("/pay", StringComparison.Ordinal));
+        await shop.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
+        await Expect(shop.Locator("#notices")).ToContainTextAsync(texts["pay.thanks"]);
+        var bought = shop.Locator("#orders li").First;
+        await Expect(bought.Locator(".pill")).ToHaveTextAsync(texts["order.PAID"]);
+        var order = (await bought.GetAttributeAsync("id"))!["order-".Length..];
+
+        await GoAsync(admin, texts["live"]);
+        await admin.Locator($"#watch-{id}").ClickAsync();
+        await Expect(admin.Locator("#line-admitted")).ToHaveTextAsync("1");
+        await Expect(admin.Locator("#orders-paid")).ToHaveTextAsync("1");
+        await Eventually.EqualAsync(8, () => Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @product", new { product }, Cancelled));
+        await GoAsync(admin, texts["admin.orders"]);
+        await admin.GetByLabel(texts["adminOrders.recipient"]).FillAsync(recipient[..10]);
+        await admin.Locator("#search").ClickAsync();
+        await Expect(admin.Locator("#order-list li")).ToHaveCountAsync(1);
+        foreach (var state in new[] { "PREPARING", "SHIPPED", "DELIVERED" })
+        {
+            await admin.Locator($"#advance-{order}").ClickAsync();
+            if (state == "SHIPPED") await FillAsync(admin, (texts["adminOrder.trackingNumber"], "6865-1234"));
+            else await admin.Locator("#confirm-yes").ClickAsync();
+            await Expect(admin.Locator("#order-list .pill")).ToContainTextAsync(texts[$"fulfilment.{state}"]);
+        }
+
+        await admin.Locator($"#refund-{order}").ClickAsync();
+        await FillAsync(admin,
+            (texts.Say("adminOrder.refundUnits", ("name", texts.Say("product.unnamed", ("id", product))), ("count", 2)), "1"), (texts["adminOrder.reason"], "scratched"));
+        await Expect(admin.Locator("#order-list .pill")).ToHaveTextAsync($"{texts["order.partlyRefunded"]}, {texts["fulfilment.DELIVERED"]}");
+
+        await shop.ReloadAsync();
+        await Expect(bought.Locator(".pill")).ToHaveTextAsync(texts["order.partlyRefunded"]);
+        await Expect(bought).ToContainTextAsync(texts["fulfilment.DELIVERED"]);
+        await Expect(bought).ToContainTextAsync(texts.Say("order.itemsRefunded", ("name", productName), ("refunded", 1), ("quantity", 2)));
+        // Delivered units do not return to the stock by themselves.
+        Assert.Equal(8, await Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @product", new { product }, Cancelled));
+        await CheckConsistencyAsync();
+    });
+
+    [Fact]
+    public async Task With_a_slash_at_its_end_the_address_answers_the_same()
+    {
+        using var plain = await Stack.Anonymous.GetAsync("/admin", Cancelled);
+        using var slash = await Stack.Anonymous.GetAsync("/admin/", Cancelled);
+
+        Assert.True(slash.IsSuccessStatusCode);
+        Assert.Equal(await plain.Content.ReadAsStringAsync(Cancelled), await slash.Content.ReadAsStringAsync(Cancelled));
+        Assert.Equal(plain.Headers.GetValues("Content-Security-Policy"), slash.Headers.GetValues("Content-Security-Policy"));
+    }
+
     [Fact]
     public Task In_Korean_nothing_of_the_pages_is_in_English() => BrowseAsync(async browser =>
     {

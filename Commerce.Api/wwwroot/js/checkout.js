@@ -3,7 +3,7 @@
 import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn } from './actions.js';
 import { element, find, money } from './dom.js';
-import { readMine, readProducts, shop } from './shop.js';
+import { limitOf, readMine, readProducts, shop } from './shop.js';
 import { isServers, t } from './texts.js';
 import { passesFor } from './waiting.js';
 
@@ -20,7 +20,7 @@ export function checkout(chosen) {
   product = chosen;
   asked = undefined;
   find('checkout-product').textContent = t('checkout.each', { name: product.name, price: money(product.price) });
-  form.quantity.max = Math.min(100, product.available, product.maxPerCustomer ?? Infinity);
+  form.quantity.max = Math.min(100, product.available, limitOf(product));
   form.quantity.value = 1;
   form.recipient.value ||= user();
   // A coupon of another order cannot be used.

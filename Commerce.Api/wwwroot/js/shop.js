@@ -14,6 +14,10 @@ export const onChange = callback => { draw = callback; };
 
 export const redraw = () => draw();
 
+/** How many units of a product one customer may have now. */
+export const limitOf = product => Math.min(...[product, ...(shop.events ?? []).filter(e => e.status === 'OPEN' && e.productIds.includes(product.id))]
+  .map(limiting => limiting.maxPerCustomer ?? Infinity));
+
 export const readEvents = oneAtATime(async () => {
   const events = await get('/api/events');
   // The initial state is not announced.

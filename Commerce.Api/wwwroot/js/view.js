@@ -6,7 +6,7 @@ import { checkout } from './checkout.js';
 import { serverNow } from './clock.js';
 import { countdown } from './countdown.js';
 import { button, element, fill, find, money, time } from './dom.js';
-import { shop } from './shop.js';
+import { limitOf, shop } from './shop.js';
 import { number, parts, t } from './texts.js';
 import { hasRoom, join, leave, mayOrder, placeIn, roomsOf } from './waiting.js';
 
@@ -41,7 +41,8 @@ function eventCard(e) {
       element('span', { class: 'soft' }, at ? t(verb, { time: time(at) }) : '')),
     hasRoom(e) ? line(e) : null,
     coupons.length ? element('ul', { class: 'tickets' }, ...coupons.map(c => ticket(c, e))) : null,
-    products.length ? element('p', { class: 'soft' }, t('sale.products'), ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null);
+    products.length ? element('p', { class: 'soft' }, t('sale.products'), ...products.flatMap((p, i) => [i ? ', ' : '', linkTo(p)])) : null,
+    e.maxPerCustomer ? element('p', { class: 'soft' }, t('sale.limit', { count: number(e.maxPerCustomer) })) : null);
 }
 
 /** The waiting room of an event: how to join it, the place, or the time to order. */
@@ -98,7 +99,7 @@ function productCard(p) {
     p.available > few
       ? element('p', { class: 'soft' }, t('product.left', { count: number(p.available) }))
       : element('p', { class: 'scarce' }, p.available > 0 ? t('product.few', { count: p.available }) : t('product.soldOut')),
-    p.maxPerCustomer ? element('p', { class: 'soft' }, t('product.limit', { count: p.maxPerCustomer })) : null,
+    limitOf(p) < Infinity ? element('p', { class: 'soft' }, t('product.limit', { count: number(limitOf(p)) })) : null,
     mayOrder(p) ? null : element('p', { class: 'soft' }, ...parts('product.inTurn', { event: element('a', { href: `#event-${roomsOf(p)[0].id}` }, roomsOf(p)[0].name) })),
     p.available > 0 && mayOrder(p) ? button(`buy-${p.id}`, t('product.buy'), p.name, () => checkout(p)) : null);
 }

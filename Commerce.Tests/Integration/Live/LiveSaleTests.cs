@@ -37,6 +37,26 @@ public sealed class LiveSaleTests(CommerceStack stack) : PaymentStackTests(stack
     }
 
     [Fact]
+    public async Task A_viewer_sees_how_many_wait_and_are_admitted()
+    {
+        var opening = await Stack.EventAsync(opensIn: 3600, waitingRoomRate: 5);
+        var users = await Stack.UsersAsync($"live-line-{opening.Id}", 4);
+        Assert.Equal(new LiveWaitingRoom(5, null, 0, 0), (await ReadAsync(opening.Id, sale => sale is not null)).WaitingRoom);
+        foreach (var user in users) await user.JoinAsync(opening.Id);
+        await users[3].LeaveAsync(opening.Id);
+        Assert.Equal(new LiveWaitingRoom(5, 3, 0, 0), (await ReadAsync(opening.Id, sale => sale?.WaitingRoom is { Waiting: 3 })).WaitingRoom);
+        using (await Stack.EventActionAsync(opening.Id, "open")) { }
+
+        foreach (var user in users.Take(2)) await user.AdmittedAsync(opening.Id);
+        await ReadAsync(opening.Id, sale => sale?.WaitingRoom is { Admitted: 2, Ordering: 2 });
+        await Database.ExecuteAsync(
+            "UPDATE waiting_room_admission SET expires_at = UTC_TIMESTAMP(6) WHERE event_id = @EventId AND user_id = @UserId", new { EventId = opening.Id, UserId = users[0].Id }, Cancelled);
+
+        await ReadAsync(opening.Id, sale => sale?.WaitingRoom is { Admitted: 2, Ordering: 1 });
+        Assert.Null((await ReadAsync((await Stack.EventAsync(opensIn: 3600)).Id, sale => sale is not null)).WaitingRoom);
+    }
+
+    [Fact]
     public async Task More_viewers_than_a_replica_can_have_are_refused_and_the_figures_count_that_error()
     {
         var opening = await Stack.EventAsync(opensIn: 3600);

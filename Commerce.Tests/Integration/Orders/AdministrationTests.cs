@@ -26,6 +26,47 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     }
 
     [Fact]
+    public async Task Orders_are_found_by_the_beginning_of_a_name_or_a_telephone_number_while_the_address_is_kept()
+    {
+        var product = await Stack.ProductAsync(stock: 10);
+        var user = (await Stack.UsersAsync($"recipients-{Guid.NewGuid():N}", 1))[0];
+        // Letters and digits of this run only.
+        var (name, digits) = ($"김{Guid.NewGuid():N}", $"{Random.Shared.NextInt64(1_000_000_000, 9_999_999_999)}");
+        var first = await PlaceAsync($"{name}_1", $"+8{digits[..4]}-{digits[4..]}");
+        var second = await PlaceAsync($"{name.ToUpperInvariant()}%2", digits);
+        await PlaceAsync($"x{name}", "02-123-4567");
+
+        Assert.Equal([second, first], await FoundAsync(name));
+        Assert.Equal([first], await FoundAsync($" {name}_1"));
+        // Wildcards of SQL are characters like others.
+        Assert.Equal([], await FoundAsync($"{name}_%"));
+        Assert.Equal([second], await FoundAsync($"{name}%"));
+        Assert.Equal([second], await FoundAsync(digits[..9]));
+        Assert.Equal([second], await FoundAsync($"{digits[..4]} {digits[4..8]}"));
+        Assert.Equal([first], await FoundAsync($"+8({digits[..4]}) {digits[4..]}"));
+        Assert.Equal([first], await FoundAsync(name, $"&before={second}"));
+        Assert.Equal([], await FoundAsync(name, "&status=PAID"));
+        foreach (var senseless in new[] { "김", "123", " ", new string('x', 101) })
+        {
+            using var refused = await Stack.Admin.GetAsync($"/api/admin/orders?recipient={Uri.EscapeDataString(senseless)}", Cancelled);
+            await refused.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+        }
+
+        await Database.ExecuteAsync("DELETE FROM shipping_info WHERE order_id = @first", new { first }, Cancelled);
+        Assert.Equal([second], await FoundAsync(name));
+
+        async Task<string> PlaceAsync(string recipient, string phone)
+        {
+            using var answer = await user.PostAsync(
+                "/api/orders", new { items = new[] { new { productId = product.Id, quantity = 1 } }, shipping = new { recipient, phone, zipcode = "04524", address1 = "Seoul" } });
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Cancelled));
+            return (await answer.Content.ReadFromJsonAsync<PlacedOrder>(Cancelled))!.OrderId;
+        }
+
+        async Task<IEnumerable<string>> FoundAsync(string text, string more = "") => (await OrdersAsync($"recipient={Uri.EscapeDataString(text)}{more}")).Select(o => o.Id);
+    }
+
+    [Fact]
     public async Task Payments_are_found_by_order_user_and_state_page_by_page_newest_first()
     {
         var purchase = await PayAsync($"paid-{Guid.NewGuid():N}");

@@ -158,6 +158,81 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
     }
 
     [Fact]
+    public async Task An_open_event_limits_its_products_and_a_closed_one_does_not()
+    {
+        var (product, own) = (await Stack.ProductAsync(stock: 20), await Stack.ProductAsync(stock: 20, maxPerCustomer: 1));
+        var users = await Stack.UsersAsync("limited-by-event", 2);
+        var sale = await Stack.EventAsync(opensIn: 3600, productIds: [product.Id, own.Id], maxPerCustomer: 3);
+        Assert.Equal(3, sale.MaxPerCustomer);
+        // The gate was rebuilt, because the product counts its customers from now on.
+        await CheckConsistencyAsync();
+        await users[0].PlaceAsync(product.Id, 2);
+        await users[1].PlaceAsync(product.Id, 4);
+
+        using (await Stack.EventActionAsync(sale.Id, "open")) { }
+        using (var above = await users[0].OrderAsync([new(product.Id, 2)]))
+        {
+            await above.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
+            Assert.Equal(
+                $"One customer can have 3 of product {product.Id}, and your orders have 2. Order at most 1, or cancel an unpaid order of it first.",
+                (await above.Content.ReadFromJsonAsync<JsonElement>(Cancelled)).GetProperty("detail").GetString());
+        }
+
+        var last = await users[0].PlaceAsync(product.Id);
+        using (var full = await users[0].OrderAsync([new(product.Id, 1)])) await full.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
+        // Nobody loses what was ordered before the opening.
+        using (var more = await users[1].OrderAsync([new(product.Id, 1)])) await more.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
+        // The lower limit decides.
+        using (var above = await users[0].OrderAsync([new(own.Id, 2)])) await above.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
+        await CheckConsistencyAsync();
+        using (await users[0].PostAsync($"/api/orders/{last.OrderId}/cancel", null)) { }
+        await users[0].PlaceAsync(product.Id);
+
+        using (await Stack.EventActionAsync(sale.Id, "cancel")) { }
+        await users[0].PlaceAsync(product.Id, 4);
+        Assert.Equal(7, await UnitsAsync(product.Id, users[0]));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task Events_that_are_open_at_once_limit_by_the_lowest_and_a_limit_added_later_counts_what_was_ordered()
+    {
+        var product = await Stack.ProductAsync(stock: 20);
+        var user = (await Stack.UsersAsync("limited-by-events", 1))[0];
+        await user.PlaceAsync(product.Id);
+        var draft = await Stack.EventAsync(opensIn: null, productIds: [product.Id]);
+        foreach (var limit in new[] { 4, 2 })
+            using (await Stack.EventActionAsync((await Stack.EventAsync(opensIn: 3600, productIds: [product.Id], maxPerCustomer: limit)).Id, "open")) { }
+        using (var changed = await Stack.Admin.PutAsJsonAsync(
+            $"/api/admin/events/{draft.Id}",
+            new { draft.Name, draft.OpensAt, draft.ClosesAt, draft.CouponIds, draft.ProductIds, draft.WaitingRoomRate, maxPerCustomer = 1 }, Cancelled))
+            Assert.True(changed.IsSuccessStatusCode, await changed.Content.ReadAsStringAsync(Cancelled));
+
+        await user.PlaceAsync(product.Id);
+        using (var above = await user.OrderAsync([new(product.Id, 1)])) await above.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
+
+        Assert.Equal(2, await UnitsAsync(product.Id, user));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task A_hundred_orders_of_one_customer_at_the_opening_get_exactly_the_limit_of_the_event()
+    {
+        var product = await Stack.ProductAsync(stock: 1000);
+        await using var replica = await ApiReplica.StartAsync(Stack, ("Limits__UserPerSecond", "1000"));
+        using var client = new HttpClient { BaseAddress = replica.Url };
+        var user = (await Stack.UsersAsync("greedy-at-opening", 1))[0] with { Client = client };
+        var sale = await Stack.EventAsync(opensIn: 3600, productIds: [product.Id], maxPerCustomer: 7);
+        using (await Stack.EventActionAsync(sale.Id, "open")) { }
+
+        var told = await OrderAtOnceAsync(user, product.Id, 100);
+
+        Assert.Equal((7, 93), (told.Count(t => t.Length == 0), told.Count(t => t == "customer-limit")));
+        Assert.Equal(7, await UnitsAsync(product.Id, user));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
     public async Task What_the_gate_counts_wrongly_is_found_and_repaired()
     {
         var product = await Stack.ProductAsync(stock: 10, maxPerCustomer: 3);
@@ -202,6 +277,10 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
     {
         using var created = await Stack.Admin.PostAsJsonAsync("/api/admin/products", new { name = "x", price = 1, maxPerCustomer = 0 }, Cancelled);
         var problem = await created.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+        Assert.True(problem.GetProperty("errors").TryGetProperty("maxPerCustomer", out _), problem.ToString());
+        using var planned = await Stack.Admin.PostAsJsonAsync(
+            "/api/admin/events", new { name = "x", opensAt = (string?)null, closesAt = (string?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null, maxPerCustomer = 0 }, Cancelled);
+        problem = await planned.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
         Assert.True(problem.GetProperty("errors").TryGetProperty("maxPerCustomer", out _), problem.ToString());
     }
 

@@ -30,7 +30,7 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
                 INSERT INTO orders (id, user_id, status, total_amount, hold_expires_at, holding)
                 VALUES (@id, 'retention', @status, 1, UTC_TIMESTAMP(6), FALSE)
                 """, new { id, status }, Cancelled);
-            await Database.ExecuteAsync("INSERT INTO shipping_info VALUES (@id, 'Kim', '010-1234-5678', '04524', '110 Sejong-daero', '')", new { id }, Cancelled);
+            await Database.ExecuteAsync("INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2) VALUES (@id, 'Kim', '010-1234-5678', '04524', '110 Sejong-daero', '')", new { id }, Cancelled);
             return id;
         }
     }

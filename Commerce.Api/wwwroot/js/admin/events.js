@@ -25,6 +25,7 @@ export async function events(root) {
       { name: 'closesAt', label: t('event.closesAt'), kind: 'time', value: e?.closesAt },
       { name: 'couponIds', label: t('event.coupons'), kind: 'many', value: e?.couponIds, options: coupons },
       { name: 'productIds', label: t('event.products'), kind: 'many', value: e?.productIds, options: products },
+      { name: 'maxPerCustomer', label: t('event.maxPerCustomer'), kind: 'number', value: e?.maxPerCustomer, min: 1, max: 10_000 },
       { name: 'waitingRoomRate', label: t('event.waitingRoomRate'), kind: 'number', value: e?.waitingRoomRate, min: 1, max: 10_000 },
     ], t(e ? 'admin.save' : 'admin.create'), async values => {
       await (e ? put(`${path}/${e.id}`, values, e.version) : post(path, values));

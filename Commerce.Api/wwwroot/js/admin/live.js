@@ -50,11 +50,17 @@ function watch(root, eventId, name, reload, signal) {
     left: figure('coupons-left', t('live.couponsLeft')), placed: figure('orders-placed', t('live.orders')), holding: figure('orders-holding', t('live.holding')),
     paid: figure('orders-paid', t('live.paid')), amount: figure('paid-amount', t('live.paidAmount')),
   };
+  const line = {
+    rate: figure('line-rate', t('live.lineRate')), waiting: figure('line-waiting', t('live.lineWaiting')),
+    admitted: figure('line-admitted', t('live.lineAdmitted')), ordering: figure('line-ordering', t('live.lineOrdering')),
+  };
+  const room = element('section', { id: 'line', 'aria-labelledby': 'line-title', hidden: true },
+    element('h3', { id: 'line-title' }, t('live.line')), element('dl', { class: 'figures' }, ...Object.values(line).map(f => f.node)));
   const stock = element('ul', { id: 'live-stock', class: 'stock', hidden: true });
   const wait = element('p', { class: 'empty', role: 'status', hidden: true }, t('live.unavailable'));
   root.replaceChildren(element('section', { 'aria-labelledby': 'figures-title' },
     element('h2', { id: 'figures-title' }, t('live.title', { name })), wait,
-    element('dl', { class: 'figures' }, ...[...Object.values(rates), ...Object.values(totals)].map(f => f.node)), stock));
+    element('dl', { class: 'figures' }, ...[...Object.values(rates), ...Object.values(totals)].map(f => f.node)), room, stock));
 
   let last;
   function show(sale) {
@@ -73,6 +79,9 @@ function watch(root, eventId, name, reload, signal) {
     totals.holding.show(number(sale.orders.holding));
     totals.paid.show(number(sale.orders.paid));
     totals.amount.show(money(sale.orders.paidAmount));
+    room.hidden = !sale.waitingRoom;
+    // A room that is closed has no count.
+    for (const [key, shown] of Object.entries(line)) shown.show(number(sale.waitingRoom?.[key] ?? 0));
     stock.hidden = sale.coupons.length + sale.products.length === 0;
     fill(stock, [
       ...sale.coupons.map(c => meter(`live-coupon-${c.id}`, t('live.couponIssued', { name: c.name, issued: number(c.issued), total: number(c.total) }), c.issued, c.total)),

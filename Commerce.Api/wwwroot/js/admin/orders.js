@@ -15,13 +15,15 @@ export async function orders(root) {
     action(`detail-${o.id}`, t('adminOrder.detail'), o.id, () => report(show(o.id))),
     o.status === 'PAID' && next[o.fulfilment] ? action(`advance-${o.id}`, t(`advance.${next[o.fulfilment]}`), o.id, () => advance(o, next[o.fulfilment])) : null,
     ['CREATED', 'PENDING_PAYMENT'].includes(o.status) ? action(`cancel-${o.id}`, t('admin.cancel'), o.id, () => cancel(o)) : null,
-    o.refundable > 0 ? action(`refund-${o.id}`, t('order.refund'), o.id, () => refund(o)) : null));
+    o.refundable > 0 ? action(`refund-${o.id}`, t('order.refund'), o.id, () => report(refund(o))) : null));
   const user = element('input', { id: 'order-user', autocapitalize: 'none', maxlength: 255 });
+  const recipient = element('input', { id: 'order-recipient', autocomplete: 'off', maxlength: 100 });
   const status = element('select', { id: 'order-status' }, element('option', { value: '' }, t('adminOrders.any')),
     ...states.map(state => element('option', { value: state }, nameOf(state))));
-  const read = () => all.read(`${path}?${new URLSearchParams(Object.entries({ userId: user.value.trim(), status: status.value }).filter(([, value]) => value))}`);
+  const read = () => all.read(`${path}?${new URLSearchParams(Object.entries({ userId: user.value.trim(), recipient: recipient.value.trim(), status: status.value }).filter(([, value]) => value))}`);
   const search = element('form', { class: 'search', role: 'search' },
     element('div', { class: 'field' }, element('label', { for: user.id }, t('adminOrders.user')), user),
+    element('div', { class: 'field' }, element('label', { for: recipient.id }, t('adminOrders.recipient')), recipient),
     element('div', { class: 'field' }, element('label', { for: status.id }, t('adminOrders.status')), status),
     element('button', { id: 'search' }, t('adminOrders.search')));
   search.addEventListener('submit', event => {
@@ -50,14 +52,33 @@ export async function orders(root) {
     await report(read());
   });
 
-  const refund = o => ask(t('adminOrder.refundTitle'), [
-    { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', value: o.refundable, required: true, min: 1, max: o.refundable },
-    { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
-  ], t('order.refund'), (key => async values => {
-    const { status: result } = await insist(`${path}/${o.id}/refund`, values, key);
-    notice(result === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(values.amount) }), true);
-    await report(read());
-  })(newKey()));
+  /** By line or by amount. The units of a line get back what they have paid, so an amount is asked for only where no units are chosen. */
+  async function refund(o) {
+    const { order } = await get(`${path}/${o.id}`);
+    const lines = order.items.filter(i => i.refundedQuantity < i.quantity);
+    const back = !['SHIPPED', 'DELIVERED'].includes(order.fulfilment);
+    const named = (text, i) => t(text, { name: t('product.unnamed', { id: i.productId }), count: number(i.quantity - i.refundedQuantity) });
+    // The same request after a lost answer refunds once; another one has a key of its own.
+    let asked = {};
+    ask(t('adminOrder.refundTitle'), [
+      ...lines.flatMap(i => [
+        { name: `units-${i.productId}`, label: named('adminOrder.refundUnits', i), kind: 'number', value: 0, required: true, min: 0, max: i.quantity - i.refundedQuantity },
+        { name: `restock-${i.productId}`, label: named('adminOrder.restock', i), kind: 'check', value: back },
+      ]),
+      { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', min: 1, max: order.refundable },
+      { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
+      ...order.couponId ? [{ name: 'couponBack', label: t('adminOrder.couponBack'), kind: 'check', value: false }] : [],
+    ], t('order.refund'), async ({ amount, reason, couponBack, ...values }) => {
+      const chosen = lines.map(i => ({ productId: i.productId, quantity: values[`units-${i.productId}`], restock: values[`restock-${i.productId}`] })).filter(l => l.quantity);
+      if (!chosen.length === !amount) throw new Error(t('adminOrder.refundEither'));
+      const request = { reason, couponBack, ...chosen.length ? { lines: chosen } : { amount } };
+      const text = JSON.stringify(request);
+      if (asked.text !== text) asked = { text, key: newKey() };
+      const refunded = await insist(`${path}/${o.id}/refund`, request, asked.key);
+      notice(refunded.status === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(refunded.amount) }), true);
+      await report(read());
+    });
+  }
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('admin.orders')), search, all.node));
   await read();
@@ -77,7 +98,9 @@ async function show(id) {
       ...o.shipping ? [[t('adminOrder.shipping'), [o.shipping.recipient, o.shipping.phone, o.shipping.zipcode, o.shipping.address1, o.shipping.address2].filter(Boolean).join(', ')]] : [],
     ]),
     element('h3', {}, t('adminOrder.lines')),
-    element('ul', { class: 'rows' }, ...o.items.map(i => row(undefined, t('product.unnamed', { id: i.productId }), `${number(i.quantity)} × ${money(i.price)}`))),
+    element('ul', { class: 'rows' }, ...o.items.map(i => row(undefined, t('product.unnamed', { id: i.productId }),
+      [`${number(i.quantity)} × ${money(i.price)}`, i.refundedQuantity && t('order.itemsRefunded', { name: t('product.unnamed', { id: i.productId }), refunded: number(i.refundedQuantity), quantity: number(i.quantity) })]
+        .filter(Boolean).join(' · ')))),
     element('h3', {}, t('adminProduct.history')),
     element('ul', { id: 'order-history', class: 'rows' }, ...history.map(step => row(undefined, stepOf(step),
       [time(step.at), step.actor, step.trackingNumber, step.amount && money(step.amount), step.reason].filter(Boolean).join(' · ')))));
