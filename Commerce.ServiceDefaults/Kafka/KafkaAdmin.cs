@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 
 namespace Commerce.ServiceDefaults;
 
@@ -30,6 +31,15 @@ public sealed class KafkaAdmin(IProducer<string?, byte[]?> producer) : IDisposab
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task<string> ClusterIdAsync(TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => client.DescribeClusterAsync(new() { RequestTimeout = within }), cancellationToken)).ClusterId;
+
+    /// <summary>The offset after the last message of each partition.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or have no leader of a partition.</exception>
+    public async Task<IReadOnlyDictionary<TopicPartition, long>> EndsAsync(IEnumerable<TopicPartition> partitions, TimeSpan within, CancellationToken cancellationToken)
+    {
+        var specs = partitions.Select(p => new TopicPartitionOffsetSpec { TopicPartition = p, OffsetSpec = OffsetSpec.Latest() }).ToList();
+        var result = await AskAsync(client => client.ListOffsetsAsync(specs, new() { RequestTimeout = within }), cancellationToken);
+        return result.ResultInfos.ToDictionary(i => i.TopicPartitionOffsetError.TopicPartition, i => i.TopicPartitionOffsetError.Offset.Value);
+    }
 
     /// <summary>Sends another request to the brokers.</summary>
     /// <param name="ask">Must end within seconds. A cancellation does not stop it.</param>
