@@ -45,6 +45,15 @@ public sealed class KafkaAdmin(KafkaProducer producer)
         }
     }
 
+    /// <summary>The offset after the last message of each partition.</summary>
+    /// <exception cref="KafkaException">The brokers cannot be reached, or have no leader of a partition.</exception>
+    public async Task<IReadOnlyDictionary<TopicPartition, long>> EndsAsync(IEnumerable<TopicPartition> partitions, TimeSpan within, CancellationToken cancellationToken)
+    {
+        var specs = partitions.Select(p => new TopicPartitionOffsetSpec { TopicPartition = p, OffsetSpec = OffsetSpec.Latest() }).ToList();
+        var result = await AskAsync(client => client.ListOffsetsAsync(specs, new() { RequestTimeout = within }), cancellationToken);
+        return result.ResultInfos.ToDictionary(i => i.TopicPartitionOffsetError.TopicPartition, i => i.TopicPartitionOffsetError.Offset.Value);
+    }
+
     /// <summary>Sends another request to the brokers.</summary>
     /// <param name="ask">Must end within seconds. A cancellation does not stop it.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

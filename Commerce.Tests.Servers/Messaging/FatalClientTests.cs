@@ -72,6 +72,54 @@ public sealed class FatalClientTests
         }
     }
 
+    /// <summary>Paused partitions behave like those that librdkafka no longer fetches.</summary>
+    [Fact]
+    public async Task F42_A_consumer_that_no_longer_fetches_a_partition_is_replaced()
+    {
+        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
+        await using var kafka = await KafkaCluster.StartAsync();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
+        await new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance).CreateAsync();
+        using var producer = NewProducer(configuration);
+        var (handler, log, lag) = (new Collecting(), new Lines(), new ConsumerLag());
+        var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
+        var admin = new KafkaAdmin(producer);
+        var made = new ConcurrentQueue<IConsumer<string?, byte[]?>>();
+        using var loop = new ConsumerLoop<string>(
+            Topics.OrderPlaced, Create, handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
+            new() { Retries = new() }, new(), lag, admin, TimeProvider.System, log);
+        await loop.StartAsync(Cancelled);
+        for (var partition = 0; partition < 2; partition++) await SendAsync(partition, $"first-{partition}");
+        await Eventually.EqualAsync(2, () => Task.FromResult(handler.Seen.Count));
+
+        var stalled = new TopicPartition(Topics.OrderPlaced, 1);
+        Assert.True(made.TryPeek(out var consumer));
+        consumer.Pause([stalled]);
+        await SendAsync(1, "waits");
+        // The other partitions go on meanwhile, which does not hide it.
+        for (var i = 0; !handler.Seen.ContainsKey("waits"); i++)
+        {
+            await SendAsync(0, $"busy-{i}");
+            await Eventually.GetAsync(() => Task.FromResult(handler.Seen.ContainsKey($"busy-{i}")), seen => seen);
+            Assert.True(i < 10_000, "The message still waits.");
+        }
+
+        await Eventually.EqualAsync(0L, () => Task.FromResult(lag.Messages.GetValueOrDefault(Topics.OrderPlaced, -1L)));
+        await loop.StopAsync(Cancelled);
+        Assert.Equal(2, made.Count);
+        Assert.Single(log.Said, line => line.Contains("no longer reads partition 1", StringComparison.Ordinal));
+
+        IConsumer<string?, byte[]?> Create()
+        {
+            var consumer = factory.Create("stalls");
+            made.Enqueue(consumer);
+            return consumer;
+        }
+
+        Task SendAsync(int partition, string what) => producer.ProduceAsync(
+            new TopicPartition(Topics.OrderPlaced, partition), new() { Value = System.Text.Encoding.UTF8.GetBytes(what) }, Cancelled);
+    }
+
     [Fact]
     public async Task F42_Consumers_and_what_measures_them_live_through_a_broker_that_is_killed_again_and_again()
     {
