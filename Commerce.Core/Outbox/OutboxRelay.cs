@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Commerce.Core.Messaging;
 using Confluent.Kafka;
 using Microsoft.Extensions.Options;
 
@@ -11,7 +12,7 @@ namespace Commerce.Core.Outbox;
 /// one caller at a time.
 /// </summary>
 public sealed partial class OutboxRelay(
-    OutboxStore outbox, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
+    OutboxStore outbox, TopicWatch topics, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
 {
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.sent");
     static readonly Counter<long> Refused = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.refused");
@@ -32,6 +33,7 @@ public sealed partial class OutboxRelay(
     readonly HeldTopics _held = new(options.Value.Outages, clock);
     readonly OutboxProducer _producer = new(configuration, logger);
     readonly OutboxOptions _options = options.Value;
+    int _topicChanges = topics.Changes;
 
     /// <inheritdoc/>
     public void Dispose() => _producer.Dispose();
@@ -56,6 +58,12 @@ public sealed partial class OutboxRelay(
             var least = TimeSpan.Zero;
             try
             {
+                if (_topicChanges != topics.Changes)
+                {
+                    _topicChanges = topics.Changes;
+                    _producer.Renew();
+                }
+
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(limit, blocked, _options.Lease, stop) is not { } claim) return;
 

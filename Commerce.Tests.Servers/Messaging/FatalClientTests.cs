@@ -28,10 +28,10 @@ public sealed class FatalClientTests
         }).Build();
         var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
         await creator.CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        using var producer = NewProducer(configuration);
         var (handler, log, states) = (new Collecting(), new Lines(), new ConsumerStates());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        using var admin = new KafkaAdmin(producer);
+        var admin = new KafkaAdmin(producer);
         using var loop = new ConsumerLoop<string>(
             Topics.OrderPlaced, () => factory.Create("goes-on"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
             new() { Retries = new() }, states, new ConsumerLag(), admin, TimeProvider.System, log);
@@ -80,10 +80,10 @@ public sealed class FatalClientTests
         await using var kafka = await KafkaCluster.StartAsync();
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
         await new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance).CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig().ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        using var producer = NewProducer(configuration);
         var (handler, log, lag) = (new Collecting(), new Lines(), new ConsumerLag());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        using var admin = new KafkaAdmin(producer);
+        var admin = new KafkaAdmin(producer);
         var made = new ConcurrentQueue<IConsumer<string?, byte[]?>>();
         using var loop = new ConsumerLoop<string>(
             Topics.OrderPlaced, Create, handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
@@ -128,10 +128,10 @@ public sealed class FatalClientTests
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
         var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
         await creator.CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        using var producer = NewProducer(configuration);
         var (handler, states, lag) = (new Collecting(), new ConsumerStates(), new ConsumerLag());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        using var admin = new KafkaAdmin(producer);
+        var admin = new KafkaAdmin(producer);
         using var keeper = new TopicKeeper(new(admin, configuration), creator, admin, TimeProvider.System, NullLogger<TopicKeeper>.Instance);
         var loops = Topics.Partitions.Keys.Select(topic => new ConsumerLoop<string>(
             topic, () => factory.Create($"group-{topic}"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
@@ -155,6 +155,9 @@ public sealed class FatalClientTests
         foreach (var loop in loops) await loop.StopAsync(Cancelled);
         foreach (var loop in loops) loop.Dispose();
     }
+
+    static KafkaProducer NewProducer(IConfiguration configuration) => new(() =>
+        new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build());
 
     sealed class Collecting : IMessageHandler<string>
     {

@@ -81,8 +81,6 @@ public sealed class FailoverTests
         var key = new CouponKeys(coupon.Id).Gate;
         var from = await cluster.PrimaryOfAsync(key!);
         var to = cluster.Ports.First(p => p != from);
-        var (slot, fromId, toId) = (await RedisCluster.AskAsync($"-p {from} cluster keyslot {key}"),
-            await RedisCluster.AskAsync($"-p {from} cluster myid"), await RedisCluster.AskAsync($"-p {to} cluster myid"));
         var accepted = new ConcurrentBag<string>();
         using var sale = new CancellationTokenSource();
         var selling = Task.Run(async () =>
@@ -91,10 +89,7 @@ public sealed class FailoverTests
                 if (await PressAsync(gate, coupon.Id, $"u{i}") == GateVerdict.Accepted) accepted.Add($"u{i}");
         }, Cancelled);
 
-        await RedisCluster.AskAsync($"-p {to} cluster setslot {slot} importing {fromId}");
-        await RedisCluster.AskAsync($"-p {from} cluster setslot {slot} migrating {toId}");
-        foreach (var moved in new CouponKeys(coupon.Id).All) await RedisCluster.AskAsync($"-p {from} migrate 127.0.0.1 {to} {moved} 0 5000");
-        foreach (var port in new[] { to, from }) await RedisCluster.AskAsync($"-p {port} cluster setslot {slot} node {toId}");
+        await cluster.MoveSlotAsync(key!, to);
 
         await Eventually.EqualAsync(GateVerdict.Closed, async () => await PressAsync(gate, coupon.Id, "late"), Known);
         await sale.CancelAsync();

@@ -7,6 +7,7 @@ using Commerce.Core.Consistency;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Redis;
+using Commerce.ServiceDefaults;
 using Confluent.Kafka;
 using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
@@ -183,7 +184,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
 
     async Task RawProduceAsync()
     {
-        var producer = stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        var producer = stack.Services.GetRequiredService<KafkaProducer>();
         var value = new CouponIssued(1, 1, "u12345", 1_800_000_000_000).ToBytes();
         var sent = await CallersAsync(512, _ => producer.ProduceAsync(BenchStack.Topic, new Message<string?, byte[]?> { Value = value }));
         _figures.Ceiling("raw produce, each acknowledged, 512 in flight", Figures.Rate(sent, "messages"));
