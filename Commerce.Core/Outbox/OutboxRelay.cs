@@ -39,8 +39,8 @@ public sealed partial class OutboxRelay(
     public void Dispose() => _producer.Dispose();
 
     /// <summary>
-    /// Sends until nothing is left for this relay. During an outage of MySQL or the brokers it waits and retries. A started batch is finished after
-    /// <paramref name="stop"/>.
+    /// Sends until nothing is left for this relay. Connects to the brokers even if there is nothing to send yet. During an outage of MySQL or the brokers it
+    /// waits and retries. A started batch is finished after <paramref name="stop"/>.
     /// </summary>
     /// <param name="looksAgain">
     /// Whether to poll again after a batch that was not full: the other relays skip rows that were committed meanwhile into shards of this relay. False
@@ -49,6 +49,7 @@ public sealed partial class OutboxRelay(
     /// <param name="onBacklog">Called after a full batch: there is work for several relays.</param>
     public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
+        _producer.Prepare();
         // In these shards every due row is behind a waiting row of its key. Polling again at once would change nothing.
         var blocked = new HashSet<int>();
         var limit = OutboxWriter.Shards;
