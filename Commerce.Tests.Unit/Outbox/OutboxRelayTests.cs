@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Commerce.Core.Messaging;
 using Commerce.Core.Outbox;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -16,8 +17,9 @@ public sealed class OutboxRelayTests
         using var broker = new TcpListener(IPAddress.Loopback, 0);
         broker.Start();
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("ConnectionStrings:kafka", $"{broker.LocalEndpoint}")]).Build();
-        // Stopped before it claims anything, so it needs no database.
-        using var relay = new OutboxRelay(null!, configuration, Options.Create(new OutboxOptions()), TimeProvider.System, NullLogger<OutboxRelay>.Instance);
+        // Stopped before it claims anything, so it needs no database. The watch is not started.
+        using var topics = new TopicWatch(null!, null!, TimeProvider.System, NullLogger<TopicWatch>.Instance);
+        using var relay = new OutboxRelay(null!, topics, configuration, Options.Create(new OutboxOptions()), TimeProvider.System, NullLogger<OutboxRelay>.Instance);
         await relay.DrainAsync(new CancellationToken(canceled: true));
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
