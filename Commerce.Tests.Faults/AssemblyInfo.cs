@@ -1,2 +1,2 @@
-// They kill, freeze and wait. `./commerce test --long` runs them.
-[assembly: Trait(Commerce.Tests.LongTests.Length, Commerce.Tests.LongTests.Long)]
+// They kill, freeze and wait.
+[assembly: Commerce.Tests.Long]

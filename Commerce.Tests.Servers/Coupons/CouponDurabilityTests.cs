@@ -10,6 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Tests.Servers.Coupons;
 
 /// <summary>Who has an acceptance before it is told: asked of the brokers where nobody says it.</summary>
+[Long]
 public sealed class CouponDurabilityTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;

@@ -10,6 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Tests.Servers.Messaging;
 
 /// <summary>Clients of Kafka come to their end; the process does not.</summary>
+[Long]
 public sealed class FatalClientTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;

@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests.Servers.Messaging;
 
 /// <summary>Topics that are made anew while their producers live.</summary>
+[Long]
 public sealed class ReplacedTopicTests
 {
     static readonly string[] Written = [Topics.CouponIssued, Topics.OrderPlaced];

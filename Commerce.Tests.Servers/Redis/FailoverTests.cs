@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Commerce.Tests.Servers.Redis;
 
 /// <summary>What a failover of Redis does to those who rely on it; that nothing is lost and the gates come back tells the whole product's test.</summary>
+[Long]
 public sealed class FailoverTests
 {
     /// <summary>How soon a gate can be rebuilt.</summary>
