@@ -15,7 +15,7 @@ export async function orders(root) {
     action(`detail-${o.id}`, t('adminOrder.detail'), o.id, () => report(show(o.id))),
     o.status === 'PAID' && next[o.fulfilment] ? action(`advance-${o.id}`, t(`advance.${next[o.fulfilment]}`), o.id, () => advance(o, next[o.fulfilment])) : null,
     ['CREATED', 'PENDING_PAYMENT'].includes(o.status) ? action(`cancel-${o.id}`, t('admin.cancel'), o.id, () => cancel(o)) : null,
-    o.refundable > 0 ? action(`refund-${o.id}`, t('order.refund'), o.id, () => refund(o)) : null));
+    o.refundable > 0 || isFree(o) ? action(`refund-${o.id}`, t('order.refund'), o.id, () => refund(o)) : null));
   const user = element('input', { id: 'order-user', autocapitalize: 'none', maxlength: 255 });
   const status = element('select', { id: 'order-status' }, element('option', { value: '' }, t('adminOrders.any')),
     ...states.map(state => element('option', { value: state }, nameOf(state))));
@@ -51,17 +51,20 @@ export async function orders(root) {
   });
 
   const refund = o => ask(t('adminOrder.refundTitle'), [
-    { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', value: o.refundable, required: true, min: 1, max: o.refundable },
+    { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', value: o.refundable, required: true, min: isFree(o) ? 0 : 1, max: o.refundable },
     { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
   ], t('order.refund'), (key => async values => {
     const { status: result } = await insist(`${path}/${o.id}/refund`, values, key);
-    notice(result === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(values.amount) }), true);
+    notice(result === 'SETTLING' ? t('refund.onTheWay') : isFree(o) ? t('refund.freeDone') : t('refund.done', { amount: money(values.amount) }), true);
     await report(read());
   })(newKey()));
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('admin.orders')), search, all.node));
   await read();
 }
+
+/** Paid by its coupon: the amount 0 returns it. */
+const isFree = o => o.status === 'PAID' && o.totalAmount === 0;
 
 const stateOf = o => o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status);
 const nameOf = status => t(['CREATED', 'PENDING_PAYMENT'].includes(status) ? `adminOrder.${status}` : `order.${status}`);
