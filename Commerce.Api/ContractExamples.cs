@@ -29,7 +29,8 @@ static class ContractExamples
         [typeof(ProductChange)] = """{"name":"Keyboard","price":49000,"onSale":true,"maxPerCustomer":null}""",
         [typeof(StockAdjustment)] = """{"delta":50,"reason":"Delivery"}""",
         [typeof(CouponDefinition)] = """
-            {"name":"Flash sale: 30,000 won off","discount":30000,"totalQuantity":100,"startsAt":"2028-01-01T10:00:00+09:00","endsAt":"2028-02-01T00:00:00+09:00"}
+            {"name":"Flash sale: 10% off","discount":30000,"totalQuantity":100,"startsAt":"2028-01-01T10:00:00+09:00","endsAt":"2028-02-01T00:00:00+09:00",
+            "percent":10,"minOrderAmount":50000,"validFrom":null,"validUntil":"2028-03-01T00:00:00+09:00","productIds":[3,4],"eventIds":null}
             """,
         [typeof(StockAddition)] = """{"delta":50}""",
         [typeof(EventDefinition)] = """

@@ -20,11 +20,12 @@ namespace Commerce.Core;
 /// <summary>Services that Api and Workers share.</summary>
 public static class CommerceCoreExtensions
 {
-    /// <summary>Adds <see cref="TopicCheck"/>, for services that it runs.</summary>
+    /// <summary>Adds <see cref="TopicCheck"/>, for services that it runs, and starts <see cref="TopicWatch"/>.</summary>
     public static TBuilder AddTopicCheck<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddSingleton<TopicCheck>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<TopicCheck>());
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<TopicWatch>());
         return builder;
     }
 
@@ -47,6 +48,7 @@ public static class CommerceCoreExtensions
 
         builder.AddCatalog(commandTimeout);
         services.AddSingleton<TopicPartitions>();
+        services.AddSingleton<TopicWatch>();
         services.AddSingleton<ConsumerStates>();
         services.AddSingleton<ConsumerLag>();
         services.AddDependencyCheck("topics", static (provider, token) => provider.GetRequiredService<TopicPartitions>().CheckAsync(token));

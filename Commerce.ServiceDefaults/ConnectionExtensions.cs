@@ -17,8 +17,8 @@ public static class ConnectionExtensions
     static readonly TimeSpan HealthTimeout = TimeSpan.FromMilliseconds(1500);
 
     /// <summary>
-    /// Adds <c>DbDataSource</c> (connection string <c>commerce</c>), <c>IConnectionMultiplexer</c> (<c>redis</c>) and an
-    /// <c>IProducer</c> (<c>kafka</c>). Traces, metrics and health checks are the service defaults' own, so the components' are off: Aspire's check of
+    /// Adds <c>DbDataSource</c> (connection string <c>commerce</c>), <c>IConnectionMultiplexer</c> (<c>redis</c>) and a
+    /// <see cref="KafkaProducer"/> (<c>kafka</c>). Traces, metrics and health checks are the service defaults' own, so the components' are off: Aspire's check of
     /// the producer, for one, writes a message to a topic at every probe.
     /// </summary>
     /// <param name="builder">The host.</param>
@@ -50,6 +50,10 @@ public static class ConnectionExtensions
             // That a message arrived is all that anybody asks; reading back what was sent costs more than sending it.
             settings.Config.DeliveryReportFields = "none";
         });
+        // The integration registers one producer for the lifetime of the process. Here its factory makes each that takes the place of another.
+        var integration = builder.Services.Last(service => service.ServiceType == typeof(IProducer<string?, byte[]?>));
+        builder.Services.Remove(integration);
+        builder.Services.AddSingleton(services => new KafkaProducer(() => (IProducer<string?, byte[]?>)integration.ImplementationFactory!(services)));
         builder.Services.AddSingleton<ConsumerFactory>();
         builder.Services.AddSingleton<KafkaAdmin>();
         builder.Services.AddDependencyCheck("redis", static (services, _) => services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().PingAsync());

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using Aspire.Hosting.ApplicationModel;
 using Commerce.Core.Database;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +21,14 @@ public static partial class FaultInjection
     {
         await SendAsync(stack, resource, SigKill);
         await stack.StoppedAsync(resource);
+    }
+
+    /// <summary>Kills processes at the same time, like a power loss of their machine.</summary>
+    public static async Task KillAllAsync(this CommerceStack stack, params IReadOnlyList<string> resources)
+    {
+        var pids = await Task.WhenAll(resources.Select(stack.PidAsync));
+        foreach (var pid in pids) Assert.Equal(0, Kill(pid, SigKill));
+        await Task.WhenAll(resources.Select(stack.StoppedAsync));
     }
 
     /// <summary>Stops a resource's process like an orchestrator.</summary>
@@ -112,6 +121,14 @@ public static partial class FaultInjection
         await foreach (var lines in stack.App.Services.GetRequiredService<ResourceLoggerService>().GetAllAsync(id).WithCancellation(Deadline().Token))
             log.AddRange(lines.Select(line => line.Content));
         return log;
+    }
+
+    /// <summary>What the Api tells of a dependency at <c>/health/dependencies</c>.</summary>
+    public static async Task<string?> HealthOfAsync(this CommerceStack stack, string dependency)
+    {
+        using var answer = await stack.Anonymous.GetAsync("/health/dependencies", TestContext.Current.CancellationToken);
+        var checks = (await answer.Content.ReadFromJsonAsync<JsonObject>(TestContext.Current.CancellationToken))!["checks"]!.AsArray();
+        return (string?)checks.Single(c => (string?)c!["name"] == dependency)!["status"];
     }
 
     /// <summary>Makes MySQL reject new rows of a table with the error of a full disk.</summary>

@@ -1,12 +1,19 @@
 using System.Globalization;
+using Xunit.v3;
 
 namespace Commerce.Tests;
 
-/// <summary>The trait of tests that take minutes: <c>./commerce test --long</c> runs them, and no others.</summary>
+/// <summary>Marks tests that break or load servers: <c>./commerce test --long</c> runs them, and no others.</summary>
+[AttributeUsage(AttributeTargets.Assembly | AttributeTargets.Class)]
+sealed class LongAttribute : Attribute, ITraitAttribute
+{
+    /// <inheritdoc/>
+    public IReadOnlyCollection<KeyValuePair<string, string>> GetTraits() => [new("length", "long")];
+}
+
+/// <summary>Limits and sizes of long tests.</summary>
 static class LongTests
 {
-    public const string Length = "length", Long = "long";
-
     /// <summary>In ms. A long test that hangs must not take the whole run with it.</summary>
     public const int Limit = 12 * 60_000;
 

@@ -107,20 +107,24 @@ public static class Shoppers
     static readonly ParallelOptions Together = new() { MaxDegreeOfParallelism = 64 };
 
     /// <summary>A new coupon for a test.</summary>
+    /// <param name="change">Gives it terms.</param>
     public static async Task<Coupon> CouponAsync(
-        this CommerceStack stack, int total, double startsInHours = -1, double endsInHours = 1, string? name = null)
+        this CommerceStack stack, int total, double startsInHours = -1, double endsInHours = 1, string? name = null, Func<CouponDefinition, CouponDefinition>? change = null)
     {
         var now = TimeProvider.System.GetUtcNow();
-        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/coupons", new
-        {
-            name = name ?? TestContext.Current.TestMethod?.MethodName ?? "test", discount = 1000, totalQuantity = total,
-            startsAt = now.AddHours(startsInHours), endsAt = now.AddHours(endsInHours),
-        });
+        var definition = new CouponDefinition(
+            name ?? TestContext.Current.TestMethod?.MethodName ?? "test", 1000, total, now.AddHours(startsInHours), now.AddHours(endsInHours));
+        using var answer = await stack.Admin.PostAsJsonAsync("/api/admin/coupons", change?.Invoke(definition) ?? definition);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         var coupon = (await answer.Content.ReadFromJsonAsync<Coupon>())!;
         stack.CreatedCoupons.Add(coupon.Id);
         return coupon;
     }
+
+    /// <summary>The definition of a coupon.</summary>
+    public static CouponDefinition Definition(this Coupon coupon) => new(
+        coupon.Name, coupon.Discount, coupon.TotalQuantity, coupon.StartsAt, coupon.EndsAt, coupon.Percent, coupon.MinOrderAmount, coupon.ValidFrom, coupon.ValidUntil,
+        coupon.ProductIds?.ToList(), coupon.EventIds?.ToList());
 
     /// <summary>A new product for a test.</summary>
     public static async Task<Product> ProductAsync(this CommerceStack stack, int stock, long price = 1000, string? name = null, int? maxPerCustomer = null)

@@ -2,6 +2,8 @@ using System.ComponentModel.DataAnnotations;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
+using Commerce.Core.Events;
+using Commerce.Core.Inventory;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Commerce.Api.Coupons;
@@ -15,9 +17,10 @@ static class CouponAdministrationEndpoints
         coupons.MapGet("/", ListAsync).WithName("ListCouponDefinitions").WithSummary("Lists the newest coupons.");
         coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.")
             .Refuses(CouponProblems.NotFound);
-        coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon.");
+        coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon: when it is issued, and the terms under which an order can use it.")
+            .Refuses(InventoryProblems.ProductNotFound, EventProblems.NotFound);
         coupons.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceCoupon").WithSummary("Replaces the definition of a coupon.")
-            .Refuses(CouponProblems.NotFound, CouponAdministration.CannotShrink);
+            .Refuses(CouponProblems.NotFound, CouponAdministration.CannotShrink, InventoryProblems.ProductNotFound, EventProblems.NotFound);
         coupons.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelCoupon").WithSummary("Stops issuing a coupon. Issued coupons stay valid.")
             .Refuses(CouponProblems.NotFound);
         coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.")

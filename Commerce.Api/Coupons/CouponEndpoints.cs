@@ -69,13 +69,23 @@ static class CouponEndpoints
         var (coupons, next) = await definitions.ListPublicAsync(after, Paging.PageSize, cancellationToken);
         var gates = await TransientFaults.TryAsync(() => gate.InspectAsync([.. coupons.Select(c => c.Id)]), [.. coupons.Select(_ => (GateState?)null)]);
         return new([.. coupons.Zip(gates, (c, state) => new CouponSummary(
-            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt))], next);
+            c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt,
+            c.Percent, c.MinOrderAmount, c.ValidFrom, c.ValidUntil, c.ProductIds, c.EventIds))], next);
     }
 }
 
 /// <summary>A coupon in the public list.</summary>
-/// <param name="Discount">Whole KRW.</param>
-sealed record CouponSummary(long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt);
+/// <param name="Discount">Whole KRW: what it takes off; with <paramref name="Percent"/> the most it takes off.</param>
+/// <param name="StartsAt">It is issued from then on.</param>
+/// <param name="EndsAt">It is issued until then.</param>
+/// <param name="Percent">What it takes off of the products that it applies to, rounded down. Null: a fixed amount.</param>
+/// <param name="MinOrderAmount">Whole KRW that an order must have of these products, before the discount. Null: no minimum.</param>
+/// <param name="ValidFrom">Orders can use it from then on. Null: at once.</param>
+/// <param name="ValidUntil">Orders can use it before then. Null: without end.</param>
+/// <param name="ProductIds">It applies to these products, and to those of <paramref name="EventIds"/>. Both null: to all.</param>
+sealed record CouponSummary(
+    long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt, int? Percent, long? MinOrderAmount,
+    DateTime? ValidFrom, DateTime? ValidUntil, HashSet<long>? ProductIds, HashSet<long>? EventIds);
 
 /// <summary>202: the user has the coupon, and its row follows. The JSON is hand-written, because every accepted request of a rush gets it.</summary>
 sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvider

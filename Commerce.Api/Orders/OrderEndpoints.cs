@@ -17,8 +17,9 @@ static class OrderEndpoints
     public static void MapOrders(this IEndpointRouteBuilder app)
     {
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
-        orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created)
+        orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock. An order of 0 won is paid by its coupon at once.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created)
             .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.OutOfStock, InventoryProblems.AboveCustomerLimit, OrderProblems.TooManyUnpaid, OrderProblems.CouponNotUsable, OrderProblems.CouponPending, InventoryProblems.GateClosed,
+                OrderProblems.CouponNotValidYet, OrderProblems.CouponExpired, OrderProblems.CouponNotApplicable, OrderProblems.CouponBelowMinimum, OrderProblems.BelowMinPayment,
                 WaitingRoomProblems.PassRequired);
         orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.").WithMetadata(Paging.HasPages);
         orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.")
@@ -65,7 +66,7 @@ static class OrderEndpoints
         return new(
             order.Id, order.Status, order.TotalAmount, order.Discount, order.RefundedAmount, order.Refundable, order.CouponId, order.HoldExpiresAt,
             order.CreatedAt, order.PaidAt, order.Fulfilment, order.TrackingNumber,
-            [.. items.Zip(LineAmounts.Split(order.TotalAmount, [.. items.Select(i => i.Price * i.Quantity)]), (i, amount) => new OrderLineDetail(
+            [.. items.Zip(items.SplitAmounts(order.Discount), (i, amount) => new OrderLineDetail(
                 i.ProductId, i.Quantity, i.Price, amount, i.RefundedQuantity, i.RefundedAmount, LineState.Of(i, order.Status)))], shipping);
     }
 
@@ -90,7 +91,7 @@ sealed record OrderSummary(
     string? Fulfilment, string? TrackingNumber);
 
 /// <summary>All details of an order.</summary>
-/// <param name="TotalAmount">Whole KRW to pay, after the discount.</param>
+/// <param name="TotalAmount">Whole KRW to pay, after the discount. 0: the coupon pays the order.</param>
 /// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
 /// <param name="Refundable">Whole KRW that can be refunded now.</param>
 /// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null: not begun.</param>
@@ -101,7 +102,7 @@ sealed record OrderDetail(
 
 /// <summary>A line of an order.</summary>
 /// <param name="Price">Whole KRW per unit at the time of the order.</param>
-/// <param name="Amount">Whole KRW that the line has paid, after its share of the discount.</param>
+/// <param name="Amount">Whole KRW that the line has paid, after its share of the discount. Lines that the coupon does not apply to have no share.</param>
 /// <param name="RefundedQuantity">Units that refunds by line took off it.</param>
 /// <param name="RefundedAmount">Whole KRW that these refunds gave back for it.</param>
 /// <param name="State"><c>ORDERED</c>, <c>PARTIALLY_REFUNDED</c> or <c>REFUNDED</c>.</param>

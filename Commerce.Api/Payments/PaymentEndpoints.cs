@@ -107,11 +107,12 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
 }
 
 /// <summary>What to refund: an amount, or lines.</summary>
-/// <param name="Amount">Whole KRW, at least 1.</param>
+/// <param name="Amount">Whole KRW, at least 1. 0 returns an order of 0 won: the stock and the coupon that paid it.</param>
 /// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
 /// <param name="Lines">Units of the order's lines. They get back what they have paid after the discount, at most the rest of the payment. They return to the
 /// stock unless the order was shipped; an administrator may decide otherwise.</param>
-/// <param name="CouponBack">An administrator may give the coupon back with the last won of the order. Otherwise it stays used.</param>
+/// <param name="CouponBack">An administrator may give the coupon back with the last won of the order. Otherwise it stays used. A coupon that paid the whole order always comes
+/// back.</param>
 sealed record RefundRequest(string Reason, long? Amount = null, IReadOnlyList<RefundLine>? Lines = null, bool CouponBack = false) : IReasoned
 {
     const int MaxLines = 100;
@@ -120,7 +121,7 @@ sealed record RefundRequest(string Reason, long? Amount = null, IReadOnlyList<Re
     {
         var errors = new Dictionary<string, string[]>();
         if (Amount is null == Lines is null) errors["amount"] = ["Required: either amount or lines."];
-        else if (Amount < 1) errors["amount"] = ["Must be at least 1."];
+        else if (Amount < 0) errors["amount"] = ["Must be at least 1, or 0 for an order that its coupon paid."];
         if (Lines is { Count: 0 or > MaxLines }) errors["lines"] = [$"Must have 1 to {MaxLines} lines."];
         else if (Lines?.Any(l => l.Quantity < 1) is true) errors["lines"] = ["Each quantity must be at least 1."];
         else if (Lines?.DistinctBy(l => l.ProductId).Count() < Lines?.Count) errors["lines"] = ["Must name each product once."];

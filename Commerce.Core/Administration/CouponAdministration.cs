@@ -12,8 +12,9 @@ public sealed class CouponAdministration(CouponDefinitions definitions, CouponRe
     /// <summary>The total quantity would exceed the maximum.</summary>
     public static readonly ProblemType TooMany = new(409, "coupon-too-large", "The total quantity of a coupon is limited to 100,000,000.");
 
-    /// <summary>Replaces name, discount, quantity and window.</summary>
-    /// <exception cref="ProblemException">The coupon does not exist, the version does not match, or the total would shrink.</exception>
+    /// <summary>Replaces name, discount, quantity, window and terms.</summary>
+    /// <exception cref="ProblemException">The coupon does not exist, the version does not match, the total would shrink, or a product or event of its terms does not
+    /// exist.</exception>
     public async Task<Coupon> ChangeAsync(long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         await SyncAsync(await definitions.ChangeAsync(id, definition, versions, cancellationToken), CannotShrink);
 

@@ -1,6 +1,8 @@
 using Commerce.Core.Coupons;
+using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Commerce.Core.Catalog;
@@ -32,8 +34,11 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
     /// </summary>
     public static string JoinIds(long id) => throw new NotSupportedException("MySQL does it.");
 
-    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    {
         configurationBuilder.Properties<DateTime>().HaveConversion<Utc>();
+        configurationBuilder.Properties<HashSet<long>>().HaveConversion<Ids, SameIds>();
+    }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -59,4 +64,9 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
 
     /// <summary>DATETIME columns hold UTC; the driver returns them without a kind.</summary>
     sealed class Utc() : ValueConverter<DateTime, DateTime>(time => time.ToUniversalTime(), time => DateTime.SpecifyKind(time, DateTimeKind.Utc));
+
+    sealed class Ids() : ValueConverter<HashSet<long>, string>(ids => IdSet.ToJson(ids), json => IdSet.Parse(json));
+
+    /// <summary>Sets are read only, so they are never compared by their content.</summary>
+    sealed class SameIds() : ValueComparer<HashSet<long>>((a, b) => ReferenceEquals(a, b), ids => ids.Count);
 }

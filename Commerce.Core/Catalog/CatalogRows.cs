@@ -33,6 +33,18 @@ sealed class CouponRow : DefinitionRow
     public required DateTime StartsAt { get; init; }
 
     public required DateTime EndsAt { get; init; }
+
+    public required int? Percent { get; init; }
+
+    public required long? MinOrderAmount { get; init; }
+
+    public required DateTime? ValidFrom { get; init; }
+
+    public required DateTime? ValidUntil { get; init; }
+
+    public required string? ProductIds { get; init; }
+
+    public required string? EventIds { get; init; }
 }
 
 sealed class EventRow : DefinitionRow

@@ -1,10 +1,12 @@
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
+using Commerce.Core.Events;
+using Commerce.Core.Inventory;
 using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of coupons: name, discount, total quantity, window. Their issues and status belong to the sale.</summary>
+/// <summary>Definitions of coupons: name, discount, total quantity, window, terms. Their issues and status belong to the sale.</summary>
 public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock)
 {
     /// <summary>One coupon, or null.</summary>
@@ -34,13 +36,17 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
         });
 
     /// <summary>Creates a coupon. Its gate opens with the first request.</summary>
+    /// <exception cref="ProblemException">A product or event of its terms does not exist.</exception>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {
+            await CheckAsync(context, definition, cancellationToken);
             var row = new CouponRow
             {
                 Name = definition.Name, Discount = definition.Discount, TotalQuantity = definition.TotalQuantity,
-                StartsAt = definition.StartsAt.UtcDateTime, EndsAt = definition.EndsAt.UtcDateTime,
+                StartsAt = definition.StartsAt.UtcDateTime, EndsAt = definition.EndsAt.UtcDateTime, Percent = definition.Percent,
+                MinOrderAmount = definition.MinOrderAmount, ValidFrom = definition.ValidFrom?.UtcDateTime, ValidUntil = definition.ValidUntil?.UtcDateTime,
+                ProductIds = ToColumn(definition.ProductIds), EventIds = ToColumn(definition.EventIds),
             };
             context.Add(row);
             await context.SaveChangesAsync(cancellationToken);
@@ -48,19 +54,28 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
             return (await FindAsync(context, row.Id, cancellationToken))!;
         }, cancellationToken);
 
-    /// <summary>Replaces name, discount, quantity and window.</summary>
+    /// <summary>Replaces name, discount, quantity, window and terms.</summary>
     /// <returns>The coupon after the change, or null if it does not exist; and whether it was changed. The total quantity does not shrink.</returns>
-    /// <exception cref="ProblemException">The version does not match.</exception>
+    /// <exception cref="ProblemException">The version does not match, or a product or event of its terms does not exist.</exception>
     public Task<(Coupon? Coupon, bool Changed)> ChangeAsync(
         long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {
+            await CheckAsync(context, definition, cancellationToken);
+            var (productIds, eventIds) = (ToColumn(definition.ProductIds), ToColumn(definition.EventIds));
+            var (validFrom, validUntil) = (definition.ValidFrom?.UtcDateTime, definition.ValidUntil?.UtcDateTime);
             var changed = await context.CouponRows.At(id, versions).Where(c => c.TotalQuantity <= definition.TotalQuantity).ExecuteUpdateAsync(row => row
                 .SetProperty(c => c.Name, definition.Name)
                 .SetProperty(c => c.Discount, definition.Discount)
                 .SetProperty(c => c.TotalQuantity, definition.TotalQuantity)
                 .SetProperty(c => c.StartsAt, definition.StartsAt.UtcDateTime)
                 .SetProperty(c => c.EndsAt, definition.EndsAt.UtcDateTime)
+                .SetProperty(c => c.Percent, definition.Percent)
+                .SetProperty(c => c.MinOrderAmount, definition.MinOrderAmount)
+                .SetProperty(c => c.ValidFrom, validFrom)
+                .SetProperty(c => c.ValidUntil, validUntil)
+                .SetProperty(c => c.ProductIds, productIds)
+                .SetProperty(c => c.EventIds, eventIds)
                 .SetProperty(c => c.Version, c => c.Version + 1), cancellationToken) == 1;
             var found = await FindAsync(context, id, cancellationToken);
             if (!changed && found is not null) Versions.Check(found, versions);
@@ -77,6 +92,23 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
                 .SetProperty(c => c.Version, c => c.Version + 1), cancellationToken) == 1;
             return (await FindAsync(context, id, cancellationToken), changed);
         }, cancellationToken);
+
+    static async Task CheckAsync(CatalogDbContext context, CouponDefinition definition, CancellationToken cancellationToken)
+    {
+        if (await FindMissingAsync(context.Products.Select(p => p.Id), definition.ProductIds, cancellationToken) is { } product)
+            throw new ProblemException(InventoryProblems.ProductNotFound, $"Product {product} does not exist.");
+        if (await FindMissingAsync(context.Events.Select(e => e.Id), definition.EventIds, cancellationToken) is { } sale)
+            throw new ProblemException(EventProblems.NotFound, $"Event {sale} does not exist.");
+    }
+
+    static async Task<long?> FindMissingAsync(IQueryable<long> existing, IReadOnlyList<long>? wanted, CancellationToken cancellationToken)
+    {
+        if (wanted is null) return null;
+        var found = await existing.Where(id => wanted.Contains(id)).ToListAsync(cancellationToken);
+        return wanted.Except(found).Select(id => (long?)id).FirstOrDefault();
+    }
+
+    static string? ToColumn(IReadOnlyList<long>? ids) => ids is null ? null : IdSet.ToJson(ids);
 
     static Task<Coupon?> FindAsync(CatalogDbContext context, long id, CancellationToken cancellationToken) =>
         context.Coupons.SingleOrDefaultAsync(c => c.Id == id, cancellationToken);

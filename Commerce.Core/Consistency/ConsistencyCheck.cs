@@ -4,6 +4,7 @@ using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
 using Commerce.Core.Outbox;
 using Commerce.Core.Payments;
+using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Consistency;
 
@@ -13,7 +14,7 @@ namespace Commerce.Core.Consistency;
 /// </summary>
 public sealed class ConsistencyCheck(
     MySqlDatabase database, CouponRepository coupons, CouponGate gate, InventoryRepository inventoryRepository, InventoryGate inventoryGate, InventoryReconciler inventory,
-    PaymentConsistencyCheck payments)
+    PaymentConsistencyCheck payments, IOptions<OrderOptions> orders)
 {
     /// <summary>Findings that only say whether the system is at rest.</summary>
     public const string AtRest = "REST";
@@ -109,6 +110,31 @@ public sealed class ConsistencyCheck(
                                 WINDOW one AS (PARTITION BY a.event_id, a.epoch ORDER BY a.admitted_at, a.user_id)) numbered) counted
                         WHERE above - least + 1000000 > rate * 1000001)
                 """, cancellationToken),
+            await CountAsync("I15", "an order costs its lines minus its discount, which is at most what the lines with the coupon cost", """
+                SELECT COUNT(*) FROM orders o JOIN (
+                  SELECT order_id, SUM(price * quantity) AS amount, SUM(IF(discounted, price * quantity, 0)) AS discounted FROM order_item GROUP BY order_id
+                ) i ON i.order_id = o.id
+                WHERE o.total_amount <> i.amount - o.discount OR o.discount NOT BETWEEN 0 AND i.discounted OR (o.coupon_id IS NULL) <> (o.discount = 0)
+                """, cancellationToken),
+            // Unless the coupon was changed since. The validity was checked a moment before the order was saved.
+            await CountAsync("I15", "an order has the discount that the terms of its coupon give it", """
+                SELECT (SELECT COUNT(*) FROM orders o JOIN coupon c ON c.id = o.coupon_id AND c.version = o.coupon_version JOIN (
+                          SELECT order_id, SUM(IF(discounted, price * quantity, 0)) AS amount FROM order_item GROUP BY order_id) i ON i.order_id = o.id
+                        WHERE o.discount <> LEAST(i.amount, c.discount, IF(c.percent IS NULL, c.discount, i.amount * c.percent DIV 100))
+                           OR i.amount < c.min_order_amount OR o.created_at < c.valid_from OR o.created_at > c.valid_until + INTERVAL 1 MINUTE)
+                     + (SELECT COUNT(*) FROM orders o JOIN coupon c ON c.id = o.coupon_id AND c.version = o.coupon_version JOIN order_item i ON i.order_id = o.id
+                        WHERE (c.event_ids IS NULL AND i.discounted <> (c.product_ids IS NULL OR i.product_id MEMBER OF (c.product_ids)))
+                           OR (NOT i.discounted AND i.product_id MEMBER OF (c.product_ids)))
+                """, cancellationToken),
+            await CountAsync("I16", "an order of 0 won is paid by its coupon, and the gateway does not know it", """
+                SELECT (SELECT COUNT(*) FROM orders o LEFT JOIN payment p ON p.order_id = o.id
+                        WHERE o.total_amount = 0 AND (o.coupon_id IS NULL OR o.status NOT IN ('PAID', 'REFUNDING', 'REFUNDED')
+                          OR p.id IS NULL OR p.pg_payment_id IS NOT NULL OR p.attempt > 0))
+                     + (SELECT COUNT(*) FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.amount <> o.total_amount)
+                """, cancellationToken),
+            await CountAsync("I16", "no unpaid order costs less than the gateway takes", """
+                SELECT COUNT(*) FROM orders WHERE status IN ('CREATED', 'PENDING_PAYMENT') AND total_amount < @MinPayment
+                """, cancellationToken, new { orders.Value.MinPayment }),
         };
         if (await inventoryRepository.FindEpochAsync(cancellationToken) is > 0 and var epoch)
         {
@@ -134,9 +160,9 @@ public sealed class ConsistencyCheck(
         return new(findings);
     }
 
-    async Task<ConsistencyFinding> CountAsync(string invariant, string promise, string sql, CancellationToken cancellationToken)
+    async Task<ConsistencyFinding> CountAsync(string invariant, string promise, string sql, CancellationToken cancellationToken, object? parameters = null)
     {
-        var broken = await database.SingleAsync<long>(sql, null, cancellationToken);
+        var broken = await database.SingleAsync<long>(sql, parameters, cancellationToken);
         return new(invariant, promise, broken == 0, broken);
     }
 

@@ -2,14 +2,24 @@ namespace Commerce.Core.Coupons;
 
 /// <summary>The definition of a coupon.</summary>
 /// <param name="Name">1 to 200 characters.</param>
-/// <param name="Discount">Whole KRW, above 0.</param>
+/// <param name="Discount">Whole KRW, above 0: what the coupon takes off; with <paramref name="Percent"/> the most it takes off.</param>
 /// <param name="TotalQuantity">1 to 100,000,000. It can only grow, because the gate may have issued more than a smaller total.</param>
-/// <param name="StartsAt">With its offset; stored in UTC.</param>
-/// <param name="EndsAt">After <paramref name="StartsAt"/>.</param>
-public sealed record CouponDefinition(string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt)
+/// <param name="StartsAt">It is issued from then on. With its offset; stored in UTC.</param>
+/// <param name="EndsAt">It is issued until then: after <paramref name="StartsAt"/>.</param>
+/// <param name="Percent">1 to 100: the discount in percent, rounded down. Null: a fixed amount.</param>
+/// <param name="MinOrderAmount">Whole KRW that an order must have of the products that the coupon applies to, before the discount. Null: no minimum.</param>
+/// <param name="ValidFrom">Orders can use it from then on. Null: at once.</param>
+/// <param name="ValidUntil">Orders can use it before then: after <paramref name="StartsAt"/> and <paramref name="ValidFrom"/>. Null: without end.</param>
+/// <param name="ProductIds">It applies to these products, and to those of <paramref name="EventIds"/>: 1 to 50. Both null: to all.</param>
+/// <param name="EventIds">1 to 50 events. It applies to the products that they have when it is used.</param>
+public sealed record CouponDefinition(
+    string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt, int? Percent = null, long? MinOrderAmount = null,
+    DateTimeOffset? ValidFrom = null, DateTimeOffset? ValidUntil = null, IReadOnlyList<long>? ProductIds = null, IReadOnlyList<long>? EventIds = null)
 {
     /// <summary>The maximum total quantity.</summary>
     public const int MaxQuantity = 100_000_000;
+
+    const int MaxIds = 50;
 
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
@@ -21,6 +31,15 @@ public sealed record CouponDefinition(string Name, long Discount, int TotalQuant
         if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["Must be between the years 2000 and 2999."];
         // MySQL stores microseconds and rejects an empty window.
         if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["Must be after startsAt and before the year 3000."];
+        if (Percent is < 1 or > 100) errors["percent"] = ["Must be 1 to 100, or null for a fixed amount."];
+        if (MinOrderAmount is < 1 or > 1_000_000_000) errors["minOrderAmount"] = ["Must be 1 to 1,000,000,000 won, or null for no minimum."];
+        if (ValidFrom is { Year: < 2000 or > 2999 }) errors["validFrom"] = ["Must be between the years 2000 and 2999, or null."];
+        if (ValidUntil is { Year: > 2999 } || ValidUntil <= StartsAt || ValidUntil <= ValidFrom) errors["validUntil"] = ["Must be after startsAt and validFrom and before the year 3000, or null."];
+        if (!AreIds(ProductIds)) errors["productIds"] = [$"Must be 1 to {MaxIds} different ids, or null."];
+        if (!AreIds(EventIds)) errors["eventIds"] = [$"Must be 1 to {MaxIds} different ids, or null."];
         return errors;
     }
+
+    static bool AreIds(IReadOnlyList<long>? ids) =>
+        ids is null || (ids.Count is >= 1 and <= MaxIds && ids.All(id => id > 0) && ids.Distinct().Count() == ids.Count);
 }

@@ -51,6 +51,6 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
         var accepted = await TransientFaults.TryAsync(() => gate.FindPendingAsync(gated.ConvertAll(c => c.Id), userId), []);
         return [.. gated.Zip(accepted).Where(c => c.Second is not null).Select(c => new OwnCoupon(
             c.First.Id, c.First.Name, c.First.Discount, CouponIssueStatus.Pending, DateTimeOffset.FromUnixTimeMilliseconds(c.Second!.Value).UtcDateTime,
-            c.First.EndsAt, null, null))];
+            c.First.EndsAt, null, null, c.First.Percent, c.First.MinOrderAmount, c.First.ValidFrom, c.First.ValidUntil, c.First.ProductIds, c.First.EventIds))];
     }
 }

@@ -5,7 +5,7 @@ using Confluent.Kafka;
 namespace Commerce.Core.Coupons;
 
 /// <summary>Publishes acceptances to <c>COUPON_ISSUED</c>. After a failure it returns at once instead of waiting for each deadline.</summary>
-public sealed partial class CouponPublisher(IProducer<string?, byte[]?> producer, TimeProvider clock, ILogger<CouponPublisher> logger)
+public sealed partial class CouponPublisher(KafkaProducer producer, TimeProvider clock, ILogger<CouponPublisher> logger)
 {
     static readonly Counter<long> Failed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.publish.failed");
 

@@ -39,7 +39,8 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     public Task<IReadOnlyList<OwnCoupon>> ListOfUserAsync(string userId, Cursor? after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<OwnCoupon>($"""
             SELECT i.coupon_id AS CouponId, c.name AS Name, c.discount AS Discount, 'ISSUED' AS Status, i.issued_at AS IssuedAt, c.ends_at AS EndsAt,
-                   i.order_id AS OrderId, i.used_at AS UsedAt
+                   i.order_id AS OrderId, i.used_at AS UsedAt, c.percent AS Percent, c.min_order_amount AS MinOrderAmount, c.valid_from AS ValidFrom,
+                   c.valid_until AS ValidUntil, c.product_ids AS ProductIds, c.event_ids AS EventIds
             FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
             WHERE i.user_id = @userId {(after is null ? "" : "AND (i.issued_at, i.coupon_id) < (TIMESTAMPADD(MICROSECOND, @Rank, '1970-01-01'), @Id)")}
             ORDER BY i.issued_at DESC, i.coupon_id DESC LIMIT @limit
@@ -245,9 +246,11 @@ public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? I
     public const string Failed = "FAILED";
 }
 
-/// <summary>A user's coupon.</summary>
+/// <summary>A user's coupon, with its terms (see <see cref="Coupon"/>).</summary>
+/// <param name="EndsAt">It is issued until then.</param>
 /// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on its way. A pending coupon can already be used in an order.</param>
 /// <param name="OrderId">The order that uses it; null if it is free.</param>
 /// <param name="UsedAt">When that order was paid.</param>
 public sealed record OwnCoupon(
-    long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt, string? OrderId, DateTime? UsedAt);
+    long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt, string? OrderId, DateTime? UsedAt, int? Percent,
+    long? MinOrderAmount, DateTime? ValidFrom, DateTime? ValidUntil, HashSet<long>? ProductIds, HashSet<long>? EventIds);

@@ -23,7 +23,11 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     /// <summary>As many as a pool has by default.</summary>
     const int MaxClosedConnections = 100;
 
-    static MySqlDatabase() => SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
+    static MySqlDatabase()
+    {
+        SqlMapper.AddTypeHandler(new UtcDateTimeHandler());
+        SqlMapper.AddTypeHandler(new IdSetHandler());
+    }
 
     /// <summary>Runs a query on a pooled connection.</summary>
     public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>

@@ -4,8 +4,7 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The number of messages that wait, by topic. Each process reports its own partitions; add up the processes. Consumers report what they know already,
-/// because a query to the brokers needs another client and may hang.
+/// The number of messages that wait, by topic. Each process reports its own partitions; add up the processes.
 /// </summary>
 public sealed class ConsumerLag
 {

@@ -8,8 +8,8 @@ namespace Commerce.Core.Messaging;
 /// <summary>
 /// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. A failure that a
 /// message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
-/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Only two kinds of clients are replaced: one with a fatal
-/// error, and one whose brokers came back as another cluster, because it would wait for the later leader epochs of the old one.
+/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Three kinds of clients are replaced: one with a fatal error,
+/// and those that <see cref="ConsumerWatch"/> finds.
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
@@ -29,19 +29,11 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>A failure after this time counts as the first one.</summary>
     static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
-    static readonly TimeSpan LagInterval = TimeSpan.FromSeconds(2);
-
-    static readonly TimeSpan ClusterInterval = TimeSpan.FromSeconds(2);
-
-    static readonly TimeSpan ClusterTimeout = TimeSpan.FromSeconds(5);
-
     readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Used by the loop's thread only.</summary>
+    readonly ConsumerWatch _watch = new(topic, admin, lag, clock);
     IConsumer<string?, byte[]?>? _consumer;
-    string? _cluster;
-    Task<string>? _asking;
-    long _noted, _asked;
     Thread? _thread;
 
     /// <inheritdoc/>
@@ -81,7 +73,8 @@ public sealed partial class ConsumerLoop<T>(
                 ConsumeAll(stop);
                 if (stop.IsCancellationRequested) continue;
                 Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
-                LogAnotherCluster(logger, topic);
+                if (_watch.Stalled is { } partition) LogStalled(logger, topic, partition.Partition.Value);
+                else LogAnotherCluster(logger, topic);
                 End();
             }
             catch (Exception) when (stop.IsCancellationRequested)
@@ -105,7 +98,7 @@ public sealed partial class ConsumerLoop<T>(
         End();
     }
 
-    /// <summary>Consumes until the process stops, or another cluster answers. Throws only what ends the client.</summary>
+    /// <summary>Consumes until the process stops, or the client has to be replaced. Throws only what ends the client.</summary>
     void ConsumeAll(CancellationToken stop)
     {
         for (var failures = 0; !stop.IsCancellationRequested;)
@@ -133,7 +126,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>Leaves the group and frees the client. After a fatal error <c>Close</c> throws.</summary>
     void End()
     {
-        lag.Forget(topic);
+        _watch.Forget();
         if (_consumer is not { } consumer) return;
         _consumer = null;
         try
@@ -153,18 +146,18 @@ public sealed partial class ConsumerLoop<T>(
         var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
         while (!stop.IsCancellationRequested)
         {
-            // What was read from the cluster before is handled first.
-            if (batch.Count == 0 && IsAnotherCluster()) return;
+            // What was read from another cluster is handled first. The next consumer reads again what was read of this one.
+            if (_watch.Stalled is not null || (batch.Count == 0 && _watch.IsAnotherCluster)) return;
             Gather(batch);
             states.GoesOn(topic);
-            NoteLag(batch.Count);
+            _watch.Look(_consumer!, batch.Count, stop);
             if (batch.Count == 0) continue;
             var handling = HandleAsync(batch, stop);
             try
             {
                 // While MySQL handles this batch, the next one is read.
-                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) NoteLag(batch.Count + next.Count);
-                while (Task.WaitAny([handling], LagInterval) < 0) NoteLag(batch.Count + next.Count);
+                while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) _watch.Look(_consumer!, batch.Count + next.Count, stop);
+                while (Task.WaitAny([handling], Idle) < 0) _watch.Look(_consumer!, batch.Count + next.Count, stop);
             }
             finally
             {
@@ -176,43 +169,6 @@ public sealed partial class ConsumerLoop<T>(
             Consumed.Add(batch.Count, new KeyValuePair<string, object?>("topic", topic));
             batch.Clear();
             (batch, next) = (next, batch);
-        }
-    }
-
-    /// <summary>Whether another cluster answers than before. Asks periodically and does not wait for the answer; brokers that are away give none.</summary>
-    bool IsAnotherCluster()
-    {
-        if (_asking is { IsCompleted: true } answered)
-        {
-            _asking = null;
-            var before = _cluster;
-            if (answered.Exception is null && !answered.IsCanceled) _cluster = answered.GetAwaiter().GetResult();
-            if (before is not null && before != _cluster) return true;
-        }
-
-        if (_asking is not null || (_asked != 0 && clock.GetElapsedTime(_asked) < ClusterInterval)) return false;
-        _asked = clock.GetTimestamp();
-        _asking = admin.ClusterIdAsync(ClusterTimeout, _stopping.Token);
-        return false;
-    }
-
-    /// <summary>Notes how many messages wait: those in hand, and those at the brokers by the client's last fetch. Nothing is sent.</summary>
-    void NoteLag(int inHand)
-    {
-        if (_noted != 0 && clock.GetElapsedTime(_noted) < LagInterval) return;
-        _noted = clock.GetTimestamp();
-        try
-        {
-            lag.Note(topic, inHand + _consumer!.Assignment.Sum(partition =>
-            {
-                // A partition without a position has not been read yet.
-                var (end, position) = (_consumer.GetWatermarkOffsets(partition).High.Value, _consumer.Position(partition).Value);
-                return position < 0 ? 0 : Math.Max(0, end - position);
-            }));
-        }
-        catch (KafkaException)
-        {
-            // A partition has just moved. The next call counts again.
         }
     }
 
@@ -233,7 +189,12 @@ public sealed partial class ConsumerLoop<T>(
     {
         try
         {
-            if (_consumer!.Consume(within) is not { } message) return true;
+            if (_consumer!.Consume(within) is not { } message)
+            {
+                _watch.NoteEmpty();
+                return true;
+            }
+
             if (batch.Count == 0) batch.Since = clock.GetTimestamp();
             batch.Add(message);
             return true;
@@ -358,6 +319,9 @@ public sealed partial class ConsumerLoop<T>(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The brokers of {Topic} are another cluster than before; a new consumer takes the place of the old one")]
     static partial void LogAnotherCluster(ILogger logger, string topic);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one takes its place")]
+    static partial void LogStalled(ILogger logger, string topic, int partition);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} met a fatal error; a new one takes its place in {Seconds:F1} s: {Reason}")]
     static partial void LogReplaced(ILogger logger, string topic, double seconds, string reason);

@@ -14,9 +14,12 @@ public sealed record DeadLetter(
 public sealed record ArrivedDeadLetter(string Topic, int Partition, long Offset, byte[]? Key, byte[]? Value, string Reason, string Detail, DateTime FailedAt);
 
 /// <summary>The table <c>dead_letter</c>: a copy of the dead-letter topics, for listing and replay.</summary>
-public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, byte[]?> producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
+public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer producer, TimeProvider clock) : IMessageHandler<ArrivedDeadLetter>
 {
     const int BatchSize = 1000;
+
+    /// <summary>What the columns hold. <see cref="MaxNumber"/> is longer than any number or time.</summary>
+    const int MaxTopic = 200, MaxKeyBytes = 512, MaxReason = 64, MaxDetail = 1000, MaxNumber = 40;
 
     static readonly TimeSpan ReplayDeadline = TimeSpan.FromSeconds(5);
 
@@ -73,23 +76,28 @@ public sealed class DeadLetterStore(MySqlDatabase database, IProducer<string?, b
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Reads whatever a dead-letter topic has, as far as the columns hold it: a dead letter has nowhere else to go.</summary>
     public string? Read(ConsumeResult<string?, byte[]?> source, out ArrivedDeadLetter message)
     {
         var headers = source.Message.Headers;
         message = new(
-            Header(DeadLetterHeaders.Topic) ?? source.Topic[..^Topics.DeadLetters("").Length],
-            int.TryParse(Header(DeadLetterHeaders.Partition), CultureInfo.InvariantCulture, out var partition) ? partition : source.Partition.Value,
-            long.TryParse(Header(DeadLetterHeaders.Offset), CultureInfo.InvariantCulture, out var offset) ? offset : source.Offset.Value,
-            source.Message.Key is { } key ? Encoding.UTF8.GetBytes(key) : null,
+            Header(DeadLetterHeaders.Topic, MaxTopic) ?? source.Topic[..^Topics.DeadLetters("").Length],
+            int.TryParse(Header(DeadLetterHeaders.Partition, MaxNumber), CultureInfo.InvariantCulture, out var partition) ? partition : source.Partition.Value,
+            long.TryParse(Header(DeadLetterHeaders.Offset, MaxNumber), CultureInfo.InvariantCulture, out var offset) ? offset : source.Offset.Value,
+            source.Message.Key is { } key ? [.. Encoding.UTF8.GetBytes(key).Take(MaxKeyBytes)] : null,
             source.Message.Value,
-            Header(DeadLetterHeaders.Reason) ?? DeadLetterReasons.Unreadable,
-            Header(DeadLetterHeaders.Detail) ?? "",
-            DateTime.TryParse(Header(DeadLetterHeaders.FailedAt), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out var at)
+            Header(DeadLetterHeaders.Reason, MaxReason) ?? DeadLetterReasons.Unreadable,
+            Header(DeadLetterHeaders.Detail, MaxDetail) ?? "",
+            DateTime.TryParse(Header(DeadLetterHeaders.FailedAt, MaxNumber), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out var at) && at.Year is > 1970 and < 9999
                 ? at : source.Message.Timestamp.UtcDateTime);
         return null;
 
-        string? Header(string name) => headers?.TryGetLastBytes(name, out var bytes) == true ? Encoding.UTF8.GetString(bytes) : null;
+        string? Header(string name, int limit)
+        {
+            if (headers?.TryGetLastBytes(name, out var bytes) != true || bytes is null) return null;
+            var text = Encoding.UTF8.GetString(bytes);
+            return text.Length > limit ? text[..limit] : text;
+        }
     }
 
     /// <inheritdoc/>

@@ -40,29 +40,44 @@ public static class DeadLetterHeaders
     public const string FailedAt = "dlt-failed-at";
 }
 
-/// <summary>Publishes messages that cannot be handled to <c>TOPIC.dlt</c>, unchanged, with the reason in headers.</summary>
-public sealed partial class DeadLetterProducer(IProducer<string?, byte[]?> producer, TimeProvider clock, ILogger<DeadLetterProducer> logger)
+/// <summary>
+/// Publishes messages that cannot be handled to <c>TOPIC.dlt</c>, with the reason in headers. They are unchanged, except those that are far too large:
+/// with the added headers the brokers would reject them forever.
+/// </summary>
+public sealed partial class DeadLetterProducer(KafkaProducer producer, TimeProvider clock, ILogger<DeadLetterProducer> logger)
 {
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.dead_letters");
     static readonly RetryPolicy Retries = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5) };
 
     const int MaxKeptBytes = 512 * 1024;
 
+    const int MaxKeptKeyLength = 1024;
+
+    /// <summary>Ours take about 200.</summary>
+    const int MaxKeptHeaderBytes = 64 * 1024;
+
     /// <summary>Returns when the brokers have the message. It must not be lost, so it is retried until then.</summary>
     public async Task SendAsync(ConsumeResult<string?, byte[]?> source, string reason, string detail, CancellationToken cancellationToken)
     {
         LogDead(logger, source.Topic, source.Partition.Value, source.Offset.Value, reason, detail);
         var headers = new Headers();
-        foreach (var header in source.Message.Headers ?? []) headers.Add(header.Key, header.GetValueBytes());
+        var kept = 0;
+        foreach (var header in source.Message.Headers ?? [])
+        {
+            var bytes = header.GetValueBytes();
+            if ((kept += header.Key.Length + (bytes?.Length ?? 0)) > MaxKeptHeaderBytes) break;
+            headers.Add(header.Key, bytes);
+        }
+
         Add(DeadLetterHeaders.Reason, reason);
         Add(DeadLetterHeaders.Detail, detail.Length > 1000 ? detail[..1000] : detail);
         Add(DeadLetterHeaders.Topic, source.Topic);
         Add(DeadLetterHeaders.Partition, source.Partition.Value.ToString(CultureInfo.InvariantCulture));
         Add(DeadLetterHeaders.Offset, source.Offset.Value.ToString(CultureInfo.InvariantCulture));
         Add(DeadLetterHeaders.FailedAt, clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
-        // With the added headers, a message of the maximum size would be rejected forever.
         var value = source.Message.Value is { Length: > MaxKeptBytes } large ? large[..MaxKeptBytes] : source.Message.Value;
-        var message = new Message<string?, byte[]?> { Key = source.Message.Key, Value = value, Headers = headers };
+        var key = source.Message.Key is { Length: > MaxKeptKeyLength } overlong ? overlong[..MaxKeptKeyLength] : source.Message.Key;
+        var message = new Message<string?, byte[]?> { Key = key, Value = value, Headers = headers };
 
         for (var attempt = 1; ; attempt++)
         {

@@ -6,18 +6,20 @@ namespace Commerce.Core.Orders;
 /// </summary>
 public static class LineAmounts
 {
-    /// <summary>What each line has paid of the total after the discount, by its share of the price before it.</summary>
-    /// <param name="total">Whole KRW after the discount.</param>
-    /// <param name="prices">Whole KRW of each line before the discount.</param>
-    public static IReadOnlyList<long> Split(long total, IReadOnlyList<long> prices)
+    /// <summary>
+    /// What each line has paid after the discount. The discount is shared by the lines that the coupon applies to, by their share of the price before it.
+    /// </summary>
+    /// <param name="discount">Whole KRW: at most what these lines cost.</param>
+    /// <param name="lines">Whole KRW of each line before the discount, and whether the coupon applies to it.</param>
+    public static IReadOnlyList<long> Split(long discount, IReadOnlyList<(long Price, bool Discounted)> lines)
     {
-        var sum = prices.Sum();
-        var (amounts, end) = (new long[prices.Count], 0L);
+        var sum = lines.Where(l => l.Discounted).Sum(l => l.Price);
+        var (amounts, end) = (new long[lines.Count], 0L);
         for (var i = 0; i < amounts.Length; i++)
         {
             var begin = end;
-            end += prices[i];
-            amounts[i] = Share(total, end, sum) - Share(total, begin, sum);
+            if (lines[i].Discounted) end += lines[i].Price;
+            amounts[i] = lines[i].Discounted ? Share(sum - discount, end, sum) - Share(sum - discount, begin, sum) : lines[i].Price;
         }
 
         return amounts;

@@ -2,7 +2,7 @@ namespace Commerce.Core.Orders;
 
 /// <summary>An order in the database.</summary>
 /// <param name="Status">One of <see cref="OrderState"/>.</param>
-/// <param name="TotalAmount">Whole KRW to pay.</param>
+/// <param name="TotalAmount">Whole KRW to pay. 0: its coupon pays it.</param>
 /// <param name="Discount">Whole KRW, already subtracted.</param>
 /// <param name="CouponId">The coupon used for it.</param>
 /// <param name="HoldExpiresAt">Until then it can be paid.</param>
@@ -30,11 +30,20 @@ public sealed record Order(
 /// <param name="Price">Whole KRW per unit at the time of the order.</param>
 /// <param name="RefundedQuantity">Units that refunds by line took off it.</param>
 /// <param name="RefundedAmount">Whole KRW that these refunds gave back for it.</param>
-public sealed record OrderItem(long ProductId, int Quantity, long Price, int RefundedQuantity, long RefundedAmount)
+/// <param name="Discounted">Whether the coupon of the order applies to it.</param>
+public sealed record OrderItem(long ProductId, int Quantity, long Price, int RefundedQuantity, long RefundedAmount, bool Discounted)
 {
     /// <summary>The columns under the names of this record.</summary>
     public const string Columns =
-        "product_id AS ProductId, quantity AS Quantity, price AS Price, refunded AS RefundedQuantity, refunded_amount AS RefundedAmount";
+        "product_id AS ProductId, quantity AS Quantity, price AS Price, refunded AS RefundedQuantity, refunded_amount AS RefundedAmount, discounted AS Discounted";
+}
+
+/// <summary>The lines of an order.</summary>
+public static class OrderItemExtensions
+{
+    /// <summary>What each line has paid after the discount of the order, in whole KRW.</summary>
+    public static IReadOnlyList<long> SplitAmounts(this IReadOnlyList<OrderItem> items, long discount) =>
+        LineAmounts.Split(discount, [.. items.Select(i => (i.Price * i.Quantity, i.Discounted))]);
 }
 
 /// <summary>The state of a line.</summary>

@@ -208,9 +208,12 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     /// <summary>
     /// The same for a step of a purchase, whose statements know the new state already. The relays are not woken for it: the message goes with their next batch.
     /// </summary>
-    internal void Publish(DbSession transaction, OrderChanged changed)
+    /// <param name="paid">An order that its coupon pays is announced at once.</param>
+    internal void Publish(DbSession transaction, OrderChanged changed, OrderPlaced? paid = null)
     {
-        if (options.Value.PublishChanges) OutboxWriter.AddAtCommit(transaction, [changed.ToMessage()]);
+        List<OutboxMessage> messages = paid is null ? [] : [paid.ToMessage()];
+        if (options.Value.PublishChanges) messages.Add(changed.ToMessage());
+        if (messages.Count > 0) OutboxWriter.AddAtCommit(transaction, messages);
     }
 
     /// <summary>Lets the messages of changed orders be sent.</summary>

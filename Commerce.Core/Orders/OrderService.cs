@@ -3,12 +3,14 @@ using System.Globalization;
 using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
+using Commerce.Core.Outbox;
 using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Orders;
 
 /// <summary>An order that holds its stock.</summary>
-/// <param name="TotalAmount">Whole KRW, calculated from the prices in the database.</param>
+/// <param name="Status"><c>CREATED</c>, or <c>PAID</c> if its coupon pays all of it.</param>
+/// <param name="TotalAmount">Whole KRW to pay, calculated from the prices in the database and the coupon.</param>
 /// <param name="HoldExpiresAt">The order can be paid until then.</param>
 public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt);
 
@@ -17,7 +19,7 @@ public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount
 /// the reaper after a crash.
 /// </summary>
 public sealed partial class OrderService(
-    MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues,
+    MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues, OutboxWriter outbox,
     IOptions<OrderOptions> options, TimeProvider clock, ILogger<OrderService> logger)
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
@@ -42,11 +44,14 @@ public sealed partial class OrderService(
         if (lines.FirstOrDefault(l => !prices.ContainsKey(l.ProductId)) is { } unknown)
             throw new ProblemException(InventoryProblems.ProductNotFound, $"Product {unknown.ProductId} is not on sale.");
 
-        var sum = lines.Sum(l => prices[l.ProductId].Price * l.Quantity);
-        var discount = request.CouponId is { } couponId ? await DiscountAsync(couponId, userId, sum, cancellationToken) : 0;
+        var amounts = lines.ToDictionary(l => l.ProductId, l => prices[l.ProductId].Price * l.Quantity);
+        var coupon = request.CouponId is { } couponId ? await FindCouponAsync(couponId, userId, cancellationToken) : null;
+        var discount = coupon?.DiscountOn(amounts) ?? 0;
+        var total = amounts.Values.Sum() - discount;
+        if (total > 0 && total < options.Value.MinPayment) throw new ProblemException(OrderProblems.BelowMinPayment, TellMinimum(total, coupon is not null));
         // MySQL's clock decides about holds.
         var placed = new PlacedOrder(
-            Guid.CreateVersion7(clock.GetUtcNow()).ToString(), OrderState.Created, sum - discount, products[0].Now + options.Value.HoldTime);
+            Guid.CreateVersion7(clock.GetUtcNow()).ToString(), total == 0 ? OrderState.Paid : OrderState.Created, total, products[0].Now + options.Value.HoldTime);
 
         await beforeHolding();
         var epoch = await ReserveAsync(placed.OrderId, userId, [.. lines.Select(l => (l, prices[l.ProductId].Limit))], cancellationToken);
@@ -58,10 +63,11 @@ public sealed partial class OrderService(
             await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
-                if (options.Value.MaxUnpaidOrders is { } max) await LimitUnpaidAsync(transaction, userId, max);
+                if (options.Value.MaxUnpaidOrders is { } max && total > 0) await LimitUnpaidAsync(transaction, userId, max);
                 withinTransaction(transaction, placed);
-                await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, discount);
-                orders.Publish(transaction, new(placed.OrderId, 1, placed.Status, userId, placed.TotalAmount, 0, null, null, products[0].Now));
+                await InsertAsync(transaction, placed, epoch, userId, request, lines, prices, coupon, discount);
+                var change = new OrderChanged(placed.OrderId, 1, placed.Status, userId, total, 0, null, null, products[0].Now);
+                orders.Publish(transaction, change, total == 0 ? new OrderPlaced(placed.OrderId, userId, total, lines) : null);
                 return committing = true;
             }, CancellationToken.None);
         }
@@ -76,6 +82,7 @@ public sealed partial class OrderService(
             throw;
         }
 
+        if (total == 0) outbox.Wake();
         Asked.Add(1, new KeyValuePair<string, object?>("verdict", "held"));
         return placed;
     }
@@ -112,33 +119,21 @@ public sealed partial class OrderService(
         await ReleaseAsync(orderId);
     }
 
-    async Task<long> DiscountAsync(long couponId, string userId, long sum, CancellationToken cancellationToken)
+    string TellMinimum(long total, bool hasCoupon) => string.Create(CultureInfo.InvariantCulture,
+        $"The order would cost {total} won, and the least that can be paid is {options.Value.MinPayment} won. Add products{(hasCoupon ? ", or order without the coupon" : "")}.");
+
+    async Task<OrderCoupon> FindCouponAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        var coupon = await FindCouponAsync();
-        if (coupon is null)
+        // The coupon may have been issued a moment ago, and its row is still on its way.
+        return await FindAsync() ?? (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
         {
-            // The coupon may have been issued a moment ago, and its row is still on its way.
-            coupon = (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
-            {
-                CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending),
-                CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "The coupon could not be saved. The shop has been notified."),
-                CouponIssueStatus.Issued => await FindCouponAsync(),
-                _ => null,
-            };
-        }
+            CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending),
+            CouponIssueStatus.Failed => throw new ProblemException(OrderProblems.CouponNotUsable, "The coupon could not be saved. The shop has been notified."),
+            CouponIssueStatus.Issued => await FindAsync(),
+            _ => null,
+        } ?? throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have this coupon.");
 
-        return coupon switch
-        {
-            null => throw new ProblemException(OrderProblems.CouponNotUsable, "You do not have this coupon."),
-            { OrderId: not null } => throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon."),
-            { Discount: var d } when d >= sum => throw new ProblemException(OrderProblems.CouponNotUsable, "The order total must exceed the discount."),
-            { Discount: var d } => d,
-        };
-
-        Task<IssuedCoupon?> FindCouponAsync() => database.SingleAsync<IssuedCoupon>("""
-            SELECT c.discount AS Discount, i.order_id AS OrderId FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id
-            WHERE i.coupon_id = @couponId AND i.user_id = @userId
-            """, new { couponId, userId }, cancellationToken);
+        Task<OrderCoupon?> FindAsync() => database.SingleAsync<OrderCoupon>(OrderCoupon.Select, new { couponId, userId }, cancellationToken);
     }
 
     /// <summary>Returns the epoch of the gate that holds the lines.</summary>
@@ -198,33 +193,43 @@ public sealed partial class OrderService(
             $"You have {unpaid} unpaid orders, and {max} are allowed. Pay or cancel one, or wait until one expires."));
     }
 
-    static async Task InsertAsync(
+    /// <summary>The payment of an order that its coupon pays. The gateway does not know it.</summary>
+    const string InsertPayment = """
+        INSERT INTO payment (id, order_id, user_id, amount, status, paid_at) VALUES (@paymentId, @OrderId, @userId, 0, 'PAID', UTC_TIMESTAMP(6))
+        """;
+
+    async Task InsertAsync(
         DbSession transaction, PlacedOrder placed, int epoch, string userId, OrderRequest request, IReadOnlyList<OrderLine> lines,
-        Dictionary<long, PricedProduct> prices, long discount)
+        Dictionary<long, PricedProduct> prices, OrderCoupon? coupon, long discount)
     {
+        var paidByCoupon = placed.TotalAmount == 0;
         if (request.CouponId is { } couponId && await transaction.ExecuteAsync("""
-                UPDATE coupon_issue SET order_id = @OrderId WHERE coupon_id = @couponId AND user_id = @userId AND order_id IS NULL
-                """, new { placed.OrderId, couponId, userId }) == 0)
+                UPDATE coupon_issue SET order_id = @OrderId, used_at = IF(@paidByCoupon, UTC_TIMESTAMP(6), NULL)
+                WHERE coupon_id = @couponId AND user_id = @userId AND order_id IS NULL
+                """, new { placed.OrderId, couponId, userId, paidByCoupon }) == 0)
             throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");
         var shipping = request.Shipping!;
-        var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price})")));
+        var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price}, {coupon?.AppliesTo(l.ProductId) ?? true})")));
         var counted = lines.Where(l => prices[l.ProductId].Counted).Select(l => string.Create(CultureInfo.InvariantCulture,
             $"({l.ProductId}, @userId, @OrderId, {l.Quantity}, {prices[l.ProductId].Limit.Max?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})")).ToList();
         // One round trip for everything: it costs more than the rows. The epoch is locked: it cannot be incremented before the transaction ends.
         var inserted = await transaction.ExecuteAsync($"""
-            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at)
-            SELECT @OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @HoldExpiresAt FROM inventory_gate WHERE id = 1 AND epoch = @epoch FOR SHARE;
+            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, coupon_version, hold_expires_at, paid_at)
+            SELECT @OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @Version, @HoldExpiresAt, IF(@paidByCoupon, UTC_TIMESTAMP(6), NULL)
+            FROM inventory_gate WHERE id = 1 AND epoch = @epoch FOR SHARE;
             INSERT INTO shipping_info (order_id, recipient, phone, zipcode, address1, address2)
             VALUES (@OrderId, @Recipient, @Phone, @Zipcode, @Address1, @Address2);
-            INSERT INTO order_item (order_id, product_id, quantity, price) VALUES {items}
+            INSERT INTO order_item (order_id, product_id, quantity, price, discounted) VALUES {items}
             {(counted.Count > 0 ? $"; INSERT INTO counted_item (product_id, user_id, order_id, quantity, max_per_customer) VALUES {string.Join(", ", counted)}" : "")}
+            {(paidByCoupon ? $"; {InsertPayment}" : "")}
             """, new
         {
-            placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, placed.HoldExpiresAt, epoch,
+            placed.OrderId, userId, placed.Status, placed.TotalAmount, discount, request.CouponId, coupon?.Version, placed.HoldExpiresAt, paidByCoupon, epoch,
+            paymentId = paidByCoupon ? Guid.CreateVersion7(clock.GetUtcNow()).ToString() : null,
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
         // A hold of an older epoch is lost: the gate was rebuilt without it.
-        if (inserted < 2 + lines.Count + counted.Count) throw new ProblemException(InventoryProblems.GateClosed);
+        if (inserted < 2 + lines.Count + counted.Count + (paidByCoupon ? 1 : 0)) throw new ProblemException(InventoryProblems.GateClosed);
     }
 
     /// <summary>Whether the order was committed. If not, its hold is released.</summary>
@@ -251,8 +256,6 @@ public sealed partial class OrderService(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The reaper will release the hold of order {OrderId}: {Reason}")]
     static partial void LogUnknownOutcome(ILogger logger, string orderId, string reason);
-
-    sealed record IssuedCoupon(long Discount, string? OrderId);
 
     /// <param name="MaxOfEvents">The lowest limit of its open events.</param>
     sealed record PricedProduct(long Id, long Price, int? MaxPerCustomer, long? MaxOfEvents, bool Counted, DateTime Now)

@@ -7,7 +7,7 @@ public static class OrderState
     public const string Created = "CREATED";
     /// <summary>Its payment is prepared.</summary>
     public const string PendingPayment = "PENDING_PAYMENT";
-    /// <summary>Captured at the gateway.</summary>
+    /// <summary>Captured at the gateway, or paid by its coupon.</summary>
     public const string Paid = "PAID";
     /// <summary>Cancelled by its owner before the payment.</summary>
     public const string Cancelled = "CANCELLED";

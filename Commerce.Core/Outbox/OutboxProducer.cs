@@ -15,6 +15,12 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
 
     IProducer<string, byte[]>? _producer;
 
+    /// <summary>
+    /// Makes the client, unless it is there. It connects and gets its id from the brokers, which takes half a second and more. The first message need not
+    /// wait for that.
+    /// </summary>
+    public void Prepare() => _producer ??= Build();
+
     /// <summary>Sends a message. <paramref name="report"/> is called once, on any thread. Only its error is set.</summary>
     public void Send(OutboxRow row, Action<DeliveryReport<string, byte[]>> report)
     {
@@ -23,8 +29,8 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
         if (span is not null) report = Ending(span, report);
         try
         {
-            _producer ??= Build();
-            _producer.Produce(row.Topic, new Message<string, byte[]> { Key = row.Key, Value = row.Payload, Headers = headers }, report);
+            Prepare();
+            _producer!.Produce(row.Topic, new Message<string, byte[]> { Key = row.Key, Value = row.Payload, Headers = headers }, report);
         }
         catch (KafkaException e)
         {

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Commerce.Core.Messaging;
 using Confluent.Kafka;
 using Microsoft.Extensions.Options;
 
@@ -11,7 +12,7 @@ namespace Commerce.Core.Outbox;
 /// one caller at a time.
 /// </summary>
 public sealed partial class OutboxRelay(
-    OutboxStore outbox, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
+    OutboxStore outbox, TopicWatch topics, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
 {
     static readonly Counter<long> Sent = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.sent");
     static readonly Counter<long> Refused = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.refused");
@@ -32,13 +33,14 @@ public sealed partial class OutboxRelay(
     readonly HeldTopics _held = new(options.Value.Outages, clock);
     readonly OutboxProducer _producer = new(configuration, logger);
     readonly OutboxOptions _options = options.Value;
+    int _topicChanges = topics.Changes;
 
     /// <inheritdoc/>
     public void Dispose() => _producer.Dispose();
 
     /// <summary>
-    /// Sends until nothing is left for this relay. During an outage of MySQL or the brokers it waits and retries. A started batch is finished after
-    /// <paramref name="stop"/>.
+    /// Sends until nothing is left for this relay. Connects to the brokers even if there is nothing to send yet. During an outage of MySQL or the brokers it
+    /// waits and retries. A started batch is finished after <paramref name="stop"/>.
     /// </summary>
     /// <param name="looksAgain">
     /// Whether to poll again after a batch that was not full: the other relays skip rows that were committed meanwhile into shards of this relay. False
@@ -47,6 +49,7 @@ public sealed partial class OutboxRelay(
     /// <param name="onBacklog">Called after a full batch: there is work for several relays.</param>
     public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
+        _producer.Prepare();
         // In these shards every due row is behind a waiting row of its key. Polling again at once would change nothing.
         var blocked = new HashSet<int>();
         var limit = OutboxWriter.Shards;
@@ -56,6 +59,12 @@ public sealed partial class OutboxRelay(
             var least = TimeSpan.Zero;
             try
             {
+                if (_topicChanges != topics.Changes)
+                {
+                    _topicChanges = topics.Changes;
+                    _producer.Renew();
+                }
+
                 var start = clock.GetTimestamp();
                 if (await outbox.ClaimAsync(limit, blocked, _options.Lease, stop) is not { } claim) return;
 

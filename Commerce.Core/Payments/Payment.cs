@@ -14,7 +14,7 @@ public static class PaymentState
     public const string Settling = "SETTLING";
     /// <summary>The gateway captured a wrong amount or order. The capture is being cancelled.</summary>
     public const string Cancelling = "CANCELLING";
-    /// <summary>The money is captured.</summary>
+    /// <summary>The money is captured, or there is none to capture.</summary>
     public const string Paid = "PAID";
     /// <summary>Partially refunded.</summary>
     public const string PartiallyRefunded = "PARTIALLY_REFUNDED";
@@ -102,12 +102,13 @@ public sealed record OpenAttempt(
 public sealed record OverduePayments(long Count, string OrderId, long Seconds);
 
 /// <summary>A refund that the gateway has not confirmed.</summary>
+/// <param name="PgPaymentId">Null: the coupon paid the order, and the gateway does not know it.</param>
 /// <param name="Amount">Whole KRW.</param>
 /// <param name="ExpectedRest">What remains of the payment afterwards, in whole KRW.</param>
 /// <param name="Checks">How often the reconciler has checked it.</param>
 /// <param name="Rebased">How often it was requested again because of refunds made at the gateway.</param>
 public sealed record OpenRefund(
-    string Id, string PaymentId, string OrderId, string PgPaymentId, long Amount, long ExpectedRest, string Reason, string Status, string? Code,
+    string Id, string PaymentId, string OrderId, string? PgPaymentId, long Amount, long ExpectedRest, string Reason, string Status, string? Code,
     int Checks, int Rebased, DateTime CreatedAt)
 {
     /// <summary>The idempotency key at the gateway. With another rest it is another request.</summary>

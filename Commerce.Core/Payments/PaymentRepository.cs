@@ -284,6 +284,11 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                 throw new ProblemException(PaymentProblems.NotRefundable, "The order is not paid, or fully refunded.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
                 throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.");
+            // The coupon paid, so it is what comes back.
+            var paidByCoupon = payment.Amount == 0;
+            if (paidByCoupon && scope.Lines is not null)
+                throw new ProblemException(PaymentProblems.NotRefundable, "Nothing was paid for this order. Refund it as a whole, with the amount 0.");
+            if (!paidByCoupon && scope.Amount == 0) throw new ProblemException(PaymentProblems.NotRefundable, "The amount 0 refunds an order that its coupon paid. Refund at least 1 won of this one.");
             if (scope.Amount > rest) throw new ProblemException(PaymentProblems.NotRefundable, $"At most {rest} won can be refunded.");
             var lines = scope.Lines is { } named ? await PriceAsync(transaction, orderId, named, rest) : [];
             var back = scope.Lines is null ? scope.Amount ?? rest : lines.Sum(l => l.Amount);
@@ -298,10 +303,10 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                 {(rows.Length > 0 ? $"; INSERT INTO refund_line (refund_id, product_id, quantity, amount, restock) VALUES {rows[2..]}" : "")}
                 """, new
             {
-                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, scope.CouponBack, microseconds = (long)lease.TotalMicroseconds,
+                id, payment.PaymentId, request, back, expectedRest = rest - back, reason, requestedBy, CouponBack = scope.CouponBack || paidByCoupon, microseconds = (long)lease.TotalMicroseconds,
             });
             return (new OpenRefund(
-                id, payment.PaymentId, orderId, payment.PgPaymentId!, back, rest - back, reason, RefundState.Requested, null, 0, 0, clock.GetUtcNow().UtcDateTime), true);
+                id, payment.PaymentId, orderId, payment.PgPaymentId, back, rest - back, reason, RefundState.Requested, null, 0, 0, clock.GetUtcNow().UtcDateTime), true);
         }, cancellationToken);
 
     /// <summary>
@@ -311,14 +316,13 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     static async Task<IReadOnlyList<PricedRefundLine>> PriceAsync(DbSession transaction, string orderId, IReadOnlyList<RefundLine> named, long rest)
     {
         var order = (await transaction.SingleAsync<RefundableOrder>(
-            "SELECT status AS Status, holding AS Holding, total_amount AS TotalAmount, fulfilment AS Fulfilment FROM orders WHERE id = @orderId", new { orderId }))!;
+            "SELECT status AS Status, holding AS Holding, discount AS Discount, fulfilment AS Fulfilment FROM orders WHERE id = @orderId", new { orderId }))!;
         if (order.Status != OrderState.Paid) throw new ProblemException(PaymentProblems.NotRefundable, $"The order is {order.Status}.");
         if (order.Holding) throw new ProblemException(PaymentProblems.InProgress, "The stock of the order is not deducted yet.");
         var items = await transaction.QueryAsync<OrderItem>(
             $"SELECT {OrderItem.Columns} FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId });
-        var paid = LineAmounts.Split(order.TotalAmount, [.. items.Select(i => i.Price * i.Quantity)]);
         var lines = new List<PricedRefundLine>();
-        foreach (var (item, amount) in items.Zip(paid))
+        foreach (var (item, amount) in items.Zip(items.SplitAmounts(order.Discount)))
         {
             if (named.FirstOrDefault(l => l.ProductId == item.ProductId) is not { } line) continue;
             if (line.Quantity > item.Quantity - item.RefundedQuantity)
@@ -528,7 +532,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     static Task<int> LockOrderAsync(DbSession transaction, OpenAttempt attempt) =>
         transaction.SingleAsync<int>(LockOrder, new { attempt.OrderId });
 
-    sealed record RefundableOrder(string Status, bool Holding, long TotalAmount, string? Fulfilment);
+    sealed record RefundableOrder(string Status, bool Holding, long Discount, string? Fulfilment);
 
     sealed record PaidPayment(string PaymentId, string OrderId);
 

@@ -70,14 +70,20 @@ public sealed partial class PaymentSettlement(
 
     /// <summary>
     /// Requests a refund from the gateway. True if it is done, null if it is unknown or not done yet. Refunds made at the gateway meanwhile are
-    /// recorded, and this refund is requested again with the new rest.
+    /// recorded, and this refund is requested again with the new rest. Where a coupon paid the order, the gateway is not called.
     /// </summary>
     /// <param name="isFirst">Whether the gateway was never called before. Then its rejection proves that nothing was refunded.</param>
     public async Task<bool?> RefundAsync(OpenRefund refund, bool isFirst)
     {
+        if (refund.PgPaymentId is not { } pgPaymentId)
+        {
+            await ReturnAsync(await repository.CompleteRefundAsync(refund, historyId: null));
+            return Completed(refund);
+        }
+
         for (var rebases = 0; ; rebases++, isFirst = true)
         {
-            var outcome = await gateway.CancelAsync(refund.PgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.GatewayKey);
+            var outcome = await gateway.CancelAsync(pgPaymentId, refund.Amount, refund.ExpectedRest, refund.Reason, refund.GatewayKey);
             if (outcome is CancelOutcome.Cancelled { Before: false } done && done.RestAmount == refund.ExpectedRest)
             {
                 await ReturnAsync(await repository.CompleteRefundAsync(refund, done.HistoryId));
@@ -86,10 +92,10 @@ public sealed partial class PaymentSettlement(
 
             if (outcome is CancelOutcome.NotComplete or CancelOutcome.Unknown) return await WaitAsync(refund);
             // Rejected: either it was done before, or there are refunds that we do not know.
-            if (await gateway.FindAsync(refund.PgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
+            if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
             var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
             var mayBeDone = !isFirst || outcome is CancelOutcome.Cancelled { Before: false };
-            if (await repository.CompareAsync(refund.PgPaymentId, found, refund, mayBeDone, code) is not { Refund: { } compared } comparison)
+            if (await repository.CompareAsync(pgPaymentId, found, refund, mayBeDone, code) is not { Refund: { } compared } comparison)
                 return await WaitAsync(refund);
             await RecordedAsync(refund.OrderId, comparison);
             switch (compared.Status)

@@ -1,9 +1,9 @@
 namespace Commerce.Core.Payments;
 
 /// <summary>What a refund is for: an amount, lines, or the rest of the payment.</summary>
-/// <param name="Amount">Whole KRW.</param>
+/// <param name="Amount">Whole KRW. 0: the whole of an order that its coupon paid.</param>
 /// <param name="Lines">The amount is what their units have paid, at most the rest of the payment.</param>
-/// <param name="CouponBack">Whether the coupon of the order becomes free again. Only with the last won of the payment.</param>
+/// <param name="CouponBack">Whether the coupon of the order becomes free again. Only with the last won of the payment. A coupon that paid the whole order always does.</param>
 public sealed record RefundScope(long? Amount, IReadOnlyList<RefundLine>? Lines = null, bool CouponBack = false)
 {
     /// <summary>The rest of the payment.</summary>

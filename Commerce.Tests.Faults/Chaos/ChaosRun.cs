@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Orders;
@@ -21,7 +22,6 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 {
     const int Users = 100;
     const int Products = 20;
-    const int Coupons = 3;
     const int StockOfEach = 30;
 
     /// <summary>One in this many products has a limit, reached by a few orders.</summary>
@@ -34,6 +34,8 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     /// <summary>One in this many users calls the replica where holds are short.</summary>
     const int UsersOfReplica = 4;
+
+    const string OrderOf0Won = "order of 0 won";
 
     const string HoldTimeOfReplica = "00:00:03";
 
@@ -70,7 +72,14 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     public async Task RunAsync(int operations, TimeSpan time, CancellationToken cancellationToken)
     {
         for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i), maxPerCustomer: i % ProductsOfLimit == 0 ? MaxPerCustomer : null));
-        _couponIds = [.. await Task.WhenAll(Enumerable.Range(0, Coupons).Select(async _ => (await stack.CouponAsync(total: Users / 2)).Id))];
+        // A fixed amount, a percentage of some products, and one that pays the whole order.
+        Func<CouponDefinition, CouponDefinition>[] terms =
+        [
+            d => d,
+            d => d with { Percent = 30, Discount = 2_000, MinOrderAmount = 5_000, ValidUntil = d.EndsAt.AddDays(1), ProductIds = [.. _products.Where((_, i) => i % 2 == 0).Select(p => p.Id)] },
+            d => d with { Discount = 1_000_000 },
+        ];
+        _couponIds = [.. await Task.WhenAll(terms.Select(async change => (await stack.CouponAsync(total: Users / 2, change: change)).Id))];
         _inLine = await stack.ProductAsync(StockOfEach * Products, price: 2_000);
         _room = (await stack.EventAsync(opensIn: 3600, productIds: [_inLine.Id], waitingRoomRate: AdmittedPerSecond, maxPerCustomer: MaxPerCustomer)).Id;
         using (await stack.EventActionAsync(_room, "open")) { }
@@ -144,6 +153,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         Assert.Contains("order customer-limit", _outcomes.Keys);
         Assert.Contains("order in turn 201", _outcomes.Keys);
         Assert.Contains("order out of turn waiting-room-pass-required", _outcomes.Keys);
+        Assert.Contains(OrderOf0Won, _outcomes.Keys);
 
         var asked = (await stack.Sandbox.LedgerAsync()).Where(p => p.ApplyCalls > 0).Select(p => p.PaymentId).ToHashSet();
         var hit = _authorised.Where(a => asked.Contains(a.Key)).CountBy(a => a.Value).ToDictionary();
@@ -168,7 +178,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
                     await RestockAsync(_products[dice.Next(Products)], key);
                     break;
                 case <= 4:
-                    await CollectAsync(user, _couponIds[dice.Next(Coupons)]);
+                    await CollectAsync(user, _couponIds[dice.Next(_couponIds.Length)]);
                     break;
                 case <= 16:
                 case > 16 when own.Count == 0:
@@ -208,11 +218,12 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     async Task<PlacedOrder?> OrderAsync(Shopper user, string key, Random dice)
     {
         var lines = Enumerable.Range(0, dice.Next(1, 4)).Select(_ => new OrderLine(_products[dice.Next(Products)].Id, dice.Next(1, 3))).ToList();
-        long? coupon = dice.Next(5) == 0 ? _couponIds[dice.Next(Coupons)] : null;
+        long? coupon = dice.Next(5) == 0 ? _couponIds[dice.Next(_couponIds.Length)] : null;
         var (status, body) = await AgainAsync("order", user, () => user.OrderAsync(lines, coupon, key));
         if (status != HttpStatusCode.Created) return null;
         var placed = body.Deserialize<PlacedOrder>(JsonSerializerOptions.Web)!;
-        _orders[placed.OrderId] = new(user.Id, [.. lines.Select(l => l.ProductId).Distinct()]);
+        _orders[placed.OrderId] = new(user.Id, [.. lines.Select(l => l.ProductId).Distinct()]) { Paid = placed.Status == OrderState.Paid };
+        if (placed.TotalAmount == 0) _outcomes.AddOrUpdate(OrderOf0Won, 1, (_, count) => count + 1);
         return placed;
     }
 

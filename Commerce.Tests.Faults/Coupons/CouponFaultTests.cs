@@ -18,7 +18,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
 
     protected CouponGate Gate => Stack.Services.GetRequiredService<CouponGate>();
 
-    protected IProducer<string?, byte[]?> Producer => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+    protected KafkaProducer Producer => Stack.Services.GetRequiredService<KafkaProducer>();
 
     /// <summary>
     /// Invariants I1 to I4 of docs/promises.md at rest, together with the users' responses: every user with a success has a row, and no user with a

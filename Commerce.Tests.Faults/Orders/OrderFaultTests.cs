@@ -338,7 +338,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         await PayAsync(user, placed);
         var message = (await MessageAsync(placed.OrderId, user.Id, product.Id)).ToMessage();
 
-        var producer = Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        var producer = Stack.Services.GetRequiredService<KafkaProducer>();
         for (var i = 0; i < 5; i++)
             await Eventually.DoneAsync(() => producer.ProduceAsync(
                 Topics.OrderPlaced, new Message<string?, byte[]?> { Key = message.Key, Value = message.Payload }, Cancelled));
@@ -404,7 +404,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("poison", 1))[0];
         var placed = await user.PlaceAsync(product.Id);
-        var producer = Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>();
+        var producer = Stack.Services.GetRequiredService<KafkaProducer>();
         await Eventually.DoneAsync(() => producer.ProduceAsync(
             Topics.OrderPlaced, new Message<string?, byte[]?> { Key = placed.OrderId, Value = "{"u8.ToArray() }, Cancelled));
 
@@ -434,7 +434,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await Eventually.GetAsync(TriesAsync, tries => tries > 0);
             // The same key, so it follows the other one in its partition.
             var message = (await MessageAsync(behind.OrderId, next.Id, product.Id)).ToMessage();
-            await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(
+            await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<KafkaProducer>().ProduceAsync(
                 Topics.OrderPlaced, new Message<string?, byte[]?> { Key = stuck.OrderId, Value = message.Payload }, Cancelled));
             await Eventually.GetAsync(() => DeadLettersAsync(stuck.OrderId), letters => letters is [DeadLetterReasons.HandlerFailed, ..]);
             Assert.Equal(4, await TriesAsync());
@@ -480,7 +480,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var user = (await Stack.UsersAsync("unreadable", 1))[0];
         var placed = await user.PlaceAsync(product.Id);
         await PaySilentlyAsync(placed);
-        await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(
+        await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<KafkaProducer>().ProduceAsync(
             Topics.OrderPlaced, new Message<string?, byte[]?> { Key = placed.OrderId, Value = "{"u8.ToArray() }, Cancelled));
         await Eventually.EqualAsync(1, () => DeadAsync(placed.OrderId));
         await Database.ExecuteAsync("UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId", placed, Cancelled);

@@ -240,28 +240,22 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         Assert.SkipWhen(await Stack.HasMockBrokerAsync(), FaultInjection.NeedsRealBroker);
         var partitions = Stack.Services.GetRequiredService<TopicPartitions>();
         var before = await partitions.CountAsync(Topics.EventOpen, Cancelled);
-        Assert.Equal("Healthy", await TopicsAsync());
+        Assert.Equal("Healthy", await Stack.HealthOfAsync("topics"));
         await Stack.StopAsync("workers");
         try
         {
             using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Stack.Kafka }).Build();
             await admin.DeleteTopicsAsync([Topics.EventOpen, Topics.DeadLetters(Topics.EventOpen)]);
-            await Eventually.EqualAsync("Degraded", TopicsAsync);
+            await Eventually.EqualAsync("Degraded", () => Stack.HealthOfAsync("topics"));
         }
         finally
         {
             await Stack.StartAsync("workers");
         }
 
-        await Eventually.EqualAsync("Healthy", TopicsAsync);
+        await Eventually.EqualAsync("Healthy", () => Stack.HealthOfAsync("topics"));
         Assert.Equal(before, await partitions.CountAsync(Topics.EventOpen, Cancelled));
         await CheckConsistencyAsync();
-
-        async Task<string?> TopicsAsync()
-        {
-            using var answer = await Stack.Anonymous.GetAsync("/health/dependencies", Cancelled);
-            return (string?)(await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["checks"]!.AsArray().Single(c => (string?)c!["name"] == "topics")!["status"];
-        }
     }
 
     [Fact]

@@ -22,7 +22,7 @@ public sealed class BrokerLossTests
     [Fact]
     public Task F42_F43_The_only_broker_is_killed_then_its_log_and_Redis_are_lost() => SellAsync(4_000);
 
-    [Fact(Timeout = LongTests.Limit), Trait(LongTests.Length, LongTests.Long)]
+    [Fact(Timeout = LongTests.Limit)]
     public Task F42_F43_The_same_in_a_rush() => SellAsync(LongTests.Issues);
 
     static async Task SellAsync(int issues)

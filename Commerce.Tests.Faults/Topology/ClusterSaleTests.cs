@@ -5,7 +5,6 @@ using Commerce.Core.Coupons;
 using Commerce.Core.Database;
 using Commerce.Core.Inventory;
 using Commerce.Core.Messaging;
-using Commerce.Core.Orders;
 using Commerce.Tests.Servers.Messaging;
 using Commerce.Tests.Servers.Redis;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,7 +33,7 @@ public sealed class ClusterSaleTests
     [Fact]
     public Task F45_F46_F48_While_every_server_fails_over_in_turn_no_promise_is_broken() => SellAsync(issues: 5_000, purchases: 100);
 
-    [Fact(Timeout = LongTests.Limit), Trait(LongTests.Length, LongTests.Long)]
+    [Fact(Timeout = LongTests.Limit)]
     public Task F45_F46_F48_The_same_in_a_rush() => SellAsync(LongTests.Issues, LongTests.Purchases);
 
     static async Task SellAsync(int issues, int purchases)
@@ -60,7 +59,7 @@ public sealed class ClusterSaleTests
         for (var i = 0; i < Products; i++) products.Add(await stack.ProductAsync((purchases / Products) + Spare, price: 5_000));
 
         var selling = Parallel.ForAsync(0, issues + 200, Crowd, async (i, _) => await sale.TakeAsync(stack, $"c-{i}", coupon.Id));
-        var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), products[i % Products].Id)));
+        var buying = Parallel.ForAsync(0, purchases, Buyers, async (i, _) => sale.Bought(await Sale.BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), products[i % Products].Id)));
         var failures = 0;
 
         await FailAsync("the Redis primary with the coupon", async () => await redis.KillAsync(await redis.PrimaryOfAsync(new CouponKeys(coupon.Id).Gate!)));
@@ -96,36 +95,6 @@ public sealed class ClusterSaleTests
             failures++;
             TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{what}: failed after {Stopwatch.GetElapsedTime(start, failed).TotalSeconds:F1} s, a coupon again {Stopwatch.GetElapsedTime(failed, sale.LastIssue).TotalSeconds:F1} s later; the longest pause so far {sale.LongestPause.TotalSeconds:F1} s"));
-        }
-    }
-
-    /// <summary>Orders and pays one unit; each step is repeated with its key until the answer is definite.</summary>
-    static async Task<bool> BuyAsync(CommerceStack stack, Shopper user, long product)
-    {
-        var order = (await StepAsync<PlacedOrder>(key => user.OrderAsync([new(product, 1)], key: key)))!;
-        await StepAsync<object>(key => user.PostAsync("/api/payments/prepare", new { order.OrderId, amount = order.TotalAmount }, key));
-        var pgPaymentId = await stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id, null);
-        await StepAsync<object>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key));
-        return true;
-    }
-
-    static async Task<T?> StepAsync<T>(Func<string, Task<HttpResponseMessage>> send)
-    {
-        var key = Guid.NewGuid().ToString();
-        while (true)
-        {
-            try
-            {
-                using var answer = await send(key);
-                if (answer.IsSuccessStatusCode) return await answer.Content.ReadFromJsonAsync<T>(Cancelled);
-                Assert.True(answer.Headers.RetryAfter is not null, $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(Cancelled)}");
-            }
-            catch (HttpRequestException)
-            {
-                // The connection broke: the same key again.
-            }
-
-            await Task.Delay(200, Cancelled);
         }
     }
 }

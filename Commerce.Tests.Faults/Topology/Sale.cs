@@ -2,6 +2,11 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Commerce.Core.Consistency;
+using Commerce.Core.Database;
+using Commerce.Core.Orders;
+using Commerce.Core.Payments;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -69,5 +74,51 @@ sealed class Sale
     public void Bought(bool done)
     {
         if (done) Interlocked.Increment(ref _purchases);
+    }
+
+    /// <summary>Orders and pays one unit; each step is repeated with its key until the answer is definite.</summary>
+    public static async Task<bool> BuyAsync(CommerceStack stack, Shopper user, long product)
+    {
+        var order = (await StepAsync<PlacedOrder>(key => user.OrderAsync([new(product, 1)], key: key)))!;
+        await StepAsync<object>(key => user.PostAsync("/api/payments/prepare", new { order.OrderId, amount = order.TotalAmount }, key));
+        var pgPaymentId = await stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id, null);
+        // Another approval tells what became of one whose outcome was unknown.
+        while ((await StepAsync<ApprovedPayment>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key)))!.Status != PaymentState.Paid)
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+        return true;
+    }
+
+    static async Task<T?> StepAsync<T>(Func<string, Task<HttpResponseMessage>> send)
+    {
+        var key = Guid.NewGuid().ToString();
+        while (true)
+        {
+            try
+            {
+                using var answer = await send(key);
+                if (answer.IsSuccessStatusCode) return await answer.Content.ReadFromJsonAsync<T>(TestContext.Current.CancellationToken);
+                Assert.True(answer.Headers.RetryAfter is not null, $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}");
+            }
+            catch (HttpRequestException)
+            {
+                // The connection broke: the same key again.
+            }
+
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>The audit holds, and exactly the users who were promised a coupon have it; the others were told that it is sold out.</summary>
+    public async Task ExactAsync(CommerceStack stack, long couponId, int total)
+    {
+        var cancelled = TestContext.Current.CancellationToken;
+        TestContext.Current.TestOutputHelper!.WriteLine(Summary);
+        await Eventually.GetAsync(() => stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(cancelled), report => report.Holds, TimeSpan.FromMinutes(3));
+        var database = stack.Services.GetRequiredService<MySqlDatabase>();
+        var rows = (await database.QueryAsync<string>("SELECT user_id FROM coupon_issue WHERE coupon_id = @couponId", new { couponId }, cancelled)).ToHashSet();
+        Assert.Equal(Promised.ToHashSet(), rows);
+        Assert.Equal(total, rows.Count);
+        Assert.All(Verdicts.Values.Where(v => v != ""), v => Assert.Equal("coupon-sold-out", v));
+        Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, cancelled));
     }
 }

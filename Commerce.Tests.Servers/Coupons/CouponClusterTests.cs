@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Commerce.Tests.Servers.Coupons;
 
 /// <summary>Every coupon script on a Redis Cluster: the keys of a coupon are on one node, and the coupons are spread over all nodes.</summary>
+[Long]
 public sealed class CouponClusterTests
 {
     [Fact]

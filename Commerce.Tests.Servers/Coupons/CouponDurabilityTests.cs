@@ -10,6 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Tests.Servers.Coupons;
 
 /// <summary>Who has an acceptance before it is told: asked of the brokers where nobody says it.</summary>
+[Long]
 public sealed class CouponDurabilityTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -23,8 +24,8 @@ public sealed class CouponDurabilityTests
         Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
         await using var kafka = await KafkaCluster.StartAsync(nodes);
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig().ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
-        using var admin = new KafkaAdmin(producer);
+        using var producer = NewProducer(new ProducerConfig().ForCommerce(configuration));
+        var admin = new KafkaAdmin(producer);
         using var durability = new CouponDurability(configuration, admin, TimeProvider.System, NullLogger<CouponDurability>.Instance);
         // Until the brokers have told.
         Assert.Equal(Durability.Database, durability.Needed);
@@ -43,9 +44,11 @@ public sealed class CouponDurabilityTests
     public void What_is_configured_wins(string setting, Durability expected)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { [CouponDurability.Setting] = setting }).Build();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { BootstrapServers = "127.0.0.1:1" }).SetLogHandler((_, _) => { }).Build();
-        using var admin = new KafkaAdmin(producer);
+        using var producer = NewProducer(new() { BootstrapServers = "127.0.0.1:1" });
+        var admin = new KafkaAdmin(producer);
         using var durability = new CouponDurability(configuration, admin, TimeProvider.System, NullLogger<CouponDurability>.Instance);
         Assert.Equal(expected, durability.Needed);
     }
+
+    static KafkaProducer NewProducer(ProducerConfig config) => new(() => new ProducerBuilder<string?, byte[]?>(config).SetLogHandler((_, _) => { }).Build());
 }

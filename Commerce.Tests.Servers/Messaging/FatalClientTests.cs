@@ -10,6 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Tests.Servers.Messaging;
 
 /// <summary>Clients of Kafka come to their end; the process does not.</summary>
+[Long]
 public sealed class FatalClientTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -28,10 +29,10 @@ public sealed class FatalClientTests
         }).Build();
         var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
         await creator.CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        using var producer = NewProducer(configuration);
         var (handler, log, states) = (new Collecting(), new Lines(), new ConsumerStates());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        using var admin = new KafkaAdmin(producer);
+        var admin = new KafkaAdmin(producer);
         using var loop = new ConsumerLoop<string>(
             Topics.OrderPlaced, () => factory.Create("goes-on"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
             new() { Retries = new() }, states, new ConsumerLag(), admin, TimeProvider.System, log);
@@ -72,6 +73,54 @@ public sealed class FatalClientTests
         }
     }
 
+    /// <summary>Paused partitions behave like those that librdkafka no longer fetches.</summary>
+    [Fact]
+    public async Task F42_A_consumer_that_no_longer_fetches_a_partition_is_replaced()
+    {
+        Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
+        await using var kafka = await KafkaCluster.StartAsync();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
+        await new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance).CreateAsync();
+        using var producer = NewProducer(configuration);
+        var (handler, log, lag) = (new Collecting(), new Lines(), new ConsumerLag());
+        var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
+        var admin = new KafkaAdmin(producer);
+        var made = new ConcurrentQueue<IConsumer<string?, byte[]?>>();
+        using var loop = new ConsumerLoop<string>(
+            Topics.OrderPlaced, Create, handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
+            new() { Retries = new() }, new(), lag, admin, TimeProvider.System, log);
+        await loop.StartAsync(Cancelled);
+        for (var partition = 0; partition < 2; partition++) await SendAsync(partition, $"first-{partition}");
+        await Eventually.EqualAsync(2, () => Task.FromResult(handler.Seen.Count));
+
+        var stalled = new TopicPartition(Topics.OrderPlaced, 1);
+        Assert.True(made.TryPeek(out var consumer));
+        consumer.Pause([stalled]);
+        await SendAsync(1, "waits");
+        // The other partitions go on meanwhile, which does not hide it.
+        for (var i = 0; !handler.Seen.ContainsKey("waits"); i++)
+        {
+            await SendAsync(0, $"busy-{i}");
+            await Eventually.GetAsync(() => Task.FromResult(handler.Seen.ContainsKey($"busy-{i}")), seen => seen);
+            Assert.True(i < 10_000, "The message still waits.");
+        }
+
+        await Eventually.EqualAsync(0L, () => Task.FromResult(lag.Messages.GetValueOrDefault(Topics.OrderPlaced, -1L)));
+        await loop.StopAsync(Cancelled);
+        Assert.Equal(2, made.Count);
+        Assert.Single(log.Said, line => line.Contains("no longer reads partition 1", StringComparison.Ordinal));
+
+        IConsumer<string?, byte[]?> Create()
+        {
+            var consumer = factory.Create("stalls");
+            made.Enqueue(consumer);
+            return consumer;
+        }
+
+        Task SendAsync(int partition, string what) => producer.ProduceAsync(
+            new TopicPartition(Topics.OrderPlaced, partition), new() { Value = System.Text.Encoding.UTF8.GetBytes(what) }, Cancelled);
+    }
+
     [Fact]
     public async Task F42_Consumers_and_what_measures_them_live_through_a_broker_that_is_killed_again_and_again()
     {
@@ -80,10 +129,10 @@ public sealed class FatalClientTests
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka.BootstrapServers }).Build();
         var creator = new TopicCreator(configuration, Options.Create(new TopicOptions()), NullLogger<TopicCreator>.Instance);
         await creator.CreateAsync();
-        using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build();
+        using var producer = NewProducer(configuration);
         var (handler, states, lag) = (new Collecting(), new ConsumerStates(), new ConsumerLag());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
-        using var admin = new KafkaAdmin(producer);
+        var admin = new KafkaAdmin(producer);
         using var keeper = new TopicKeeper(new(admin, configuration), creator, admin, TimeProvider.System, NullLogger<TopicKeeper>.Instance);
         var loops = Topics.Partitions.Keys.Select(topic => new ConsumerLoop<string>(
             topic, () => factory.Create($"group-{topic}"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
@@ -107,6 +156,9 @@ public sealed class FatalClientTests
         foreach (var loop in loops) await loop.StopAsync(Cancelled);
         foreach (var loop in loops) loop.Dispose();
     }
+
+    static KafkaProducer NewProducer(IConfiguration configuration) => new(() =>
+        new ProducerBuilder<string?, byte[]?>(new ProducerConfig { MessageTimeoutMs = 2000 }.ForCommerce(configuration)).SetLogHandler((_, _) => { }).Build());
 
     sealed class Collecting : IMessageHandler<string>
     {

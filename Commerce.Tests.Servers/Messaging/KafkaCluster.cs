@@ -17,13 +17,13 @@ public sealed class KafkaCluster : IAsyncDisposable
     /// <summary>Three nodes elect each other in turn on a machine that is busy.</summary>
     static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(3);
 
-    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-kafka-");
+    readonly DirectoryInfo _folder;
     readonly List<Node> _nodes = [];
     readonly IReadOnlyDictionary<string, string> _settings;
     readonly KafkaSecurity? _security;
     string _clusterId = NewClusterId();
 
-    KafkaCluster(IReadOnlyDictionary<string, string> settings, KafkaSecurity? security) => (_settings, _security) = (settings, security);
+    KafkaCluster(DirectoryInfo folder, IReadOnlyDictionary<string, string> settings, KafkaSecurity? security) => (_folder, _settings, _security) = (folder, settings, security);
 
     /// <summary>Whether there is a distribution and a Java to run it.</summary>
     public static bool IsInstalled { get; } = File.Exists(Tool("kafka-server-start.sh"))
@@ -42,9 +42,10 @@ public sealed class KafkaCluster : IAsyncDisposable
     /// <param name="nodes">Each is broker and controller.</param>
     /// <param name="settings">For all of them, beside those of a small machine.</param>
     /// <param name="security">A second listener with TLS and SASL; inter-broker traffic stays on the first.</param>
-    public static async Task<KafkaCluster> StartAsync(int nodes = 1, IReadOnlyDictionary<string, string>? settings = null, KafkaSecurity? security = null)
+    /// <param name="disk">Where the logs are, instead of in a temporary folder.</param>
+    public static async Task<KafkaCluster> StartAsync(int nodes = 1, IReadOnlyDictionary<string, string>? settings = null, KafkaSecurity? security = null, DirectoryInfo? disk = null)
     {
-        var cluster = new KafkaCluster(settings ?? new Dictionary<string, string>(), security);
+        var cluster = new KafkaCluster(disk?.CreateSubdirectory("kafka") ?? Directory.CreateTempSubdirectory("commerce-kafka-"), settings ?? new Dictionary<string, string>(), security);
         var ports = FreePorts(nodes * 3);
         for (var i = 0; i < nodes; i++) cluster._nodes.Add(new(i + 1, ports[i * 3], ports[(i * 3) + 1], ports[(i * 3) + 2]));
         try

@@ -40,7 +40,7 @@ public sealed class SecureKafkaTests
         // The producer of acceptances and dead letters, and what asks for partitions.
         var partitions = await host.Services.GetRequiredService<TopicPartitions>().CountAsync(Topics.EventOpen, Cancelled);
         Assert.Equal(Topics.Partitions[Topics.EventOpen], partitions);
-        await host.Services.GetRequiredService<IProducer<string?, byte[]?>>().ProduceAsync(Topics.EventOpen, new() { Value = "acceptance"u8.ToArray() }, Cancelled);
+        await host.Services.GetRequiredService<KafkaProducer>().ProduceAsync(Topics.EventOpen, new() { Value = "acceptance"u8.ToArray() }, Cancelled);
         // The relay.
         using var relay = new OutboxProducer(host.Services.GetRequiredService<IConfiguration>(), NullLogger.Instance);
         var sent = new TaskCompletionSource<Error>(TaskCreationOptions.RunContinuationsAsynchronously);

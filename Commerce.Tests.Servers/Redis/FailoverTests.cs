@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Commerce.Tests.Servers.Redis;
 
 /// <summary>What a failover of Redis does to those who rely on it; that nothing is lost and the gates come back tells the whole product's test.</summary>
+[Long]
 public sealed class FailoverTests
 {
     /// <summary>How soon a gate can be rebuilt.</summary>
@@ -81,8 +82,6 @@ public sealed class FailoverTests
         var key = new CouponKeys(coupon.Id).Gate;
         var from = await cluster.PrimaryOfAsync(key!);
         var to = cluster.Ports.First(p => p != from);
-        var (slot, fromId, toId) = (await RedisCluster.AskAsync($"-p {from} cluster keyslot {key}"),
-            await RedisCluster.AskAsync($"-p {from} cluster myid"), await RedisCluster.AskAsync($"-p {to} cluster myid"));
         var accepted = new ConcurrentBag<string>();
         using var sale = new CancellationTokenSource();
         var selling = Task.Run(async () =>
@@ -91,10 +90,7 @@ public sealed class FailoverTests
                 if (await PressAsync(gate, coupon.Id, $"u{i}") == GateVerdict.Accepted) accepted.Add($"u{i}");
         }, Cancelled);
 
-        await RedisCluster.AskAsync($"-p {to} cluster setslot {slot} importing {fromId}");
-        await RedisCluster.AskAsync($"-p {from} cluster setslot {slot} migrating {toId}");
-        foreach (var moved in new CouponKeys(coupon.Id).All) await RedisCluster.AskAsync($"-p {from} migrate 127.0.0.1 {to} {moved} 0 5000");
-        foreach (var port in new[] { to, from }) await RedisCluster.AskAsync($"-p {port} cluster setslot {slot} node {toId}");
+        await cluster.MoveSlotAsync(key!, to);
 
         await Eventually.EqualAsync(GateVerdict.Closed, async () => await PressAsync(gate, coupon.Id, "late"), Known);
         await sale.CancelAsync();

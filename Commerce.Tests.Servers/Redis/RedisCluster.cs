@@ -118,6 +118,26 @@ public sealed class RedisCluster : IAsyncDisposable
         return 0;
     }
 
+    /// <summary>Moves the slot of a key, with all that is in it, to another primary, as an operator does it.</summary>
+    public async Task MoveSlotAsync(string key, int to)
+    {
+        var from = await PrimaryOfAsync(key);
+        var (slot, fromId, toId) = (await AskAsync($"-p {from} cluster keyslot {key}"), await AskAsync($"-p {from} cluster myid"), await AskAsync($"-p {to} cluster myid"));
+        await AskAsync($"-p {to} cluster setslot {slot} importing {fromId}");
+        await AskAsync($"-p {from} cluster setslot {slot} migrating {toId}");
+        while (await AskAsync($"-p {from} cluster getkeysinslot {slot} 100") is { Length: > 0 } keys)
+            await AskAsync($"-p {from} migrate 127.0.0.1 {to} \"\" 0 5000 keys {keys.ReplaceLineEndings(" ")}");
+        foreach (var port in new[] { to, from }) await AskAsync($"-p {port} cluster setslot {slot} node {toId}");
+    }
+
+    /// <summary>The primaries, as the first server sees them.</summary>
+    public async Task<IReadOnlyList<int>> PrimariesAsync() =>
+    [
+        .. (await AskAsync($"-p {Ports[0]} cluster nodes")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
+            .Where(parts => parts[2].Contains("master", StringComparison.Ordinal) && !parts[2].Contains("fail", StringComparison.Ordinal))
+            .Select(parts => int.Parse(parts[1].Split('@')[0].Split(':')[1], CultureInfo.InvariantCulture)),
+    ];
+
     /// <summary>A replica of the server at this port.</summary>
     public static async Task<int> ReplicaOfAsync(int port)
     {

@@ -6,17 +6,19 @@ namespace Commerce.Tests.Unit.Orders;
 public sealed class LineAmountsTests
 {
     [Fact]
-    public void All_portions_of_all_lines_add_up_to_the_total_and_none_gets_more_than_its_price()
+    public void All_portions_of_all_lines_add_up_to_the_total_and_only_those_with_the_coupon_get_less_than_their_price()
     {
         for (var seed = 0; seed < 5_000; seed++)
         {
             // The same orders in every run.
             var dice = new Random(seed);
             var lines = Enumerable.Range(0, dice.Next(1, 6)).Select(_ => (Quantity: dice.Next(1, 8), Price: Price(dice))).ToList();
-            var sum = lines.Sum(l => l.Quantity * l.Price);
-            var total = dice.NextInt64(0, sum + 1);
-            var amounts = LineAmounts.Split(total, [.. lines.Select(l => l.Quantity * l.Price)]);
+            var discounted = lines.ConvertAll(_ => dice.Next(3) > 0);
+            var discount = dice.NextInt64(0, lines.Zip(discounted).Sum(l => l.Second ? l.First.Quantity * l.First.Price : 0) + 1);
+            var total = lines.Sum(l => l.Quantity * l.Price) - discount;
+            var amounts = LineAmounts.Split(discount, [.. lines.Zip(discounted, (l, d) => (l.Quantity * l.Price, d))]);
             Assert.Equal(total, amounts.Sum());
+            Assert.All(lines.Zip(discounted, amounts), l => Assert.True(l.Second || l.Third == l.First.Quantity * l.First.Price));
 
             var back = 0L;
             foreach (var (line, amount) in lines.Zip(amounts))
@@ -41,7 +43,7 @@ public sealed class LineAmountsTests
     [Fact]
     public void Without_a_discount_every_unit_gets_its_price()
     {
-        var amounts = LineAmounts.Split(3 * 3_333 + 2 * 7_777, [3 * 3_333, 2 * 7_777]);
+        var amounts = LineAmounts.Split(0, [(3 * 3_333, true), (2 * 7_777, false)]);
 
         Assert.Equal([3_333, 3_333, 3_333], Enumerable.Range(0, 3).Select(i => LineAmounts.Of(amounts[0], 3, i, 1)));
         Assert.Equal([7_777, 7_777], Enumerable.Range(0, 2).Select(i => LineAmounts.Of(amounts[1], 2, i, 1)));

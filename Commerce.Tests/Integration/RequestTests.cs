@@ -216,7 +216,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = text, price = 1, onSale = true, maxPerCustomer = (int?)null }, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync($"/api/admin/products/{product.Id}/stock", new { delta = 1, reason = text }, Cancelled), "reason");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/coupons", window, Cancelled), "name");
-        await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", window, Cancelled), "name");
+        await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { Name = text }, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/events", sale, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/events/{draft.Id}", sale, Cancelled), "name");
         await RefusedAsync(user.PostAsync("/api/payments/019b0000-0000-7000-8000-000000000000/refund", new { amount = 1, reason = text }), "reason");

@@ -4,6 +4,7 @@ using System.Xml.Linq;
 namespace Commerce.Tests.Load;
 
 /// <summary>Static checks of the plans.</summary>
+[Long]
 public sealed partial class LoadPlanTests
 {
     static IEnumerable<(string File, XElement Element)> Elements =>

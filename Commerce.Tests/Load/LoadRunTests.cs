@@ -4,6 +4,7 @@ using System.Globalization;
 namespace Commerce.Tests.Load;
 
 /// <summary><c>./commerce load</c>, each plan for a few seconds. Without JMeter the command says how to install it.</summary>
+[Long]
 public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
 {
     const string HowToGetIt = "JMeter is missing: unpack https://jmeter.apache.org/download_jmeter.cgi";

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commerce.Core.Coupons;
 using Commerce.Core.Inventory;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
@@ -309,6 +310,36 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(shop.Locator($"#event-{opening.Id} .pill")).ToHaveTextAsync("시작 예정");
         Assert.Equal("ko", await shop.Locator("html").GetAttributeAsync("lang"));
         Assert.Empty(await shop.EvaluateAsync<string[]>(EnglishTexts, $"#event-{opening.Id}"));
+    });
+
+    [Theory]
+    [InlineData("en-US")]
+    [InlineData("ko-KR")]
+    public Task An_operator_enters_the_terms_of_a_coupon_and_a_later_change_keeps_them(string locale) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var (name, product) = ($"Terms {Guid.NewGuid():N}", await Stack.ProductAsync(stock: 1, name: $"Only {Guid.NewGuid():N}"));
+        var page = await OpenAsync(browser, new() { Locale = locale });
+        await GoAsync(page, texts["admin.coupons"]);
+        await page.Locator("#new").ClickAsync();
+        await page.Locator("#form").GetByLabel(product.Name, new() { Exact = true }).CheckAsync();
+        await FillAsync(page,
+            (texts["adminCoupon.name"], name), (texts["adminCoupon.percent"], "15"), (texts["adminCoupon.discount"], "5000"), (texts["adminCoupon.minOrderAmount"], "20000"),
+            (texts["adminCoupon.totalQuantity"], "3"), (texts["adminCoupon.startsAt"], At(TimeSpan.FromHours(-1))), (texts["adminCoupon.endsAt"], At(TimeSpan.FromHours(1))),
+            (texts["adminCoupon.validUntil"], At(TimeSpan.FromDays(1))));
+        await Expect(RowOf(page, name)).ToContainTextAsync(texts.Say("coupon.percentOff", ("percent", 15), ("amount", "₩5,000")));
+        var id = long.Parse((await RowOf(page, name).GetAttributeAsync("id"))!["coupon-".Length..], CultureInfo.InvariantCulture);
+        Stack.CreatedCoupons.Add(id);
+
+        await RowOf(page, name).GetByRole(AriaRole.Button, new() { Name = texts["admin.edit"] }).ClickAsync();
+        await FillAsync(page, (texts["adminCoupon.percent"], "20"));
+
+        await Expect(RowOf(page, name)).ToContainTextAsync(texts.Say("coupon.percentOff", ("percent", 20), ("amount", "₩5,000")));
+        var coupon = (await Stack.Admin.GetFromJsonAsync<Coupon>($"/api/admin/coupons/{id}", Cancelled))!;
+        Assert.Equal((20, 5_000, 20_000, null), (coupon.Percent, coupon.Discount, coupon.MinOrderAmount, coupon.ValidFrom));
+        Assert.Equal([product.Id], coupon.ProductIds!);
+        Assert.InRange(coupon.ValidUntil!.Value, TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(23), TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(25));
+        Assert.Null(coupon.EventIds);
     });
 
     [Theory]

@@ -148,6 +148,39 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
     });
 
     [Fact]
+    public Task The_terms_of_a_coupon_are_shown_and_an_order_of_0_won_needs_no_payment() => BrowseAsync(async browser =>
+    {
+        var (product, other) = (await Stack.ProductAsync(stock: 3, price: 45_000, name: "Walking shoes"), await Stack.ProductAsync(stock: 3, price: 45_000, name: "Hat"));
+        var coupon = await Stack.CouponAsync(total: 1, change: d => d with { Percent = 100, Discount = 50_000, MinOrderAmount = 40_000, ProductIds = [product.Id] });
+        var page = await browser.ShopAsync(Shop, $"lucky-{coupon.Id}");
+        await Expect(page.Locator($"#coupon-{coupon.Id} .off")).ToHaveTextAsync("100% off, at most ₩50,000");
+        await Expect(page.Locator($"#coupon-{coupon.Id} .terms")).ToHaveTextAsync("from ₩40,000 · for Walking shoes");
+        await page.Locator($"#issue-{coupon.Id}").ClickAsync();
+        await Expect(page.Locator($"#own-{coupon.Id} .terms")).ToHaveTextAsync("from ₩40,000 · for Walking shoes");
+        var choice = page.GetByLabel("Coupon", new() { Exact = true });
+
+        await page.Locator($"#buy-{other.Id}").ClickAsync();
+        await Expect(choice.Locator($"option[value='{coupon.Id}']")).ToBeDisabledAsync();
+        await page.Locator("#back").ClickAsync();
+        await page.Locator($"#buy-{product.Id}").ClickAsync();
+        await choice.SelectOptionAsync($"{coupon.Id}");
+        await page.GetByLabel("Quantity").FillAsync("2");
+        await Expect(page.Locator("#total")).ToHaveTextAsync("₩40,000");
+        await page.GetByLabel("Quantity").FillAsync("1");
+        await Expect(page.Locator("#total")).ToHaveTextAsync("₩0");
+        await FillAddressAsync(page);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Order and pay" }).ClickAsync();
+
+        await HearsAsync(page, "Paid. Thank you!");
+        await Expect(page.Locator($"#own-{coupon.Id} .pill")).ToHaveTextAsync("used");
+        await page.Locator("#orders li").First.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
+        await Expect(page.Locator("#confirm")).ToContainTextAsync("Your coupon comes back.");
+        await page.Locator("#confirm-yes").ClickAsync();
+        await HearsAsync(page, "The order is returned, and the coupon is free again.");
+        await Expect(page.Locator($"#own-{coupon.Id} .pill")).ToHaveTextAsync("ready to use");
+    });
+
+    [Fact]
     public Task A_shopper_joins_a_line_by_keyboard_sees_the_place_and_orders_in_turn() => BrowseAsync(async browser =>
     {
         var product = await Stack.ProductAsync(stock: 3, name: "Limited lamp");

@@ -21,10 +21,6 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
     static readonly ShippingRequest Shipping = new("Hong Gildong", "010-1234-5678", "04524", "110 Sejong-daero, Jung-gu, Seoul", "3F");
 
-    /// <summary>The processes of a purchase and their names in the figures.</summary>
-    static readonly (string Resource, string Name)[] Servers =
-        [("mysql", "MySQL"), ("api", "Api"), ("workers", "Workers"), ("payment-sandbox", "gateway"), ("redis", "Redis"), ("kafka", "Kafka")];
-
     readonly TimeSpan _warmUp = TimeSpan.FromSeconds(quick ? 4 : 8);
     readonly TimeSpan _round = TimeSpan.FromSeconds(quick ? 3 : 8);
     readonly int _stepwise = quick ? 1_000 : 4_000;
@@ -149,13 +145,13 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
         // In turn, so that both meet the same machine.
         var rounds = new List<(double Raw, double Bought, double Whole)>();
-        var (count, used, counted) = (0, new TimeSpan[Servers.Length], new StatementCount(0, 0, 0));
+        var (count, used, counted) = (0, ProcessorTimes.None, new StatementCount(0, 0, 0));
         await using var counter = await StatementCounter.StartAsync(Database);
         var atRest = await counter.PerSecondAsync(_warmUp);
         for (var i = 0; i < _purchaseRounds; i++)
         {
             var rawRate = await raw.RunAsync(_round);
-            var (taken, processors, statements, start) = (await TakenAsync(), await ProcessorTimesAsync(), await counter.ReadAsync(), Stopwatch.GetTimestamp());
+            var (taken, processors, statements, start) = (await TakenAsync(), await ProcessorTimes.ReadAsync(stack), await counter.ReadAsync(), Stopwatch.GetTimestamp());
             var bought = await BuyAsync(_round);
             var rate = bought / Stopwatch.GetElapsedTime(start).TotalSeconds;
             await SettledAsync();
@@ -163,7 +159,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             rounds.Add((rawRate, rate, (await TakenAsync() - taken) / took));
             count += bought;
             counted += await counter.ReadAsync() - statements - (atRest * took);
-            foreach (var (server, time) in (await ProcessorTimesAsync()).Zip(processors).Index()) used[server] += time.First - time.Second;
+            used += await ProcessorTimes.ReadAsync(stack) - processors;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  round {i + 1}: raw {rawRate:F0}/s, purchases {rate:F0}/s"));
         }
 
@@ -179,16 +175,16 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             figures.Add($"  {name}, {Together} at once, p50 / p99", string.Create(CultureInfo.InvariantCulture, $"{step[step.Count / 2]:F1} / {step[(int)(step.Count * 0.99)]:F1} ms"));
         }
 
-        figures.Add("  processor time of a purchase", Used(used, count));
+        figures.Add("  processor time of a purchase", used.ForEach(count));
         // Step by step, so that each shows what it costs; the approval with what follows from it in the Workers.
         var purchases = Enumerable.Range(0, _stepwise).Select(i => new Bought(i)).ToArray();
         foreach (var (name, step) in new (string, Func<Bought, Task>)[] { ("order", OrderAsync), ("prepare", PrepareAsync), ("approve", ApproveAsync) })
         {
             if (name == "approve") await EachAsync(WindowAsync);
-            var before = await ProcessorTimesAsync();
+            var before = await ProcessorTimes.ReadAsync(stack);
             await EachAsync(step);
             await SettledAsync();
-            figures.Add($"  processor time of {name} alone", Used([.. (await ProcessorTimesAsync()).Zip(before).Select(t => t.First - t.Second)], purchases.Length));
+            figures.Add($"  processor time of {name} alone", (await ProcessorTimes.ReadAsync(stack) - before).ForEach(purchases.Length));
         }
 
         Task EachAsync(Func<Bought, Task> step) => Parallel.ForEachAsync(
@@ -248,12 +244,6 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
         Task<long> TakenAsync() => Database.SingleAsync<long>("SELECT COUNT(*) FROM product_stock_audit WHERE reason = 'ORDER_PLACED'", null, CancellationToken.None);
     }
-
-    async Task<TimeSpan[]> ProcessorTimesAsync() => await Task.WhenAll(Servers.Select(s => stack.ProcessorTimeAsync(s.Resource)));
-
-    /// <summary>What each process has used, and all of them, for each of so many; what they do at rest is in it.</summary>
-    static string Used(IReadOnlyList<TimeSpan> used, int count) => string.Create(CultureInfo.InvariantCulture,
-        $"{used.Sum(t => t.TotalMilliseconds) / count:F2} ms: {string.Join(", ", Servers.Zip(used).Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.First.Name} {s.Second.TotalMilliseconds / count:F2}")))}");
 
     sealed class Bought(int number)
     {

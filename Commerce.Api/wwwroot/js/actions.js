@@ -60,6 +60,16 @@ export const cancel = (order, what) => act(`order ${order.orderId}`, async () =>
   notice(t('order.cancelledNow'), true);
 });
 
+/** An order that needs no payment. */
+export const thank = () => act('thank', async () => notice(t('pay.thanks'), true));
+
+/** Returns an order that its coupon paid. */
+export const giveBack = (order, what) => act(`order ${order.orderId}`, async () => {
+  if (!await confirm(t('refund.ask'), t('refund.freeText', { what }), t('order.refund'))) return;
+  await insist(`/api/payments/${order.orderId}/refund`, { amount: 0, reason: t('refund.reason') }, newKey());
+  notice(t('refund.freeDone'), true);
+});
+
 export const refund = (order, what) => act(`order ${order.orderId}`, async () => {
   const amount = order.refundable;
   const before = order.refundedAmount ? ` ${t('refund.before', { amount: money(order.refundedAmount) })}` : '';

@@ -1,7 +1,8 @@
 // The order form of one product: total, address, and errors by field.
 
 import { insist, isUndecided, newKey, user } from './api.js';
-import { pay, signedIn } from './actions.js';
+import { pay, signedIn, thank } from './actions.js';
+import { discountOn, offOf } from './coupons.js';
 import { element, find, money } from './dom.js';
 import { limitOf, readMine, readProducts, shop } from './shop.js';
 import { isServers, t } from './texts.js';
@@ -25,7 +26,7 @@ export function checkout(chosen) {
   form.recipient.value ||= user();
   // A coupon of another order cannot be used.
   form.coupon.replaceChildren(element('option', { value: '' }, t('none')),
-    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId, 'data-discount': c.discount }, t('checkout.couponOff', { name: c.name, amount: money(c.discount) }))));
+    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId }, t('checkout.couponOff', { name: c.name, off: offOf(c) }))));
   tell({});
   add();
   dialog.showModal();
@@ -34,10 +35,13 @@ export function checkout(chosen) {
 /** Shows the amount due. */
 function add() {
   const sum = product.price * (form.quantity.validity.valid ? form.quantity.valueAsNumber : 1);
-  // The order total must exceed the discount.
-  for (const option of form.coupon.options) option.disabled = Number(option.dataset.discount ?? 0) >= sum;
+  const discountOf = option => {
+    const coupon = shop.own.find(c => String(c.couponId) === option.value);
+    return coupon ? discountOn(coupon, product, sum) : 0;
+  };
+  for (const option of form.coupon.options) option.disabled = option.value !== '' && !discountOf(option);
   if (form.coupon.selectedOptions[0]?.disabled) form.coupon.value = '';
-  const discount = Number(form.coupon.selectedOptions[0].dataset.discount ?? 0);
+  const discount = discountOf(form.coupon.selectedOptions[0]);
   find('discount').textContent = discount ? `−${money(discount)}` : money(0);
   find('total').textContent = money(sum - discount);
 }
@@ -72,6 +76,7 @@ function translate(error) {
   if (error.slug === 'out-of-stock') return { quantity: t('wrong.stock', { label: label('quantity') }) };
   if (error.slug === 'customer-limit') return { quantity: t('wrong.refused', { label: label('quantity'), reason: error.message }) };
   if (error.slug === 'coupon-not-usable') return { coupon: t('wrong.coupon', { label: label('coupon') }) };
+  if (error.slug?.startsWith('coupon-')) return { coupon: t('wrong.refused', { label: label('coupon'), reason: error.message }) };
   return Object.fromEntries(Object.entries(error.errors ?? {}).map(([path, texts]) => {
     const name = path === 'items' ? 'quantity' : path.replace('shipping.', '');
     return [name, t('wrong.refused', { label: label(name), reason: isServers ? texts.join(' ') : '' })];
@@ -97,7 +102,8 @@ async function place() {
     // If the dialog was closed meanwhile, the order appears in the list.
     if (!dialog.open) return await readMine();
     dialog.close();
-    await pay(placed);
+    // Its coupon pays an order of 0 won.
+    await (placed.status === 'PAID' ? thank() : pay(placed));
   } catch (error) {
     // A refusal is final for its key. A request with an unknown outcome is repeated with the same key.
     if (!isUndecided(error)) asked = undefined;

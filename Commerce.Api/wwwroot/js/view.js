@@ -1,10 +1,11 @@
 // Shows the shop: a countdown for each opening, and buttons only for possible actions.
 
 import { user } from './api.js';
-import { cancel, collect, pay, refund, refundOne } from './actions.js';
+import { cancel, collect, giveBack, pay, refund, refundOne } from './actions.js';
 import { checkout } from './checkout.js';
 import { serverNow } from './clock.js';
 import { countdown } from './countdown.js';
+import { offOf, termsOf, validityOf } from './coupons.js';
 import { button, element, fill, find, money, time } from './dom.js';
 import { limitOf, shop } from './shop.js';
 import { number, parts, t } from './texts.js';
@@ -68,10 +69,12 @@ function ticket(c, event) {
   const standing = standingOf(c, event);
   const ends = Date.parse(c.endsAt) - serverNow();
   const ending = !standing && !event?.closesAt && ends < aYear;
+  const terms = termsOf(c);
   return element('li', { id: `coupon-${c.id}`, class: 'ticket' },
     element('div', {},
       element(event ? 'h4' : 'h3', {}, c.name),
-      element('p', { class: 'off' }, t('coupon.off', { amount: money(c.discount) })),
+      element('p', { class: 'off' }, offOf(c)),
+      terms ? element('p', { class: 'soft terms' }, terms) : null,
       element('p', { class: 'soft' }, t(ending ? 'coupon.leftUntil' : 'coupon.left', { remaining: number(c.remaining), total: number(c.totalQuantity), time: time(c.endsAt) }))),
     standing
       ? element('p', { class: 'standing', 'data-state': owns(c) ? 'good' : undefined }, standing)
@@ -124,13 +127,15 @@ function orderRow(o) {
       payable ? button(`pay-${o.orderId}`, t('order.pay'), t('order.payAbout', { what }), () => pay(o)) : null,
       ...(several && o.refundable > 0 ? o.items.filter(i => i.refundedQuantity < i.quantity).map(i =>
         button(`return-${o.orderId}-${i.productId}`, t('refund.one'), nameOf(i.productId), () => refundOne(o, i, nameOf(i.productId)), 'quiet')) : []),
+      o.status === 'PAID' && !o.totalAmount ? button(`return-${o.orderId}`, t('order.refund'), what, () => giveBack(o, what), 'quiet') : null,
       o.refundable > 0 ? button(`refund-${o.orderId}`, t('order.refund'), what, () => refund(o, what), 'quiet') : null));
 }
 
 function ownRow(c) {
-  const state = c.usedAt ? 'USED' : c.orderId ? 'HELD' : 'READY';
+  const state = c.usedAt ? 'USED' : c.orderId ? 'HELD' : validityOf(c);
+  const terms = termsOf(c);
   return element('li', { id: `own-${c.couponId}` },
-    element('strong', { class: 'what' }, c.name),
+    element('div', { class: 'what' }, element('strong', {}, c.name), terms ? element('span', { class: 'soft terms' }, terms) : null),
     element('span', { class: 'pill', 'data-state': state }, t(`coupon.${state}`)),
-    element('span', { class: 'price' }, t('coupon.off', { amount: money(c.discount) })));
+    element('span', { class: 'price' }, offOf(c)));
 }

@@ -1,8 +1,8 @@
-INSERT IGNORE INTO coupon (id, name, discount, total_quantity, starts_at, ends_at) VALUES
-  (1, 'Welcome: 5,000 won off', 5000, 1000, '2026-01-01', '2099-01-01'),
-  (2, 'Flash sale: 30,000 won off', 30000, 100, '2026-01-01', '2099-01-01'),
-  (3, 'New year: 10,000 won off', 10000, 500, '2098-12-31', '2099-01-01'),
-  (4, 'Last season: 1,000 won off', 1000, 500, '2025-01-01', '2025-02-01');
+INSERT IGNORE INTO coupon (id, name, discount, total_quantity, starts_at, ends_at, min_order_amount) VALUES
+  (1, 'Welcome: 5,000 won off', 5000, 1000, '2026-01-01', '2099-01-01', 10000),
+  (2, 'Flash sale: 30,000 won off', 30000, 100, '2026-01-01', '2099-01-01', NULL),
+  (3, 'New year: 10,000 won off', 10000, 500, '2098-12-31', '2099-01-01', NULL),
+  (4, 'Last season: 1,000 won off', 1000, 500, '2025-01-01', '2025-02-01', NULL);
 
 INSERT IGNORE INTO product (id, name, price, stock) VALUES
   (1, 'Limited sneakers', 199000, 5),
@@ -16,8 +16,8 @@ INSERT IGNORE INTO member (id, name, role) VALUES
 INSERT IGNORE INTO product_stock_audit (product_id, event_id, delta, reason) SELECT id, 'opening', stock, 'OPENING' FROM product WHERE id <= 4;
 
 -- An hour after the first start a sale opens, with a coupon of its own.
-INSERT IGNORE INTO coupon (id, name, discount, total_quantity, starts_at, ends_at, status) VALUES
-  (5, 'Midnight: 20,000 won off', 20000, 100, '2026-01-01', '2099-01-01', 'WAITING');
+INSERT IGNORE INTO coupon (id, name, discount, total_quantity, starts_at, ends_at, status, min_order_amount) VALUES
+  (5, 'Midnight: 20,000 won off', 20000, 100, '2026-01-01', '2099-01-01', 'WAITING', NULL);
 INSERT IGNORE INTO event (id, name, opens_at, closes_at, status) VALUES
   (1, 'Midnight sale', UTC_TIMESTAMP() + INTERVAL 1 HOUR, UTC_TIMESTAMP() + INTERVAL 1 DAY, 'PENDING');
 INSERT IGNORE INTO event_coupon (coupon_id, event_id)

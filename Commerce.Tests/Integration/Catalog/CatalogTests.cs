@@ -242,7 +242,8 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
     static object Definition(string kind, string name) => kind switch
     {
         Products => new { name, price = 1000, onSale = true, maxPerCustomer = (int?)null },
-        Coupons => new { name, discount = 1000, totalQuantity = 10, startsAt = "2026-01-01T00:00:00Z", endsAt = "2099-01-01T00:00:00Z" },
+        Coupons => new { name, discount = 1000, totalQuantity = 10, startsAt = "2026-01-01T00:00:00Z", endsAt = "2099-01-01T00:00:00Z", percent = (int?)null, minOrderAmount = (long?)null,
+            validFrom = (string?)null, validUntil = (string?)null, productIds = (long[]?)null, eventIds = (long[]?)null },
         _ => new { name, opensAt = (string?)null, closesAt = (string?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null },
     };
 

@@ -1,4 +1,5 @@
 using Commerce.Core.Consistency;
+using Commerce.Core.Coupons;
 using Commerce.Core.Payments;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -82,6 +83,54 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         await CheckConsistencyAsync();
     }
 
+    [Theory]
+    // A total or a discount that does not add up; a discount, minimum, validity or line that the terms do not give.
+    [InlineData("UPDATE orders SET total_amount = total_amount + 1 WHERE id = @OrderId", "UPDATE orders SET total_amount = total_amount - 1 WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET discount = 1, total_amount = total_amount + 999 WHERE id = @OrderId", "UPDATE orders SET discount = 1000, total_amount = total_amount - 999 WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET coupon_id = NULL WHERE id = @OrderId", "UPDATE orders SET coupon_id = @couponId WHERE id = @OrderId")]
+    [InlineData("UPDATE coupon SET min_order_amount = 5001 WHERE id = @couponId", "UPDATE coupon SET min_order_amount = 5000 WHERE id = @couponId")]
+    [InlineData("UPDATE coupon SET percent = 10 WHERE id = @couponId", "UPDATE coupon SET percent = 20 WHERE id = @couponId")]
+    [InlineData("UPDATE coupon SET valid_from = '2999-01-01' WHERE id = @couponId", "UPDATE coupon SET valid_from = NULL WHERE id = @couponId")]
+    [InlineData("UPDATE coupon SET valid_until = '2026-01-02' WHERE id = @couponId", "UPDATE coupon SET valid_until = NULL WHERE id = @couponId")]
+    [InlineData("UPDATE coupon SET product_ids = '[1]' WHERE id = @couponId", "UPDATE coupon SET product_ids = NULL WHERE id = @couponId")]
+    [InlineData("UPDATE order_item SET discounted = FALSE WHERE order_id = @OrderId", "UPDATE order_item SET discounted = TRUE WHERE order_id = @OrderId")]
+    public async Task A_discount_that_the_terms_of_the_coupon_do_not_give_is_found(string damage, string repair)
+    {
+        var (user, coupon) = await HaveCouponAsync("other-discount", d => d with { Percent = 20, Discount = 9_000, MinOrderAmount = 5_000 });
+        var order = await user.PlaceAsync((await Stack.ProductAsync(stock: 10, price: 5_000)).Id, couponId: coupon.Id);
+        Assert.Equal(4_000, order.TotalAmount);
+        await CheckConsistencyAsync();
+
+        Assert.True(await BrokenAsync("I15", damage, repair, new { order.OrderId, couponId = coupon.Id }) > 0);
+        await CheckConsistencyAsync();
+    }
+
+    [Theory]
+    [InlineData("UPDATE orders SET coupon_id = NULL WHERE id = @OrderId", "UPDATE orders SET coupon_id = @couponId WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET status = 'CREATED' WHERE id = @OrderId", "UPDATE orders SET status = 'PAID' WHERE id = @OrderId")]
+    [InlineData("UPDATE orders SET total_amount = 50 WHERE id = @OrderId", "UPDATE orders SET total_amount = 0 WHERE id = @OrderId")]
+    [InlineData("UPDATE payment SET pg_payment_id = 'x' WHERE order_id = @OrderId", "UPDATE payment SET pg_payment_id = NULL WHERE order_id = @OrderId")]
+    [InlineData("UPDATE payment SET amount = 1 WHERE order_id = @OrderId", "UPDATE payment SET amount = 0 WHERE order_id = @OrderId")]
+    public async Task An_order_of_0_won_that_its_coupon_does_not_pay_is_found(string damage, string repair)
+    {
+        var (user, coupon) = await HaveCouponAsync("other-payment", d => d with { Discount = 5_000 });
+        var order = await user.PlaceAsync((await Stack.ProductAsync(stock: 10, price: 5_000)).Id, couponId: coupon.Id);
+        Assert.Equal(0, order.TotalAmount);
+        await CheckConsistencyAsync();
+
+        Assert.True(await BrokenAsync("I16", damage, repair, new { order.OrderId, couponId = coupon.Id }) > 0);
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task An_order_that_costs_less_than_the_gateway_takes_is_found()
+    {
+        var order = await OrderAsync("too-little");
+
+        Assert.Equal(1, await BrokenAsync("I16", "UPDATE orders SET total_amount = 99 WHERE id = @OrderId", $"UPDATE orders SET total_amount = {Price} WHERE id = @OrderId", new { order.OrderId }));
+        await CheckConsistencyAsync();
+    }
+
     [Fact]
     public async Task A_waiting_room_that_admits_too_many_at_once_or_somebody_twice_is_found()
     {
@@ -123,6 +172,16 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
 
         Task<(long, long)> CompareAsync(DateTime? since, IReadOnlyList<GatewayOrder> orders) =>
             new PaymentConsistencyCheck(Database, new Told(new(since, orders))).CompareAsync(Cancelled);
+    }
+
+    /// <summary>A user with a coupon.</summary>
+    async Task<(Shopper User, Coupon Coupon)> HaveCouponAsync(string name, Func<CouponDefinition, CouponDefinition> change)
+    {
+        var coupon = await Stack.CouponAsync(total: 1, change: change);
+        var user = (await Stack.UsersAsync(name, 1))[0];
+        Assert.Equal("", await user.TakeAsync(coupon.Id));
+        await Eventually.EqualAsync(1, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
+        return (user, coupon);
     }
 
     /// <summary>The number of violations of an invariant after damaging the database.</summary>

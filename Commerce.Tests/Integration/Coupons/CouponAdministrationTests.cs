@@ -45,10 +45,8 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         var users = await Stack.UsersAsync("window", 100);
         Assert.Equal("", (await users.Take(1).SellAsync(coupon.Id)).Values.Single());
 
-        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new
-        {
-            name = coupon.Name, discount = coupon.Discount, totalQuantity = 100, startsAt = coupon.StartsAt.AddDays(1), endsAt = coupon.EndsAt.AddDays(2),
-        }, Cancelled);
+        using var answer = await Stack.Admin.PutAsJsonAsync(
+            $"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { StartsAt = coupon.StartsAt.AddDays(1), EndsAt = coupon.EndsAt.AddDays(2) }, Cancelled);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         // A new user each time, who may get the last coupon.
@@ -106,7 +104,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         async Task ChangeAsync(DateTime startsAt, DateTime endsAt)
         {
             using var answer = await Stack.Admin.PutAsJsonAsync(
-                $"/api/admin/coupons/{coupon.Id}", new { coupon.Name, coupon.Discount, coupon.TotalQuantity, startsAt, endsAt }, Cancelled);
+                $"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { StartsAt = startsAt, EndsAt = endsAt }, Cancelled);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
     }
@@ -122,6 +120,69 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
     }
 
     [Fact]
+    public async Task The_terms_of_a_coupon_are_kept_and_told_to_everybody_and_its_owner()
+    {
+        var product = await Stack.ProductAsync(stock: 1);
+        var sale = await Stack.EventAsync(opensIn: 3600);
+        var from = new DateTimeOffset(2027, 1, 1, 0, 0, 0, TimeSpan.FromHours(9));
+        var coupon = await Stack.CouponAsync(total: 1, change: d => d with
+        {
+            Percent = 15, MinOrderAmount = 50_000, ValidFrom = from, ValidUntil = from.AddYears(100), ProductIds = [product.Id], EventIds = [sale.Id],
+        });
+        var user = (await Stack.UsersAsync("terms", 1))[0];
+        Assert.Equal("", await user.TakeAsync(coupon.Id));
+
+        JsonNode[] told =
+        [
+            (await Stack.Admin.GetFromJsonAsync<JsonNode>($"/api/admin/coupons/{coupon.Id}", Cancelled))!,
+            // Cached for a moment.
+            (await Eventually.GetAsync(async () => (await Stack.Anonymous.GetFromJsonAsync<JsonArray>("/api/coupons", Cancelled))!.SingleOrDefault(c => (long)c!["id"]! == coupon.Id), c => c is not null))!,
+            (await OwnAsync())!,
+        ];
+        foreach (var one in told)
+            Assert.Equal(
+                (15, 50_000L, from.UtcDateTime, from.AddYears(100).UtcDateTime, product.Id, sale.Id),
+                ((int)one["percent"]!, (long)one["minOrderAmount"]!, one["validFrom"]!.GetValue<DateTime>(), one["validUntil"]!.GetValue<DateTime>(),
+                    (long)one["productIds"]!.AsArray().Single()!, (long)one["eventIds"]!.AsArray().Single()!));
+
+        using var changed = await Stack.Admin.PutAsJsonAsync(
+            $"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { Percent = null, MinOrderAmount = null, ValidFrom = null, ValidUntil = null, ProductIds = null, EventIds = null }, Cancelled);
+        var without = (await changed.Content.ReadFromJsonAsync<Coupon>(Cancelled))!;
+        Assert.Null(without.Percent ?? without.MinOrderAmount ?? without.ValidFrom?.Ticks ?? without.ValidUntil?.Ticks ?? without.ProductIds?.Count ?? without.EventIds?.Count);
+
+        async Task<JsonNode?> OwnAsync()
+        {
+            using var answer = await user.GetAsync("/api/coupons/my");
+            return (await answer.Content.ReadFromJsonAsync<JsonArray>(Cancelled))!.Single();
+        }
+    }
+
+    [Fact]
+    public async Task A_coupon_for_a_product_or_event_that_does_not_exist_is_refused()
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+
+        using var created = await Stack.Admin.PostAsJsonAsync("/api/admin/coupons", coupon.Definition() with { ProductIds = [999_999_999] }, Cancelled);
+        using var changed = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { EventIds = [999_999_999] }, Cancelled);
+
+        await created.ShouldBeProblemAsync(HttpStatusCode.NotFound, "product-not-found");
+        await changed.ShouldBeProblemAsync(HttpStatusCode.NotFound, "event-not-found");
+    }
+
+    [Fact]
+    public async Task A_change_must_name_every_term()
+    {
+        var coupon = await Stack.CouponAsync(total: 1);
+
+        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new { coupon.Name, coupon.Discount, coupon.TotalQuantity, coupon.StartsAt, coupon.EndsAt }, Cancelled);
+
+        await answer.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
+        Assert.Equal(
+            ["eventIds", "minOrderAmount", "percent", "productIds", "validFrom", "validUntil"],
+            (await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["errors"]!.AsObject().Select(e => e.Key).Order());
+    }
+
+    [Fact]
     public async Task A_coupon_cannot_grow_without_end()
     {
         var coupon = await Stack.CouponAsync(total: 99_999_999);
@@ -133,16 +194,17 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
     public async Task A_coupon_cannot_shrink()
     {
         var coupon = await Stack.CouponAsync(total: 10);
-        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", new
-        {
-            name = coupon.Name, discount = coupon.Discount, totalQuantity = 9, startsAt = coupon.StartsAt, endsAt = coupon.EndsAt,
-        }, Cancelled);
+        using var answer = await Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { TotalQuantity = 9 }, Cancelled);
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-cannot-shrink");
     }
 
     [Theory]
     [InlineData("""{"name":"","discount":0,"totalQuantity":0,"startsAt":"2026-01-02T00:00:00Z","endsAt":"2026-01-01T00:00:00Z"}""", "name", "discount", "totalQuantity", "endsAt")]
     [InlineData("""{"name":"x","discount":1,"totalQuantity":1,"startsAt":"0001-01-01T00:00:00Z","endsAt":"2026-01-01T00:00:00Z"}""", "startsAt")]
+    [InlineData("""
+        {"name":"x","discount":1,"totalQuantity":1,"startsAt":"2026-01-01T00:00:00Z","endsAt":"2026-01-02T00:00:00Z",
+        "percent":101,"minOrderAmount":0,"validFrom":"1999-01-01T00:00:00Z","validUntil":"2026-01-01T00:00:00Z","productIds":[],"eventIds":[1,1]}
+        """, "percent", "minOrderAmount", "validFrom", "validUntil", "productIds", "eventIds")]
     public async Task A_coupon_that_makes_no_sense_is_refused_by_field(string body, params string[] fields)
     {
         using var answer = await Stack.Admin.PostAsync("/api/admin/coupons", new StringContent(body, Encoding.UTF8, "application/json"), Cancelled);

@@ -49,6 +49,34 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task A_coupon_and_an_order_of_an_earlier_version_keep_their_meaning()
+    {
+        await using var database = await NewDatabaseAsync();
+        await using var connection = await database.OpenConnectionAsync(Cancelled);
+        await Migrator(database).ApplyAsync(connection, [.. Files.Where(f => string.CompareOrdinal(f.Name, "0031") < 0)]);
+        await CreateAsync("before");
+        await Migrator(database).ApplyAsync(connection, Files);
+        // By a process of the previous version, during the deployment.
+        await CreateAsync("during");
+
+        // An order had to cost more than the discount, and nothing else.
+        Assert.Equal(
+            [("before", 5_001L), ("during", 5_001L)],
+            await connection.QueryAsync<(string, long)>("""
+                SELECT name, min_order_amount FROM coupon
+                WHERE percent IS NULL AND valid_from IS NULL AND valid_until IS NULL AND product_ids IS NULL AND event_ids IS NULL ORDER BY id
+                """));
+        // The discount is shared by all lines, and no terms explain it.
+        Assert.Equal(4, await connection.ExecuteScalarAsync<int>("SELECT COUNT(*) FROM order_item i JOIN orders o ON o.id = i.order_id WHERE i.discounted AND o.coupon_version IS NULL"));
+
+        async Task CreateAsync(string name) => await connection.ExecuteAsync("""
+            INSERT INTO coupon (name, discount, total_quantity, starts_at, ends_at) VALUES (@name, 5000, 1, '2026-01-01', '2026-02-01');
+            INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, hold_expires_at) VALUES (@name, 'u', 'CREATED', 1000, 5000, LAST_INSERT_ID(), '2026-01-01');
+            INSERT INTO order_item (order_id, product_id, quantity, price) VALUES (@name, 1, 1, 2000), (@name, 2, 1, 4000)
+            """, new { name });
+    }
+
+    [Fact]
     public async Task An_unreachable_server_ends_with_one_clear_line()
     {
         await using var nowhere = DataSource("Server=127.0.0.1;Port=1;User ID=root;Password=none;Database=none");

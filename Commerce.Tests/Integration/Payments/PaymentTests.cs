@@ -304,7 +304,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         var purchase = await PrepareAsync("malformed");
 
         using var approved = await purchase.User.PostAsync("/api/payments/approve", new { purchase.OrderId, pgPaymentId = "with space" });
-        using var refunded = await purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount = 0, reason = "" });
+        using var refunded = await purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount = -1, reason = "" });
 
         await approved.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
         await refunded.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");

@@ -15,7 +15,7 @@ export async function orders(root) {
     action(`detail-${o.id}`, t('adminOrder.detail'), o.id, () => report(show(o.id))),
     o.status === 'PAID' && next[o.fulfilment] ? action(`advance-${o.id}`, t(`advance.${next[o.fulfilment]}`), o.id, () => advance(o, next[o.fulfilment])) : null,
     ['CREATED', 'PENDING_PAYMENT'].includes(o.status) ? action(`cancel-${o.id}`, t('admin.cancel'), o.id, () => cancel(o)) : null,
-    o.refundable > 0 ? action(`refund-${o.id}`, t('order.refund'), o.id, () => report(refund(o))) : null));
+    o.refundable > 0 || isFree(o) ? action(`refund-${o.id}`, t('order.refund'), o.id, () => report(refund(o))) : null));
   const user = element('input', { id: 'order-user', autocapitalize: 'none', maxlength: 255 });
   const recipient = element('input', { id: 'order-recipient', autocomplete: 'off', maxlength: 100 });
   const status = element('select', { id: 'order-status' }, element('option', { value: '' }, t('adminOrders.any')),
@@ -55,7 +55,7 @@ export async function orders(root) {
   /** By line or by amount. The units of a line get back what they have paid, so an amount is asked for only where no units are chosen. */
   async function refund(o) {
     const { order } = await get(`${path}/${o.id}`);
-    const lines = order.items.filter(i => i.refundedQuantity < i.quantity);
+    const lines = isFree(o) ? [] : order.items.filter(i => i.refundedQuantity < i.quantity);
     const back = !['SHIPPED', 'DELIVERED'].includes(order.fulfilment);
     const named = (text, i) => t(text, { name: t('product.unnamed', { id: i.productId }), count: number(i.quantity - i.refundedQuantity) });
     // The same request after a lost answer refunds once; another one has a key of its own.
@@ -65,17 +65,17 @@ export async function orders(root) {
         { name: `units-${i.productId}`, label: named('adminOrder.refundUnits', i), kind: 'number', value: 0, required: true, min: 0, max: i.quantity - i.refundedQuantity },
         { name: `restock-${i.productId}`, label: named('adminOrder.restock', i), kind: 'check', value: back },
       ]),
-      { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', min: 1, max: order.refundable },
+      { name: 'amount', label: t('adminOrder.refundAmount'), kind: 'number', value: isFree(o) ? 0 : undefined, required: isFree(o), min: isFree(o) ? 0 : 1, max: order.refundable },
       { name: 'reason', label: t('adminOrder.reason'), kind: 'text', required: true, maxlength: 200 },
       ...order.couponId ? [{ name: 'couponBack', label: t('adminOrder.couponBack'), kind: 'check', value: false }] : [],
     ], t('order.refund'), async ({ amount, reason, couponBack, ...values }) => {
       const chosen = lines.map(i => ({ productId: i.productId, quantity: values[`units-${i.productId}`], restock: values[`restock-${i.productId}`] })).filter(l => l.quantity);
-      if (!chosen.length === !amount) throw new Error(t('adminOrder.refundEither'));
+      if (!chosen.length === (amount === null)) throw new Error(t('adminOrder.refundEither'));
       const request = { reason, couponBack, ...chosen.length ? { lines: chosen } : { amount } };
       const text = JSON.stringify(request);
       if (asked.text !== text) asked = { text, key: newKey() };
       const refunded = await insist(`${path}/${o.id}/refund`, request, asked.key);
-      notice(refunded.status === 'SETTLING' ? t('refund.onTheWay') : t('refund.done', { amount: money(refunded.amount) }), true);
+      notice(refunded.status === 'SETTLING' ? t('refund.onTheWay') : isFree(o) ? t('refund.freeDone') : t('refund.done', { amount: money(refunded.amount) }), true);
       await report(read());
     });
   }
@@ -83,6 +83,9 @@ export async function orders(root) {
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('admin.orders')), search, all.node));
   await read();
 }
+
+/** Paid by its coupon: the amount 0 returns it. */
+const isFree = o => o.status === 'PAID' && o.totalAmount === 0;
 
 const stateOf = o => o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status);
 const nameOf = status => t(['CREATED', 'PENDING_PAYMENT'].includes(status) ? `adminOrder.${status}` : `order.${status}`);

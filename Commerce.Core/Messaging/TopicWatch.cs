@@ -1,0 +1,40 @@
+using Commerce.Core.Background;
+
+namespace Commerce.Core.Messaging;
+
+/// <summary>
+/// Notices topics that were made anew, because the brokers came back without their log, or somebody deleted a topic. Then the producers of this
+/// process are replaced. The id of a topic tells, because a client meets no error: its messages wait for the old leaders until they time out.
+/// </summary>
+public sealed partial class TopicWatch(KafkaAdmin admin, KafkaProducer producer, TimeProvider clock, ILogger<TopicWatch> logger) : PeriodicWorker(clock, logger)
+{
+    static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
+
+    readonly Dictionary<string, string> _ids = [];
+    int _changes;
+
+    /// <summary>How often topics were made anew. A producer that was created before the last time must be replaced.</summary>
+    public int Changes => Volatile.Read(ref _changes);
+
+    /// <inheritdoc/>
+    protected override TimeSpan Interval => TimeSpan.FromSeconds(2);
+
+    /// <inheritdoc/>
+    protected override async Task RunOnceAsync(CancellationToken stoppingToken)
+    {
+        var ids = await admin.TopicIdsAsync(Topics.Partitions.Keys, Deadline, stoppingToken);
+        var anew = ids.Where(t => _ids.TryGetValue(t.Key, out var before) && before != t.Value).Select(t => t.Key).Order(StringComparer.Ordinal).ToList();
+        if (anew.Count > 0)
+        {
+            producer.Renew();
+            Interlocked.Increment(ref _changes);
+            LogRenewed(Logger, string.Join(", ", anew));
+        }
+
+        // A topic that is missing now keeps its id: it may be made again.
+        foreach (var (topic, id) in ids) _ids[topic] = id;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topics} are not the topics that they were; new producers take the place of the old ones")]
+    static partial void LogRenewed(ILogger logger, string topics);
+}

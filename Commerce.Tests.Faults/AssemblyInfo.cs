@@ -1,0 +1,2 @@
+// They kill, freeze and wait.
+[assembly: Commerce.Tests.Long]
