@@ -100,7 +100,8 @@ public sealed class TopicTail : IDisposable
             }
             catch (KafkaException e) when (!e.Error.IsFatal && Stopwatch.GetElapsedTime(start) < Deadline)
             {
-                Thread.Sleep(100);
+                // Nothing is assigned yet, so this only waits.
+                _consumer.Consume(TimeSpan.FromMilliseconds(100));
             }
         }
     }

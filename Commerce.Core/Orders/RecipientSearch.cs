@@ -3,7 +3,7 @@ namespace Commerce.Core.Orders;
 /// <summary>A search for the orders of a recipient: by the beginning of the name, or of the telephone number. Finds addresses that are not deleted yet.</summary>
 public sealed record RecipientSearch
 {
-    const int LeastName = 2, LeastDigits = 4, Most = 100;
+    const int MinNameLength = 2, MinDigits = 4, MaxLength = 100;
 
     RecipientSearch(string column, string index, string prefix) => (Column, Index, Prefix) = (column, index, prefix);
 
@@ -25,8 +25,8 @@ public sealed record RecipientSearch
         text = text.Trim();
         var digits = string.Concat(text.Where(char.IsAsciiDigit));
         if (text.All(c => char.IsAsciiDigit(c) || c is '-' or '+' or ' ' or '(' or ')'))
-            return digits.Length is >= LeastDigits and <= Most ? new("phone_digits", "shipping_info_by_phone", digits + "%") : null;
-        return text.Length is >= LeastName and <= Most ? new("recipient", "shipping_info_by_recipient", Escape(text) + "%") : null;
+            return digits.Length is >= MinDigits and <= MaxLength ? new("phone_digits", "shipping_info_by_phone", digits + "%") : null;
+        return text.Length is >= MinNameLength and <= MaxLength ? new("recipient", "shipping_info_by_recipient", Escape(text) + "%") : null;
     }
 
     static string Escape(string text) =>
