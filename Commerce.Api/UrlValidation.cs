@@ -54,8 +54,8 @@ static class UrlValidation
 
         if (parameter.ParameterType == typeof(Cursor?)) return Cursor.TryParse(given[0], null, out _) ? null : "Must be the cursor in the Link of the previous page.";
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
-        // A user is identified by the token's subject, which may contain any character.
-        if (parameter.Name == "userId") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
+        // A token's subject and a recipient's name may contain any character.
+        if (parameter.Name is "userId" or "recipient") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Must have one or more visible ASCII characters.";
     }
 

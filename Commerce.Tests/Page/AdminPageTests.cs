@@ -74,7 +74,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         Assert.StartsWith(texts["live.ordersPerSecond"], await page.Locator(".figure svg").Nth(1).GetAttributeAsync("aria-label"), StringComparison.Ordinal);
 
         await GoAsync(page, texts["admin.orders"]);
-        await page.GetByLabel(texts["adminOrders.user"]).FillAsync(shopper.Id);
+        await page.GetByLabel(texts["adminOrders.user"], new() { Exact = true }).FillAsync(shopper.Id);
         await page.Locator("#search").ClickAsync();
         await Expect(page.Locator("#order-list li")).ToHaveCountAsync(1);
         await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync(texts["adminOrder.CREATED"]);
@@ -108,7 +108,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         var purchase = await PayAsync($"delivered-{Guid.NewGuid():N}");
         var page = await OpenAsync(browser, new() { Locale = locale });
         await GoAsync(page, texts["admin.orders"]);
-        await page.GetByLabel(texts["adminOrders.user"]).FillAsync(purchase.User.Id);
+        await page.GetByLabel(texts["adminOrders.user"], new() { Exact = true }).FillAsync(purchase.User.Id);
         await page.Locator("#search").ClickAsync();
         await page.Locator($"#advance-{purchase.OrderId}").ClickAsync();
         await page.Locator("#confirm-yes").ClickAsync();
@@ -146,7 +146,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         var page = await OpenAsync(browser, new() { Locale = locale });
         await GoAsync(page, texts["admin.orders"]);
 
-        await TabAsync(page, page.GetByLabel(texts["adminOrders.recipient"]));
+        await TabAsync(page, page.GetByLabel(texts["adminOrders.recipient"], new() { Exact = true }));
         await page.Keyboard.TypeAsync(user.Id[..20]);
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.Locator("#order-list li")).ToHaveCountAsync(1);
@@ -255,7 +255,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(admin.Locator("#orders-paid")).ToHaveTextAsync("1");
         await Eventually.EqualAsync(8, () => Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @product", new { product }, Cancelled));
         await GoAsync(admin, texts["admin.orders"]);
-        await admin.GetByLabel(texts["adminOrders.recipient"]).FillAsync(recipient[..10]);
+        await admin.GetByLabel(texts["adminOrders.recipient"], new() { Exact = true }).FillAsync(recipient[..10]);
         await admin.Locator("#search").ClickAsync();
         await Expect(admin.Locator("#order-list li")).ToHaveCountAsync(1);
         foreach (var state in new[] { "PREPARING", "SHIPPED", "DELIVERED" })

@@ -66,7 +66,7 @@ public sealed class CatalogBorderTests
             [
                 "discount", "ends_at", "event_ids", "id", "min_order_amount", "name", "percent", "product_ids", "starts_at", "total_quantity", "valid_from", "valid_until", "version",
             ],
-            ["event"] = ["closes_at", "id", "name", "opens_at", "version", "waiting_room_rate"],
+            ["event"] = ["closes_at", "id", "max_per_customer", "name", "opens_at", "version", "waiting_room_rate"],
             ["product"] = ["id", "max_per_customer", "name", "on_sale", "price", "version"],
         }, written.ToDictionary(t => t.Key, t => t.Value.ToArray()));
     }
