@@ -67,7 +67,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
 
         using var without = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, scheduled.ProductIds, scheduled.WaitingRoomRate }, Cancelled);
         using var empty = await Stack.Admin.PutAsJsonAsync(
-            $"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, couponIds = (long[]?)null, productIds = (long[]?)null, waitingRoomRate = (int?)null }, Cancelled);
+            $"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, couponIds = (long[]?)null, productIds = (long[]?)null, waitingRoomRate = (int?)null, maxPerCustomer = (int?)null }, Cancelled);
         using var stock = await Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = "x", price = 1, onSale = true, maxPerCustomer = (int?)null, stock = 5 }, Cancelled);
 
         Assert.Equal(["couponIds"], (await ErrorsAsync(without)).Keys);
@@ -210,7 +210,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         var (product, coupon, draft) = (await Stack.ProductAsync(stock: 1), await Stack.CouponAsync(total: 1), await Stack.EventAsync(opensIn: null));
         var user = (await Stack.UsersAsync("blank", 1))[0];
         var window = new { name = text, discount = 1, totalQuantity = 1, startsAt = now, endsAt = now.AddHours(1) };
-        var sale = new { name = text, opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null };
+        var sale = new { name = text, opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null, maxPerCustomer = (int?)null };
 
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/products", new { name = text, price = 1 }, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = text, price = 1, onSale = true, maxPerCustomer = (int?)null }, Cancelled), "name");

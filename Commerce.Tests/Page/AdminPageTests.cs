@@ -496,7 +496,12 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
     }
 
     /// <summary>A local time for an input.</summary>
-    static string At(TimeSpan fromNow) => TimeProvider.System.GetLocalNow().Add(fromNow).ToString("yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture);
+    /// <summary>A time for a form, as browsers write it: without seconds if they are 0.</summary>
+    static string At(TimeSpan fromNow)
+    {
+        var time = TimeProvider.System.GetLocalNow().Add(fromNow);
+        return time.ToString(time.Second == 0 ? "yyyy-MM-ddTHH:mm" : "yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture);
+    }
 
     async Task<(long Coupon, long Product)> FindAsync(long eventId)
     {

@@ -124,7 +124,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         var path = $"/api/admin/events/{sale.Id}";
         var read = await ETagAsync(path);
 
-        using var refused = await ChangeAsync(path, new { name = "half", opensAt = sale.OpensAt, closesAt = (DateTime?)null, couponIds = new[] { long.MaxValue }, productIds = Array.Empty<long>(), waitingRoomRate = (int?)null }, read);
+        using var refused = await ChangeAsync(path, new { name = "half", opensAt = sale.OpensAt, closesAt = (DateTime?)null, couponIds = new[] { long.MaxValue }, productIds = Array.Empty<long>(), waitingRoomRate = (int?)null, maxPerCustomer = (int?)null }, read);
 
         await refused.ShouldBeProblemAsync(HttpStatusCode.NotFound, "coupon-not-found");
         Assert.Equal(read, await ETagAsync(path));
@@ -244,7 +244,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         Products => new { name, price = 1000, onSale = true, maxPerCustomer = (int?)null },
         Coupons => new { name, discount = 1000, totalQuantity = 10, startsAt = "2026-01-01T00:00:00Z", endsAt = "2099-01-01T00:00:00Z", percent = (int?)null, minOrderAmount = (long?)null,
             validFrom = (string?)null, validUntil = (string?)null, productIds = (long[]?)null, eventIds = (long[]?)null },
-        _ => new { name, opensAt = (string?)null, closesAt = (string?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null },
+        _ => new { name, opensAt = (string?)null, closesAt = (string?)null, couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(), waitingRoomRate = (int?)null, maxPerCustomer = (int?)null },
     };
 
     async Task<string> CreateAsync(string kind)

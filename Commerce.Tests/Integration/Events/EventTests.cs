@@ -178,7 +178,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var coupon = await Stack.CouponAsync(total: 10);
         var product = await Stack.ProductAsync(stock: 1);
         var users = await Stack.UsersAsync("next-event", 2);
-        var definition = new { name = "first", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { coupon.Id }, productIds = new[] { product.Id }, waitingRoomRate = (int?)null };
+        var definition = new { name = "first", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { coupon.Id }, productIds = new[] { product.Id }, waitingRoomRate = (int?)null, maxPerCustomer = (int?)null };
         var first = await CreateAsync(definition with { opensAt = end == "close" ? TimeProvider.System.GetUtcNow() : null, closesAt = end == "close" ? TimeProvider.System.GetUtcNow().AddSeconds(2) : null });
         using (var early = await Stack.Admin.PostAsJsonAsync("/api/admin/events", definition, Cancelled)) await early.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
         if (end == "cancel while open")
@@ -269,7 +269,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 
         using var changed = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new
         {
-            name = "y", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { second.Id }, productIds = new[] { 1 }, waitingRoomRate = (int?)null,
+            name = "y", opensAt = (DateTimeOffset?)null, closesAt = (DateTimeOffset?)null, couponIds = new[] { second.Id }, productIds = new[] { 1 }, waitingRoomRate = (int?)null, maxPerCustomer = (int?)null,
         }, Cancelled);
 
         var now = await changed.Content.ReadFromJsonAsync<SaleEvent>(Cancelled);
