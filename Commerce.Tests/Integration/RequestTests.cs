@@ -65,7 +65,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         var scheduled = await Stack.EventAsync(opensIn: 3600, couponIds: [coupon.Id]);
         var product = await Stack.ProductAsync(stock: 1);
 
-        using var without = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, scheduled.ProductIds, scheduled.WaitingRoomRate }, Cancelled);
+        using var without = await Stack.Admin.PutAsJsonAsync($"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, scheduled.ProductIds, scheduled.WaitingRoomRate, scheduled.MaxPerCustomer }, Cancelled);
         using var empty = await Stack.Admin.PutAsJsonAsync(
             $"/api/admin/events/{scheduled.Id}", new { name = "x", scheduled.OpensAt, scheduled.ClosesAt, couponIds = (long[]?)null, productIds = (long[]?)null, waitingRoomRate = (int?)null, maxPerCustomer = (int?)null }, Cancelled);
         using var stock = await Stack.Admin.PutAsJsonAsync($"/api/admin/products/{product.Id}", new { name = "x", price = 1, onSale = true, maxPerCustomer = (int?)null, stock = 5 }, Cancelled);
