@@ -62,6 +62,8 @@ start() {
 
 stop() {
   local pid
+  # Of images.sh.
+  pid=$(cat "$ENGINE/run/registry.pid" 2>/dev/null) && kill "$pid" 2>/dev/null && rm "$ENGINE/run/registry.pid" || true
   pid=$(cat "$ENGINE/run/docker.pid" 2>/dev/null) && kill "$pid" 2>/dev/null || { echo "The engine does not run."; return 0; }
   while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
   # What an engine leaves behind in the kernel.
