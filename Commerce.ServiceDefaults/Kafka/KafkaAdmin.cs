@@ -6,7 +6,7 @@ namespace Commerce.ServiceDefaults;
 /// <summary>Requests to the brokers, by the admin client of the process: there is one, on the producer's connections.</summary>
 /// <remarks>
 /// Never query the offsets of a consumer group with it: if the group's coordinator is away or still loading, librdkafka 2.16 handles the answer as a
-/// consumer's, and the process crashes (SIGSEGV).
+/// consumer's, and the process crashes (SIGSEGV). Never describe clusters and topics without <see cref="CheckReadyAsync"/>.
 /// </remarks>
 public sealed class KafkaAdmin(KafkaProducer producer)
 {
@@ -23,7 +23,11 @@ public sealed class KafkaAdmin(KafkaProducer producer)
     /// <summary>The id of the cluster: it is created with the first log of the brokers.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
     public async Task<string> ClusterIdAsync(TimeSpan within, CancellationToken cancellationToken) =>
-        (await AskAsync(client => client.DescribeClusterAsync(new() { RequestTimeout = within }), cancellationToken)).ClusterId;
+        (await AskAsync(async client =>
+        {
+            await CheckReadyAsync(client, within);
+            return await client.DescribeClusterAsync(new() { RequestTimeout = within });
+        }, cancellationToken)).ClusterId;
 
     /// <summary>Topic → its id, which is new whenever it is made. Topics that are missing now are left out.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
@@ -34,6 +38,7 @@ public sealed class KafkaAdmin(KafkaProducer producer)
 
         async Task<List<TopicDescription>> DescribeAsync(IAdminClient client)
         {
+            await CheckReadyAsync(client, within);
             try
             {
                 return (await client.DescribeTopicsAsync(TopicCollection.OfTopicNames(topics), new() { RequestTimeout = within })).TopicDescriptions;
@@ -52,6 +57,16 @@ public sealed class KafkaAdmin(KafkaProducer producer)
         var specs = partitions.Select(p => new TopicPartitionOffsetSpec { TopicPartition = p, OffsetSpec = OffsetSpec.Latest() }).ToList();
         var result = await AskAsync(client => client.ListOffsetsAsync(specs, new() { RequestTimeout = within }), cancellationToken);
         return result.ResultInfos.ToDictionary(i => i.TopicPartitionOffsetError.TopicPartition, i => i.TopicPartitionOffsetError.Offset.Value);
+    }
+
+    /// <summary>
+    /// Throws unless a broker knows the cluster. A broker that has just started answers without any broker. librdkafka 2.16 does not take that for an error
+    /// of DescribeCluster and DescribeTopics, and ends the process by an assertion (<c>rd_kafka_admin_response_parse</c>).
+    /// </summary>
+    static async Task CheckReadyAsync(IAdminClient client, TimeSpan within)
+    {
+        var metadata = await Task.Run(() => client.GetMetadata(within));
+        if (metadata.Brokers.Count == 0) throw new KafkaException(ErrorCode.Local_AllBrokersDown);
     }
 
     /// <summary>Sends another request to the brokers.</summary>
