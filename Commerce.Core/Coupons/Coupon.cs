@@ -10,10 +10,10 @@ namespace Commerce.Core.Coupons;
 /// <param name="Version">Incremented by every change.</param>
 /// <param name="GateEpoch">The number of times the gate in Redis was claimed for opening; 0: never.</param>
 /// <param name="Percent">What it takes off of the products that it applies to, rounded down. Null: a fixed amount.</param>
-/// <param name="MinOrderAmount">Whole KRW that an order must have of these products, before the discount. Null: no minimum.</param>
+/// <param name="MinOrderAmount">Whole KRW. The products that it applies to must cost this much together. Null: no minimum.</param>
 /// <param name="ValidFrom">Orders can use it from then on. Null: at once.</param>
 /// <param name="ValidUntil">Orders can use it before then. Null: without end.</param>
-/// <param name="ProductIds">It applies to these products, and to those of <paramref name="EventIds"/>. Both null: to all.</param>
+/// <param name="ProductIds">The products that it applies to, besides those of <paramref name="EventIds"/>. Both null: all.</param>
 public sealed record Coupon(
     long Id, string Name, long Discount, int TotalQuantity, int IssuedQuantity,
     DateTime StartsAt, DateTime EndsAt, string Status, int Version, int GateEpoch, int? Percent = null, long? MinOrderAmount = null,

@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
+using Commerce.Hosting.Native;
 using Confluent.Kafka;
 
 namespace Commerce.Tests.Servers.Messaging;
@@ -46,7 +45,7 @@ public sealed class KafkaCluster : IAsyncDisposable
     public static async Task<KafkaCluster> StartAsync(int nodes = 1, IReadOnlyDictionary<string, string>? settings = null, KafkaSecurity? security = null, DirectoryInfo? disk = null)
     {
         var cluster = new KafkaCluster(disk?.CreateSubdirectory("kafka") ?? Directory.CreateTempSubdirectory("commerce-kafka-"), settings ?? new Dictionary<string, string>(), security);
-        var ports = FreePorts(nodes * 3);
+        List<int> ports = [.. Enumerable.Range(0, nodes * 3).Select(_ => FreePorts.Take())];
         for (var i = 0; i < nodes; i++) cluster._nodes.Add(new(i + 1, ports[i * 3], ports[(i * 3) + 1], ports[(i * 3) + 2]));
         try
         {
@@ -218,27 +217,6 @@ public sealed class KafkaCluster : IAsyncDisposable
     static string Tool(string name) => Path.Combine(Environment.GetEnvironmentVariable("KAFKA_HOME") ?? "/nowhere", "bin", name);
 
     static string NewClusterId() => Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
-
-    /// <summary>Not of those that the kernel gives to clients: a broker that comes back must find its port free.</summary>
-    static List<int> FreePorts(int count)
-    {
-        var ports = new List<int>();
-        for (var port = Random.Shared.Next(21_000, 31_000); ports.Count < count; port++)
-        {
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                ports.Add(port);
-            }
-            catch (SocketException)
-            {
-                // Taken: the next one.
-            }
-        }
-
-        return ports;
-    }
 
     sealed record Node(int Id, int Port, int Controller, int SecurePort)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Commerce.Hosting.Native;
 using StackExchange.Redis;
 
 namespace Commerce.Tests.Servers.Redis;
@@ -35,7 +34,7 @@ public sealed class RedisCluster : IAsyncDisposable
     public static async Task<RedisCluster> StartAsync(int replicas = 0)
     {
         var cluster = new RedisCluster("--cluster-enabled yes", "--cluster-node-timeout 2000");
-        foreach (var port in FreePorts(Primaries * (1 + replicas))) cluster.StartNode(port);
+        foreach (var port in TakePorts(Primaries * (1 + replicas))) cluster.StartNode(port);
         await cluster.AnswerAsync();
         await AskAsync("--cluster create --cluster-yes " + string.Join(' ', cluster._servers.Keys.Select(p => $"127.0.0.1:{p}")) + $" --cluster-replicas {replicas}");
         foreach (var port in cluster._servers.Keys)
@@ -50,7 +49,7 @@ public sealed class RedisCluster : IAsyncDisposable
     public static async Task<RedisCluster> StartPairAsync()
     {
         var pair = new RedisCluster();
-        var ports = FreePorts(2);
+        var ports = TakePorts(2);
         foreach (var port in ports) pair.StartNode(port);
         await pair.AnswerAsync();
         await AskAsync($"-p {ports[1]} replicaof 127.0.0.1 {ports[0]}");
@@ -68,7 +67,7 @@ public sealed class RedisCluster : IAsyncDisposable
         await File.WriteAllLinesAsync(acl, ["user default off", .. users.Select(u => $"user {u}")]);
         var server = new RedisCluster(folder, $"--tls-cert-file {TestCertificates.CertificateIn(folder.FullName)}", $"--tls-key-file {TestCertificates.KeyIn(folder.FullName)}",
             $"--tls-ca-cert-file {TestCertificates.AuthorityIn(folder.FullName)}", "--tls-auth-clients no", $"--aclfile {acl}");
-        var port = FreePorts(1)[0];
+        var port = FreePorts.Take();
         server.StartNode(port, "--port 0 --tls-port");
         return server;
     }
@@ -200,26 +199,6 @@ public sealed class RedisCluster : IAsyncDisposable
         return process;
     }
 
-    /// <summary>Free ports whose cluster bus port, 10,000 higher, is free, too; not of those that the kernel gives to clients.</summary>
-    static List<int> FreePorts(int count)
-    {
-        var ports = new List<int>();
-        for (var port = Random.Shared.Next(11_000, 20_000); ports.Count < count; port++)
-            if (IsFree(port) && IsFree(port + 10_000)) ports.Add(port);
-        return ports;
-
-        static bool IsFree(int port)
-        {
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                return true;
-            }
-            catch (SocketException)
-            {
-                return false;
-            }
-        }
-    }
+    /// <summary>The cluster bus has the port that is 10,000 higher.</summary>
+    static List<int> TakePorts(int count) => [.. Enumerable.Range(0, count).Select(_ => FreePorts.Take(neighbour: 10_000))];
 }
