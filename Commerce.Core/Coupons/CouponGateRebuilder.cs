@@ -23,20 +23,22 @@ public sealed partial class CouponGateRebuilder(
 {
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
 
-    /// <summary>A promise is made within this time after the gate's verdict or not at all.</summary>
+    /// <summary>A promise is made within this time after the gate's verdict, or not at all.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
-    /// <summary>The lease of a claim. It is renewed several times during a rebuild.</summary>
+    /// <summary>The lease of a claim. A rebuild renews it several times.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
 
-    /// <summary>A barrier that is not consumed in this time may be lost. The next attempt sends new ones.</summary>
+    /// <summary>A barrier that is not consumed within this time may be lost. The next attempt sends new ones.</summary>
     static readonly TimeSpan BarrierTimeout = TimeSpan.FromMinutes(1);
 
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     const int PageSize = 1000;
 
-    /// <summary>Returns without effect if another caller rebuilds the gate. If a step fails, the gate stays closed until the next attempt.</summary>
+    /// <summary>
+    /// Rebuilds the gate. Does nothing if another caller is rebuilding it. If a step fails, the gate stays closed until the next attempt.
+    /// </summary>
     /// <param name="lost">The coupon with the epoch of the lost gate.</param>
     public async Task RunAsync(Coupon lost, CancellationToken cancellationToken)
     {
@@ -53,7 +55,7 @@ public sealed partial class CouponGateRebuilder(
         }
         finally
         {
-            // Opened or not: the next loss or attempt need not wait for the lease.
+            // The claim ends even if the gate was not opened, so that the next attempt need not wait for the lease.
             await repository.EndGateClaimAsync(couponId, epoch, CancellationToken.None);
         }
     }
@@ -63,7 +65,7 @@ public sealed partial class CouponGateRebuilder(
         if (!await gate.CloseStaleAsync(couponId, epoch)) return null;
         await Task.Delay(PromiseDeadline + CouponCatalog.MaxAge, clock, cancellationToken);
         if (!await PublishPendingAsync(couponId, epoch, cancellationToken) || !await PassBarriersAsync(couponId, epoch, cancellationToken)) return null;
-        // Closed once more: a late initializer may have opened the gate between two losses of Redis.
+        // Close the gate again: a late initializer may have opened it between two losses of Redis.
         if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberPromisedAsync(couponId, epoch, cancellationToken) is not { } promised) return null;
         return await repository.FindAsync(couponId, cancellationToken) is { TotalQuantity: var total } coupon && await gate.OpenAsync(coupon, epoch, total - promised, promised)
             ? (promised, total)
@@ -85,7 +87,7 @@ public sealed partial class CouponGateRebuilder(
     /// <summary>Sends the barriers and waits until all are consumed.</summary>
     async Task<bool> PassBarriersAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
-        // A promised acceptance may be in any partition. Their number is read from the brokers before and after, because partitions may be added
+        // Any partition may hold a promised acceptance. The number of partitions is read before and after, because partitions may be added
         // meanwhile.
         for (int fenced = 0, count; fenced < (count = await partitions.CountAsync(Topics.CouponIssued, cancellationToken)); fenced = count)
         {
@@ -100,7 +102,7 @@ public sealed partial class CouponGateRebuilder(
         return true;
     }
 
-    /// <summary>Returns the number of promised users, or null if the claim was lost.</summary>
+    /// <summary>Writes the promised users to the gate. Returns their number, or null if the claim was lost.</summary>
     async Task<int?> RememberPromisedAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
         await gate.ForgetUsersAsync(couponId);

@@ -8,7 +8,7 @@ public static class ConsumerLoopExtensions
     public static void AddConsumerLoop<T, THandler>(this IHostApplicationBuilder builder, string topic, string group, ConsumerLoopOptions options)
         where THandler : IMessageHandler<T>
     {
-        // Not AddHostedService, which leaves out a second loop over messages of the same type.
+        // AddHostedService would skip a second loop with the same message type.
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
             services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group), services.GetRequiredService<THandler>(), options));
     }
