@@ -4,7 +4,10 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Announces openings to the replicas of the Api. A copy adds nothing: the number of the opening is its id in the stream.</summary>
+/// <summary>
+/// Announces openings to the replicas of the Api. A duplicate adds nothing, because the number of the opening is its id in the
+/// stream.
+/// </summary>
 sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandler<EventOpened>
 {
     public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message) => EventOpened.Read(source.Message.Value, out message);
@@ -26,7 +29,7 @@ static class EventOpenConsumerExtensions
         builder.Services.AddSingleton<EventOpenHandler>();
         builder.AddConsumerLoop<EventOpened, EventOpenHandler>(Topics.EventOpen, group: "event-stream", new ConsumerLoopOptions
         {
-            // Users are watching a countdown.
+            // The message is handled at once, because users are watching a countdown.
             Linger = TimeSpan.Zero,
             Retries = new RetryPolicy { Attempts = 4 },
         });

@@ -2,7 +2,9 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>The services that open and close events. Configuration section <c>Events</c>. Each one alone opens all events eventually.</summary>
+/// <summary>
+/// The services that open and close events. Configuration section <c>Events</c>. Each of them alone opens all events eventually.
+/// </summary>
 sealed class EventsOptions
 {
     public const string Section = "Events";

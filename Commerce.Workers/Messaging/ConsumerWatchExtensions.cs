@@ -2,7 +2,7 @@ using Commerce.Core.Messaging;
 
 namespace Commerce.Workers.Messaging;
 
-/// <summary>Registers the consumers' health.</summary>
+/// <summary>Registers the health of the consumers.</summary>
 static class ConsumerWatchExtensions
 {
     public static WebApplicationBuilder AddConsumerWatch(this WebApplicationBuilder builder)

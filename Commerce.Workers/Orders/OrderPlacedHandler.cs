@@ -7,7 +7,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Orders;
 
-/// <summary>Deducts the stock of paid orders, then confirms their holds.</summary>
+/// <summary>Deducts the stock of paid orders, and then confirms their holds.</summary>
 sealed partial class OrderPlacedHandler(InventoryRepository repository, InventoryGate gate, ILogger<OrderPlacedHandler> logger)
     : IMessageHandler<OrderPlaced>
 {
@@ -26,7 +26,7 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
             LogShortfall(logger, order);
         }
 
-        // The stock is committed. Without Redis the reaper ends the holds after their deadline.
+        // The stock is committed. If Redis is unavailable, the reaper ends the holds after their deadline.
         await TransientFaults.TryAsync(async () =>
         {
             await gate.ConfirmAsync(deducted);
@@ -48,7 +48,7 @@ static class OrderConsumerExtensions
         builder.Services.AddSingleton<OrderPlacedHandler>();
         builder.AddConsumerLoop<OrderPlaced, OrderPlacedHandler>(Topics.OrderPlaced, group: "order-stock", new ConsumerLoopOptions
         {
-            // The first attempt and three retries.
+            // These are the first attempt and three retries.
             Retries = new RetryPolicy { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
             BatchSize = 200,
         });
