@@ -11,10 +11,10 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Servers.Redis;
 
-/// <summary>Redis with TLS, and a user who may do what the product does and no more.</summary>
+/// <summary>Redis with TLS, and a user with only the rights that the application needs.</summary>
 public sealed class SecureRedisTests
 {
-    /// <summary>docs/operations.md says the same.</summary>
+    /// <summary>The same rights as in docs/operations.md.</summary>
     const string Rights = "~* &* +@all -@admin -@dangerous +info +config|get +config|set";
 
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
