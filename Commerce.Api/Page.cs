@@ -22,7 +22,9 @@ static class Page
         return builder;
     }
 
-    /// <summary>Serves <c>/</c>, <c>/admin</c> and their files. Browsers revalidate the files each time and download them only after a change.</summary>
+    /// <summary>
+    /// Serves <c>/</c>, <c>/admin</c> and their files. Browsers revalidate the files each time and download them only after a change.
+    /// </summary>
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();

@@ -36,7 +36,7 @@ static class Paging
     /// <summary>The page size for lists whose page size the caller cannot choose.</summary>
     public const int PageSize = 200;
 
-    /// <summary>Whether the metadata of an endpoint mark it as paged.</summary>
+    /// <summary>Whether the metadata of an endpoint marks it as paged.</summary>
     public static bool IsPaged(this IEnumerable<object> metadata) => metadata.OfType<Marker>().Any();
 
     /// <summary>Serialises the page as JSON.</summary>

@@ -8,8 +8,8 @@ namespace Microsoft.Extensions.Hosting;
 public static class ServiceDefaultsExtensions
 {
     /// <summary>
-    /// Adds secret files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, graceful shutdown and <see
-    /// cref="TimeProvider.System"/>. Call it first, so that later code sees the secrets.
+    /// Adds secret files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, graceful shutdown and
+    /// <see cref="TimeProvider.System"/>. Call it first, so that later code sees the secrets.
     /// </summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {

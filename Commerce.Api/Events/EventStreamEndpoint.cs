@@ -200,7 +200,9 @@ static class EventStreamEndpoint
         if (context.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope) await scope.DisposeAsync();
     }
 
-    /// <summary>Writes the headers and the missed openings that are no longer in memory. Returns the position at which the feed continues.</summary>
+    /// <summary>
+    /// Writes the headers and the missed openings that are no longer in memory. Returns the position at which the feed continues.
+    /// </summary>
     static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventRepository repository)
     {
         var writer = context.Response.BodyWriter;

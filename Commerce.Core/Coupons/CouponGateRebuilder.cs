@@ -6,14 +6,14 @@ namespace Commerce.Core.Coupons;
 /// <summary>
 /// Rebuilds a lost gate, so that every promise is kept and no coupon is issued twice:
 /// <list type="number">
-/// <item>Claim. MySQL increments the coupon's epoch for one caller. From now on it refuses acceptances of an older epoch that come directly from the
-/// Api.</item>
-/// <item>Close. A gate of an older epoch accepts nobody any more.</item>
-/// <item>Wait. After <see cref="PromiseDeadline"/> no acceptance of the lost gate becomes a promise. A replica may learn of the new epoch
-/// <see cref="CouponCatalog.MaxAge"/> later.</item>
+/// <item>Claim. MySQL increments the coupon's epoch for one caller. From now on it refuses acceptances of an older epoch that the Api
+/// saves directly.</item>
+/// <item>Close. A gate of an older epoch no longer accepts anybody.</item>
+/// <item>Wait. Every replica knows the new epoch after <see cref="CouponCatalog.MaxAge"/>. After a further
+/// <see cref="PromiseDeadline"/>, no acceptance of the lost gate becomes a promise.</item>
 /// <item>Publish the pending acceptances again, under the new epoch.</item>
-/// <item>Send a barrier to every partition. When the consumer has met all of them, everything promised is in MySQL. An acceptance of an older epoch
-/// that comes after its barrier is refused.</item>
+/// <item>Send a barrier to every partition. When the consumer has received all of them, every promised acceptance is in MySQL. An
+/// acceptance of an older epoch that arrives after its barrier is refused.</item>
 /// <item>Remember. The users with a promise are written to the closed gate.</item>
 /// <item>Open the gate with the rest of the stock, unless a newer epoch has closed it.</item>
 /// </list>

@@ -2,7 +2,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>The Redis keys of one coupon. All have the hash tag <c>{coupon:ID}</c>, so that a script runs on one node of a cluster.</summary>
+/// <summary>
+/// The Redis keys of one coupon. All have the hash tag <c>{coupon:ID}</c>, so that a script runs on one node of a cluster.
+/// </summary>
 public readonly struct CouponKeys(long couponId)
 {
     readonly string _tag = $"{{coupon:{couponId}}}:";

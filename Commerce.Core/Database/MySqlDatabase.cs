@@ -129,7 +129,9 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    /// <summary>Kills a session that cannot be rolled back. If MySQL cannot be reached, its <c>wait_timeout</c> ends the session.</summary>
+    /// <summary>
+    /// Kills a session that cannot be rolled back. If MySQL cannot be reached, its <c>wait_timeout</c> ends the session.
+    /// </summary>
     async Task KillAsync(int thread)
     {
         try

@@ -280,5 +280,6 @@ public sealed record ReturnedLine(long ProductId, int Restocked, int Refunded);
 public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);
 
 /// <summary>A change of a product's stock.</summary>
-/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>refund:REFUND</c>, <c>adjusted:UUID</c>.</param>
+/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>refund:REFUND</c>,
+/// <c>adjusted:UUID</c>.</param>
 public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

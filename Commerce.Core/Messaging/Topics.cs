@@ -18,7 +18,9 @@ public static class Topics
     /// <summary>One message per opened event.</summary>
     public const string EventOpen = "EVENT_OPEN";
 
-    /// <summary>Topic → minimum number of partitions, dead-letter topics included. <see cref="TopicPartitions"/> has the actual number.</summary>
+    /// <summary>
+    /// Topic → minimum number of partitions, including dead-letter topics. <see cref="TopicPartitions"/> has the actual number.
+    /// </summary>
     public static IReadOnlyDictionary<string, int> Partitions { get; } =
         JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;
 

@@ -36,7 +36,9 @@ public sealed class PaymentGatewayOptions
     [Required]
     public string ChainId { get; set; } = "";
 
-    /// <summary>The mode of NaverPay's window: <c>production</c> (money moves) or <c>development</c>. Default <c>production</c>.</summary>
+    /// <summary>
+    /// The mode of NaverPay's window: <c>production</c> (money moves) or <c>development</c>. Default <c>production</c>.
+    /// </summary>
     [Required, RegularExpression("production|development")]
     public string Mode { get; set; } = "production";
 

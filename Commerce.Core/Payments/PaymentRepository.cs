@@ -106,9 +106,9 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         }, cancellationToken);
 
     /// <summary>
-    /// <c>PENDING → APPROVING</c>. Pins the order and records a new attempt before the gateway is called. Returns null without a change if
-    /// the user has no such order, it cannot be paid, or it is being paid. It runs to its end even if the caller disconnects, because an
-    /// interrupted commit could leave the order pinned without an owner.
+    /// <c>PENDING → APPROVING</c>. Pins the order and records a new attempt before the gateway is called. Returns null without a change
+    /// if the user has no such order, it cannot be paid, or it is being paid. It runs to its end even if the caller disconnects, because
+    /// an interrupted commit could leave the order pinned without an owner.
     /// </summary>
     /// <param name="lease">The time after which the reconciler takes over.</param>
     /// <param name="withinTransaction">Runs first in the same transaction. It can throw to refuse.</param>

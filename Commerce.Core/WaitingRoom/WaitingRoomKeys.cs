@@ -2,7 +2,10 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.WaitingRoom;
 
-/// <summary>The Redis keys of the waiting room of one event. All have the hash tag <c>{waiting:ID}</c>, so that a script runs on one node of a cluster.</summary>
+/// <summary>
+/// The Redis keys of the waiting room of one event. All have the hash tag <c>{waiting:ID}</c>, so that a script runs on one node of a
+/// cluster.
+/// </summary>
 public readonly struct WaitingRoomKeys(long eventId)
 {
     readonly string _tag = $"{{waiting:{eventId}}}:";

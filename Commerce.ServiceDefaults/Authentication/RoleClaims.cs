@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Maps a claim of the token to our roles. Providers use different claims: <c>roles</c>, <c>realm_access.roles</c> (Keycloak), <c>cognito:groups</c>,
-/// <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
+/// Maps a claim of the token to our roles. Providers use different claims: <c>roles</c>, <c>realm_access.roles</c> (Keycloak),
+/// <c>cognito:groups</c>, <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
 /// </summary>
 sealed class RoleClaims
 {

@@ -15,7 +15,9 @@ public sealed class SignInOptions
     /// </summary>
     public string ClientId { get; set; } = "";
 
-    /// <summary>The requested scopes. Default <c>openid profile</c>. Some providers require a scope of the shop to issue its token.</summary>
+    /// <summary>
+    /// The requested scopes. Default <c>openid profile</c>. Some providers require a scope of the shop to issue its token.
+    /// </summary>
     [Required]
     public string Scope { get; set; } = "openid profile";
 

@@ -116,7 +116,9 @@ public sealed class NativeApplication : IAsyncLifetime
     static int Pid(CustomResourceSnapshot snapshot) =>
         Convert.ToInt32(snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value, CultureInfo.InvariantCulture);
 
-    /// <summary>Runs a container of the image <paramref name="image"/> as a shell script. Without a script it counts as not installed.</summary>
+    /// <summary>
+    /// Runs a container of the image <paramref name="image"/> as a shell script. Without a script it counts as not installed.
+    /// </summary>
     sealed class ScriptRecipe(string image, string? script, HealthCheckResult? health = null) : NativeServerRecipe
     {
         public override string Name => image;

@@ -485,7 +485,9 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         Assert.Contains("Content Security Policy", Assert.Single(browser.Complaints), StringComparison.Ordinal);
     }
 
-    /// <summary>Text with a contrast below 4.5, or 3 for large text (WCAG 2, level AA). Decoration is hidden from assistive technology.</summary>
+    /// <summary>
+    /// Text with a contrast below 4.5, or 3 for large text (WCAG 2, level AA). Decoration is hidden from assistive technology.
+    /// </summary>
     const string FaintTexts = """
         () => {
           const channels = color => color.match(/[\d.]+/g).map(Number);
