@@ -8,6 +8,15 @@ namespace Commerce.Workers.Coupons;
 /// <summary>Saves acceptances to <c>coupon_issue</c>, many in one transaction, and then acknowledges them at the gate.</summary>
 sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) : IMessageHandler<CouponIssued>
 {
+    public static ConsumerLoopOptions Options { get; } = new()
+    {
+        // A full batch relieves MySQL and Redis. An earlier row would gain little, because the user already has a response.
+        BatchSize = 4000,
+        Linger = TimeSpan.FromMilliseconds(100),
+        // These are the first attempt and four retries.
+        Retries = new() { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+    };
+
     public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message) => CouponIssued.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
@@ -32,22 +41,4 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
     /// Removes pending entries. If Redis is unavailable they stay, and the sweeper publishes them again, which changes nothing.
     /// </summary>
     Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) => TransientFaults.TryAsync(() => gate.AcknowledgeAsync(couponId, userIds));
-}
-
-/// <summary>Adds the consumer of <c>COUPON_ISSUED</c>.</summary>
-static class CouponConsumerExtensions
-{
-    public static WebApplicationBuilder AddCouponConsumer(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<CouponIssuedHandler>();
-        builder.AddConsumerLoop<CouponIssued, CouponIssuedHandler>(Topics.CouponIssued, group: "coupon-ledger", new ConsumerLoopOptions
-        {
-            // A full batch relieves MySQL and Redis. An earlier row would gain little, because the user already has a response.
-            BatchSize = 4000,
-            Linger = TimeSpan.FromMilliseconds(100),
-            // These are the first attempt and four retries.
-            Retries = new RetryPolicy { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
-        });
-        return builder;
-    }
 }

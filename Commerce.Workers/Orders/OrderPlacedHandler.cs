@@ -11,6 +11,13 @@ namespace Commerce.Workers.Orders;
 sealed partial class OrderPlacedHandler(InventoryRepository repository, InventoryGate gate, ILogger<OrderPlacedHandler> logger)
     : IMessageHandler<OrderPlaced>
 {
+    public static ConsumerLoopOptions Options { get; } = new()
+    {
+        BatchSize = 200,
+        // These are the first attempt and three retries.
+        Retries = new() { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+    };
+
     static readonly Counter<long> Shortfalls = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.shortfalls");
 
     public string? Read(ConsumeResult<string?, byte[]?> source, out OrderPlaced message) => OrderPlaced.Read(source.Message.Value, out message);
@@ -38,20 +45,4 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but short of stock: it will be refunded")]
     static partial void LogShortfall(ILogger logger, string orderId);
-}
-
-/// <summary>Adds the consumer of <c>ORDER_PLACED</c>.</summary>
-static class OrderConsumerExtensions
-{
-    public static WebApplicationBuilder AddOrderConsumer(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<OrderPlacedHandler>();
-        builder.AddConsumerLoop<OrderPlaced, OrderPlacedHandler>(Topics.OrderPlaced, group: "order-stock", new ConsumerLoopOptions
-        {
-            // These are the first attempt and three retries.
-            Retries = new RetryPolicy { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
-            BatchSize = 200,
-        });
-        return builder;
-    }
 }
