@@ -14,13 +14,13 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     static readonly Counter<long> Dropped = CommerceTelemetry.Meter.CreateCounter<long>("commerce.events.streams.dropped");
 
     /// <summary>The range of reconnect delays in ms, over which reconnecting clients are spread.</summary>
-    const int EarliestReturn = 1000, LatestReturn = 4000;
+    const int MinReconnectMs = 1000, MaxReconnectMs = 4000;
 
     /// <summary>
     /// The range for replaced streams. They reconnect later: if a user has more open pages than allowed streams, each reconnect replaces
     /// another stream.
     /// </summary>
-    const int EarliestReturnOfReplaced = 30_000, LatestReturnOfReplaced = 60_000;
+    const int MinReplacedReconnectMs = 30_000, MaxReplacedReconnectMs = 60_000;
 
     readonly ConcurrentDictionary<EventClient, int> _clients = new();
     readonly Dictionary<string, UserStreams> _perUser = new(StringComparer.Ordinal);
@@ -30,7 +30,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     volatile bool _closed;
 
     /// <summary>Returns the line that tells a client its reconnect delay in ms.</summary>
-    public static byte[] RetryLine() => RetryLine(EarliestReturn, LatestReturn);
+    public static byte[] RetryLine() => RetryLine(MinReconnectMs, MaxReconnectMs);
 
     static byte[] RetryLine(int earliest, int latest) =>
         Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {Random.Shared.Next(earliest, latest)}\n\n"));
@@ -93,7 +93,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
             }
         }
 
-        oldest?.Disconnect(RetryLine(EarliestReturnOfReplaced, LatestReturnOfReplaced));
+        oldest?.Disconnect(RetryLine(MinReplacedReconnectMs, MaxReplacedReconnectMs));
         _clients[client] = Interlocked.Increment(ref _next) & int.MaxValue;
         Open.Add(1);
         client.Flush();

@@ -10,8 +10,8 @@ namespace Commerce.Core.Background;
 /// <param name="what">The name of the rows in log and metric.</param>
 public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, ILogger logger) where TKey : notnull
 {
-    static readonly UpDownCounter<long> Aside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
-    static readonly RetryPolicy Again = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
+    static readonly UpDownCounter<long> SetAside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
+    static readonly RetryPolicy RetryDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
 
     /// <summary>A limit for the memory. Single faults never affect so many rows, so the quarantine starts anew.</summary>
     const int MaxRows = 10_000;
@@ -38,7 +38,7 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
             return false;
         }
 
-        if (_rows.TryRemove(key, out _)) Aside.Add(-1, new KeyValuePair<string, object?>("what", what));
+        if (_rows.TryRemove(key, out _)) SetAside.Add(-1, new KeyValuePair<string, object?>("what", what));
         return true;
     }
 
@@ -52,15 +52,15 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
     {
         if (_rows.Count >= MaxRows)
         {
-            Aside.Add(-_rows.Count, new KeyValuePair<string, object?>("what", what));
+            SetAside.Add(-_rows.Count, new KeyValuePair<string, object?>("what", what));
             _rows.Clear();
         }
 
         var row = _rows.AddOrUpdate(key, _ => New(1), (_, before) => New(before.Failures + 1));
-        if (row.Failures == 1) Aside.Add(1, new KeyValuePair<string, object?>("what", what));
+        if (row.Failures == 1) SetAside.Add(1, new KeyValuePair<string, object?>("what", what));
         LogQuarantined(logger, what, key.ToString(), row.Failures, row.For.TotalSeconds, fault);
 
-        Row New(int failures) => new(failures, clock.GetTimestamp(), Again.Delay(failures));
+        Row New(int failures) => new(failures, clock.GetTimestamp(), RetryDelays.Delay(failures));
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The {What} {Key} cannot be handled (failure {Count}) and is quarantined for {Seconds:F0} s")]

@@ -16,14 +16,14 @@ namespace Commerce.Core.Coupons;
 public sealed record CouponIssued(long CouponId, int Epoch, string? UserId = null, long AcceptedAt = 0, [property: JsonPropertyName("fence")] bool IsBarrier = false)
 {
     /// <summary>The year 3000. Acceptances are never later, and MySQL cannot store much later times.</summary>
-    const long LatestMs = 32_503_680_000_000;
+    const long MaxAcceptedAt = 32_503_680_000_000;
 
     /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CouponJson.Default.CouponIssued);
 
     /// <summary>Reads a message. Returns null if it is valid, otherwise one of <see cref="DeadLetterReasons"/>.</summary>
     public static string? Read(byte[]? value, out CouponIssued message) =>
-        MessageJson.Read(value, CouponJson.Default.CouponIssued, m => m is { CouponId: > 0, Epoch: > 0 } && (m.IsBarrier || (m.AcceptedAt is > 0 and < LatestMs && ServiceDefaults.UserId.IsValid(m.UserId))), out message);
+        MessageJson.Read(value, CouponJson.Default.CouponIssued, m => m is { CouponId: > 0, Epoch: > 0 } && (m.IsBarrier || (m.AcceptedAt is > 0 and < MaxAcceptedAt && ServiceDefaults.UserId.IsValid(m.UserId))), out message);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]

@@ -34,7 +34,7 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
 
     /// <summary>Enables reports on every current server. Call it periodically, one call at a time.</summary>
     /// <exception cref="RedisException">Redis is unavailable.</exception>
-    public async Task TendAsync(CancellationToken cancellationToken)
+    public async Task RefreshAsync(CancellationToken cancellationToken)
     {
         foreach (var server in redis.GetServers().Where(s => s.IsConnected)) await EnableNotificationsAsync(server, cancellationToken);
         if (_subscribed) return;

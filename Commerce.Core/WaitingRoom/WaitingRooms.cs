@@ -33,7 +33,7 @@ public sealed partial class WaitingRooms(
     /// The number of polls per wait, and the maximum time between two polls in seconds. Shoppers poll every second at the end of the
     /// wait, and a long wait costs few requests.
     /// </summary>
-    const double PollsPerWait = 10, LongestPoll = 15;
+    const double PollsPerWait = 10, MaxPollSeconds = 15;
 
     static readonly TimeSpan Opening = TimeSpan.FromMilliseconds(50);
 
@@ -58,7 +58,7 @@ public sealed partial class WaitingRooms(
                 case PlaceState.Waiting:
                     var wait = place.Wait + (room.IsOpen ? TimeSpan.Zero : Max(TimeSpan.Zero, room.OpensAt - clock.GetUtcNow().UtcDateTime));
                     return new(eventId, Waiting, place.Epoch, place.Ahead + 1, place.Waiting, (long)Math.Ceiling(wait.TotalSeconds),
-                        (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds / PollsPerWait), 1, LongestPoll));
+                        (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds / PollsPerWait), 1, MaxPollSeconds));
                 case PlaceState.Admitted when room.Key is { } key:
                     var expiresAt = DateTime.UnixEpoch.AddTicks(place.Expires * TimeSpan.TicksPerMicrosecond);
                     if (await repository.RecordAsync(eventId, userId, place.Epoch, expiresAt - options.Value.PassLifetime, expiresAt, cancellationToken))

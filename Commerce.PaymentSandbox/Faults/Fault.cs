@@ -15,7 +15,7 @@ sealed record Fault(
     FaultKind Kind, Operation? Operation = null, int? Count = null, int DelayMs = 0, string? Code = null, double Probability = 1, int? Seed = null)
 {
     /// <summary>Returns the error in the fault, or null if it is valid.</summary>
-    public string? Mistake() => this switch
+    public string? Validate() => this switch
     {
         { Count: < 1 } => "count must be at least 1.",
         { DelayMs: < 0 or > 120_000 } => "delayMs must be 0 to 120000.",

@@ -62,14 +62,14 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <param name="lie">A fault that reports another amount or order.</param>
-    public Entry Capture(DateTimeOffset now, FaultKind? lie)
+    /// <param name="falseFault">A fault that reports another amount or order.</param>
+    public Entry Capture(DateTimeOffset now, FaultKind? falseFault)
     {
         lock (_lock)
         {
             _processing = false;
-            _captured = order.TotalPayAmount + (lie is FaultKind.WrongAmount ? 1 : 0);
-            if (lie is FaultKind.WrongOrder) _orderTold += "-other";
+            _captured = order.TotalPayAmount + (falseFault is FaultKind.WrongAmount ? 1 : 0);
+            if (falseFault is FaultKind.WrongOrder) _orderTold += "-other";
             return Add("01", _captured, now);
         }
     }

@@ -20,14 +20,14 @@ sealed record PayOrder(
     const long MaxAmount = 1_000_000_000;
 
     /// <summary>The errors by field; empty if the request is valid.</summary>
-    public Dictionary<string, string[]> Mistakes()
+    public Dictionary<string, string[]> Validate()
     {
         var mistakes = new Dictionary<string, string[]>();
         Check("merchantPayKey", MerchantPayKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
         Check("totalPayAmount", TotalPayAmount is > 0 and <= MaxAmount, $"1 to {MaxAmount}.");
         Check("merchantUserKey", MerchantUserKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
         Check("productName", ProductName is { Length: > 0 and <= MaxNameLength }, $"1 to {MaxNameLength} characters.");
-        if (Fault?.Mistake() is { } mistake) mistakes["fault"] = [mistake];
+        if (Fault?.Validate() is { } mistake) mistakes["fault"] = [mistake];
         return mistakes;
 
         void Check(string field, bool holds, string rule)

@@ -50,7 +50,7 @@ static class PayWindowEndpoints
 
     static Results<Ok<Authorization>, ProblemResult> Authorize(PayOrder order, PaymentLedger ledger, IOptions<SandboxOptions> options)
     {
-        var mistakes = order.Mistakes();
+        var mistakes = order.Validate();
         if (!options.Value.Switches && order is not { Fault: null, LifetimeMs: null }) mistakes["fault"] = ["Fault switches are disabled."];
         if (mistakes.Count > 0) return CommonProblems.Validation.ToResult(errors: mistakes);
         return TypedResults.Ok(new Authorization(ledger.Authorize(order).Id));
@@ -58,7 +58,7 @@ static class PayWindowEndpoints
 
     static ProblemResult? Refuse(PayOrder order, SandboxOptions options, IHostEnvironment environment, [NotNull] out Uri? target)
     {
-        var mistakes = order.Mistakes();
+        var mistakes = order.Validate();
         // An open redirect would send users to any site from an address that looks like ours.
         if (!Uri.TryCreate(order.ReturnUrl, UriKind.Absolute, out target) || target.Scheme is not ("http" or "https") || target.UserInfo.Length > 0
             || !(options.ReturnOrigins.Contains(target.GetLeftPart(UriPartial.Authority)) || (environment.IsDevelopment() && target.IsLoopback)))

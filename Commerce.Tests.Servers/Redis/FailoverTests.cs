@@ -138,7 +138,7 @@ public sealed class FailoverTests
             {
                 try
                 {
-                    await feed.TendAsync(Cancelled);
+                    await feed.RefreshAsync(Cancelled);
                 }
                 catch (Exception e) when (TransientFaults.IsTransient(e))
                 {

@@ -33,7 +33,7 @@ public sealed class SecureRedisTests
         Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(1, "alice")).Verdict);
 
         var feed = new ExpiredKeyFeed(host.Services.GetRequiredService<IConnectionMultiplexer>(), servers, "timer:", TimeProvider.System, NullLogger<ExpiredKeyFeed>.Instance);
-        await feed.TendAsync(Cancelled);
+        await feed.RefreshAsync(Cancelled);
         await host.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().StringSetAsync("timer:x", "", TimeSpan.FromMilliseconds(20));
         Assert.Equal("x", await feed.Keys.ReadAsync(Cancelled).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancelled));
         Assert.Equal(HealthStatus.Healthy, await HealthAsync(host));

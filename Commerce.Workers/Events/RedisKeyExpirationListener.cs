@@ -15,7 +15,7 @@ sealed class RedisKeyExpirationListener(
     const int BatchSize = 200;
 
     /// <summary>The interval at which it starts to listen to servers that joined, came back or were promoted.</summary>
-    static readonly TimeSpan TendEvery = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RefreshInterval = TimeSpan.FromSeconds(1);
     static readonly TimeSpan MaxEarly = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
 
@@ -25,8 +25,8 @@ sealed class RedisKeyExpirationListener(
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        await _timers.TendAsync(stoppingToken);
-        if (!await HearAsync(stoppingToken)) return;
+        await _timers.RefreshAsync(stoppingToken);
+        if (!await WaitForKeyAsync(stoppingToken)) return;
         var transitions = new HashSet<EventTransition>();
         while (transitions.Count < BatchSize && _timers.Keys.TryRead(out var timer))
             if (EventTransition.TryParse(timer, out var transition)) transitions.Add(transition);
@@ -36,10 +36,10 @@ sealed class RedisKeyExpirationListener(
     }
 
     /// <summary>Waits for an expired key. Returns true as soon as one expired, or false after the time limit.</summary>
-    async Task<bool> HearAsync(CancellationToken stoppingToken)
+    async Task<bool> WaitForKeyAsync(CancellationToken stoppingToken)
     {
-        using var tend = new CancellationTokenSource(TendEvery, Clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(tend.Token, stoppingToken);
+        using var refresh = new CancellationTokenSource(RefreshInterval, Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(refresh.Token, stoppingToken);
         try
         {
             return await _timers.Keys.WaitToReadAsync(either.Token);
