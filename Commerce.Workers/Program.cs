@@ -39,7 +39,7 @@ foreach (var topic in (string[])[Topics.CouponIssued, Topics.OrderPlaced, Topics
     builder.AddConsumerLoop<ArrivedDeadLetter, DeadLetterStore>(letters, group: $"{letters}-archive", new() { Retries = new() { Attempts = 5 } });
 }
 
-builder.Services.AddDependencyCheck("consumers", static (services, _) => Task.Run(services.GetRequiredService<ConsumerStates>().ThrowIfWaiting));
+builder.Services.AddDependencyCheck("consumers", static (services, token) => Task.Run(services.GetRequiredService<ConsumerStates>().ThrowIfWaiting, token));
 builder.AddOutboxRelay();
 builder.Services.AddHostedService<PaymentReconciliationService>();
 builder.Services.AddHostedService<IdempotencyPurger>();

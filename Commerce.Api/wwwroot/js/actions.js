@@ -21,7 +21,7 @@ async function act(name, work) {
   await readAll().catch(error => notice(error.message));
 }
 
-/** Whether a user is signed in; a visitor is asked to sign in. */
+/** Returns whether a user is signed in. Asks a visitor to sign in. */
 export function signedIn() {
   if (user()) return true;
   notice(t(find('name').disabled ? 'signIn.first' : 'signIn.firstAnyName'));
@@ -39,14 +39,14 @@ export const collect = coupon => signedIn() && act(`collect ${coupon.id}`, async
     notice(t('coupon.isYours', { name: coupon.name }), true);
     arrival(coupon.id).catch(() => {});
   } catch (error) {
-    // Possibly by a request whose response was lost.
+    // An earlier request may have succeeded although its response was lost.
     if (error.slug === 'coupon-already-issued') shop.taken.add(coupon.id);
     if (error.slug === 'coupon-ended') shop.over.add(coupon.id);
     throw error;
   }
 });
 
-/** The coupon is issued and its row is on the way: polls at growing intervals until it is there, or the page reloads everything anyway. */
+/** Polls at growing intervals until the row of an issued coupon is saved, or until the page reloads everything anyway. */
 async function arrival(couponId) {
   for (let wait = 100; wait < 3000 && !shop.own.some(own => own.couponId === couponId); wait *= 2) {
     await pause(wait);
@@ -60,10 +60,10 @@ export const cancel = (order, what) => act(`order ${order.orderId}`, async () =>
   notice(t('order.cancelledNow'), true);
 });
 
-/** An order that needs no payment. */
+/** Reports an order that needs no payment. */
 export const thank = () => act('thank', async () => notice(t('pay.thanks'), true));
 
-/** Returns an order that its coupon paid. */
+/** Refunds an order that its coupon paid. */
 export const giveBack = (order, what) => act(`order ${order.orderId}`, async () => {
   if (!await confirm(t('refund.ask'), t('refund.freeText', { what }), t('order.refund'))) return;
   await insist(`/api/payments/${order.orderId}/refund`, { amount: 0, reason: t('refund.reason') }, newKey());
@@ -96,7 +96,7 @@ export const pay = order => act(`order ${order.orderId}`, async () => {
 
 const settling = { tries: 15, every: 2000 };
 
-/** Back from the payment window: captures the authorised payment. */
+/** Captures the authorised payment after the return from the payment window. */
 export async function finishPayment() {
   const query = new URLSearchParams(location.search);
   const [orderId, result, pgPaymentId] = ['orderId', 'resultCode', 'paymentId'].map(name => query.get(name));
@@ -104,7 +104,7 @@ export async function finishPayment() {
   if (result !== 'Success') return conclude(t('pay.notYet'));
   waiting(t('paying'));
   try {
-    // The key belongs to this payment: a repetition, also after a reload, gets the same response.
+    // The key belongs to this payment, so a repetition gets the same response, even after a reload.
     const approve = () => insist('/api/payments/approve', { orderId, pgPaymentId }, `approve-${pgPaymentId}`);
     let { status } = await approve();
     for (let i = 1; status !== 'PAID' && i < settling.tries; i++) {
@@ -118,7 +118,7 @@ export async function finishPayment() {
   }
 }
 
-/** The call has its response: removes it from the address, so that a reload does not repeat it. */
+/** Removes a completed call from the address, so that a reload does not repeat it. */
 async function conclude(text, good) {
   history.replaceState(null, '', '/');
   waiting('');
@@ -127,7 +127,7 @@ async function conclude(text, good) {
   find('mine-title').focus();
 }
 
-/** The message shown instead of the shop while the payment has no response; empty shows the shop. */
+/** Shows a message instead of the shop while the payment has no response. An empty message shows the shop. */
 function waiting(text, again = false) {
   find('paying').hidden = !text;
   find('shop').hidden = !!text;

@@ -43,7 +43,7 @@ export const signOut = () => storage.clear();
 
 export const get = path => call('GET', path);
 
-/** A page of a list: its items, and the address of the next page if there is one. */
+/** Reads a page of a list. Returns its items, and the address of the next page if there is one. */
 export async function getPage(path) {
   const answer = await request(path, { headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(patience.GET) });
   return { items: await answer.json(), next: answer.headers.get('Link')?.match(/<([^>]+)>; rel="next"/)?.[1] };
@@ -51,13 +51,13 @@ export async function getPage(path) {
 
 export const post = (path, body, key, passes) => call('POST', path, body, { 'Idempotency-Key': key, 'Waiting-Room-Pass': passes });
 
-/** Replaces the version that was read, or is refused with 412. */
+/** Replaces the version that was read. Another version is refused with 412. */
 export const put = (path, body, version) => call('PUT', path, body, { 'If-Match': `"${version}"` });
 
-/** An idempotency key: the same for every attempt of one operation, so that it takes effect once. */
+/** Creates an idempotency key. All attempts of one operation use the same key, so that it takes effect once. */
 export const newKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, '0')).join('');
 
-/** Whether the outcome is unknown: no response, or one that asks for a retry. */
+/** Returns whether the outcome is unknown, because there was no response or one that asks for a retry. */
 export const isUndecided = error => error instanceof NoAnswer || error.status === 429 || error.status >= 500
   || ['idempotency-key-in-flight', 'payment-in-progress', 'coupon-pending'].includes(error.slug);
 
@@ -75,7 +75,7 @@ export async function insist(path, body, key, passes) {
 
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** A response as a stream, once its headers have arrived. */
+/** Returns a response as a stream after its headers have arrived. */
 export async function request(path, { headers = {}, ...options }) {
   const token = storage.getItem('token');
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -87,7 +87,7 @@ export async function request(path, { headers = {}, ...options }) {
     throw new NoAnswer();
   }
   observe(sent, answer.headers.get('Date'));
-  // A newer sign-in stays.
+  // A newer sign-in is kept.
   if (answer.status === 401 && token && token === storage.getItem('token')) dispatchEvent(new Event('expired'));
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => undefined);

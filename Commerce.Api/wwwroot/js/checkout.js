@@ -58,7 +58,7 @@ function mistakes() {
   return wrong;
 }
 
-/** Shows the errors next to their fields, and those without a field; moves the focus to the first. */
+/** Shows errors next to their fields, and errors without a field. Moves the focus to the first one. */
 function tell(wrong, otherwise = '') {
   for (const field of fields) {
     const text = wrong[field.name];
@@ -70,7 +70,7 @@ function tell(wrong, otherwise = '') {
   fields.find(field => wrong[field.name])?.focus();
 }
 
-/** The server's errors by the names of the form's fields. */
+/** Returns the server's errors by the names of the form's fields. */
 function translate(error) {
   const label = name => form.elements[name]?.labels[0].textContent;
   if (error.slug === 'out-of-stock') return { quantity: t('wrong.stock', { label: label('quantity') }) };
@@ -93,7 +93,7 @@ async function place() {
     shipping: { recipient: value.recipient, phone: value.phone, zipcode: value.zipcode, address1: value.address1, address2: value.address2 || null },
     couponId: value.coupon ? Number(value.coupon) : null,
   };
-  // Repeated submissions of the same form are one order.
+  // Repeated submissions of the same form create one order.
   if (asked !== JSON.stringify(order)) key = newKey();
   asked = JSON.stringify(order);
   find('place').disabled = true;
@@ -102,7 +102,7 @@ async function place() {
     // If the dialog was closed meanwhile, the order appears in the list.
     if (!dialog.open) return await readMine();
     dialog.close();
-    // Its coupon pays an order of 0 won.
+    // An order of 0 won is paid by its coupon.
     await (placed.status === 'PAID' ? thank() : pay(placed));
   } catch (error) {
     // A refusal is final for its key. A request with an unknown outcome is repeated with the same key.

@@ -1,4 +1,4 @@
-// The server's clock, which decides about openings. A browser's clock may be wrong by minutes.
+// The server's clock, which decides when events open. A browser's clock may be wrong by minutes.
 
 import { t } from './texts.js';
 
@@ -21,7 +21,7 @@ export function observe(sent, date) {
 
 export const serverNow = () => Date.now() + (least === undefined ? 0 : (least + most) / 2);
 
-/** The time left, as text for a countdown; empty when it has passed. */
+/** Returns the remaining time as text for a countdown, or an empty text if the time has passed. */
 export function left(until) {
   const seconds = Math.ceil((Date.parse(until) - serverNow()) / 1000);
   if (seconds <= 0) return '';

@@ -1,16 +1,16 @@
-// What a coupon takes off, and its terms.
+// The discount of a coupon, and its terms.
 
 import { serverNow } from './clock.js';
 import { money, time } from './dom.js';
 import { shop } from './shop.js';
 import { number, t } from './texts.js';
 
-/** What it takes off. */
+/** Returns the discount as text. */
 export const offOf = c => c.percent
   ? t('coupon.percentOff', { percent: number(c.percent), amount: money(c.discount) })
   : t('coupon.off', { amount: money(c.discount) });
 
-/** Its terms, in words; empty if it has none. */
+/** Returns the terms as text, or an empty text if there are none. */
 export function termsOf(c) {
   const names = [...shop.products.filter(p => c.productIds?.includes(p.id)), ...(shop.events ?? []).filter(e => c.eventIds?.includes(e.id))].map(item => item.name);
   return [
@@ -21,13 +21,13 @@ export function termsOf(c) {
   ].filter(Boolean).join(' · ');
 }
 
-/** Whether it can be used: not before, within or after its validity. */
+/** Returns whether the current time is before, within or after the validity. */
 export function validityOf(c) {
   if (c.validFrom && serverNow() < Date.parse(c.validFrom)) return 'LATER';
   return c.validUntil && serverNow() >= Date.parse(c.validUntil) ? 'EXPIRED' : 'READY';
 }
 
-/** What it takes off of units of a product that cost this sum; 0 if it cannot be used for them. */
+/** Returns the discount on units of a product with this price, or 0 if the coupon cannot be used for them. */
 export function discountOn(c, product, sum) {
   if (validityOf(c) !== 'READY' || !appliesTo(c, product) || sum < (c.minOrderAmount ?? 0)) return 0;
   return Math.min(sum, c.discount, c.percent ? Math.floor(sum * c.percent / 100) : Infinity);

@@ -19,13 +19,13 @@ export function element(tag, attributes = {}, ...children) {
 export const button = (id, text, about, onclick, look) =>
   element('button', { id, type: 'button', class: look, onclick }, text, element('span', { class: 'unseen' }, ` ${about}`));
 
-/** Makes a list show these elements. Existing elements with an id are kept, so that clicks, focus and screen-reader position survive. */
+/** Shows these elements in a list. Existing elements with an id are kept, so that clicks, focus and the position of a screen reader are not lost. */
 export function fill(list, items, empty) {
   const focused = list.contains(document.activeElement) ? document.activeElement : undefined;
   const home = focused?.closest('li[id]');
   arrange(list, items.length || !empty ? items : [element('li', { class: 'empty' }, empty)]);
   if (!focused || focused === document.activeElement) return;
-  // The focused element has moved or gone: focus its item.
+  // The focused element has moved or disappeared, so its item gets the focus.
   const next = focused.isConnected ? focused : home;
   if (next === home) home?.setAttribute('tabindex', '-1');
   next?.focus({ preventScroll: true });
@@ -68,7 +68,7 @@ export const time = text => clock.format(new Date(text));
 
 const mostNotices = 3;
 
-/** Shows and announces a notice below earlier ones; notices of success disappear by themselves. */
+/** Shows and announces a notice below earlier ones. Notices of success disappear after a while. */
 export function notice(text, good = false) {
   const all = find('notices');
   const said = element('p', { class: good ? 'good' : 'bad' }, element('span', {}, text), element('button', {

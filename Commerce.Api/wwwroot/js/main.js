@@ -40,11 +40,11 @@ function welcome() {
 function state(state) {
   find('stream').dataset.state = state;
   find('stream').textContent = t(`stream.${state}`);
-  // Reload what happened while the stream was down.
+  // Reload the changes that happened while the stream was down.
   if (state === 'live') hear('READY');
 }
 
-/** A late message may be outdated, so the state is reloaded. */
+/** Reloads the state, because a late message may be outdated. */
 function hear(type) {
   report(type === 'READY' ? Promise.all([readEvents(), readCoupons()]) : readEvents());
 }
@@ -56,7 +56,7 @@ function leave(address, text) {
   location.replace(address);
 }
 
-/** The configuration of the shop. Loaded once, and again on demand if there was no response. */
+/** Returns the configuration of the shop. It is loaded once, and again on demand if there was no response. */
 async function configure() {
   shop ??= await get('/api/configuration');
   find('sandbox').hidden = !shop.sandbox;
@@ -74,7 +74,7 @@ async function signIn() {
   await arrive();
 }
 
-/** A user has just signed in. */
+/** Starts the page for a user who has just signed in. */
 async function arrive() {
   find('notices').replaceChildren();
   welcome();
@@ -110,7 +110,7 @@ report(readAll());
 if (isBack()) {
   known.then(({ signIn: provider }) => finishSignIn(provider)).then(({ name, token, address }) => {
     remember(name, token);
-    // The sign-in of another page, such as the operator's, ends there.
+    // A sign-in that began on another page, such as the operator's, ends there.
     return new URL(address, location.origin).pathname === '/' ? arrive() : location.replace(address);
   }).catch(error => notice(error.message));
 } else {

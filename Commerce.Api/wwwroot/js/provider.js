@@ -1,4 +1,4 @@
-// Sign-in with an OIDC provider: authorization code with PKCE, as a public client. There is no secret, and the code is valid in this browser only.
+// Sign-in with an OIDC provider: authorization code with PKCE, as a public client. There is no secret, and the code is only valid in this browser.
 
 import { t } from './texts.js';
 
@@ -29,12 +29,12 @@ export const isBack = () => {
   return query.has('state') && (query.has('code') || query.has('error'));
 };
 
-/** Back from the provider: returns the user, the access token and the address where the sign-in began, or throws an Error with the reason. */
+/** Completes a sign-in at the provider. Returns the user, the access token and the address where it began, or throws an Error with the reason. */
 export async function finishSignIn(provider) {
   const query = new URLSearchParams(location.search);
   const { state, verifier, address = '/' } = JSON.parse(storage.getItem(begun) ?? '{}');
   storage.removeItem(begun);
-  // The code is used: a reload must not send it again.
+  // The code is used up, so a reload must not send it again.
   history.replaceState(null, '', new URL(address, location.origin).pathname === '/' ? address : '/');
   if (!state || query.get('state') !== state) throw new Error(t('signIn.foreign'));
   if (query.has('error')) throw new Error(query.get('error') === 'access_denied' ? t('signIn.refused') : t('signIn.failed'));
@@ -48,7 +48,7 @@ export async function finishSignIn(provider) {
   return { token, name: nameIn(identity), address };
 }
 
-/** Also ends the provider's session, if the provider supports it. */
+/** Signs out. Ends the provider's session too, if the provider supports it. */
 export function signOutUrl(provider) {
   if (!provider?.endSessionEndpoint) return '/';
   const target = new URL(provider.endSessionEndpoint);
@@ -57,7 +57,7 @@ export function signOutUrl(provider) {
   return target.href;
 }
 
-/** For display only; the shop identifies the user by the access token. */
+/** Returns the user's name for display. The shop identifies the user by the access token. */
 function nameIn(identity) {
   try {
     const bytes = Uint8Array.from(atob(identity.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));

@@ -6,7 +6,7 @@ import { t } from './texts.js';
 
 export const shop = { events: undefined, coupons: [], products: [], orders: [], own: [], taken: new Set(), over: new Set(), opened: new Set() };
 
-// The lines of an order change with its refunds only, so they are loaded once for each refunded amount.
+// The lines of an order only change with its refunds, so they are loaded once for each refunded amount.
 const items = new Map();
 let draw = () => {};
 
@@ -14,7 +14,7 @@ export const onChange = callback => { draw = callback; };
 
 export const redraw = () => draw();
 
-/** How many units of a product one customer may have now. */
+/** Returns the number of units of a product that one customer may have now. */
 export const limitOf = product => Math.min(...[product, ...(shop.events ?? []).filter(e => e.status === 'OPEN' && e.productIds.includes(product.id))]
   .map(limiting => limiting.maxPerCustomer ?? Infinity));
 
@@ -51,7 +51,7 @@ export const readMine = oneAtATime(async () => {
   draw();
 });
 
-/** Loads everything; the first failure is thrown after the rest was loaded. */
+/** Loads everything. Throws the first failure after the rest was loaded. */
 export async function readAll() {
   const failed = (await Promise.allSettled([readEvents(), readCoupons(), readProducts(), readMine()])).find(read => read.status === 'rejected');
   if (failed) throw failed.reason;

@@ -11,7 +11,7 @@ const silence = 45_000;
  * signal is not aborted.
  */
 export async function listen(onMessage, onState, path = '/api/events/stream', signal = undefined) {
-  // The server gives each client another time, so that they do not reconnect at once.
+  // The server gives each client a different delay, so that they do not reconnect at once.
   let retry = 2000;
   let last;
   let failures = 0;

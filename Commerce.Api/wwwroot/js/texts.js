@@ -668,7 +668,7 @@ const ko = {
   'health.finding': '{count}건 어긋남',
 };
 
-// The server speaks English. Its refusals by their slugs; a new one without a text here is shown as the server says it.
+// The texts of refusals by slug. The server's texts are English. A refusal without a text here is shown with the server's text.
 const problems = {
   en: {},
   ko: {
@@ -735,25 +735,25 @@ const problems = {
 
 const texts = { en, ko };
 
-/** The first language of the browser that the pages have, or English. */
+/** Returns the first language of the browser that the pages support, or English. */
 export const language = navigator.languages.map(name => name.split('-')[0]).find(name => texts[name]) ?? 'en';
 
-/** A text with its values. */
+/** Returns a text with its values. */
 export const t = (key, values = {}) => texts[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-/** A text whose values are elements: its parts in the order of the language. */
+/** Returns the parts of a text whose values are elements, in the order of the language. */
 export const parts = (key, elements) => texts[language][key].split(/(\{\w+\})/).map(part => elements[part.slice(1, -1)] ?? part);
 
-/** A number in the way of the language. */
+/** Formats a number for the language. */
 export const number = value => value.toLocaleString(language);
 
-/** A refusal in the language of the page; undefined if the server's own text is to be shown. */
+/** Returns a refusal in the language of the page, or undefined if the server's text is to be shown. */
 export const problem = slug => problems[language][slug] ?? undefined;
 
-/** Whether the server speaks the language of the page. */
+/** Returns whether the server's texts have the language of the page. */
 export const isServers = language === 'en';
 
-// The HTML has keys instead of texts.
+// The HTML contains keys instead of texts.
 document.documentElement.lang = language;
 for (const [name, set] of Object.entries({
   text: (node, text) => { node.textContent = text; },

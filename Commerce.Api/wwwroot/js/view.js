@@ -46,7 +46,7 @@ function eventCard(e) {
     e.maxPerCustomer ? element('p', { class: 'soft' }, t('sale.limit', { count: number(e.maxPerCustomer) })) : null);
 }
 
-/** The waiting room of an event: how to join it, the place, or the time to order. */
+/** Shows the waiting room of an event: how to join it, the place, or the time left to order. */
 function line(e) {
   const place = placeIn(e);
   if (place?.pass) return element('p', { class: 'line' }, element('span', {}, ...parts('line.turn', { left: countdown('left', place.passExpiresAt, t('order.noTime')) })));
@@ -83,7 +83,7 @@ function ticket(c, event) {
 
 const owns = c => shop.taken.has(c.id) || shop.own.some(own => own.couponId === c.id);
 
-/** Why a coupon is not available; empty if it is. */
+/** Returns the reason why a coupon is not available, or an empty text if it is. */
 function standingOf(c, event) {
   const now = serverNow();
   if (owns(c)) return t('coupon.yours');

@@ -1,4 +1,4 @@
-// The user's places in the waiting rooms of events. The server says when to ask again, and remembers place and pass, also for a page that is reloaded.
+// The user's places in the waiting rooms of events. The server says when to poll, and keeps place and pass even if the page is reloaded.
 
 import { get, insist, user } from './api.js';
 import { signedIn } from './actions.js';
@@ -34,12 +34,12 @@ export const leave = event => attempt(event, async () => {
   await insist(`${pathOf(event)}/leave`);
 });
 
-/** Finds the places that the user has, and asks soon when an event has opened. */
+/** Loads the user's places, and polls soon after an event has opened. */
 export function resume() {
   if (!user()) return;
   for (const event of shop.events ?? []) {
     if (!hasRoom(event) || seen.get(event.id) === event.status) continue;
-    // Not the whole crowd at once. Every replica knows of an opening a second later.
+    // The polls are spread, so that the crowd does not send them at once. Every replica knows an opening a second later.
     if (!seen.has(event.id)) ask(event);
     else if (placeIn(event)) askLater(event, 1 + 3 * Math.random());
     seen.set(event.id, event.status);

@@ -46,7 +46,7 @@ export async function coupons(root) {
   await read();
 }
 
-/** The chosen ids, with those of before that the form does not show; null if there are none. */
+/** Returns the chosen ids, and earlier ids that the form does not show, or null if there are none. */
 function idsOf(chosen, options, before = []) {
   const ids = [...chosen, ...(before ?? []).filter(id => !options.some(([shown]) => shown === id))];
   return ids.length ? ids : null;

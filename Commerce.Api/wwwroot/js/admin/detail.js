@@ -10,6 +10,6 @@ export function detail(title, ...content) {
   dialog.showModal();
 }
 
-/** A list of names and values; those without a value are left out. */
+/** Creates a list of names and values. Names without a value are omitted. */
 export const facts = pairs => element('dl', { class: 'facts' },
   ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));

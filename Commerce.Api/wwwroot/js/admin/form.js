@@ -1,4 +1,4 @@
-// A form in a dialog. Errors of the server are shown next to their fields.
+// A form in a dialog. It shows the server's errors next to their fields.
 
 import { element, find } from '../dom.js';
 import { isServers, t } from '../texts.js';
@@ -18,7 +18,7 @@ const kinds = {
   time: { type: 'datetime-local', step: 1, read: input => input.value ? new Date(input.value).toISOString() : null },
 };
 
-/** Each field has a name, a label, a kind (text, number, time, check or many) and a value; the rest are attributes of its input. */
+/** Creates a form. Each field has a name, a label, a kind (text, number, time, check or many) and a value. Its other members are attributes of the input. */
 function controlOf({ name, label, kind, value, options = [], ...attributes }) {
   const id = `field-${name}`;
   if (kind === 'many') {
@@ -52,7 +52,7 @@ function mistakeOf({ label, input, node }) {
   return input.validity.rangeUnderflow || input.validity.rangeOverflow ? t('wrong.range', { label, min: input.min, max: input.max }) : t('wrong.invalid', { label });
 }
 
-/** Shows the errors by field, and the rest; moves the focus to the first. */
+/** Shows the errors of fields and the other errors. Moves the focus to the first one. */
 function tell(controls, wrong, otherwise = '') {
   for (const { name, input, node } of controls) {
     const place = node.querySelector('.wrong');

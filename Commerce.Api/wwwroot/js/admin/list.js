@@ -40,7 +40,7 @@ export const row = (id, name, detail, state, ...actions) => element('li', { id }
   state && element('span', { class: 'pill', 'data-state': state[0] }, state[1]),
   actions.length ? element('span', { class: 'actions' }, ...actions) : null);
 
-/** Asks first, then does it, reports its result and reloads. */
+/** Asks for confirmation, runs an action, reports its result and reloads the list. */
 export async function sure(question, text, yes, work, done, reload) {
   if (!await confirm(question, text, yes)) return;
   await report((async () => {

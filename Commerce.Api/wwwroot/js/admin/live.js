@@ -18,7 +18,7 @@ export async function live(root, [chosen], signal) {
 
   async function read() {
     const { items } = await getPage('/api/admin/events');
-    // The running stream keeps its event in the list.
+    // The event of the running stream stays in the list.
     events = items.filter(e => e.status !== 'DRAFT').sort((a, b) => ranks[a.status] - ranks[b.status]).slice(0, 6);
     fill(cards, events.map(e => card(e, String(e.id) === chosen)), t('live.none'));
   }
@@ -64,13 +64,13 @@ function watch(root, eventId, name, reload, signal) {
 
   let last;
   function show(sale) {
-    // All viewers of a process share a reading, so it may come twice.
+    // All viewers of a process share a reading, so the same reading may arrive twice.
     if (last?.at === sale.at) return;
     const issued = sale.coupons.reduce((sum, c) => sum + c.issued, 0);
     const total = sale.coupons.reduce((sum, c) => sum + c.total, 0);
     const now = { at: sale.at, status: sale.status, issued, placed: sale.orders.placed, errors: sale.errors ?? last?.errors ?? 0 };
     const seconds = last ? (Date.parse(now.at) - Date.parse(last.at)) / 1000 : 1;
-    // The count of errors starts again when Redis has lost it.
+    // The count of errors restarts after Redis has lost it.
     for (const [key, drawn] of Object.entries(rates)) drawn.add(last ? Math.max(0, Math.round((now[key] - last[key]) / seconds * 10) / 10) : 0);
     if (last && last.status !== now.status) report(reload());
     last = now;
@@ -80,7 +80,7 @@ function watch(root, eventId, name, reload, signal) {
     totals.paid.show(number(sale.orders.paid));
     totals.amount.show(money(sale.orders.paidAmount));
     room.hidden = !sale.waitingRoom;
-    // A room that is closed has no count.
+    // A closed room has no count.
     for (const [key, shown] of Object.entries(line)) shown.show(number(sale.waitingRoom?.[key] ?? 0));
     stock.hidden = sale.coupons.length + sale.products.length === 0;
     fill(stock, [

@@ -1,4 +1,4 @@
-// The operator's page: sign-in, and one view at a time.
+// The operator's page, with sign-in and one view at a time.
 
 import { get, signInAs, signOut, user } from '../api.js';
 import { tick } from '../countdown.js';
@@ -59,12 +59,12 @@ async function signIn() {
   find('main').focus();
 }
 
-/** Reloads the page, so that nothing of the user stays. */
+/** Reloads the page, so that no data of the user stays. */
 function leave(address, text) {
   signOut();
   sessionStorage.setItem(farewell, text);
   location.replace(address);
-  // An address that differs in its fragment only does not reload.
+  // The browser does not reload if only the fragment of the address differs.
   if (address.startsWith('/admin')) location.reload();
 }
 

@@ -31,7 +31,7 @@ export async function orders(root) {
     report(read());
   });
 
-  /** To the next step of the delivery. Shipping needs a tracking number. */
+  /** Takes an order to the next step of its delivery. Shipping needs a tracking number. */
   function advance(o, state) {
     const done = t('advance.done', { id: o.id, state: t(`fulfilment.${state}`) });
     if (state !== 'SHIPPED') return sure(t('advance.ask'), o.id, t(`advance.${state}`), () => post(`${path}/${o.id}/fulfilment`, { state }), done, read);
@@ -52,13 +52,13 @@ export async function orders(root) {
     await report(read());
   });
 
-  /** By line or by amount. The units of a line get back what they have paid, so an amount is asked for only where no units are chosen. */
+  /** Refunds lines or an amount. The refund of units follows from what was paid for them, so the form asks for an amount only if no units are chosen. */
   async function refund(o) {
     const { order } = await get(`${path}/${o.id}`);
     const lines = isFree(o) ? [] : order.items.filter(i => i.refundedQuantity < i.quantity);
     const back = !['SHIPPED', 'DELIVERED'].includes(order.fulfilment);
     const named = (text, i) => t(text, { name: t('product.unnamed', { id: i.productId }), count: number(i.quantity - i.refundedQuantity) });
-    // The same request after a lost answer refunds once; another one has a key of its own.
+    // If a response was lost, the same request can be repeated and refunds once. A new request gets a new key.
     let asked = {};
     ask(t('adminOrder.refundTitle'), [
       ...lines.flatMap(i => [
@@ -84,7 +84,7 @@ export async function orders(root) {
   await read();
 }
 
-/** Paid by its coupon: the amount 0 returns it. */
+/** Refunds an order that its coupon paid. The amount is 0. */
 const isFree = o => o.status === 'PAID' && o.totalAmount === 0;
 
 const stateOf = o => o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status);
