@@ -4,13 +4,13 @@ using Commerce.Core;
 namespace Commerce.Api;
 
 /// <summary>
-/// The first page of a list, the same for every caller. This replica creates it at most once a second, so a crowd costs MySQL and Redis as much as one
-/// reader. Unlike the framework's output cache it never varies: no parameter, header or token creates another copy.
+/// The first page of a list, which is the same for every caller. A replica creates it at most once a second, so a crowd costs MySQL
+/// and Redis as much as one reader. Unlike in the framework's output cache, no parameter, header or token creates another copy.
 /// Cancelling one caller does not cancel the shared work.
 /// </summary>
 sealed class CachedResponse<T>
 {
-    /// <summary>The query parameter of the next page's cursor.</summary>
+    /// <summary>The query parameter with the cursor of the next page.</summary>
     const string Parameter = "cursor";
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
@@ -20,11 +20,11 @@ sealed class CachedResponse<T>
     public CachedResponse(EventFeed feed, TimeProvider clock)
     {
         _page = new(MaxAge, clock);
-        // A client that receives an opening reads the lists at once. It must not see their previous state.
+        // A client that receives an opening reads the lists at once. It must not get their previous state.
         feed.Adding += _page.Forget;
     }
 
-    /// <summary>The response, at most one second old.</summary>
+    /// <summary>Returns the response, which is at most one second old.</summary>
     public async Task<PageResult<T>> GetAsync(Func<Task<Page<T>>> load, CancellationToken cancellationToken)
     {
         var (body, next) = await _page.GetAsync(async () =>

@@ -10,7 +10,7 @@ using Microsoft.OpenApi;
 
 namespace Commerce.Api;
 
-/// <summary>The OpenAPI document at <c>/openapi/v1.json</c>: adds what the framework cannot derive from the endpoints.</summary>
+/// <summary>The OpenAPI document at <c>/openapi/v1.json</c>. It adds what the framework cannot derive from the endpoints.</summary>
 static class Contract
 {
     const string Bearer = nameof(Bearer);
@@ -32,7 +32,7 @@ static class Contract
     {
         builder.Services.AddOpenApi(options =>
         {
-            // HEAD is GET without the body.
+            // HEAD is the same as GET without the body.
             var included = options.ShouldInclude;
             options.ShouldInclude = description => included(description) && description.HttpMethod != HttpMethods.Head;
             options.AddDocumentTransformer((document, _, _) =>
@@ -40,7 +40,7 @@ static class Contract
                 document.Info.Title = "Commerce";
                 document.Info.Description = "A shop for flash sales. Times are RFC 3339 in UTC, amounts are whole KRW, errors are problem details (RFC 9457) with a stable `type`.";
                 document.Info.Contact = new() { Name = "The operators of this shop" };
-                // Paths begin with a slash.
+                // Paths begin with a slash, so the server's URL must not end with one.
                 foreach (var server in document.Servers ?? []) server.Url = server.Url?.TrimEnd('/');
                 document.Tags = new HashSet<OpenApiTag>(Tags.Select(t => new OpenApiTag { Name = t.Name, Description = t.Description }));
                 document.Components ??= new();
@@ -62,7 +62,7 @@ static class Contract
 
     static void Describe(OpenApiSchema schema, Type type)
     {
-        // The framework also allows numbers in strings, which generators turn into untyped members.
+        // The framework also allows numbers in strings. Client generators would turn them into untyped members.
         if (schema.Type is { } types && (types & (JsonSchemaType.Integer | JsonSchemaType.Number)) != 0 && types.HasFlag(JsonSchemaType.String))
             (schema.Type, schema.Pattern) = (types & ~JsonSchemaType.String, null);
         if (ContractExamples.All.TryGetValue(type, out var example)) schema.Examples = [JsonNode.Parse(example)!];
@@ -126,7 +126,7 @@ static class Contract
 
     static bool IsForAdministrators(IList<object> metadata) => metadata.OfType<IAuthorizeData>().Any(a => a.Policy == Policies.Admin);
 
-    /// <summary>What the endpoint declares, and what its rules imply.</summary>
+    /// <summary>Lists the refusals that the endpoint declares, and those that follow from its rules.</summary>
     static IEnumerable<ProblemType> ListRefusals(OpenApiOperation operation, IList<object> metadata, HashSet<Type> parameters)
     {
         foreach (var declared in metadata.OfType<Refusals>().SelectMany(r => r.Types)) yield return declared;

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Cors.Infrastructure;
 
 namespace Commerce.Api;
 
-/// <summary>The pages of other origins that may call the Api from a browser. Configuration section <c>Cors</c>.</summary>
+/// <summary>The origins whose pages may call the Api from a browser. Configuration section <c>Cors</c>.</summary>
 sealed class CorsOptions : IValidatableObject
 {
     public const string Section = "Cors";
@@ -42,8 +42,8 @@ static class CrossOrigin
     }
 
     /// <summary>
-    /// Answers preflight requests and lets the configured origins read responses, errors included. Does nothing without configured origins. Requests
-    /// carry bearer tokens and never cookies, so no credentials are allowed.
+    /// Answers preflight requests and lets the configured origins read responses, including errors. Without configured origins it does
+    /// nothing. Requests carry bearer tokens and never cookies, so credentials are not allowed.
     /// </summary>
     public static void UseCrossOrigin(this WebApplication app)
     {

@@ -5,10 +5,10 @@ using Microsoft.Net.Http.Headers;
 namespace Commerce.Api;
 
 /// <summary>The versions in the header If-Match that a change accepts.</summary>
-/// <param name="Versions">Null: the change accepts any version.</param>
+/// <param name="Versions">The accepted versions. Null accepts any version.</param>
 sealed record IfMatch(IReadOnlyCollection<int>? Versions)
 {
-    /// <summary>Reads the header. A weak or foreign tag matches no version.</summary>
+    /// <summary>Reads the header. A weak tag, or a tag that is not a version, matches no version.</summary>
     /// <exception cref="ProblemException">The header is malformed.</exception>
     public static ValueTask<IfMatch> BindAsync(HttpContext context)
     {

@@ -15,8 +15,8 @@ sealed class LimitsOptions
     public int UserPerSecond { get; set; } = 10;
 
     /// <summary>
-    /// Approvals, refunds and cancellations per user, second and replica: 1 to 10,000. Higher than the other limits, so that repeated clicks get the
-    /// result of the first.
+    /// Approvals, refunds and cancellations per user, second and replica: 1 to 10,000. The limit is higher than the others, so that
+    /// repeated clicks get the result of the first.
     /// </summary>
     [Range(1, 10_000)]
     public int UserPaymentsPerSecond { get; set; } = 50;
@@ -26,13 +26,13 @@ sealed class LimitsOptions
     public int UserReadsPerSecond { get; set; } = 50;
 
     /// <summary>
-    /// Anonymous reads per address, second and replica: 1 to 100,000. For IPv6 the first 64 bits count, which one subscriber has. Subscribers of a
-    /// mobile network share addresses, and most of their reads are answered from memory.
+    /// Anonymous reads per address, second and replica: 1 to 100,000. For IPv6 the first 64 bits count, because one subscriber has all
+    /// addresses with them. Subscribers of a mobile network share addresses, and most of their reads are answered from memory.
     /// </summary>
     [Range(1, 100_000)]
     public int AddressReadsPerSecond { get; set; } = 200;
 
-    /// <summary>Concurrent issue requests per replica: 1 to 100,000. The excess is rejected, not queued.</summary>
+    /// <summary>Concurrent issue requests per replica: 1 to 100,000. Further requests are rejected, not queued.</summary>
     [Range(1, 100_000)]
     public int MaxConcurrentIssues { get; set; } = 4096;
 
@@ -42,8 +42,9 @@ sealed class LimitsOptions
 }
 
 /// <summary>
-/// Counts requests per caller in windows of one second. The framework's limiter keeps an object per user and visits all of them ten times a second.
-/// With 100,000 users that is the most expensive part of a request. Here a window is a dictionary that is discarded.
+/// Counts requests per caller in windows of one second. A window is a dictionary that is discarded as a whole. The framework's
+/// limiter keeps an object per user and visits all of them ten times a second. With 100,000 users, this is the most expensive part of
+/// a request.
 /// </summary>
 sealed class RateLimiter(int permits, TimeProvider clock)
 {
@@ -51,13 +52,13 @@ sealed class RateLimiter(int permits, TimeProvider clock)
 
     volatile Window _window = new(clock.GetTimestamp());
 
-    /// <summary>False if the caller has used up this window.</summary>
+    /// <summary>Counts a request. Returns false if the caller has used up this window.</summary>
     public bool TryAcquire(string caller)
     {
         var window = _window;
         if (clock.GetElapsedTime(window.Start) >= Period)
         {
-            // The second caller uses the window of the first.
+            // If two callers create a window at once, both use the first one.
             var next = new Window(clock.GetTimestamp());
             var seen = Interlocked.CompareExchange(ref _window, next, window);
             window = seen == window ? next : seen;
@@ -79,7 +80,7 @@ sealed class ConcurrencyLimiter(int limit)
 {
     int _underWay;
 
-    /// <summary>False if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
+    /// <summary>Returns false if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
     public bool TryEnter()
     {
         if (Interlocked.Increment(ref _underWay) <= limit) return true;
@@ -112,8 +113,8 @@ static class Limits
     }
 
     /// <summary>
-    /// Limits all reads: per user, or per address without a token. Administrators are exempt, and so are endpoints that disable rate limiting: health
-    /// probes, and the live stream, which has limits of its own.
+    /// Limits all reads, per user or per address if there is no token. Administrators are exempt. Endpoints that disable rate limiting
+    /// are exempt too: the health probes, and the live stream, which has its own limits.
     /// </summary>
     public static void UseReadLimits(this WebApplication app)
     {

@@ -9,7 +9,7 @@ static class Page
     const string Strict =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    /// <summary>The policy of the page that opens NaverPay's window, whose script is NaverPay's.</summary>
+    /// <summary>The policy of the page that opens NaverPay's window. It allows NaverPay's script.</summary>
     const string NaverPay =
         "default-src 'none'; script-src 'self' https://nsp.pay.naver.com https://*.pay.naver.com; style-src 'self' 'unsafe-inline'; img-src 'self' https://*.naver.com; "
         + "connect-src 'self' https://*.naver.com; frame-src https://*.naver.com; form-action https://*.naver.com; base-uri 'none'; frame-ancestors 'none'";
@@ -22,7 +22,9 @@ static class Page
         return builder;
     }
 
-    /// <summary>Serves <c>/</c>, <c>/admin</c> and their files. Browsers revalidate the files each time and download them only after a change.</summary>
+    /// <summary>
+    /// Serves <c>/</c>, <c>/admin</c> and their files. Browsers revalidate the files each time and download them only after a change.
+    /// </summary>
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
@@ -57,7 +59,10 @@ static class Page
     static async Task<Ok<ShopConfiguration>> ReadAsync(PageConfiguration configuration, CancellationToken cancellationToken) =>
         TypedResults.Ok(await configuration.ReadAsync(cancellationToken));
 
-    /// <summary>The page exchanges the provider's code for a token, so it may also connect to the provider.</summary>
+    /// <summary>
+    /// Returns the policy of the shop's page. It allows connections to the sign-in provider, because the page exchanges the provider's
+    /// code for a token.
+    /// </summary>
     static async Task<string> PolicyAsync(PageConfiguration configuration, CancellationToken cancellationToken)
     {
         try

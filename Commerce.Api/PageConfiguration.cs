@@ -10,7 +10,10 @@ sealed partial class PageConfiguration(
     IOptionsMonitor<JwtBearerOptions> bearer, IOptions<SignInOptions> signIn, IOptions<PaymentGatewayOptions> gateway, IConfiguration configuration,
     IHostEnvironment environment, ILogger<PageConfiguration> logger)
 {
-    /// <summary>The addresses come from the OIDC provider. A shop without a provider has sign-in by name, in Development only.</summary>
+    /// <summary>
+    /// Reads the configuration. The addresses come from the OIDC provider. A shop without a provider has sign-in by name, only in
+    /// Development.
+    /// </summary>
     /// <exception cref="ProblemException">The provider does not answer.</exception>
     public async Task<ShopConfiguration> ReadAsync(CancellationToken cancellationToken)
     {
@@ -27,7 +30,7 @@ sealed partial class PageConfiguration(
         if (configuration["Authentication:Schemes:Bearer:Authority"] is not { Length: > 0 } || signIn.Value.ClientId is not { Length: > 0 } clientId) return null;
         try
         {
-            // Cached by the handler, which needs it for the keys.
+            // The authentication handler caches this document, because it needs the keys.
             var known = await options.ConfigurationManager!.GetConfigurationAsync(cancellationToken);
             return new(known.AuthorizationEndpoint, known.TokenEndpoint, known.EndSessionEndpoint, clientId, signIn.Value.Scope, signIn.Value.Parameters);
         }
@@ -44,12 +47,12 @@ sealed partial class PageConfiguration(
 
 /// <summary>The public part of the shop's configuration.</summary>
 /// <param name="SignIn">The sign-in provider, or null.</param>
-/// <param name="SignInByName">Whether any name is accepted: in Development without a provider.</param>
-/// <param name="Sandbox">Whether no money moves although the environment is not Development.</param>
-/// <param name="PayWindow">The parameters of NaverPay's window; null if payments do not use NaverPay.</param>
+/// <param name="SignInByName">Whether users sign in with any name, which is possible in Development without a provider.</param>
+/// <param name="Sandbox">Whether payments move no money although the environment is not Development.</param>
+/// <param name="PayWindow">The parameters of NaverPay's window, or null if payments do not use NaverPay.</param>
 sealed record ShopConfiguration(SignInProvider? SignIn, bool SignInByName, bool Sandbox, PayWindow? PayWindow);
 
-/// <summary>An OIDC provider: authorization code with PKCE, as a public client.</summary>
+/// <summary>An OIDC provider. The page is a public client and uses the authorization code with PKCE.</summary>
 sealed record SignInProvider(
     string AuthorizationEndpoint, string TokenEndpoint, string? EndSessionEndpoint, string ClientId, string Scope,
     [property: Description("Extra parameters of the authorization request, as a query string.")] string Parameters);

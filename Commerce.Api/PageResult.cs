@@ -8,7 +8,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;
 
-/// <summary>200 with a page of a list. The header <c>Link</c> has the address of the next page (RFC 8288).</summary>
+/// <summary>The response 200 with a page of a list. The header <c>Link</c> has the address of the next page (RFC 8288).</summary>
 sealed class PageResult<T>(ReadOnlyMemory<byte> body, string? next, string parameter) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)
@@ -33,21 +33,23 @@ static class Paging
     /// <summary>The metadata of an endpoint that links to its next page.</summary>
     public static readonly object HasPages = new Marker();
 
-    /// <summary>The size of a page where the caller cannot choose it.</summary>
+    /// <summary>The page size for lists whose page size the caller cannot choose.</summary>
     public const int PageSize = 200;
 
-    /// <summary>Whether the metadata of an endpoint say that it has pages.</summary>
+    /// <summary>Whether the metadata of an endpoint marks it as paged.</summary>
     public static bool IsPaged(this IEnumerable<object> metadata) => metadata.OfType<Marker>().Any();
 
-    /// <summary>The page as JSON.</summary>
+    /// <summary>Serialises the page as JSON.</summary>
     public static byte[] Serialize<T>(this Page<T> page) =>
         JsonSerializer.SerializeToUtf8Bytes(page.Items, (JsonTypeInfo<IReadOnlyList<T>>)ApiJson.Default.GetTypeInfo(typeof(IReadOnlyList<T>))!);
 
-    /// <summary>The response for a page.</summary>
+    /// <summary>Creates the response for a page.</summary>
     /// <param name="parameter">The query parameter of the cursor.</param>
     public static PageResult<T> ToResult<T>(this Page<T> page, string parameter = "before") => new(page.Serialize(), page.Next, parameter);
 
-    /// <summary>Links to the next page: the address of this request with another cursor. Does nothing on the last page.</summary>
+    /// <summary>
+    /// Adds the link to the next page, which is the address of this request with another cursor. Does nothing on the last page.
+    /// </summary>
     public static void LinkNext(this HttpContext context, string parameter, string? cursor)
     {
         if (cursor is null) return;

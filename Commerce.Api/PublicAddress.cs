@@ -8,14 +8,16 @@ using IPNetwork = System.Net.IPNetwork;
 
 namespace Commerce.Api;
 
-/// <summary>The public address of the Api. Configuration section <c>Http</c>; <c>AllowedHosts</c> limits the accepted hosts.</summary>
+/// <summary>
+/// The public address of the Api. Configuration section <c>Http</c>. The setting <c>AllowedHosts</c> limits the accepted hosts.
+/// </summary>
 sealed class HttpOptions : IValidatableObject
 {
     public const string Section = "Http";
 
     /// <summary>
-    /// The public address of the shop, for example <c>https://shop.example/</c>. The payment window returns to it. Required outside Development; in
-    /// Development the host of the request is used.
+    /// The public address of the shop, for example <c>https://shop.example/</c>. The payment window returns to it. It is required outside
+    /// Development. In Development the host of the request is used.
     /// </summary>
     public Uri? PublicUrl { get; set; }
 
@@ -63,10 +65,10 @@ static class PublicAddressExtensions
                 $"Give {HttpOptions.Section}:{nameof(HttpOptions.PublicUrl)}, the address under which browsers find the shop. (Environment: {builder.Environment.EnvironmentName}.)")
             .ValidateOnStart();
         builder.Services.AddSingleton<PublicAddress>();
-        // The framework's filter is disabled: it responds without problem details, and before the proxy's host is known. The filter below replaces
-        // it.
+        // The framework's filter is disabled, because it responds without problem details and runs before the proxy's host is known. The
+        // filter below replaces it.
         builder.Services.PostConfigure<HostFilteringOptions>(filter => filter.AllowedHosts = [AnyHost]);
-        // Runs after other configuration: ASPNETCORE_FORWARDEDHEADERS_ENABLED would trust every sender.
+        // This runs after other configuration, because ASPNETCORE_FORWARDEDHEADERS_ENABLED would trust every sender.
         builder.Services.AddOptions<ForwardedHeadersOptions>().PostConfigure<IOptions<HttpOptions>>((forwarded, http) =>
         {
             forwarded.KnownProxies.Clear();
@@ -87,8 +89,8 @@ static class PublicAddressExtensions
     }
 
     /// <summary>
-    /// Applies forwarded headers of trusted proxies, then rejects a missing, malformed or unknown host with 400. Must be first, because links are
-    /// built from the host.
+    /// Applies forwarded headers of trusted proxies, and then rejects a missing, malformed or unknown host with 400. It must come first,
+    /// because links are built from the host.
     /// </summary>
     public static void UsePublicAddress(this WebApplication app)
     {

@@ -6,14 +6,14 @@ namespace Commerce.Api;
 static class Routes
 {
     /// <summary>
-    /// The group in which features map their endpoints. HEAD is answered wherever GET is. Requests of shoppers may contain unknown members, because
-    /// their page may be newer than this server.
+    /// Creates the group in which features map their endpoints. Every GET route also answers HEAD. Requests of shoppers may contain
+    /// unknown members, because their page may be newer than this server.
     /// </summary>
     public static RouteGroupBuilder MapRoutes(this WebApplication app) => app.MapGroup("").MapHead();
 
     /// <summary>
-    /// The group for administrators. Single items carry their version as ETag. A PUT must contain all members. No request may contain unknown
-    /// members.
+    /// Creates the group for administrators. Responses with a single item carry its version as ETag. A PUT must contain all members. No
+    /// request may contain unknown members.
     /// </summary>
     public static RouteGroupBuilder MapAdministration(this IEndpointRouteBuilder routes)
     {

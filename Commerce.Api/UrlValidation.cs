@@ -14,9 +14,9 @@ static class UrlValidation
     static readonly ConcurrentDictionary<Endpoint, IReadOnlyList<ParameterInfo>> Known = new();
 
     /// <summary>
-    /// Ids and filters are visible ASCII, because MySQL cannot compare other text with an ASCII column and ignores trailing spaces. Other text is 404
-    /// in a path and 400 in a query parameter. A number must be within the <see cref="RangeAttribute"/> of its parameter; without the attribute it is
-    /// an id. Unknown query parameters are ignored.
+    /// Validates ids, filters and numbers. Ids and filters must be visible ASCII, because MySQL cannot compare other text with an ASCII
+    /// column and ignores trailing spaces. Other text is refused with 404 in a path and 400 in a query parameter. A number must be within
+    /// the <see cref="RangeAttribute"/> of its parameter. A number without the attribute is an id. Unknown query parameters are ignored.
     /// </summary>
     public static void UseUrlValidation(this WebApplication app) => app.Use((context, next) =>
     {
@@ -32,7 +32,7 @@ static class UrlValidation
         return errors.Count == 0 ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
     });
 
-    /// <summary>The query parameters of the endpoint's method.</summary>
+    /// <summary>Finds the query parameters of the endpoint's method.</summary>
     static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
         endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
             ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || p.ParameterType == typeof(Cursor?) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
@@ -54,18 +54,20 @@ static class UrlValidation
 
         if (parameter.ParameterType == typeof(Cursor?)) return Cursor.TryParse(given[0], null, out _) ? null : "Must be the cursor in the Link of the previous page.";
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
-        // A token's subject and a recipient's name may contain any character.
+        // The subject of a token and the name of a recipient may contain any character.
         if (parameter.Name is "userId" or "recipient") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Must have one or more visible ASCII characters.";
     }
 
-    /// <summary>The id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case.</summary>
+    /// <summary>
+    /// Returns the id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case.
+    /// </summary>
     public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }
 
-/// <summary>A paging cursor: the id of the last order or payment of the previous page; empty for the first page.</summary>
+/// <summary>A paging cursor: the id of the last order or payment on the previous page. It is empty for the first page.</summary>
 [AttributeUsage(AttributeTargets.Parameter)]
 sealed partial class IdAttribute : Attribute
 {

@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace Commerce.Api;
 
 /// <summary>
-/// Connects to all dependencies and compiles the hot paths before the server listens. Proxies use a new replica as soon as it accepts connections,
-/// and the first shoppers would wait for the compiler. A dependency that is away is skipped.
+/// Connects to all dependencies and compiles the hot paths before the server listens. A proxy uses a new replica as soon as it
+/// accepts connections, and its first shoppers would otherwise wait for the compiler. Unavailable dependencies are skipped.
 /// </summary>
 sealed partial class WarmUp(
     DbDataSource source, IConnectionMultiplexer redis, ProductDefinitions products, CouponDefinitions coupons, IOptionsMonitor<JwtBearerOptions> bearer,

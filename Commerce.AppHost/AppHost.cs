@@ -8,8 +8,8 @@ builder.UseTopology().UseNativeServersWithoutContainers().RunProjectsAsPrograms(
 var keep = builder.Configuration.GetValue("Data:Keep", true);
 var sandboxLedger = keep && builder.ExecutionContext.IsRunMode ? Path.GetFullPath(Path.Combine(builder.AppHostDirectory, "..", ".data", "sandbox-ledger.jsonl")) : "";
 
-// ./commerce up --topology cluster runs Redis and Kafka as clusters, and two replicas each of Api and Workers.
-// A connection string of the same name (ConnectionStrings:commerce, redis, kafka) replaces the container by an external server.
+// ./commerce up --topology cluster runs Redis and Kafka as clusters, and two replicas each of Api and Workers. A connection string
+// of the same name (ConnectionStrings:commerce, redis, kafka) replaces the container with an external server.
 var commerce = builder.AddExternal("commerce") ?? AddShopDatabase(keep);
 var redis = builder.AddExternal("redis") ?? builder.AddRedisCluster("redis") ?? builder.AddRedis("redis");
 var kafka = builder.AddExternal("kafka") ?? builder.AddKafkaCluster("kafka") ?? builder.AddKafka("kafka");
@@ -20,7 +20,7 @@ var schema = builder.AddProject<Projects.Commerce_Workers>("schema")
     .WithReference(commerce).WaitFor(commerce)
     .WithReference(kafka).WaitFor(kafka);
 
-// Replaces NaverPay.
+// The sandbox stands in for NaverPay.
 var sandbox = builder.AddPaymentSandbox(sandboxLedger);
 
 var api = builder.AddProject<Projects.Commerce_Api>("api")
@@ -48,12 +48,12 @@ var workers = builder.AddProject<Projects.Commerce_Workers>("workers")
     .WithHttpHealthCheck("/health")
     .WaitForCompletion(schema);
 
-// Signs the tokens of /api/auth/token, which exists in Development only. 64 letters and digits are base64 of 48 bytes.
+// The key signs the tokens of /api/auth/token, which exists in Development only. 64 letters and digits are base64 of 48 bytes.
 if (builder.ExecutionContext.IsRunMode)
     api.WithEnvironment("Authentication__Schemes__Bearer__SigningKeys__0__Value", builder.AddParameter(
         "development-signing-key", new GenerateParameterDefault { MinLength = 64, Special = false }, secret: true, persist: true));
 
-// Commands on the Api in the dashboard: audit, demo sale, reset.
+// Adds commands on the Api to the dashboard: audit, demo sale, reset.
 if (builder.ExecutionContext.IsRunMode)
 {
     var reset = builder.AddProject<Projects.Commerce_Workers>("reset").WithArgs("reset").WithExplicitStart()
@@ -68,7 +68,7 @@ builder.Build().Run();
 
 IResourceBuilder<IResourceWithConnectionString> AddShopDatabase(bool keep)
 {
-    // Limits how long a frozen or lost process keeps its locks inside a transaction. The default is 8 hours.
+    // The timeout limits how long a frozen or lost process keeps its locks inside a transaction. The default is 8 hours.
     var mysql = builder.AddMySql("mysql").WithArgs("--wait-timeout=15");
     if (keep) mysql.WithDataVolume("commerce-mysql");
     return mysql.AddDatabase("commerce");

@@ -7,19 +7,20 @@ using StackExchange.Redis;
 namespace Commerce.AppHost;
 
 /// <summary>
-/// The topology <c>cluster</c>: three Kafka nodes, a Redis Cluster of three primaries with a replica each, two Apis and two Workers. Its servers are
-/// processes, also beside a container engine: nodes tell clients the addresses by which they know each other, and the host does not reach those of containers.
+/// The topology <c>cluster</c>: three Kafka nodes, a Redis Cluster of three primaries with a replica each, two Apis and two Workers.
+/// The servers are processes even if there is a container engine. A node tells clients the addresses of the other nodes, and the host
+/// cannot reach the addresses that containers use.
 /// </summary>
 static class ClusterTopology
 {
     const string Setting = "Topology";
     const int KafkaNodes = 3, RedisPrimaries = 3, RedisSlots = 16_384;
 
-    /// <summary>How much higher the port is at which nodes of Redis reach each other.</summary>
+    /// <summary>The distance from a node's port to its cluster bus port.</summary>
     const int RedisBus = 10_000;
 
-    /// <summary>Reads the setting, <c>single</c> or <c>cluster</c>. Call it first.</summary>
-    /// <exception cref="DistributedApplicationException">There is no such topology, or it cannot be published.</exception>
+    /// <summary>Reads the setting, which is <c>single</c> or <c>cluster</c>. Call it first.</summary>
+    /// <exception cref="DistributedApplicationException">The topology does not exist, or cannot be published.</exception>
     public static IDistributedApplicationBuilder UseTopology(this IDistributedApplicationBuilder builder)
     {
         if (builder.Configuration[Setting] is not (null or "" or "single" or "cluster"))
@@ -32,7 +33,7 @@ static class ClusterTopology
         return builder;
     }
 
-    /// <summary>Adds the nodes <c>NAME-1</c> …; null in another topology.</summary>
+    /// <summary>Adds the nodes <c>NAME-1</c> and so on. Returns null in another topology.</summary>
     public static IResourceBuilder<IResourceWithConnectionString>? AddKafkaCluster(this IDistributedApplicationBuilder builder, string name)
     {
         if (!builder.IsCluster()) return null;
@@ -52,14 +53,14 @@ static class ClusterTopology
         return kafka;
     }
 
-    /// <summary>Adds the nodes <c>NAME-1</c> …, the primaries first; null in another topology.</summary>
+    /// <summary>Adds the nodes <c>NAME-1</c> and so on, the primaries first. Returns null in another topology.</summary>
     public static IResourceBuilder<IResourceWithConnectionString>? AddRedisCluster(this IDistributedApplicationBuilder builder, string name)
     {
         if (!builder.IsCluster()) return null;
         var password = builder.AddParameter($"{name}-password", new GenerateParameterDefault { MinLength = 22, Special = false }, secret: true);
         var ports = PortsOf(2 * RedisPrimaries, RedisBus);
         var nodes = ports.Select((port, i) => builder.AddRedis($"{name}-{i + 1}", port, password)
-            // A replica takes over two seconds after its primary is gone.
+            // A replica takes over two seconds after its primary has failed.
             .WithArgs("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")).ToList();
         foreach (var node in nodes[..^1]) nodes[^1].WaitFor(node);
         nodes[^1].OnResourceReady(async (_, _, cancellationToken) => await FormAsync(ports, (await password.Resource.GetValueAsync(cancellationToken))!, cancellationToken));
@@ -70,7 +71,10 @@ static class ClusterTopology
 
     static string Addresses(IEnumerable<int> ports) => string.Join(',', ports.Select(port => $"127.0.0.1:{port}"));
 
-    /// <summary>Shares the slots among the primaries, introduces the nodes to each other, and gives each primary its replica; unless that is done.</summary>
+    /// <summary>
+    /// Forms the cluster if it is not formed yet. It assigns the slots to the primaries, introduces the nodes to each other, and gives
+    /// each primary its replica.
+    /// </summary>
     static async Task FormAsync(List<int> ports, string password, CancellationToken cancellationToken)
     {
         var clients = await Task.WhenAll(ports.Select(port => ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{port},password={password},allowAdmin=true")));
@@ -80,7 +84,7 @@ static class ClusterTopology
             if (await SaysAsync(nodes[0], "cluster_state:ok")) return;
             for (var i = 0; i < RedisPrimaries; i++)
                 await nodes[i].ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", RedisSlots * i / RedisPrimaries, (RedisSlots * (i + 1) / RedisPrimaries) - 1);
-            // Each its own, or two primaries would argue about them.
+            // Each node needs its own epoch. Otherwise two primaries would dispute their slots.
             for (var i = 0; i < nodes.Count; i++) await nodes[i].ExecuteAsync("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
             foreach (var node in nodes.Skip(1)) await node.ExecuteAsync("CLUSTER", "MEET", "127.0.0.1", ports[0]);
             await AllSayAsync($"cluster_known_nodes:{nodes.Count}");

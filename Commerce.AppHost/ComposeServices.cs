@@ -7,13 +7,15 @@ using Microsoft.Extensions.Configuration;
 namespace Commerce.AppHost;
 
 /// <summary>
-/// Adds to the published compose file what the topology does not say: health checks, limits, networks, users, files. The limits fit one machine with
-/// 2 CPUs and 4 GiB (t3.medium): 2,944 MiB, and 3,200 MiB while a deploy migrates or runs an extra replica of the Api. The sandbox adds 128 MiB. The
-/// profiles <c>keycloak</c> (768 MiB) and <c>observability</c> (704 MiB) need a t3.large.
+/// Adds to the published compose file what the topology does not contain: health checks, limits, networks, users and files. The
+/// limits fit one machine with 2 CPUs and 4 GiB (t3.medium). They add up to 2,944 MiB, and to 3,200 MiB while a deploy migrates or
+/// runs an extra replica of the Api. The sandbox adds 128 MiB. The profiles <c>keycloak</c> (768 MiB) and <c>observability</c> (704
+/// MiB) need a t3.large.
 /// </summary>
 static class ComposeServices
 {
-    // The address range of the proxy's network, so that the Api knows which X-Forwarded-For to trust. Outside of a default VPC (172.31.0.0/16).
+    // The address range of the proxy's network, from which the Api trusts X-Forwarded-For. It is outside of a default VPC
+    // (172.31.0.0/16).
     const string FrontSubnet = "10.213.0.0/24";
     const string Front = "front";
     const string Back = "back";
@@ -24,7 +26,8 @@ static class ComposeServices
     static readonly string[] InternalVariables = ["ConnectionStrings__", "COMMERCE_", "MYSQL_", "REDIS_", "KAFKA_", "services__", "PAYMENT_SANDBOX_", "HTTP_PORTS", "OTEL_", "ASPNETCORE_"];
 
     /// <summary>
-    /// An external server (RDS, ElastiCache, MSK) if its connection string is configured. The published file has no container for it.
+    /// Adds an external server (RDS, ElastiCache, MSK) if its connection string is configured. The published file has no container for
+    /// it.
     /// </summary>
     public static IResourceBuilder<IResourceWithConnectionString>? AddExternal(this IDistributedApplicationBuilder builder, string name) =>
         builder.Configuration.GetConnectionString(name) is { Length: > 0 } ? builder.AddConnectionString(name) : null;
@@ -82,7 +85,7 @@ static class ComposeServices
         service.Image = "mysql:9.7";
         service.User = "mysql";
         service.Environment = new() { ["MYSQL_ROOT_PASSWORD_FILE"] = "/run/secrets/root-password", ["MYSQL_DATABASE"] = "commerce" };
-        // Up to 120 pooled connections per process. There are four processes while the Api is replaced.
+        // A process has up to 120 pooled connections, and four processes run while the Api is replaced.
         service.Command.AddRange(["--innodb-buffer-pool-size=384M", "--max-connections=500", "--binlog-expire-logs-seconds=259200"]);
         service.Volumes = [Data("mysql", "/var/lib/mysql"), Bind("./secrets/mysql", "/run/secrets"), Bind("./mysql-users.sh", "/docker-entrypoint-initdb.d/users.sh")];
         service.Healthcheck = Check(["CMD", "mysqladmin", "ping", "-h", "127.0.0.1", "--silent"], startPeriod: "120s");
@@ -128,9 +131,10 @@ static class ComposeServices
             ["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] = "1",
             ["KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS"] = "0",
             ["KAFKA_LOG_RETENTION_HOURS"] = "168",
-            // The only copy: flushed to disk before the acknowledgement, because a power loss would take acknowledged messages.
+            // There is only one copy of each message. It is flushed to disk before the acknowledgement, because a power failure would lose
+            // it.
             ["KAFKA_LOG_FLUSH_INTERVAL_MESSAGES"] = "1",
-            // Otherwise a restarted broker waits 9 s for its killed predecessor.
+            // With the default, a restarted broker waits 9 s for its killed predecessor.
             ["KAFKA_BROKER_SESSION_TIMEOUT_MS"] = "3000",
             ["KAFKA_BROKER_HEARTBEAT_INTERVAL_MS"] = "500",
             ["KAFKA_HEAP_OPTS"] = "-Xms256m -Xmx320m",
@@ -158,7 +162,7 @@ static class ComposeServices
         Payments(service);
         service.Environment["Http__PublicUrl"] = "https://${DOMAIN:?}/";
         service.Environment["Http__KnownProxies__0"] = FrontSubnet;
-        // localhost serves the health check.
+        // The health check uses localhost.
         service.Environment["AllowedHosts"] = "${DOMAIN:?};localhost";
         service.Environment["Authentication__Schemes__Bearer__Authority"] = "${OIDC_AUTHORITY:-}";
         service.Environment["Authentication__Schemes__Bearer__ValidAudiences__0"] = "${OIDC_AUDIENCE:-commerce}";
@@ -168,7 +172,7 @@ static class ComposeServices
         service.Environment["Authentication__Roles__Claim"] = "${OIDC_ROLE_CLAIM:-role}";
         service.Environment["Authentication__Roles__Admin__0"] = "${OIDC_ADMIN_ROLE:-ADMIN}";
         service.Environment["Authentication__Roles__Member__0"] = "${OIDC_MEMBER_ROLE:-*}";
-        // Longer than the proxy's idle timeout and its DNS refresh.
+        // The delay is longer than the proxy's idle timeout and its DNS refresh.
         service.Environment["Shutdown__DrainDelay"] = "00:00:05";
         service.StopGracePeriod = "45s";
         service.Healthcheck = Ready();
@@ -184,7 +188,7 @@ static class ComposeServices
         service.StopGracePeriod = "45s";
         service.Healthcheck = Ready();
         Limit(service, "320M", "1.5");
-        // The front network leads to the payment gateway.
+        // The payment gateway is reached through the front network.
         On(service, Front, Back);
     }
 
@@ -195,7 +199,8 @@ static class ComposeServices
         service.Environment.Remove("Sandbox__ClientSecret");
         service.Environment["Sandbox__ReturnOrigins__0"] = "https://${DOMAIN:?}";
         service.Environment["Sandbox__Allowed"] = "${PAYMENTS_SANDBOX:-false}";
-        // As old as the database that the audit compares it with. The image's home is the user's own, and so is a volume that begins as its copy.
+        // The ledger is kept as long as the database, because the audit compares them. The home folder belongs to the image's user, and a
+        // volume that starts as its copy does too.
         service.Environment["Sandbox__LedgerFile"] = "/home/app/ledger.jsonl";
         service.Volumes.Add(Data("payment-sandbox", "/home/app"));
         service.Healthcheck = Ready();
@@ -206,12 +211,12 @@ static class ComposeServices
     static void Proxy(Service service)
     {
         service.User = "1000:1000";
-        // IPv4 only: over IPv6 the engine would hide the caller's address.
+        // IPv4 only. Over IPv6 the engine would hide the caller's address.
         service.Ports = ["0.0.0.0:80:80", "0.0.0.0:443:443"];
         service.Environment = new() { ["DOMAIN"] = "${DOMAIN:?}", ["ADMIN_RANGES"] = "${ADMIN_RANGES:-127.0.0.1/32}", ["ACME_OPTIONS"] = "${ACME_EMAIL:+email ${ACME_EMAIL:-}}" };
         service.Volumes = [Data("proxy", "/data"), Data("proxy-config", "/config"), Bind("./proxy", "/etc/caddy")];
         service.DependsOn = new() { ["proxy-volumes"] = new() { Condition = "service_completed_successfully" }, ["api"] = new() { Condition = "service_healthy" } };
-        // The admin interface of Caddy, within the container only.
+        // The admin interface of Caddy can only be reached within the container.
         service.Healthcheck = Check(Fetches("http://127.0.0.1:2019/config/"), startPeriod: "10s");
         service.ReadOnly = true;
         service.StopGracePeriod = "30s";
@@ -219,7 +224,7 @@ static class ComposeServices
         On(service, Front);
     }
 
-    // The image's folders belong to root; the proxy runs as another user.
+    // The image's folders belong to root, but the proxy runs as another user.
     static void ProxyVolumes(Service service)
     {
         service.User = "0:0";
@@ -232,11 +237,12 @@ static class ComposeServices
         On(service, Back);
     }
 
-    // For a shop without a provider. Its pages are at https://$DOMAIN/auth, its data is in its own volume.
+    // Keycloak is for a shop without a provider. Its pages are at https://$DOMAIN/auth, and its data is in its own volume.
     static void Keycloak(Service service)
     {
         service.Profiles = ["keycloak"];
-        // The image takes the password from the environment alone; so it gets there in the process, and not in the container's settings.
+        // The image only reads the password from the environment. It is set for the process alone, so the container's settings do not show
+        // it.
         service.Entrypoint = ["bash", "-c", "export KC_BOOTSTRAP_ADMIN_PASSWORD=$$(</run/secrets/admin-password) && exec /opt/keycloak/bin/kc.sh \"$$@\"", "kc.sh"];
         service.Command = ["start", "--http-enabled=true", "--http-relative-path=/auth", "--proxy-headers=xforwarded", "--hostname=https://${DOMAIN:?}/auth", "--db=dev-file"];
         service.Environment = new() { ["KC_BOOTSTRAP_ADMIN_USERNAME"] = "admin", ["JAVA_OPTS_KC_HEAP"] = "-Xms128m -Xmx384m" };
@@ -264,7 +270,7 @@ static class ComposeServices
                 Limit(service, "320M", "0.5");
                 break;
             case "grafana":
-                // Reachable by an ssh tunnel only: ssh -L 3000:127.0.0.1:3000.
+                // The port can only be reached through an ssh tunnel: ssh -L 3000:127.0.0.1:3000.
                 service.Ports = ["127.0.0.1:3000:3000"];
                 service.Environment = new() { ["GF_SECURITY_ADMIN_PASSWORD__FILE"] = "/run/secrets/admin-password", ["GF_ANALYTICS_REPORTING_ENABLED"] = "false" };
                 service.Volumes = [Bind("./observability/grafana", "/etc/grafana/provisioning"), Bind("./secrets/grafana", "/run/secrets"), Data("grafana", "/var/lib/grafana")];
@@ -282,12 +288,12 @@ static class ComposeServices
         file.Networks = new()
         {
             [Front] = new() { Name = Front, Driver = "bridge", Ipam = new() { Config = [new() { ["subnet"] = FrontSubnet }] } },
-            // An internal network: no way in or out.
+            // An internal network has no way in or out.
             [Back] = new() { Name = Back, Driver = "bridge", Internal = true },
         };
         file.Volumes = file.Services.Values.SelectMany(s => s.Volumes).Where(v => v.Type == "volume").Select(v => v.Name).Distinct().Order(StringComparer.Ordinal)
             .ToDictionary(name => name, name => new Volume { Name = name, Driver = "local" });
-        // Aspire writes service_started for every dependency. Dependencies with a health check must be healthy instead.
+        // Aspire writes service_started for every dependency. A dependency with a health check must be healthy instead.
         foreach (var service in file.Services.Values)
         {
             service.Environment = service.Environment.OrderBy(v => v.Key, StringComparer.Ordinal).ToDictionary();
@@ -303,7 +309,7 @@ static class ComposeServices
         service.User = App;
         service.Environment["ASPNETCORE_HTTP_PORTS"] = "8080";
         service.Environment["Secrets__Directory"] = "/run/secrets";
-        // Set by deploy. A new value creates a new container, also after a secret changed.
+        // deploy.sh sets the value. A new value creates a new container, even if only a secret has changed.
         service.Environment["CONFIGURATION"] = "${CONFIGURATION:-}";
         service.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "${OTEL_EXPORTER_OTLP_ENDPOINT:-}";
         service.Environment["OTEL_SERVICE_NAME"] = service.Name;
@@ -326,11 +332,11 @@ static class ComposeServices
         service.Environment[$"{gateway}Sandbox"] = "${PAYMENTS_SANDBOX:-false}";
     }
 
-    /// <summary>The image has no curl; its shell can speak HTTP.</summary>
+    /// <summary>The image has no curl, but its shell can speak HTTP.</summary>
     static Healthcheck Ready() => Check(["CMD", "bash", "-c",
         "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /health HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $$line == *' 200 '* ]]"], "60s");
 
-    /// <summary>Some images have the one, some the other.</summary>
+    /// <summary>Some images have wget, others curl.</summary>
     static List<string> Fetches(string url) => ["CMD-SHELL", $"wget -q -O /dev/null {url} || curl -sf -o /dev/null {url}"];
 
     static Healthcheck Check(List<string> test, string startPeriod) => new() { Test = test, Interval = "5s", Timeout = "3s", Retries = 5, StartPeriod = startPeriod };

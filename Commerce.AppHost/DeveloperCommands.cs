@@ -68,7 +68,7 @@ static class DeveloperCommands
 
         var shoppers = await Task.WhenAll(Enumerable.Range(1, DemoShoppers).Select(
             i => ClientAsync(api, string.Create(CultureInfo.InvariantCulture, $"demo-{now:HHmmss}-{i}"), "MEMBER", cancellationToken)));
-        // Repeats while the response asks for a retry: the gate of a new coupon opens shortly after its creation.
+        // The request is repeated while the response asks for it, because the gate of a new coupon opens shortly after its creation.
         var issued = await Task.WhenAll(shoppers.Select(shopper => PressAsync(shopper, coupon, cancellationToken)));
         foreach (var shopper in shoppers) shopper.Dispose();
         return CommandResults.Success($"{issued.Count(i => i)} of {DemoShoppers} shoppers got one of {DemoCoupons} coupons; the others were refused as sold out.");
@@ -104,7 +104,7 @@ static class DeveloperCommands
             : CommandResults.Failure($"'{reset.Name}' ended with exit code {ended.Snapshot.ExitCode}; its console log says why.");
     }
 
-    /// <summary>A client with a token of the development endpoint.</summary>
+    /// <summary>Creates a client with a development token.</summary>
     static async Task<HttpClient> ClientAsync(IResourceBuilder<ProjectResource> api, string user, string role, CancellationToken cancellationToken)
     {
         var http = new HttpClient { BaseAddress = new Uri(await api.GetEndpoint("http").GetValueAsync(cancellationToken) ?? "") };

@@ -2,14 +2,14 @@ using Microsoft.Extensions.Configuration;
 
 namespace Commerce.AppHost;
 
-/// <summary>The payment sandbox, which replaces NaverPay, and its configuration for Api and Workers.</summary>
+/// <summary>The payment sandbox, which stands in for NaverPay, and its configuration for Api and Workers.</summary>
 static class PaymentGateway
 {
     const string ClientId = "commerce", ChainId = "commerce-chain";
 
     /// <summary>Adds the sandbox. In run mode its faults can be switched and its ledger can be read.</summary>
     /// <param name="builder">The application.</param>
-    /// <param name="ledgerFile">The file of its ledger; empty: in memory only.</param>
+    /// <param name="ledgerFile">The file of its ledger. If it is empty, the ledger is in memory only.</param>
     public static IResourceBuilder<ProjectResource> AddPaymentSandbox(this IDistributedApplicationBuilder builder, string ledgerFile) =>
         builder.AddProject<Projects.Commerce_PaymentSandbox>("payment-sandbox")
             .WithEnvironment("Sandbox__ClientId", ClientId)
@@ -17,7 +17,7 @@ static class PaymentGateway
             .WithEnvironment("Sandbox__ChainId", ChainId)
             .WithEnvironment("Sandbox__LedgerFile", ledgerFile)
             .WithEnvironment("Sandbox__Switches", builder.ExecutionContext.IsRunMode ? "true" : "false")
-            // Generated unless it is given, so that two copies can run on one machine.
+            // Without a configured port one is generated, so that two copies can run on one machine.
             .WithEndpoint("http", http => http.Port = builder.Configuration.GetValue<int?>("Sandbox:Port"))
             .WithUrlForEndpoint("http", url => url.DisplayText = "Payment sandbox")
             .WithExternalHttpEndpoints()

@@ -20,7 +20,7 @@ namespace Commerce.Core;
 /// <summary>Services that Api and Workers share.</summary>
 public static class CommerceCoreExtensions
 {
-    /// <summary>Adds <see cref="TopicCheck"/>, for services that it runs, and starts <see cref="TopicWatch"/>.</summary>
+    /// <summary>Adds <see cref="TopicCheck"/> for services that run it, and starts <see cref="TopicWatch"/>.</summary>
     public static TBuilder AddTopicCheck<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddSingleton<TopicCheck>();
@@ -29,10 +29,10 @@ public static class CommerceCoreExtensions
         return builder;
     }
 
-    /// <summary>Adds database, gates, repositories and the services around them.</summary>
+    /// <summary>Adds database, gates, repositories and the services that use them.</summary>
     /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">The timeout of a statement or commit: short where a user waits. The setting <c>Database:CommandTimeout</c>
-    /// overrides it.</param>
+    /// <param name="commandTimeout">The timeout of a statement or commit. It is short where a user waits. The setting
+    /// <c>Database:CommandTimeout</c> overrides it.</param>
     public static TBuilder AddCommerceCore<TBuilder>(this TBuilder builder, TimeSpan commandTimeout) where TBuilder : IHostApplicationBuilder
     {
         builder.AcceptRenamedSettings();

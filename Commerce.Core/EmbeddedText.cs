@@ -7,7 +7,7 @@ public static class EmbeddedText
 {
     static readonly Assembly Here = typeof(EmbeddedText).Assembly;
 
-    /// <summary>The text of a file by its path in the project, for instance <c>Coupons/issue.lua</c>.</summary>
+    /// <summary>Returns the text of a file by its path in the project, for example <c>Coupons/issue.lua</c>.</summary>
     public static string Read(string path)
     {
         using var stream = Here.GetManifestResourceStream(NameOf(path))
@@ -16,7 +16,7 @@ public static class EmbeddedText
         return reader.ReadToEnd();
     }
 
-    /// <summary>The files of a folder in the project, as (file name, text), ordered by name.</summary>
+    /// <summary>Returns the files of a folder in the project as (file name, text), ordered by name.</summary>
     public static IReadOnlyList<(string Name, string Text)> ReadFolder(string folder)
     {
         var prefix = NameOf(folder) + ".";

@@ -4,19 +4,22 @@ using System.Globalization;
 namespace Commerce.Core;
 
 /// <summary>A page of a list.</summary>
-/// <param name="Next">The cursor of the next page; null on the last page.</param>
+/// <param name="Next">The cursor of the next page, or null on the last page.</param>
 public sealed record Page<T>(IReadOnlyList<T> Items, string? Next);
 
-/// <summary>Makes pages.</summary>
+/// <summary>Creates pages.</summary>
 public static class Pages
 {
-    /// <summary>A page of <paramref name="limit"/> items, from rows that were read with one more.</summary>
-    /// <param name="cursorOf">The cursor behind an item.</param>
+    /// <summary>Creates a page of <paramref name="limit"/> items from a query that read one row more.</summary>
+    /// <param name="cursorOf">Returns the cursor after an item.</param>
     public static Page<T> Of<T>(IReadOnlyList<T> rows, int limit, Func<T, FormattableString> cursorOf) =>
         rows.Count > limit ? new([.. rows.Take(limit)], FormattableString.Invariant(cursorOf(rows[limit - 1]))) : new(rows, null);
 }
 
-/// <summary>A position in a list that is not ordered by its ids alone: <c>RANK-ID</c>. The next page has lower ranks, or lower ids of the same rank.</summary>
+/// <summary>
+/// A position in a list that is not ordered by id alone: <c>RANK-ID</c>. The next page has lower ranks, or the same rank and lower
+/// ids.
+/// </summary>
 public readonly record struct Cursor(long Rank, long Id) : IParsable<Cursor>
 {
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Rank}-{Id}");

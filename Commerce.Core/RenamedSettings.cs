@@ -21,7 +21,7 @@ static class RenamedSettings
         ("Retention:CouponFences", "Retention:RebuildBarriers"),
     ];
 
-    /// <summary>Call it before options are read.</summary>
+    /// <summary>Maps old keys to new ones. Call it before options are read.</summary>
     public static void AcceptRenamedSettings(this IHostApplicationBuilder builder)
     {
         var configuration = builder.Configuration;

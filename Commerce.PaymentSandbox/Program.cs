@@ -20,7 +20,7 @@ builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInf
 
 var app = builder.Build();
 
-// Reads the ledger before the first payment. If it is unreadable, the sandbox does not start.
+// The ledger is read before the first payment. If it is unreadable, the sandbox does not start.
 app.Services.GetRequiredService<PaymentLedger>();
 app.UseServiceDefaults();
 

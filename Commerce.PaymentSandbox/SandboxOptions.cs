@@ -20,15 +20,20 @@ sealed class SandboxOptions
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan PaymentLifetime { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>The allowed return origins, such as <c>https://shop.example</c>; in Development this machine as well.</summary>
+    /// <summary>
+    /// The allowed return origins, such as <c>https://shop.example</c>. In Development, this machine is allowed as well.
+    /// </summary>
     public IReadOnlyList<string> ReturnOrigins { get; set; } = [];
 
-    /// <summary>The file of the ledger; empty: in memory only. One process at a time may use it.</summary>
+    /// <summary>The file of the ledger. Only one process at a time can use it. Without a file the ledger is in memory only.</summary>
     public string? LedgerFile { get; set; }
 
-    /// <summary>Must be true outside Development, or the sandbox does not start, because its shop gives goods away. Default false.</summary>
+    /// <summary>
+    /// Must be true outside Development, otherwise the sandbox does not start. A shop with the sandbox gives goods away for free. Default
+    /// false.
+    /// </summary>
     public bool Allowed { get; set; }
 
-    /// <summary>Whether faults can be switched on and everybody can read the ledger. Never where strangers come.</summary>
+    /// <summary>Whether faults can be switched on and everybody can read the ledger. Never set it where strangers have access.</summary>
     public bool Switches { get; set; }
 }

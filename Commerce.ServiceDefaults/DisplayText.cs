@@ -9,15 +9,15 @@ public static class DisplayText
     /// <summary>Adds an error for a required text that is invalid.</summary>
     /// <param name="errors">Errors by field.</param>
     /// <param name="field">The field's name.</param>
-    /// <param name="text">The text of the caller.</param>
-    /// <param name="maxLength">In UTF-16 characters; the column is at least as long.</param>
+    /// <param name="text">The caller's text.</param>
+    /// <param name="maxLength">The maximum number of UTF-16 characters. The column has at least this size.</param>
     public static void Check(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
         if (text is not { Length: > 0 } || text.Length > maxLength || !IsReadable(text))
             errors[field] = [$"Must be one line of 1 to {maxLength} characters, at least one of them visible."];
     }
 
-    /// <summary>The same for an optional text.</summary>
+    /// <summary>Adds an error for an optional text that is invalid.</summary>
     public static void CheckOptional(Dictionary<string, string[]> errors, string field, string? text, int maxLength)
     {
         if (text is { Length: > 0 } && (text.Length > maxLength || !IsReadable(text)))
@@ -41,10 +41,10 @@ public static class DisplayText
         return visible;
     }
 
-    // Spaces, zero-width characters and combining marks are allowed between other characters, but are not visible alone.
+    // Spaces, zero-width characters and combining marks are allowed between other characters. Alone they are not visible.
     static bool IsVisible(Rune rune, UnicodeCategory category) =>
         category is not (UnicodeCategory.SpaceSeparator or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
             or UnicodeCategory.EnclosingMark or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned)
-        // The Hangul fillers and the blank Braille cell are classified as letters and a symbol, but are blank.
+        // Unicode classifies the Hangul fillers as letters and the blank Braille cell as a symbol, but they are blank.
         && rune.Value is not (0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800);
 }

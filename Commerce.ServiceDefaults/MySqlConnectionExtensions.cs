@@ -7,14 +7,16 @@ using MySqlConnector;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
-/// The connections to MySQL, and all settings of them that depend on each other:
+/// The connections to MySQL. Their settings depend on each other:
 /// <list type="bullet">
-/// <item>Every command has a timeout, also BEGIN, COMMIT and ROLLBACK. Otherwise a MySQL that freezes in a commit is waited for without end.</item>
-/// <item>Connecting takes no longer than a statement. A timed-out statement is given up after one more second. The defaults are 15 s.</item>
-/// <item>Pooled connections are not reset: a reset is a round trip, and no session state is changed. So the isolation level, set for a new connection,
-/// stays.</item>
-/// <item>Pooled connections are not pinged: the client library's ping has no timeout. So a user of the pool must expect a connection that the server has
-/// closed, as <c>MySqlDatabase</c> does. A user that cannot takes <see cref="CreateResettingPool"/>.</item>
+/// <item>Every command has a timeout, including BEGIN, COMMIT and ROLLBACK. Otherwise a MySQL server that freezes in a commit would
+/// block the caller forever.</item>
+/// <item>Connecting takes no longer than a statement. A statement that has timed out is given up after one more second. The defaults
+/// are 15 s.</item>
+/// <item>Pooled connections are not reset. A reset is a round trip, and no session state changes. So the isolation level, which is set
+/// for a new connection, stays.</item>
+/// <item>Pooled connections are not pinged, because the client library's ping has no timeout. So a user of the pool must handle
+/// connections that the server has closed, as <c>MySqlDatabase</c> does. Other users take <see cref="CreateResettingPool"/>.</item>
 /// <item>An idle connection is closed after 6 to 9 s, before MySQL closes it after its <c>wait_timeout</c> (15 s).</item>
 /// </list>
 /// </summary>
@@ -22,7 +24,8 @@ public static class MySqlConnectionExtensions
 {
     /// <summary>Adds only the <c>DbDataSource</c>.</summary>
     /// <param name="builder">The host.</param>
-    /// <param name="commandTimeout">In place of the client library's own; whole seconds, at least one.</param>
+    /// <param name="commandTimeout">The timeout of a command instead of the client library's default: whole seconds, at least
+    /// one.</param>
     public static TBuilder AddCommerceDatabase<TBuilder>(this TBuilder builder, TimeSpan? commandTimeout = null) where TBuilder : IHostApplicationBuilder
     {
         string? connectionString = null;
@@ -32,7 +35,7 @@ public static class MySqlConnectionExtensions
             if (commandTimeout is { } limit && settings.ConnectionString is { } given) settings.ConnectionString = WithDefaults(given, limit);
             connectionString = settings.ConnectionString;
         });
-        // In place of the integration's, which cannot be told what to do with a new connection.
+        // It replaces the integration's data source, which has no hook for new connections.
         builder.Services.Replace(ServiceDescriptor.Singleton(services => new MySqlDataSourceBuilder(connectionString
                 ?? throw new InvalidOperationException("There is no connection string: ConnectionStrings:commerce is not set."))
             .UseLoggerFactory(services.GetService<ILoggerFactory>()).UseConnectionOpenedCallback(PrepareAsync).Build()));
@@ -46,7 +49,9 @@ public static class MySqlConnectionExtensions
         return builder;
     }
 
-    /// <summary>Makes all transactions READ COMMITTED. Set once per connection, because the pool does not reset it.</summary>
+    /// <summary>
+    /// Makes all transactions READ COMMITTED. It runs once per connection, because the pool does not reset connections.
+    /// </summary>
     static async ValueTask PrepareAsync(MySqlConnectionOpenedContext context, CancellationToken cancellationToken)
     {
         if ((context.Conditions & (MySqlConnectionOpenedConditions.New | MySqlConnectionOpenedConditions.Reset)) == 0) return;
@@ -56,15 +61,15 @@ public static class MySqlConnectionExtensions
     }
 
     /// <summary>
-    /// A pool of its own for EF Core, which replaces no connection that the server has closed: each is reset before use. EF Core needs user variables and
-    /// the number of found rows.
+    /// Creates a separate pool for EF Core. EF Core cannot handle connections that the server has closed, so each is reset before use. It
+    /// also needs user variables and the number of found rows.
     /// </summary>
-    /// <param name="connectionString">Its own settings win.</param>
+    /// <param name="connectionString">Its own settings take precedence.</param>
     public static MySqlDataSource CreateResettingPool(string connectionString, TimeSpan commandTimeout, int maxConnections) =>
         new(string.Create(CultureInfo.InvariantCulture,
             $"Maximum Pool Size={maxConnections};{WithDefaults(connectionString, commandTimeout)};Allow User Variables=True;Use Affected Rows=False;Connection Reset=true"));
 
-    /// <param name="connectionString">Its own settings win. TLS is used for remote servers only.</param>
+    /// <param name="connectionString">Its own settings take precedence. TLS is used for remote servers only.</param>
     /// <param name="commandTimeout">Whole seconds, at least one.</param>
     static string WithDefaults(string connectionString, TimeSpan commandTimeout)
     {

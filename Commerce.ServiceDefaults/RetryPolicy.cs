@@ -5,12 +5,12 @@ using Polly.Retry;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The retry rule of the whole application. Delays double from <see cref="BaseDelay"/> to <see cref="MaxDelay"/>. A random share of each delay is
-/// subtracted, so that callers do not retry at the same time.
+/// The retry rule of the whole application. Delays double from <see cref="BaseDelay"/> to <see cref="MaxDelay"/>. A random share of
+/// each delay is subtracted, so that callers do not retry at the same time.
 /// </summary>
 public sealed record RetryPolicy
 {
-    /// <summary>Maximum number of attempts, the first included: 1 to 100.</summary>
+    /// <summary>The maximum number of attempts, including the first: 1 to 100.</summary>
     [Range(1, 100)]
     public int Attempts { get; init; } = 4;
 
@@ -26,18 +26,18 @@ public sealed record RetryPolicy
     [Range(0.0, 1.0)]
     public double Jitter { get; init; } = 0.5;
 
-    /// <summary>The wait after the failure of attempt number <paramref name="attempt"/>, counted from 1.</summary>
+    /// <summary>Returns the wait after the failure of attempt number <paramref name="attempt"/>, counted from 1.</summary>
     public TimeSpan Delay(int attempt)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(attempt, 1);
-        // Beyond 2^62 only the cap matters.
+        // The exponent is limited to prevent an overflow. The maximum delay applies by then.
         var longest = Math.Min(MaxDelay.Ticks, BaseDelay.Ticks * Math.Pow(2, Math.Min(attempt - 1, 62)));
         return TimeSpan.FromTicks((long)(longest * (1 - (Jitter * Random.Shared.NextDouble()))));
     }
 
-    /// <summary>A pipeline that retries after exceptions that <paramref name="isTransient"/> accepts.</summary>
+    /// <summary>Creates a pipeline that retries after exceptions that <paramref name="isTransient"/> accepts.</summary>
     /// <param name="isTransient">Whether another attempt may succeed.</param>
-    /// <param name="time">The clock of the delays.</param>
+    /// <param name="time">The clock for the delays.</param>
     /// <param name="onRetry">Called before each retry with the number of the failed attempt (from 1), the exception and the wait.</param>
     public ResiliencePipeline ToPipeline(Func<Exception, bool> isTransient, TimeProvider time, Action<int, Exception, TimeSpan>? onRetry = null)
     {

@@ -2,14 +2,17 @@ using Microsoft.Extensions.FileProviders;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Configuration from secret files. Anyone who can inspect the container can read its environment variables.</summary>
+/// <summary>
+/// Reads configuration from secret files. Environment variables are less safe, because anyone who can inspect the container can read
+/// them.
+/// </summary>
 static class SecretFiles
 {
     const string Directory = "Secrets:Directory";
 
     /// <summary>
-    /// Reads the folder in <c>Secrets:Directory</c>, such as <c>/run/secrets</c>: one file per key, named like the environment variable
-    /// (<c>ConnectionStrings__commerce</c>). Secret files override all other sources. Does nothing if no folder is configured.
+    /// Reads the folder in <c>Secrets:Directory</c>, such as <c>/run/secrets</c>. It has one file per key, named like the environment
+    /// variable (<c>ConnectionStrings__commerce</c>). Secret files override all other sources. Does nothing if no folder is configured.
     /// </summary>
     /// <exception cref="DirectoryNotFoundException">The configured folder does not exist.</exception>
     public static void AddSecretFiles(this IHostApplicationBuilder builder)

@@ -8,14 +8,14 @@ namespace Microsoft.Extensions.Hosting;
 public static class ServiceDefaultsExtensions
 {
     /// <summary>
-    /// Adds secret files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, graceful shutdown and <see
-    /// cref="TimeProvider.System"/>. Call it first, so that later code sees the secrets.
+    /// Adds secret files, telemetry, health checks, service discovery, resilient HTTP clients, problem details, graceful shutdown and
+    /// <see cref="TimeProvider.System"/>. Call it first, so that later code sees the secrets.
     /// </summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.AddSecretFiles();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        // The clients log six lines per successful call; traces show the same.
+        // The clients log six lines per successful call. Traces show the same.
         builder.Logging.AddFilter("System.Net.Http.HttpClient", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning);
         builder.AddTelemetry();
         builder.AddHealth();
@@ -25,8 +25,8 @@ public static class ServiceDefaultsExtensions
     }
 
     /// <summary>
-    /// Adds the middleware that every request passes first: tracing, error responses, authentication, authorization and body validation. Call it
-    /// before other middleware, whose errors would otherwise have no problem details.
+    /// Adds the middleware that every request passes first: tracing, error responses, authentication, authorization and body validation.
+    /// Call it before other middleware, because errors of earlier middleware have no problem details.
     /// </summary>
     public static WebApplication UseServiceDefaults(this WebApplication app)
     {
@@ -47,8 +47,9 @@ public static class ServiceDefaultsExtensions
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (may the process receive work?), <c>/alive</c> (must it be restarted?) and <c>/health/dependencies</c> (which dependency
-    /// is away?). The last one is public in Development, for administrators otherwise, and missing in services without authentication.
+    /// Maps <c>/health</c> (can the process receive work?), <c>/alive</c> (must it be restarted?) and <c>/health/dependencies</c> (which
+    /// dependency is unavailable?). The last one is public in Development and for administrators otherwise. It is missing in services
+    /// without authentication.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {

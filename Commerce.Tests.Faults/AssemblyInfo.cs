@@ -1,2 +1,2 @@
-// They kill, freeze and wait.
+// The tests kill and freeze processes, and wait.
 [assembly: Commerce.Tests.Long]

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults;
 
-/// <summary>Which process receives work during an outage.</summary>
+/// <summary>Tests which processes receive work during an outage.</summary>
 public sealed class ReadinessFaultTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]

@@ -1,6 +1,6 @@
 namespace Commerce.Tests.Faults;
 
-/// <summary>The dashboard's command that resets all data.</summary>
+/// <summary>The command of the dashboard that resets all data.</summary>
 public sealed class ResetTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Commerce.Tests.Servers;
 
-/// <summary>A certificate authority of a test's own, and a server's certificate by it.</summary>
+/// <summary>A test's own certificate authority, and a server certificate from it.</summary>
 static class TestCertificates
 {
     /// <summary>The file with the authority, for clients.</summary>
@@ -16,7 +16,7 @@ static class TestCertificates
     /// <summary>The file with the server's key.</summary>
     public static string KeyIn(string folder) => Path.Combine(folder, "server.key");
 
-    /// <summary>Writes them for 127.0.0.1, and returns key, certificate and authority in one text.</summary>
+    /// <summary>Writes the files for 127.0.0.1. Returns key, certificate and authority in one text.</summary>
     public static string Write(string folder)
     {
         var now = TimeProvider.System.GetUtcNow();

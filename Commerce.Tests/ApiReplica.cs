@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Commerce.Tests;
 
-/// <summary>An additional replica of the Api on the stack's MySQL, Redis and Kafka: a process with its own settings.</summary>
+/// <summary>An additional replica of the Api on the stack's MySQL, Redis and Kafka. It is a process with its own settings.</summary>
 public sealed partial class ApiReplica : IAsyncDisposable
 {
     const int SigTerm = 15;
@@ -63,7 +63,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         foreach (var (name, value) in settings) start.Environment[name] = value;
         var process = Process.Start(start)!;
-        // Read continuously, because a full pipe would block the process.
+        // The output is read continuously, because a full pipe would block the process.
         process.OutputDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         return process;
@@ -92,7 +92,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Stops it like an orchestrator and returns how long it took.</summary>
+    /// <summary>Stops the replica as an orchestrator would. Returns the time that it took.</summary>
     public async Task<TimeSpan> TerminateAsync()
     {
         var start = Stopwatch.GetTimestamp();
@@ -108,7 +108,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
         _process.Dispose();
     }
 
-    /// <summary>Outside of the kernel's range for client ports, which another connection could take first.</summary>
+    /// <summary>Returns a port outside of the kernel's range for client ports, which another connection could take first.</summary>
     static int FreePort()
     {
         while (true)
@@ -121,7 +121,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
             }
             catch (SocketException)
             {
-                // Taken: try another one.
+                // The port is in use, so another one is tried.
             }
         }
     }

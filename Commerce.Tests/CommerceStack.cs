@@ -20,8 +20,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests;
 
 /// <summary>
-/// The whole application, started once from its AppHost for the first test: MySQL, Redis, Kafka, payment sandbox, Api and Workers, on free ports and
-/// without data.
+/// The whole application, started once from its AppHost for the first test. It consists of MySQL, Redis, Kafka, payment sandbox, Api
+/// and Workers, on free ports and without data.
 /// </summary>
 public sealed class CommerceStack : IAsyncDisposable
 {
@@ -30,7 +30,7 @@ public sealed class CommerceStack : IAsyncDisposable
     static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// The concurrency limit of the Api in this stack: low enough for a test to reach, above the concurrency of <see cref="Shoppers"/>.
+    /// The concurrency limit of the Api in this stack. A test can reach it, but it is above the concurrency of <see cref="Shoppers"/>.
     /// </summary>
     public const int MaxConcurrentIssues = 200;
 
@@ -43,10 +43,10 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>More arguments for the AppHost.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 
-    /// <summary>The settings of Api and Workers that a test needs, instead of the stack's.</summary>
+    /// <summary>Settings of Api and Workers for a test, which override those of the stack.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The connection string to MySQL of each project that is a user of its own.</summary>
+    /// <summary>The connection string to MySQL of each project that has its own user.</summary>
     public IReadOnlyDictionary<string, string> Databases { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The running application model.</summary>
@@ -58,7 +58,7 @@ public sealed class CommerceStack : IAsyncDisposable
     /// <summary>Calls the Api without a token; repeats after 503.</summary>
     public HttpClient Anonymous { get; private set; } = null!;
 
-    /// <summary>The same without repetitions.</summary>
+    /// <summary>Calls the Api without a token and without repetitions.</summary>
     public HttpClient Impatient { get; private set; } = null!;
 
     /// <summary>Calls the Api as an administrator.</summary>
@@ -77,7 +77,7 @@ public sealed class CommerceStack : IAsyncDisposable
         try
         {
             if (_host is not null) return;
-            // Otherwise each test would wait as long again and start another stack.
+            // Otherwise each test would wait for the same time and start another stack.
             if (_failure is not null) throw new InvalidOperationException("The stack did not start; the first test tells why.", _failure);
             try
             {
@@ -85,7 +85,7 @@ public sealed class CommerceStack : IAsyncDisposable
             }
             catch (Exception e) when (_app is not null)
             {
-                // The machine's fault more often than not: counted, and told with all that is known of it.
+                // The cause is usually the machine. The failure is counted and reported with all details.
                 Repetitions.Add(new TimeoutException(await StateOfResourcesAsync(_app), e));
                 await _app.DisposeAsync().AsTask().WaitAsync(StopDeadline);
                 await StartOnceAsync();
@@ -112,11 +112,11 @@ public sealed class CommerceStack : IAsyncDisposable
                 .WithEnvironment("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
                 .WithEnvironment(StartupHook.Folder, _crashPoints.FullName)
                 .WithEnvironment("Limits__MaxConcurrentIssues", MaxConcurrentIssues.ToString(CultureInfo.InvariantCulture))
-                // With one broker the default stores every acceptance in MySQL first, and the way through Kafka would not be tested.
+                // With one broker, the default stores every acceptance in MySQL first, and the path through Kafka would not be tested.
                 .WithEnvironment("Coupons__Durability", nameof(Durability.Broker))
-                // What opens and closes events in time are the poll and the listener: the recovery looks when the Workers start, and then once an hour.
+                // Poller and listener open and close events in time. The recovery runs when the Workers start, and then once an hour.
                 .WithEnvironment("Events__RecoveryInterval", "01:00:00")
-                // Who waits for the gateway gives up sooner than in real life.
+                // The waits for the gateway are shorter than in production.
                 .WithEnvironment("Payments__SettleAfter", "00:00:06")
                 .WithEnvironment("Payments__RefundRetryDelay", "00:00:01")
                 .WithEnvironment("Payments__Gateway__ApproveTimeout", "00:00:03")
@@ -125,7 +125,7 @@ public sealed class CommerceStack : IAsyncDisposable
             if (Databases.TryGetValue(project.Resource.Name, out var database)) project.WithEnvironment("ConnectionStrings__commerce", database);
         }
 
-        // So often MySQL does not answer the consumers in the time of a test: more often than they try what is wrong with a message.
+        // With this timeout MySQL often does not answer the consumers during a test, more often than a faulty message is tried.
         builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Database__CommandTimeout", "00:00:04");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);
@@ -141,12 +141,15 @@ public sealed class CommerceStack : IAsyncDisposable
         Admin = await UserAsync("admin", "ADMIN");
     }
 
-    /// <summary>What keeps the stack from starting: the state of each resource, what its health checks say, and its last lines.</summary>
+    /// <summary>
+    /// Describes what keeps the stack from starting: the state of each resource, the results of its health checks, and its last log
+    /// lines.
+    /// </summary>
     static async Task<string> StateOfResourcesAsync(DistributedApplication app)
     {
         const int Lines = 12;
         var seen = new Dictionary<string, ResourceEvent>();
-        // The watch begins with what is known, and never ends by itself.
+        // The watch starts with the known states, and never ends on its own.
         using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
         try
         {
@@ -154,7 +157,7 @@ public sealed class CommerceStack : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // That was all.
+            // All known states were read.
         }
 
         var text = new StringBuilder("The stack did not start.").AppendLine();
@@ -171,12 +174,12 @@ public sealed class CommerceStack : IAsyncDisposable
         return text.ToString();
     }
 
-    /// <summary>Lets the next process that reaches this place of <see cref="Checkpoints"/> die there.</summary>
+    /// <summary>Kills the next process that reaches this point of <see cref="Checkpoints"/>.</summary>
     public void Arm(string checkpoint) => File.WriteAllText(Path.Combine(_crashPoints.FullName, checkpoint), "");
 
     /// <summary>
-    /// <see cref="Sandbox.WithFaultsAsync"/>, after all payments and refunds of earlier tests are settled, because they would use up counted faults.
-    /// History queries of abandoned payments may continue for a long time.
+    /// Calls <see cref="Sandbox.WithFaultsAsync"/> after all payments and refunds of earlier tests are settled, because they would use up
+    /// counted faults. History queries of abandoned payments may continue for a long time.
     /// </summary>
     public async Task<IAsyncDisposable> WithGatewayFaultsAsync(params SandboxFault[] faults)
     {
@@ -189,7 +192,9 @@ public sealed class CommerceStack : IAsyncDisposable
     public Task HealthyAsync(string resource, CancellationToken cancellationToken) =>
         App.ResourceNotifications.WaitForResourceHealthyAsync(resource, cancellationToken);
 
-    /// <summary>Creates a topic where it is not there yet. The mock broker cannot create any; there the first message does.</summary>
+    /// <summary>
+    /// Creates a topic if it does not exist. The mock broker cannot create topics, but the first message creates this one.
+    /// </summary>
     public Task CreateTopicAsync(string topic, Dictionary<string, string>? settings = null) => Eventually.DoneAsync(async () =>
     {
         using var producer = new ProducerBuilder<string?, byte[]?>(new ProducerConfig { BootstrapServers = Kafka }).Build();
@@ -209,15 +214,15 @@ public sealed class CommerceStack : IAsyncDisposable
         return topic;
     });
 
-    /// <summary>Items that the current test created and nobody needs afterwards.</summary>
+    /// <summary>Coupons that the current test created and that are not needed afterwards.</summary>
     public ConcurrentBag<long> CreatedCoupons { get; } = [];
 
     /// <inheritdoc cref="CreatedCoupons"/>
     public ConcurrentBag<long> CreatedEvents { get; } = [];
 
     /// <summary>
-    /// Ends them, so that later rebuilds and audits only concern the gates of their own test: the coupons ended yesterday, the events are cancelled.
-    /// A test that fails before it removes its damage breaks only its own audit.
+    /// Ends the created items, so that later rebuilds and audits only concern the gates of their own test. The coupons get an end
+    /// yesterday, and the events are cancelled. If a test fails before it has removed its damage, only its own audit fails.
     /// </summary>
     public async Task EndCreatedAsync()
     {
@@ -236,7 +241,7 @@ public sealed class CommerceStack : IAsyncDisposable
                 """, new { coupons }, CancellationToken.None));
     }
 
-    /// <summary>Calls the Api as this user; repeats after 503.</summary>
+    /// <summary>Creates a client that calls the Api as this user and repeats after 503.</summary>
     public async Task<HttpClient> UserAsync(string user, string role = "MEMBER")
     {
         var client = PatientClient();
@@ -246,7 +251,7 @@ public sealed class CommerceStack : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Calls the Api as an administrator, without repetitions.</summary>
+    /// <summary>Creates a client that calls the Api as an administrator, without repetitions.</summary>
     public HttpClient ImpatientAdmin()
     {
         var client = App.CreateHttpClient("api", "http");

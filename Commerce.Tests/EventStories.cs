@@ -11,11 +11,12 @@ namespace Commerce.Tests;
 public static class EventStories
 {
     /// <summary>
-    /// By MySQL's clock: many intervals of the poller, which runs four times a second. The recovery of this stack runs once an hour.
+    /// The maximum delay by MySQL's clock: many intervals of the poller, which runs four times a second. The recovery of this stack runs
+    /// once an hour.
     /// </summary>
     public static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Creates an event that opens in this many seconds; null creates a draft.</summary>
+    /// <summary>Creates an event that opens in this many seconds. Null creates a draft.</summary>
     public static async Task<SaleEvent> EventAsync(
         this CommerceStack stack, double? opensIn, double? closesIn = null, IReadOnlyList<long>? couponIds = null, string? name = null,
         IReadOnlyList<long>? productIds = null, int? waitingRoomRate = null, int? maxPerCustomer = null)
@@ -61,7 +62,7 @@ public static class EventStories
     public static Task<int> OpeningMessagesAsync(this CommerceStack stack, long id) => stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>(
         "SELECT COUNT(*) FROM outbox WHERE message_id = @id", new { id = EventOpened.IdOf(id) }, TestContext.Current.CancellationToken);
 
-    /// <summary>Waits until this time; returns at once if it has passed.</summary>
+    /// <summary>Waits until this time. Returns at once if it has passed.</summary>
     public static async Task UntilAsync(DateTime transition)
     {
         var left = transition - TimeProvider.System.GetUtcNow().UtcDateTime;
@@ -115,7 +116,7 @@ public sealed class EventStreamReader : IDisposable
     /// <summary>The reconnect times in ms, in order.</summary>
     public IReadOnlyList<int> Retries { get; private set; } = [];
 
-    /// <summary>Completes when the server has ended the stream: true in order, false by aborting the connection.</summary>
+    /// <summary>Completes when the server has ended the stream. True: gracefully. False: by aborting the connection.</summary>
     public Task<bool> Ended { get; private set; } = null!;
 
     public static async Task<EventStreamReader> OpenAsync(HttpClient client, string address, long? lastEventId)

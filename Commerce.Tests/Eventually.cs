@@ -15,8 +15,8 @@ public static class Eventually
     static readonly TimeSpan LastMoment = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// Repeats a query until <paramref name="holds"/> accepts its result; fails with the last result after the deadline. A dependency that does not
-    /// respond in time is ignored.
+    /// Repeats a query until <paramref name="holds"/> accepts its result; fails with the last result after the deadline. A dependency
+    /// that does not respond in time is ignored.
     /// </summary>
     public static async Task<T> GetAsync<T>(Func<Task<T>> ask, Predicate<T> holds, TimeSpan? deadline = null)
     {
@@ -58,8 +58,8 @@ public static class Eventually
     public static Task<T> DoneAsync<T>(Func<Task<T>> work) => GetAsync(work, _ => true);
 
     /// <summary>
-    /// Repeats a test from its start, at most twice, if a dependency timed out and the test cannot continue. Each repetition is counted (<see
-    /// cref="Repetitions"/>). Failed assertions are never repeated.
+    /// Repeats a test from its start, at most twice, if a dependency timed out and the test cannot continue. Each repetition is counted
+    /// (<see cref="Repetitions"/>). Failed assertions are never repeated.
     /// </summary>
     public static async Task UnspoiltAsync(Func<Task> attempt)
     {

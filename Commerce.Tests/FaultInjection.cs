@@ -11,19 +11,19 @@ namespace Commerce.Tests;
 /// <summary>Kills, freezes and restarts processes of the stack, by id.</summary>
 public static partial class FaultInjection
 {
-    /// <summary>Why a test is skipped where the mock broker runs.</summary>
+    /// <summary>The reason for skipping a test if the mock broker runs.</summary>
     public const string NeedsRealBroker = "The mock broker cannot do this: set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
 
     const int SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15, SigCont = 18, SigStop = 19;
 
-    /// <summary>Kills a resource's process like a power loss.</summary>
+    /// <summary>Kills the process of a resource, as a power failure would.</summary>
     public static async Task KillAsync(this CommerceStack stack, string resource)
     {
         await SendAsync(stack, resource, SigKill);
         await stack.StoppedAsync(resource);
     }
 
-    /// <summary>Kills processes at the same time, like a power loss of their machine.</summary>
+    /// <summary>Kills several processes at the same time, as a power failure of their machine would.</summary>
     public static async Task KillAllAsync(this CommerceStack stack, params IReadOnlyList<string> resources)
     {
         var pids = await Task.WhenAll(resources.Select(stack.PidAsync));
@@ -31,14 +31,14 @@ public static partial class FaultInjection
         await Task.WhenAll(resources.Select(stack.StoppedAsync));
     }
 
-    /// <summary>Stops a resource's process like an orchestrator.</summary>
+    /// <summary>Stops the process of a resource, as an orchestrator would.</summary>
     public static Task TerminateAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigTerm);
 
-    /// <summary>Freezes a process: it keeps its connections and does not respond.</summary>
+    /// <summary>Freezes a process. It keeps its connections and does not respond.</summary>
     public static async Task FreezeAsync(this CommerceStack stack, string resource)
     {
         await SendAsync(stack, resource, SigStop);
-        // The signal is sent before it takes effect: a thread on another core may still respond.
+        // The signal takes effect later, and a thread on another core may still respond.
         var threads = $"/proc/{await stack.PidAsync(resource)}/task";
         await Eventually.EqualAsync(true, () => Task.FromResult(Directory.EnumerateDirectories(threads).All(IsStopped)));
 
@@ -53,8 +53,8 @@ public static partial class FaultInjection
     public static Task ThawAsync(this CommerceStack stack, string resource) => SendAsync(stack, resource, SigCont);
 
     /// <summary>
-    /// Kills the broker: connections break, new ones are refused, its log stays. The mock broker keeps its log in memory, so it only closes its
-    /// connections.
+    /// Kills the broker. Connections break, new ones are refused, and its log stays. The mock broker keeps its log in memory, so it only
+    /// closes its connections.
     /// </summary>
     public static async Task BrokerAwayAsync(this CommerceStack stack)
     {
@@ -123,7 +123,7 @@ public static partial class FaultInjection
         return log;
     }
 
-    /// <summary>What the Api tells of a dependency at <c>/health/dependencies</c>.</summary>
+    /// <summary>Returns the state of a dependency at <c>/health/dependencies</c> of the Api.</summary>
     public static async Task<string?> HealthOfAsync(this CommerceStack stack, string dependency)
     {
         using var answer = await stack.Anonymous.GetAsync("/health/dependencies", TestContext.Current.CancellationToken);
@@ -143,7 +143,7 @@ public static partial class FaultInjection
 
     static CancellationTokenSource Deadline() => new(TimeSpan.FromMinutes(3));
 
-    /// <summary>The process id of a resource that runs. Right after a restart Aspire still reports the process before.</summary>
+    /// <summary>Returns the process id of a running resource. Right after a restart Aspire still reports the previous process.</summary>
     public static Task<int> PidAsync(this CommerceStack stack, string resource) => Eventually.GetAsync(async () =>
     {
         var running = await stack.App.ResourceNotifications.WaitForResourceAsync(resource,
@@ -151,7 +151,7 @@ public static partial class FaultInjection
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }, pid => Directory.Exists($"/proc/{pid}"));
 
-    // Not by the process, which may be dead.
+    // The process is not used for this, because it may be dead.
     public static async Task<bool> HasMockBrokerAsync(this CommerceStack stack)
     {
         var seen = await stack.App.ResourceNotifications.WaitForResourceAsync("kafka", _ => true, Deadline().Token);

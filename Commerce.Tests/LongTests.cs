@@ -14,13 +14,13 @@ sealed class LongAttribute : Attribute, ITraitAttribute
 /// <summary>Limits and sizes of long tests.</summary>
 static class LongTests
 {
-    /// <summary>In ms. A long test that hangs must not take the whole run with it.</summary>
+    /// <summary>The time limit in ms. A long test that hangs must not block the whole run.</summary>
     public const int Limit = 12 * 60_000;
 
-    /// <summary>How many coupons a long sale issues.</summary>
+    /// <summary>The number of coupons that a long sale issues.</summary>
     public static int Issues => Size("SALE_ISSUES", 100_000);
 
-    /// <summary>How many purchases are made beside it.</summary>
+    /// <summary>The number of purchases during a long sale.</summary>
     public static int Purchases => Size("SALE_PURCHASES", 2_000);
 
     static int Size(string variable, int otherwise) =>

@@ -11,7 +11,7 @@ namespace Commerce.Tests;
 /// <summary>Writes to the outbox and reads the topic.</summary>
 public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
 {
-    /// <summary>A topic of these tests only.</summary>
+    /// <summary>A topic that only these tests use.</summary>
     protected const string Topic = "OUTBOX_TEST";
 
     /// <inheritdoc/>
@@ -26,7 +26,9 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
     /// <summary>A unique key.</summary>
     protected static string Key(string name) => $"{name}-{Guid.NewGuid():N}";
 
-    /// <summary>Commits messages of one key, in this order, and wakes the relays; returns the id of the first, and of all.</summary>
+    /// <summary>
+    /// Commits messages of one key in this order, and wakes the relays. Returns the id of the first message, and all ids.
+    /// </summary>
     protected async Task<(string First, IReadOnlyList<string> All)> WriteAsync(string key, int count = 1, string topic = Topic, int size = 0)
     {
         var payload = Encoding.ASCII.GetBytes($"\"{new string('x', size)}\"");
@@ -40,12 +42,12 @@ public abstract class OutboxStackTests(CommerceStack stack) : StackTests(stack)
         return (ids[0], ids);
     }
 
-    /// <summary>How many of these are in a state.</summary>
+    /// <summary>Counts the messages among these that are in a state.</summary>
     protected Task<int> CountAsync(string status, params IEnumerable<string> ids) =>
         Database.SingleAsync<int>(
             $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE {OutboxStore.Status} = @status AND o.message_id IN @ids", new { status, ids }, Cancelled);
 
-    /// <summary>Waits until all of these are sent.</summary>
+    /// <summary>Waits until all of these messages are sent.</summary>
     protected async Task SentAsync(params IReadOnlyCollection<string> ids) =>
         await Eventually.EqualAsync(ids.Count, () => CountAsync("SENT", ids), TimeSpan.FromMinutes(2));
 
@@ -89,7 +91,7 @@ public sealed class TopicTail : IDisposable
         }));
     }
 
-    /// <summary>The end of a partition. A broker that has just started does not lead its partitions at once.</summary>
+    /// <summary>Returns the end of a partition. A broker that has just started does not lead its partitions at once.</summary>
     Offset EndOf(TopicPartition partition)
     {
         for (var start = Stopwatch.GetTimestamp(); ;)
@@ -100,13 +102,13 @@ public sealed class TopicTail : IDisposable
             }
             catch (KafkaException e) when (!e.Error.IsFatal && Stopwatch.GetElapsedTime(start) < Deadline)
             {
-                // Nothing is assigned yet, so this only waits.
+                // Nothing is assigned yet, so this call only waits.
                 _consumer.Consume(TimeSpan.FromMilliseconds(100));
             }
         }
     }
 
-    /// <summary>The received messages, once there are at least this many.</summary>
+    /// <summary>Waits until at least this many messages are received, and returns them.</summary>
     public IReadOnlyList<ConsumeResult<string?, byte[]?>> Await(int count)
     {
         var start = Stopwatch.GetTimestamp();
@@ -119,7 +121,7 @@ public sealed class TopicTail : IDisposable
         return _read;
     }
 
-    /// <summary>The ids of the received messages up to this id.</summary>
+    /// <summary>Returns the ids of the received messages up to this id.</summary>
     public IReadOnlyList<string?> IdsUntil(string id)
     {
         var start = Stopwatch.GetTimestamp();

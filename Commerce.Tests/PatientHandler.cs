@@ -4,7 +4,8 @@ using System.Net;
 namespace Commerce.Tests;
 
 /// <summary>
-/// Repeats requests that got 503: on a slow machine a dependency times out now and then. Tests that expect the 503 use a client without it.
+/// Repeats requests that got 503, because on a slow machine a dependency times out occasionally. Tests that expect the 503 use a
+/// client without this handler.
 /// </summary>
 sealed class PatientHandler() : DelegatingHandler(new SocketsHttpHandler())
 {

@@ -32,7 +32,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         return new(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id));
     }
 
-    /// <summary>The same, paid.</summary>
+    /// <summary>Creates a user, a product with 10 units, and a paid order of one unit.</summary>
     protected async Task<Purchase> PayAsync(string name)
     {
         var purchase = await PrepareAsync(name);
@@ -40,7 +40,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         return purchase;
     }
 
-    /// <summary>Captures the payment; if the gateway timed out, waits until it is settled.</summary>
+    /// <summary>Captures the payment. If the gateway timed out, waits until it is settled.</summary>
     protected async Task PayAsync(Purchase purchase, string pgPaymentId)
     {
         var told = await purchase.ApproveAsync(pgPaymentId);
@@ -48,7 +48,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         else Assert.Equal(PaymentState.Paid, told);
     }
 
-    /// <summary>Waits until the gateway is processing it.</summary>
+    /// <summary>Waits until the gateway is processing the payment.</summary>
     protected Task ProcessingAsync(Purchase purchase) =>
         Eventually.GetAsync(() => Stack.Sandbox.LedgerAsync(purchase.OrderId), l => l[0].State is not "AUTHORIZED");
 
@@ -72,7 +72,7 @@ public abstract class PaymentStackTests(CommerceStack stack) : StackTests(stack)
         Database.ExecuteAsync("UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @OrderId",
             new { purchase.OrderId, microseconds = milliseconds * 1000L }, Cancelled);
 
-    /// <summary>Paid once at the gateway, with its stock deducted.</summary>
+    /// <summary>Checks that the order is paid once at the gateway, and that its stock is deducted.</summary>
     protected async Task ShouldBePaidAsync(Purchase purchase)
     {
         await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase));
@@ -100,10 +100,10 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
     public Task<HttpResponseMessage> PrepareAsync(long? amount = null, string? key = null) =>
         User.PostAsync("/api/payments/prepare", new { OrderId, amount = amount ?? Order.TotalAmount }, key);
 
-    /// <summary>Authorises it in the payment window.</summary>
+    /// <summary>Authorises the payment in the payment window.</summary>
     public Task<string> AuthorizeAsync(SandboxFault? fault = null) => Sandbox.PayAsync(OrderId, Order.TotalAmount, User.Id, fault);
 
-    /// <summary>Requests the capture; the response may be a refusal.</summary>
+    /// <summary>Requests the capture. The response may be a refusal.</summary>
     public Task<HttpResponseMessage> SendApproveAsync(string pgPaymentId, string? key = null) =>
         User.PostAsync("/api/payments/approve", new { OrderId, pgPaymentId }, key);
 
@@ -117,14 +117,14 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
         return status;
     }
 
-    /// <summary>Requests the capture, repeated after Retry-After, as while the gateway does not respond.</summary>
+    /// <summary>Requests the capture. Repeats it after Retry-After, for example while the gateway does not respond.</summary>
     public Task<HttpResponseMessage> AnsweredAsync(string pgPaymentId, string? key = null)
     {
         key ??= Guid.NewGuid().ToString();
         return Eventually.GetAsync(() => SendApproveAsync(pgPaymentId, key), answer => answer.Headers.RetryAfter is null);
     }
 
-    /// <summary>The same; returns the status, or the slug of the refusal.</summary>
+    /// <summary>Requests the capture until the response is definite. Returns the status, or the slug of the refusal.</summary>
     public Task<string> ApprovedAsync(string pgPaymentId) => Eventually.GetAsync(() => ApproveAsync(pgPaymentId), told => told != PaymentState.Settling);
 
     /// <summary>Requests a refund and returns the status, or the slug of the refusal.</summary>
@@ -134,7 +134,7 @@ public sealed record Purchase(Sandbox Sandbox, Shopper User, Product Product, Pl
         return answer.IsSuccessStatusCode ? (await answer.Content.ReadFromJsonAsync<RefundedPayment>())!.Status : await answer.SlugAsync();
     }
 
-    /// <summary>Requests a refund, repeated if the gateway timed out; returns the status, or the slug of the refusal.</summary>
+    /// <summary>Requests a refund, and repeats it if the gateway timed out. Returns the status, or the slug of the refusal.</summary>
     public Task<string> RefundedAsync(long amount, string? key = null)
     {
         key ??= Guid.NewGuid().ToString();

@@ -3,18 +3,24 @@ using System.Globalization;
 
 namespace Commerce.Tests;
 
-/// <summary>What a purchase costs MySQL, counted: a rate depends on the machine, these do not.</summary>
+/// <summary>Counts the work of MySQL for a purchase. Unlike a rate, the counts do not depend on the machine.</summary>
 public abstract class PurchaseCost(CommerceStack stack) : PaymentStackTests(stack)
 {
     const int Users = 16, Rounds = 5;
 
-    /// <summary>Order, prepare and approve take 26, and 4 more where the changes of orders are told; the relay and the consumer share theirs among the purchases that come together.</summary>
+    /// <summary>
+    /// The maximum number of statements. Order, prepare and approve take 26, and 4 more if changes are published. Purchases at the same
+    /// time share the statements of relay and consumer.
+    /// </summary>
     const double MostStatements = 36;
 
-    /// <summary>Four of the Api; two of the relay and one of the consumer, shared.</summary>
+    /// <summary>
+    /// The maximum number of commits. The Api has four. Purchases at the same time share the two of the relay and the one of the
+    /// consumer.
+    /// </summary>
     const double MostCommits = 5;
 
-    /// <summary>Fails if a purchase takes more statements or commits than it may.</summary>
+    /// <summary>Fails if a purchase takes more statements or commits than allowed.</summary>
     protected async Task CheckCostAsync()
     {
         var product = await Stack.ProductAsync(stock: 1_000, Price);

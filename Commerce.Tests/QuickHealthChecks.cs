@@ -6,16 +6,17 @@ using Microsoft.Extensions.Hosting;
 
 namespace Commerce.Tests;
 
-/// <summary>Makes the AppHost of tests notice state changes sooner.</summary>
+/// <summary>Makes the AppHost of the tests notice state changes faster.</summary>
 static class QuickHealthChecks
 {
     /// <summary>
-    /// Aspire checks healthy resources every 30 s, and others after 1, 2 … 5 s. Only two internal properties change that. If a later version renames
-    /// them, tests wait longer but stay correct.
+    /// Shortens the intervals of health checks. Aspire checks healthy resources every 30 s, and others after 1, 2 … 5 s. Two internal
+    /// properties change this. If a later version renames them, tests wait longer but stay correct.
     /// </summary>
     public static T WithQuickHealthChecks<T>(this T builder) where T : IDistributedApplicationBuilder
     {
-        // At startup only: resolving hosted services earlier creates an orchestrator that knows the containers and not their replacements.
+        // This runs only at startup. If the hosted services were resolved earlier, the orchestrator would know the containers and not
+        // their replacements.
         builder.Eventing.Subscribe<BeforeStartEvent>((started, _) =>
         {
             var service = started.Services.GetServices<IHostedService>().SingleOrDefault(s => s.GetType().Name == "ResourceHealthCheckService");

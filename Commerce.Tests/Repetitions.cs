@@ -6,13 +6,14 @@ using Commerce.Tests;
 namespace Commerce.Tests;
 
 /// <summary>
-/// Counts repetitions because of dependency timeouts, and reports them at the end. If <c>COMMERCE_REPETITIONS</c> names a file, each is a line in it.
+/// Counts repetitions because of dependency timeouts, and reports them at the end. If <c>COMMERCE_REPETITIONS</c> names a file, each
+/// repetition is a line in it.
 /// </summary>
 public sealed class Repetitions : IDisposable
 {
     static readonly ConcurrentQueue<string> s_all = [];
 
-    /// <summary>Records one.</summary>
+    /// <summary>Records a repetition.</summary>
     public static void Add(Exception why)
     {
         var line = $"{TestContext.Current.Test?.TestDisplayName}: {why.GetType().Name}: {why.Message.ReplaceLineEndings(" ")}";

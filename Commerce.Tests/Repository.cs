@@ -6,7 +6,7 @@ static class Repository
     /// <summary>The folder with the solution.</summary>
     public static string Root { get; } = Find();
 
-    /// <summary>Where a program of the solution was built, in the configuration of the tests.</summary>
+    /// <summary>Returns the path of a built program of the solution, in the configuration of the tests.</summary>
     public static string Program(string name) => Path.Combine(Root, "artifacts", "bin", name, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), name);
 
     static string Find()

@@ -9,7 +9,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     public const string ClientSecret = "a-secret-that-only-the-tests-know";
     public const string ChainId = "commerce-chain";
 
-    /// <summary>For calls that <see cref="PaymentGateway"/> does not make.</summary>
+    /// <summary>The client, for calls that <see cref="PaymentGateway"/> does not make.</summary>
     public HttpClient Client => client;
 
     /// <summary>The section <c>Payments:Gateway</c> for a gateway at this address.</summary>
@@ -23,9 +23,9 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         ["Payments:Gateway:Sandbox"] = "true",
     };
 
-    /// <summary>Authorises a payment in the window; nothing is captured yet. Returns the gateway's id of the payment.</summary>
-    /// <param name="fault">A fault of this payment only.</param>
-    /// <param name="lifetimeMs">How long it can be captured; null is 10 min.</param>
+    /// <summary>Authorises a payment in the window, without capturing it. Returns the gateway's id of the payment.</summary>
+    /// <param name="fault">A fault for this payment only.</param>
+    /// <param name="lifetimeMs">How long the payment can be captured. Null means 10 min.</param>
     public async Task<string> PayAsync(string orderId, long amount, string userKey = "user", SandboxFault? fault = null, int? lifetimeMs = null)
     {
         using var answer = await client.PostAsJsonAsync("/pay", new
@@ -44,7 +44,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>Sets the active faults for all calls; disposing the result removes them.</summary>
+    /// <summary>Sets the active faults for all calls. Disposing of the result removes them.</summary>
     public async Task<IAsyncDisposable> WithFaultsAsync(params SandboxFault[] faults)
     {
         using var answer = await client.PutAsJsonAsync("/sandbox/faults", faults);
@@ -66,7 +66,7 @@ public sealed class Sandbox(HttpClient client) : IDisposable
     /// <summary>All payments, oldest first.</summary>
     public async Task<IReadOnlyList<SandboxPayment>> LedgerAsync() => (await client.GetFromJsonAsync<List<SandboxPayment>>("/sandbox/ledger"))!;
 
-    /// <summary>The orders for which money was captured, once at least.</summary>
+    /// <summary>Returns the orders with at least one capture.</summary>
     public async Task<IReadOnlyList<SandboxOrder>> SummaryAsync()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/sandbox/ledger/summary")
@@ -89,12 +89,10 @@ public sealed class Sandbox(HttpClient client) : IDisposable
 }
 
 /// <summary>A fault of calls to the gateway.</summary>
-/// <param name="Kind">
-/// delay, hang, drop, status5xx, malformed, empty (not processed but for delay), approveThenHang, …Drop, …5xx, …Malformed, …Empty (processed),
-/// wrongAmount, wrongOrder, code.
-/// </param>
-/// <param name="Operation">apply, history or cancel; null is all.</param>
-/// <param name="Count">The number of affected calls; null is all.</param>
+/// <param name="Kind"> delay, hang, drop, status5xx, malformed, empty (not processed but for delay), approveThenHang, …Drop, …5xx,
+/// …Malformed, …Empty (processed), wrongAmount, wrongOrder, code. </param>
+/// <param name="Operation">apply, history or cancel. Null means all.</param>
+/// <param name="Count">The number of affected calls. Null means all.</param>
 /// <param name="DelayMs">Extra processing time.</param>
 /// <param name="Code">The response code, for the kind code.</param>
 /// <param name="Probability">The share of affected calls.</param>
@@ -102,12 +100,12 @@ public sealed class Sandbox(HttpClient client) : IDisposable
 public sealed record SandboxFault(
     string Kind, string? Operation = null, int? Count = null, int DelayMs = 0, string? Code = null, double Probability = 1, int? Seed = null);
 
-/// <summary>A payment in the gateway's ledger; amounts in whole KRW.</summary>
+/// <summary>A payment in the gateway's ledger. Amounts are in whole KRW.</summary>
 /// <param name="State">AUTHORIZED, PROCESSING, CAPTURED, PARTIALLY_CANCELLED, CANCELLED or EXPIRED.</param>
 /// <param name="ApplyCalls">Approval calls, including those that a fault swallowed.</param>
 public sealed record SandboxPayment(
     string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls);
 
-/// <summary>The captures of an order; amounts in whole KRW.</summary>
-/// <param name="NetCaptures">Payments with a remaining captured amount: never more than one.</param>
+/// <summary>The captures of an order. Amounts are in whole KRW.</summary>
+/// <param name="NetCaptures">The number of payments with a remaining captured amount. It is never more than one.</param>
 public sealed record SandboxOrder(string MerchantPayKey, int Captures, int NetCaptures, long Captured, long Cancelled);

@@ -42,8 +42,8 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
     }
 
     /// <summary>
-    /// Requests a coupon until the response is definite. Nobody else uses this user, so "already issued" after an indefinite response means that this
-    /// user's earlier request succeeded.
+    /// Requests a coupon until the response is definite. Nobody else uses this user, so "already issued" after an indefinite response
+    /// means that this user's earlier request succeeded.
     /// </summary>
     public Task<string> TakeAsync(long couponId) => TakeUntilAsync(couponId, TestContext.Current.CancellationToken);
 

@@ -8,22 +8,22 @@ using Xunit.v3;
 namespace Commerce.Tests;
 
 /// <summary>
-/// Each group of test classes has its own stack. How many groups of an assembly run at a time is in its xunit.runner.json: fault tests mostly wait, so two
-/// of their stacks take little more than one. The tests of a class run in the same order in every run, so that what a test leaves behind has the same
-/// effect each time.
+/// Gives each group of test classes its own stack. The file xunit.runner.json of an assembly limits the groups that run at a time.
+/// Fault tests mostly wait, so two of their stacks need little more than one. The tests of a class run in the same order in every
+/// run, so that the state that a test leaves behind always has the same effect.
 /// </summary>
 public sealed class StackGroups : IXunitTestCollectionFactory, ITestCaseOrderer
 {
-    /// <summary>The folders of a group. What is in no other belongs to the first.</summary>
+    /// <summary>The folders of each group. Classes in other folders belong to the first group.</summary>
     static readonly string[][] Groups = [["Integration"], ["Page", "Load"], ["Faults"], ["Faults.Coupons", "Faults.Events"], ["Faults.Topology"]];
 
     readonly XunitTestCollection[] _collections;
 
-    /// <summary>For xunit, as the factory of an assembly's collections.</summary>
+    /// <summary>Used by xunit as the factory of an assembly's collections.</summary>
     public StackGroups(IXunitTestAssembly assembly) =>
         _collections = [.. Groups.Select(folders => new XunitTestCollection(assembly, typeof(Stack), disableParallelization: false, string.Join(" and ", folders)))];
 
-    /// <summary>For xunit, as the orderer of a group's tests.</summary>
+    /// <summary>Used by xunit as the orderer of a group's tests.</summary>
     public StackGroups() => _collections = [];
 
     /// <inheritdoc/>

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 
 /// <summary>
-/// Runs in the Api and in the Workers that the tests start (<c>DOTNET_STARTUP_HOOKS</c>) and kills the process at an armed checkpoint. A file with the
-/// name of the checkpoint arms it, once. The runtime requires this name and no namespace. It may use nothing but the framework.
+/// Runs in the Api and in the Workers that the tests start (<c>DOTNET_STARTUP_HOOKS</c>), and kills the process at an armed
+/// checkpoint. A file with the name of the checkpoint arms it once. The runtime requires this class name and no namespace. The class
+/// may only use the framework.
 /// </summary>
 static class StartupHook
 {
@@ -39,7 +40,7 @@ static class StartupHook
             if (!File.Exists(file)) return;
             try
             {
-                // Whoever moves the file dies. The other processes, and the one that is started next, live.
+                // The process that moves the file dies. Other processes, including the next one that starts, live.
                 File.Move(file, file + ".reached", overwrite: true);
             }
             catch (FileNotFoundException)

@@ -7,13 +7,13 @@ namespace Commerce.Tests;
 /// <summary>Shoppers in waiting rooms.</summary>
 public static class WaitingRoomStories
 {
-    /// <summary>Asks for a place; the response may be a refusal.</summary>
+    /// <summary>Requests a place. The response may be a refusal.</summary>
     public static Task<HttpResponseMessage> AskToJoinAsync(this Shopper shopper, long eventId) => shopper.PostAsync($"/api/events/{eventId}/waiting-room", null);
 
-    /// <summary>Asks where the shopper is; the response may be a refusal.</summary>
+    /// <summary>Requests the state of the shopper's place. The response may be a refusal.</summary>
     public static Task<HttpResponseMessage> AskForPlaceAsync(this Shopper shopper, long eventId) => shopper.GetAsync($"/api/events/{eventId}/waiting-room");
 
-    /// <summary>Joins, or asks again. Waits until the replica knows of the room, and for the user's rate limit.</summary>
+    /// <summary>Joins, or polls. Waits until the replica knows the room, and for the user's rate limit.</summary>
     public static async Task<WaitingRoomPlace> JoinAsync(this Shopper shopper, long eventId)
     {
         using var answer = await Eventually.GetAsync(
@@ -22,14 +22,14 @@ public static class WaitingRoomStories
         return (await answer.Content.ReadFromJsonAsync<WaitingRoomPlace>())!;
     }
 
-    /// <summary>Gives the place up.</summary>
+    /// <summary>Gives up the place.</summary>
     public static async Task LeaveAsync(this Shopper shopper, long eventId)
     {
         using var answer = await shopper.PostAsync($"/api/events/{eventId}/waiting-room/leave", null);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>Joins and asks until the shopper is admitted.</summary>
+    /// <summary>Joins and polls until the shopper is admitted.</summary>
     public static async Task<WaitingRoomPlace> AdmittedAsync(this Shopper shopper, long eventId)
     {
         await shopper.JoinAsync(eventId);
@@ -40,7 +40,7 @@ public static class WaitingRoomStories
         }, place => place is { Status: "ADMITTED" }))!;
     }
 
-    /// <summary>Orders one piece with these passes.</summary>
+    /// <summary>Orders one unit with these passes.</summary>
     public static async Task<HttpResponseMessage> OrderWithPassAsync(this Shopper shopper, long productId, string? pass, string? key = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/orders")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./commerce load: runs a plan of this folder without a window and reports the result. README.md in this folder documents the plans.
+# ./commerce load: runs a plan of this folder without a window and reports the result. README.md describes the plans.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 
@@ -8,7 +8,7 @@ READY_WITHIN=300 # seconds for a shop that is started here
 REST_WITHIN=60   # seconds until what is on its way must have arrived
 ENDS_WITHIN=40   # seconds until what was asked to end is killed
 
-# The lines that the report omits, and the lines that are steps of a user and not requests.
+# The lines that the report omits, and the lines for steps of a user, which are not requests.
 KEPT_APART='^(?!(Set up|Warm-up|Tear down): ).*'
 REQUEST='^(GET|POST|PUT) '
 
@@ -41,7 +41,7 @@ misuse() { { printf 'load: %s\n\n' "$*"; usage; } >&2; exit 2; }
 
 # ---- processes ----------------------------------------------------------------------------------------------------------------------
 
-# The processes started here, each in a session of its own, so that Ctrl-C reaches only this script.
+# The processes started here. Each has its own session, so that Ctrl-C reaches only this script.
 STARTED=()
 
 start() {
@@ -77,7 +77,7 @@ find_jmeter() {
   printf '%s' "$found"
 }
 
-# run_jmeter PLAN FOLDER PROPERTY...: shows the progress on one line.
+# run_jmeter PLAN FOLDER PROPERTY...: runs JMeter and shows the progress on one line.
 run_jmeter() {
   local plan=$1 folder=$2 code=0 pid
   shift 2
@@ -90,18 +90,18 @@ run_jmeter() {
   pid=${STARTED[-1]}
   until [[ -e $folder/results.jtl ]] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
   if [[ -e $folder/results.jtl ]]; then
-    # In the background, because a trap waits for the foreground process.
+    # It runs in the background, because a trap waits for the foreground process.
     tail -n +2 -f --pid="$pid" "$folder/results.jtl" | progress "$plan" &
     wait $!
   fi
   wait "$pid" || code=$?
   unset 'STARTED[-1]'
-  # The first set-up step that failed has the reason; later ones follow from it.
+  # The first failed set-up step has the reason for the later failures.
   set_up_failed "$folder/results.jtl" && exit 1
   ((code == 0)) && [[ -e $folder/report/statistics.json ]] || die "JMeter ended with $code: $(tail -n 1 "$folder/jmeter.out") ($folder/jmeter.log)"
 }
 
-# Requests, not transactions, per second, as JMeter writes them.
+# Shows requests per second as JMeter reports them, without transactions.
 progress() {
   awk -F, -v plan="$1" '
     function show() { printf "\r%s  %02d:%02d  %s  %d requests  %d/s  %d failed   ", plan, (second - first) / 60, (second - first) % 60, phase, n, n - before, failed; fflush(); before = n }
@@ -121,13 +121,13 @@ set_up_failed() {
 
 PROTOCOL=http HOST=localhost PORT=8080
 
-# No curl, a fresh Debian has none.
+# A fresh Debian has no curl.
 answers() { (exec 3<>"/dev/tcp/$HOST/$PORT") 2>/dev/null; }
 
 address() {
   [[ $1 =~ ^(https?)://([A-Za-z0-9.-]+)(:([0-9]+))?/?$ ]] || misuse "--host wants http(s)://NAME[:PORT], not '$1'"
   PROTOCOL=${BASH_REMATCH[1]} HOST=${BASH_REMATCH[2]} PORT=${BASH_REMATCH[4]}
-  # JMeter takes an empty property for none, and would fall back to the default of the plans.
+  # JMeter ignores an empty property and would use the default of the plans.
   [[ -n $PORT ]] || case $PROTOCOL in https) PORT=443 ;; *) PORT=80 ;; esac
 }
 
@@ -138,7 +138,7 @@ start_shop() {
   [[ $PROTOCOL == http && $HOST =~ ^(localhost|127\.0\.0\.1)$ ]] || return 0
   answers && return 0
   echo "No shop answers at $(url): starting one, which ends with this run ($log)"
-  # With data of its own: the database of the developer stays as it is.
+  # It has its own data, so the developer's database stays as it is.
   start "$log" ./commerce up --port "$PORT" --Data:Keep=false
   pid=${STARTED[-1]}
   SECONDS=0
@@ -151,7 +151,7 @@ start_shop() {
 
 # ---- the result ----------------------------------------------------------------------------------------------------------------------
 
-# The report's statistics as lines "step|samples|errors|p50|p95|p99|requests/s".
+# Prints the report's statistics as lines "step|samples|errors|p50|p95|p99|requests/s".
 statistics() {
   awk -F' : ' '
     function value() { sub(/,$/, "", $2); gsub(/"/, "", $2); return $2 }
@@ -171,22 +171,22 @@ table() {
   done
 }
 
-# Each failure, once, with its count.
+# Prints each failure once, with its count.
 failures() {
   awk -F, '!/Number of samples in transaction/ && $3 !~ /^(Set up|Warm-up|Tear down): / && match($0, /,(text|bin|),false,/) {
-      # The message of the assertion, or else the response.
+      # The message of the assertion, or otherwise the response.
       why = substr($0, RSTART + RLENGTH); if (why ~ /^,/) why = $5; else sub(/,[0-9]+,[0-9]+,[0-9]+,[0-9]+,.*/, "", why)
       count[$3 ": " $4 " " substr(why, 1, 200)]++ }
     END { for (what in count) printf "  %6d  %s\n", count[what], what }' "$1/results.jtl" | sort -rn | head -n 10
 }
 
-# The most requests in one second of the run.
+# Prints the maximum number of requests in one second of the run.
 peak() {
   awk -F, '!/Number of samples in transaction/ && $3 !~ /^(Set up|Warm-up|Tear down): / && /^[0-9]+,/ { second[int($1 / 1000)]++ }
     END { for (s in second) if (second[s] > most) most = second[s]; print most + 0 }' "$1/results.jtl"
 }
 
-# Lines "MEASURE <=|>= VALUE STEP"; the step * is each of them, all is the whole plan.
+# Checks lines "MEASURE <=|>= VALUE STEP". The step * stands for each step, and all for the whole plan.
 thresholds() {
   local folder=$1 file=$2 missed=0 measure sign bound step
   while read -r measure sign bound step; do
@@ -209,7 +209,7 @@ audit() {
   while :; do
     code=0
     ./commerce audit "$(url)" >"$1/audit.txt" 2>&1 || code=$?
-    # What was accepted last may still be on its way.
+    # The last accepted requests may not be processed yet.
     ((code == 1 && SECONDS < deadline)) || break
     sleep 2
   done
@@ -219,7 +219,7 @@ audit() {
 
 # ---- JMeter's ceiling ---------------------------------------------------------------------------------------------------------------
 
-# The hello-world of bench/, behind the same authentication and in a process of its own.
+# Starts the hello-world of bench/, behind the same authentication and in its own process.
 ceiling() {
   local folder=$1 port=$((20000 + RANDOM % 10000)) pid
   command -v dotnet >/dev/null || die "--ceiling needs the .NET SDK: it runs the hello-world of bench/"
@@ -269,7 +269,7 @@ folder=.data/load/$plan-$(date +%Y%m%d-%H%M%S)
 mkdir -p "$LOGS" .data/load
 start_shop
 [[ -z $measured ]] || ceiling "$folder-ceiling"
-# -J is for this process, -G for the generators elsewhere.
+# -J sets a property of this process, -G of remote generators.
 run_jmeter "$plan" "$folder" "${properties[@]/#/-J}" ${remote[@]+"${remote[@]}" "${properties[@]/#/-G}"}
 
 code=0

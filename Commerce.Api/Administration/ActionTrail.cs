@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Commerce.Api.Administration;
 
-/// <summary>A request that says why.</summary>
+/// <summary>A request that gives a reason.</summary>
 interface IReasoned
 {
     string Reason { get; }
@@ -13,7 +13,7 @@ interface IReasoned
 /// <summary>Records what administrators do.</summary>
 static class ActionTrail
 {
-    /// <summary>Every request of an administrator that is not a mere read leaves a row in <c>admin_action</c>, unless it is refused.</summary>
+    /// <summary>Records every request of an administrator in <c>admin_action</c>, except refused requests and reads.</summary>
     public static TBuilder RecordsAdministrators<TBuilder>(this TBuilder builder) where TBuilder : IEndpointConventionBuilder => builder.AddEndpointFilter(RecordAsync);
 
     static async ValueTask<object?> RecordAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
@@ -29,7 +29,7 @@ static class ActionTrail
         {
             var result = await next(invocation);
             var isRefused = (result is INestedHttpResult nested ? nested.Result : result) is IStatusCodeHttpResult { StatusCode: >= 400 };
-            // A repeated response of an idempotent request is no action.
+            // The repeated response of an idempotent request is not an action.
             if (isRefused || invocation.Arguments.OfType<IdempotentRequest>().Any()) return result;
             await action.EndAsync(http.RequestServices.GetRequiredService<MySqlDatabase>(), http.RequestAborted);
             return result;
@@ -40,7 +40,7 @@ static class ActionTrail
         }
     }
 
-    /// <summary>What the path names: the segment of its kind, and its id. A payment is named by its order.</summary>
+    /// <summary>Returns the subject of the request: the kind and the id in its path. The subject of a payment is its order.</summary>
     static (string Kind, string? Id) SubjectOf(HttpContext http)
     {
         if (http.Request.RouteValues.TryGetValue("orderId", out var orderId)) return ("orders", $"{orderId}");

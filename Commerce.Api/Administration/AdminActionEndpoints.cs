@@ -4,7 +4,7 @@ using Commerce.Core.Database;
 
 namespace Commerce.Api.Administration;
 
-/// <summary>The trail of administrators' actions.</summary>
+/// <summary>The actions of administrators.</summary>
 static class AdminActionEndpoints
 {
     public static void MapAdminActions(this RouteGroupBuilder administration) =>

@@ -63,7 +63,9 @@ static class CouponEndpoints
             ? await first.GetAsync(() => SummarizeAsync(null, definitions, gate, CancellationToken.None), cancellationToken)
             : (await SummarizeAsync(cursor, definitions, gate, cancellationToken)).ToResult("cursor");
 
-    /// <summary>The gate has the current stock. Without the gate, the database has it, slightly delayed.</summary>
+    /// <summary>
+    /// Reads the remaining stock from the gate. If Redis is unavailable, it is read from the database, which lags slightly.
+    /// </summary>
     static async Task<Page<CouponSummary>> SummarizeAsync(Cursor? after, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken)
     {
         var (coupons, next) = await definitions.ListPublicAsync(after, Paging.PageSize, cancellationToken);
@@ -75,19 +77,25 @@ static class CouponEndpoints
 }
 
 /// <summary>A coupon in the public list.</summary>
-/// <param name="Discount">Whole KRW: what it takes off; with <paramref name="Percent"/> the most it takes off.</param>
-/// <param name="StartsAt">It is issued from then on.</param>
-/// <param name="EndsAt">It is issued until then.</param>
-/// <param name="Percent">What it takes off of the products that it applies to, rounded down. Null: a fixed amount.</param>
-/// <param name="MinOrderAmount">Whole KRW that an order must have of these products, before the discount. Null: no minimum.</param>
-/// <param name="ValidFrom">Orders can use it from then on. Null: at once.</param>
-/// <param name="ValidUntil">Orders can use it before then. Null: without end.</param>
-/// <param name="ProductIds">It applies to these products, and to those of <paramref name="EventIds"/>. Both null: to all.</param>
+/// <param name="Discount">Whole KRW. The discount, or its maximum if <paramref name="Percent"/> is set.</param>
+/// <param name="StartsAt">The start of the issue window.</param>
+/// <param name="EndsAt">The end of the issue window.</param>
+/// <param name="Percent">The discount in percent of the products that the coupon applies to, rounded down. Null: a fixed
+/// amount.</param>
+/// <param name="MinOrderAmount">Whole KRW. The minimum price before the discount of the products that the coupon applies to, in
+/// total. Null: no minimum.</param>
+/// <param name="ValidFrom">Orders can use the coupon from this time on. Null: at once.</param>
+/// <param name="ValidUntil">Orders can use the coupon before this time. Null: without end.</param>
+/// <param name="ProductIds">The products that the coupon applies to, in addition to those of <paramref name="EventIds"/>. If both are
+/// null, it applies to all products.</param>
 sealed record CouponSummary(
     long Id, string Name, long Discount, int TotalQuantity, int Remaining, DateTime StartsAt, DateTime EndsAt, int? Percent, long? MinOrderAmount,
     DateTime? ValidFrom, DateTime? ValidUntil, HashSet<long>? ProductIds, HashSet<long>? EventIds);
 
-/// <summary>202: the user has the coupon, and its row follows. The JSON is hand-written, because every accepted request of a rush gets it.</summary>
+/// <summary>
+/// The response 202: the coupon is issued, and its row will be saved. The JSON is hand-written, because every successful request of a
+/// rush gets it.
+/// </summary>
 sealed class PendingIssueResult(long couponId) : IResult, IEndpointMetadataProvider
 {
     public Task ExecuteAsync(HttpContext httpContext)

@@ -49,7 +49,7 @@ static class EventAdministrationEndpoints
         long id, IfMatch ifMatch, EventDefinition definition, EventAdministration administration, CancellationToken cancellationToken)
     {
         var errors = definition.Validate();
-        // Null would be ambiguous: "unchanged" or "none".
+        // Null could mean "unchanged" or "none".
         if (definition.CouponIds is null) errors["couponIds"] = ["Required: a list, [] for none."];
         if (definition.ProductIds is null) errors["productIds"] = ["Required: a list, [] for none."];
         if (errors.Count > 0) return CommonProblems.Validation.ToResult(errors: errors);

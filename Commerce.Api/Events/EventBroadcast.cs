@@ -5,8 +5,8 @@ using StackExchange.Redis;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// Passes announced openings to this replica's clients. Redis announces them. The database is read when a number is missing, and every few
-/// seconds. So a client misses nothing that Redis loses.
+/// Sends announced openings to this replica's clients. Redis announces them. The database is read if a number is missing, and every
+/// few seconds. So a client receives even the openings that Redis loses.
 /// </summary>
 sealed partial class EventBroadcast(
     EventFeed feed, EventClients clients, EventAnnouncements announcements, EventRepository repository, IConnectionMultiplexer redis,
@@ -22,7 +22,7 @@ sealed partial class EventBroadcast(
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Streams close as soon as the application stops. The server waits for open requests before it stops this service.
+        // Streams close as soon as the application stops, because the server waits for open requests before it stops this service.
         lifetime.ApplicationStopping.Register(clients.Close);
         return Task.WhenAll(TailAsync(stoppingToken), SendHeartbeatsAsync(stoppingToken));
     }
@@ -33,7 +33,7 @@ sealed partial class EventBroadcast(
         var subscribed = false;
         while (!stoppingToken.IsCancellationRequested)
         {
-            // Each step fails on its own: an outage of MySQL does not delay what Redis has, and vice versa.
+            // Each step can fail alone. An outage of MySQL does not delay the openings in Redis, and vice versa.
             if (feed.Last < 0 || askedAt is not { } at || clock.GetElapsedTime(at) >= DatabaseInterval)
             {
                 askedAt = clock.GetTimestamp();
@@ -48,7 +48,10 @@ sealed partial class EventBroadcast(
         }
     }
 
-    /// <summary>Runs a step and logs any exception. Otherwise a replica that no longer follows the openings would look healthy.</summary>
+    /// <summary>
+    /// Runs a step and logs any exception. Returns false if it failed. An unhandled exception would end the loop, and the replica would
+    /// still look healthy.
+    /// </summary>
     async Task<bool> TryAsync(Func<Task> work, CancellationToken stoppingToken)
     {
         try
@@ -84,7 +87,7 @@ sealed partial class EventBroadcast(
         }
     }
 
-    /// <summary>Adds the openings of the database after the last one, up to the number <paramref name="until"/>.</summary>
+    /// <summary>Reads the openings after the last one from the database, up to the number <paramref name="until"/>.</summary>
     async Task ReadDatabaseAsync(long until, CancellationToken stoppingToken)
     {
         if (feed.Last < 0)
@@ -105,12 +108,12 @@ sealed partial class EventBroadcast(
         {
             LogReplaced(logger, feed.Last);
             await BeginAsync(stoppingToken);
-            // Clients return with numbers that no longer exist and start at the end of the database.
+            // The clients reconnect with numbers that no longer exist, and start at the last opening of the database.
             clients.Disconnect();
         }
     }
 
-    /// <summary>Whether the last announced opening is missing in the database: it was restored from a backup.</summary>
+    /// <summary>Whether the last announced opening is missing in the database, because the database was restored from a backup.</summary>
     async Task<bool> WasReplacedAsync(CancellationToken stoppingToken) =>
         feed.Find(feed.Last) is { } told && (await repository.ListOpenedAsync(told.Seq - 1, 1, stoppingToken) is not [var found] || (found.Seq, found.EventId) != (told.Seq, told.EventId));
 
@@ -119,7 +122,7 @@ sealed partial class EventBroadcast(
     {
         long announced = 0;
         await TryAsync(async () => announced = await announcements.LastAsync(), stoppingToken);
-        // Read after the stream: every announced opening is in the database, unless it was restored from a backup.
+        // The database is read after the stream. It contains every announced opening, unless it was restored from a backup.
         var last = await repository.LastOpeningAsync(stoppingToken);
         if (announced > last) await TryAsync(announcements.ForgetAsync, stoppingToken);
         var before = new List<EventFrame>();
@@ -134,7 +137,9 @@ sealed partial class EventBroadcast(
         feed.Begin(last, before);
     }
 
-    /// <summary>One timer serves all clients. Each second it serves a share of them, which spreads the heartbeats.</summary>
+    /// <summary>
+    /// Sends heartbeats. One timer serves all clients. Each second it serves a share of them, so that the heartbeats are spread.
+    /// </summary>
     async Task SendHeartbeatsAsync(CancellationToken stoppingToken)
     {
         var shares = (int)options.Value.Heartbeat.TotalSeconds;
@@ -146,7 +151,7 @@ sealed partial class EventBroadcast(
         }
     }
 
-    // Two concurrent callers may both pass the check. Then the loop runs once more than it needs to.
+    // Two concurrent callers may both pass the check. The loop then runs once more than necessary.
     void Wake()
     {
         if (_wake.CurrentCount == 0) _wake.Release();

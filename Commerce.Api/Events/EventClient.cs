@@ -4,12 +4,12 @@ using System.IO.Pipelines;
 namespace Commerce.Api.Events;
 
 /// <summary>
-/// One open stream: a position in the feed and a connection. It writes on the caller's thread and has no timer, queue or buffer. It writes
-/// nothing more to a slow client until that client has read. The next write continues at the client's position.
+/// One open stream. It consists of a position in the feed and a connection. It writes on the caller's thread and has no timer, queue
+/// or buffer. A slow client receives nothing more until it has read. The next write continues at its position.
 /// </summary>
 sealed class EventClient(EventFeed feed, HttpContext context, string userId, long[]? eventIds, long after, TimeProvider clock)
 {
-    /// <summary>The maximum number of events per write. It bounds the data that waits in the server for one client.</summary>
+    /// <summary>The maximum number of events per write. It limits the data that the server buffers for one client.</summary>
     const int BatchSize = 64;
 
     static ReadOnlySpan<byte> HeartbeatLine => ":\n\n"u8;
@@ -17,7 +17,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     readonly PipeWriter _writer = context.Response.BodyWriter;
     readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // 0: idle; 1: a write is running.
+    // 0: idle. 1: a write is running.
     int _writing;
     long _after = after;
     long _pendingSince;
@@ -27,13 +27,15 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
     /// <summary>The user of the stream.</summary>
     public string UserId => userId;
 
-    /// <summary>Completes when the client is gone or must leave.</summary>
+    /// <summary>Completes when the client is gone or must disconnect.</summary>
     public Task Ended => _ended.Task;
 
     /// <summary>Ends the request.</summary>
     public void End() => _ended.TrySetResult();
 
-    /// <summary>Writes everything that the client does not have yet. A running write continues until nothing is left.</summary>
+    /// <summary>
+    /// Writes all openings that the client does not have yet. A write that is already running continues until none is left.
+    /// </summary>
     public void Flush()
     {
         if (Interlocked.CompareExchange(ref _writing, 1, 0) == 0) _ = WriteAsync(heartbeat: false);
@@ -94,7 +96,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
 
                 if (any) continue;
                 Volatile.Write(ref _writing, 0);
-                // An opening may have arrived after the last check. Its writer saw a running write and left it to this one.
+                // An opening may have arrived after the last check. Its caller saw this running write and relies on it.
                 Interlocked.MemoryBarrier();
                 if ((feed.Last <= _after && _finalFrame is null) || Interlocked.CompareExchange(ref _writing, 1, 0) != 0) return;
             }
@@ -122,7 +124,7 @@ sealed class EventClient(EventFeed feed, HttpContext context, string userId, lon
         return any;
     }
 
-    /// <summary>True when the client is gone.</summary>
+    /// <summary>Flushes the response. Returns true if the client is gone.</summary>
     async ValueTask<bool> FlushAsync()
     {
         var flush = _writer.FlushAsync();

@@ -13,11 +13,14 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     static readonly UpDownCounter<long> Open = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.events.streams");
     static readonly Counter<long> Dropped = CommerceTelemetry.Meter.CreateCounter<long>("commerce.events.streams.dropped");
 
-    /// <summary>The range, in ms, over which reconnects are spread.</summary>
-    const int EarliestReturn = 1000, LatestReturn = 4000;
+    /// <summary>The range of reconnect delays in ms, over which reconnecting clients are spread.</summary>
+    const int MinReconnectMs = 1000, MaxReconnectMs = 4000;
 
-    /// <summary>Replaced streams reconnect later: with more open pages than allowed streams, each reconnect replaces another stream.</summary>
-    const int EarliestReturnOfReplaced = 30_000, LatestReturnOfReplaced = 60_000;
+    /// <summary>
+    /// The range for replaced streams. They reconnect later: if a user has more open pages than allowed streams, each reconnect replaces
+    /// another stream.
+    /// </summary>
+    const int MinReplacedReconnectMs = 30_000, MaxReplacedReconnectMs = 60_000;
 
     readonly ConcurrentDictionary<EventClient, int> _clients = new();
     readonly Dictionary<string, UserStreams> _perUser = new(StringComparer.Ordinal);
@@ -26,15 +29,15 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     int _next;
     volatile bool _closed;
 
-    /// <summary>The line that tells a client after how many ms to reconnect.</summary>
-    public static byte[] RetryLine() => RetryLine(EarliestReturn, LatestReturn);
+    /// <summary>Returns the line that tells a client its reconnect delay in ms.</summary>
+    public static byte[] RetryLine() => RetryLine(MinReconnectMs, MaxReconnectMs);
 
     static byte[] RetryLine(int earliest, int latest) =>
         Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {Random.Shared.Next(earliest, latest)}\n\n"));
 
     /// <summary>
-    /// Reserves a place for a stream of this user. Null on success, otherwise the refusal. The place is used by <see cref="Add"/> or returned by <see
-    /// cref="Leave"/>.
+    /// Reserves a place for a stream of this user. Returns null on success, otherwise the refusal. <see cref="Add"/> uses the place, and
+    /// <see cref="Leave"/> returns it.
     /// </summary>
     public ProblemResult? TryEnter(string userId)
     {
@@ -47,7 +50,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         lock (_perUserLock)
         {
             if (!_perUser.TryGetValue(userId, out var streams)) _perUser[userId] = streams = new();
-            // New streams replace open ones. Only the number of streams that are about to open is limited.
+            // New streams replace open ones, so only the number of streams that are about to open is limited.
             if (streams.Entering < options.Value.MaxStreamsPerUser)
             {
                 streams.Entering++;
@@ -72,8 +75,8 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
     }
 
     /// <summary>
-    /// Adds the client: it receives openings from now on, first those that it does not have yet. If its user has too many streams, the oldest is
-    /// disconnected: its connection may have been dead for minutes, and the new one is alive.
+    /// Adds a client. It receives the openings that it does not have yet, and then all new ones. If its user has too many streams, the
+    /// oldest is disconnected, because its connection may have been dead for minutes.
     /// </summary>
     public void Add(EventClient client)
     {
@@ -90,7 +93,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
             }
         }
 
-        oldest?.Disconnect(RetryLine(EarliestReturnOfReplaced, LatestReturnOfReplaced));
+        oldest?.Disconnect(RetryLine(MinReplacedReconnectMs, MaxReplacedReconnectMs));
         _clients[client] = Interlocked.Increment(ref _next) & int.MaxValue;
         Open.Add(1);
         client.Flush();
@@ -110,7 +113,7 @@ sealed class EventClients(IOptions<EventStreamOptions> options)
         Interlocked.Decrement(ref _reserved);
         lock (_perUserLock)
         {
-            // Missing if the stream was replaced.
+            // The entry is missing if the stream was replaced.
             if (!_perUser.TryGetValue(client.UserId, out var streams)) return;
             streams.Open.Remove(client);
             Forget(client.UserId, streams);

@@ -42,5 +42,5 @@ static class EventEndpoints
 }
 
 /// <summary>A ticket that opens one live stream, once.</summary>
-/// <param name="ExpiresIn">Its lifetime in seconds.</param>
+/// <param name="ExpiresIn">The lifetime in seconds.</param>
 sealed record TicketResponse(string Ticket, int ExpiresIn);

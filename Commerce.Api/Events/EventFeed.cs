@@ -17,7 +17,8 @@ sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
     }
 
     /// <summary>
-    /// The first event of every stream: its start position. A client that is disconnected before the first opening resumes from it.
+    /// Returns the first event of every stream, which contains the start position. A client that is disconnected before the first opening
+    /// resumes from it.
     /// </summary>
     public static byte[] Ready(long position) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {position}\nevent: READY\ndata: {{}}\n\n"));
 }
@@ -26,8 +27,8 @@ sealed record EventFrame(long Seq, long EventId, byte[] Bytes)
 sealed record OpenedData(long EventId, string Name, DateTime OpenedAt);
 
 /// <summary>
-/// The last openings of this replica, in order and without gaps. One thread writes, all clients read. A client only remembers its position, so
-/// waiting clients need no queue.
+/// The last openings of this replica, in order and without gaps. One thread writes, and all clients read. A client only remembers its
+/// position, so waiting clients need no queue.
 /// </summary>
 sealed class EventFeed(IOptions<EventStreamOptions> options)
 {
@@ -37,12 +38,12 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
     /// <summary>The number of openings in memory. Clients that are further behind are served from the database.</summary>
     public int Capacity => _frames.Length;
 
-    /// <summary>The number of the last opening; below 0 until it is known.</summary>
+    /// <summary>The number of the last opening. It is negative until it is known.</summary>
     public long Last => Volatile.Read(ref _last);
 
     /// <summary>
-    /// Sets the start position and the openings before it: at startup, and after the database was restored from a backup. Clients without a number
-    /// start here and receive nothing older.
+    /// Sets the start position and the openings before it. Called at startup, and after the database was restored from a backup. A client
+    /// without a position starts here and receives no older openings.
     /// </summary>
     public void Begin(long last, IEnumerable<EventFrame> before)
     {
@@ -61,6 +62,6 @@ sealed class EventFeed(IOptions<EventStreamOptions> options)
         Volatile.Write(ref _last, frame.Seq);
     }
 
-    /// <summary>The opening with this number, or null if it is no longer in memory.</summary>
+    /// <summary>Returns the opening with this number, or null if it is no longer in memory.</summary>
     public EventFrame? Find(long seq) => Volatile.Read(ref _frames[seq % _frames.Length]) is { } frame && frame.Seq == seq ? frame : null;
 }

@@ -15,7 +15,7 @@ namespace Commerce.Api.Events;
 /// <summary><c>GET /api/events/stream</c>: openings as server-sent events.</summary>
 static class EventStreamEndpoint
 {
-    /// <summary>Limits the kernel's buffer for a client that does not read.</summary>
+    /// <summary>The kernel's send buffer. It is small, because a client that does not read fills it.</summary>
     const int SendBuffer = 16 * 1024;
 
     const int PageSize = 500;
@@ -28,8 +28,9 @@ static class EventStreamEndpoint
     static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Query: <c>ticket</c> (or a bearer token), <c>eventId</c> (repeatable filter), <c>lastEventId</c> (or the header <c>Last-Event-ID</c>): the
-    /// start position. Requests last for hours, so traces and histograms exclude them.
+    /// Maps the stream. Query: <c>ticket</c> (instead of a bearer token), <c>eventId</c> (a filter, repeatable) and <c>lastEventId</c>
+    /// (or the header <c>Last-Event-ID</c>), which is the start position. Traces and histograms exclude the requests, because they last
+    /// for hours.
     /// </summary>
     public static void MapEventStream(this IEndpointRouteBuilder events) =>
         events.MapGet("/stream", (RequestDelegate)StreamAsync).WithName("StreamEvents")
@@ -55,8 +56,9 @@ static class EventStreamEndpoint
         new() { Name = name, In = place, Description = description, Schema = new OpenApiSchema { Type = type, Format = type == JsonSchemaType.Integer ? "int64" : null } };
 
     /// <summary>
-    /// Keeps live streams open outside of all other middleware. An endpoint that awaited the end of its stream would keep the memory of
-    /// authentication, middleware and request services for hours, for each of ten thousand streams. So the endpoint admits the client and returns.
+    /// Keeps live streams open outside of all other middleware. An endpoint that waited for the end of its stream would keep the memory
+    /// of authentication, middleware and request services for hours, for each of ten thousand streams. Instead, the endpoint admits the
+    /// client and returns.
     /// </summary>
     public static void UseEventStream(this WebApplication app)
     {
@@ -138,7 +140,7 @@ static class EventStreamEndpoint
         }
     }
 
-    /// <summary>The user of the token, which stays valid, or else of the ticket. HEAD does not use the ticket up.</summary>
+    /// <summary>Finds the user of the token, or else of the ticket. A HEAD request does not redeem the ticket.</summary>
     static async Task<string?> FindUserAsync(HttpContext context)
     {
         var authorization = context.RequestServices.GetRequiredService<IAuthorizationService>();
@@ -161,8 +163,8 @@ static class EventStreamEndpoint
     }
 
     /// <summary>
-    /// The start position of the stream. Without a valid number it is the last opening. A number beyond the last opening of the database is reduced
-    /// to it. Another replica may be ahead of this one.
+    /// Finds the start position of the stream. Without a valid number it is the last opening. A number beyond the last opening of the
+    /// database is reduced to it. A number beyond this replica's last opening is valid, because another replica may be ahead.
     /// </summary>
     static async ValueTask<long> FindStartAsync(HttpContext context, EventFeed feed, EventRepository repository)
     {
@@ -184,8 +186,8 @@ static class EventStreamEndpoint
     }
 
     /// <summary>
-    /// Releases memory that only admission needed and that would live as long as the stream: the request's headers (1 to 2 KB in a browser), the
-    /// query, the token's claims, middleware features, and the request services.
+    /// Releases memory that only the admission needed and that would live as long as the stream: the request's headers (1 to 2 KB in a
+    /// browser), the query, the token's claims, middleware features and the request services.
     /// </summary>
     static async ValueTask ForgetAsync(HttpContext context)
     {
@@ -198,7 +200,9 @@ static class EventStreamEndpoint
         if (context.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope) await scope.DisposeAsync();
     }
 
-    /// <summary>Writes the headers and the missed openings that are no longer in memory. Returns the position at which the feed continues.</summary>
+    /// <summary>
+    /// Writes the headers and the missed openings that are no longer in memory. Returns the position at which the feed continues.
+    /// </summary>
     static async Task<long> BeginAsync(HttpContext context, EventFeed feed, long[]? eventIds, long after, EventRepository repository)
     {
         var writer = context.Response.BodyWriter;

@@ -11,11 +11,11 @@ sealed class EventStreamOptions
     [Range(1, 100_000)]
     public int MaxStreams { get; set; } = 20_000;
 
-    /// <summary>Maximum number of streams of one user on this replica: 1 to 1,000. One more replaces the oldest.</summary>
+    /// <summary>Maximum number of streams of one user on this replica: 1 to 1,000. A further stream replaces the oldest.</summary>
     [Range(1, 1_000)]
     public int MaxStreamsPerUser { get; set; } = 6;
 
-    /// <summary>Openings kept in memory for reconnecting clients: 1 to 100,000. Older ones are read from the database.</summary>
+    /// <summary>Number of openings in memory for reconnecting clients: 1 to 100,000. Older ones are read from the database.</summary>
     [Range(1, 100_000)]
     public int BufferedOpenings { get; set; } = 1024;
 

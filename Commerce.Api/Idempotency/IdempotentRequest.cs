@@ -10,12 +10,14 @@ using Microsoft.AspNetCore.Routing.Patterns;
 namespace Commerce.Api.Idempotency;
 
 /// <summary>
-/// A request with an <c>Idempotency-Key</c>: it has one effect and one response, however often it is sent. The framework binds a parameter of this
-/// type, and refuses a missing or malformed header. The key is claimed for the request, the work is done, and its response completes the claim.
+/// A request with an <c>Idempotency-Key</c>. It has one effect and one response, however often it is sent. The framework binds a
+/// parameter of this type and refuses a missing or malformed header. A request claims its key, does its work, and completes the claim
+/// with its response.
 /// <list type="bullet">
 /// <item><see cref="CommitAsync{TBody}"/>: the work is one transaction. The claim and the response commit with it.</item>
-/// <item><see cref="HoldAndCommitAsync"/>: the same for work that holds something before its transaction, such as stock.</item>
-/// <item><see cref="WorkAsync{TBody}"/>: the work is more than one transaction. The claim commits with the first, the response with the last.</item>
+/// <item><see cref="HoldAndCommitAsync"/>: the work holds something, such as stock, before its only transaction.</item>
+/// <item><see cref="WorkAsync{TBody}"/>: the work has several transactions. The claim commits with the first, the response with the
+/// last.</item>
 /// </list>
 /// </summary>
 sealed class IdempotentRequest
@@ -34,7 +36,7 @@ sealed class IdempotentRequest
     IdempotentRequest(HttpContext http, byte[] scope) =>
         (_http, _store, Scope) = (http, http.RequestServices.GetRequiredService<IdempotencyStore>(), scope);
 
-    /// <summary>SHA-256 over user, route and key. Repetitions of the request have the same scope.</summary>
+    /// <summary>SHA-256 of user, route and key. All repetitions of a request have the same scope.</summary>
     public byte[] Scope { get; }
 
     /// <summary>Called by the framework for a parameter of an endpoint.</summary>
@@ -50,8 +52,8 @@ sealed class IdempotentRequest
     }
 
     /// <summary>
-    /// The route's pattern with the request's values. Routing ignores case, a trailing slash and percent-encoding, so one operation has many paths.
-    /// The result is the usual path, so keys that earlier versions of the Api stored stay valid.
+    /// Returns the pattern of the route with the request's values. Routing ignores case, a trailing slash and percent-encoding, so one
+    /// operation has many paths. The result is the usual path, so that keys stored by earlier versions of the Api stay valid.
     /// </summary>
     static string RouteOf(HttpContext context)
     {
@@ -72,13 +74,13 @@ sealed class IdempotentRequest
         return route.ToString();
     }
 
-    /// <summary>SHA-256 over the deserialised body, so that spaces and the order of members make no difference.</summary>
+    /// <summary>Returns the SHA-256 of the deserialised body, so that spaces and the order of members make no difference.</summary>
     static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
 
     /// <summary>
-    /// Runs work that is one transaction. <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/> in it. The key is not looked up before: a
-    /// known key shows when the response is added, or after a refusal. Refusals are exceptions. They are not stored, because the same request may
-    /// succeed later.
+    /// Runs work that is one transaction, in which <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/>. The key is not
+    /// looked up before: a known key is found when the response is added, or after a refusal. A refusal is an exception. It is not
+    /// stored, because the same request may succeed later.
     /// </summary>
     public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
@@ -89,26 +91,27 @@ sealed class IdempotentRequest
         }
         catch (ProblemException)
         {
-            // The first request may have succeeded, and that may be the reason of this refusal.
+            // An earlier request with this key may have succeeded and caused this refusal.
             if (await _store.FindAsync(Scope, cancellationToken) is { } known) return Replay(known, commit.BodyHash);
             throw;
         }
     }
 
     /// <summary>
-    /// The same for work that holds something before its transaction. It calls <see cref="Commit.BeforeHoldingAsync"/> before it holds anything, and
-    /// <see cref="Commit.CompleteFirst"/> in the transaction. A refusal may be caused by a duplicate: a user clicks twice, the first request holds the
-    /// last unit, and the second finds none. So a refused request waits for its duplicate and gets its response.
+    /// Runs work that holds something before its only transaction. The work calls <see cref="Commit.BeforeHoldingAsync"/> before it holds
+    /// anything, and <see cref="Commit.CompleteFirst"/> in the transaction. A duplicate can cause a refusal: if a user clicks twice, the
+    /// first request may hold the last unit, and the second finds none. A refused request therefore waits for its duplicate and returns
+    /// the duplicate's response.
     /// </summary>
     public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
     {
         var inFlight = _http.RequestServices.GetRequiredService<InFlightRequests>();
         var request = Guid.NewGuid().ToString("N");
-        // Runs while the work reads what it needs.
+        // The call runs while the work reads its data.
         var entering = inFlight.EnterAsync(Scope, request);
         var commit = new Commit(Scope, Hash(body))
         {
-            // A repetition must not hold anything, not even briefly, if it can be recognised.
+            // A repetition must not hold anything, not even briefly, if it is known to be one.
             BeforeHoldingAsync = async () =>
             {
                 if (await entering && await _store.FindAsync(Scope, cancellationToken) is not null) throw new IdempotencyKeyTakenException(null);
@@ -118,8 +121,8 @@ sealed class IdempotentRequest
         {
             return await CommitAsync(commit, work, cancellationToken);
         }
-        // Nothing was committed: the work was refused, or failed before its transaction. Otherwise the outcome is unknown, and the request stays in
-        // flight.
+        // Nothing was committed, because the work was refused or failed before its transaction. In all other cases the outcome is unknown,
+        // and the entry stays.
         catch (Exception e) when (e is ProblemException || commit.Response is null)
         {
             await entering;
@@ -146,10 +149,10 @@ sealed class IdempotentRequest
     }
 
     /// <summary>
-    /// Runs work that is more than one transaction. <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> first in its first transaction, and may
-    /// call <see cref="Claim.Complete"/> in its last one. Otherwise the response is stored after the work, refusals included, unless the same request
-    /// can be repeated (5xx, 429, or with Retry-After). A refusal before the claim is not stored. The claim of a dead process is taken over and the
-    /// work runs again, so it must be safe to repeat.
+    /// Runs work with several transactions. In the first one, <paramref name="work"/> calls <see cref="Claim.TakeAsync"/> before anything
+    /// else. In the last one it may call <see cref="Claim.Complete"/>. Otherwise the response is stored after the work. Refusals are
+    /// stored too, except those that can be repeated (5xx, 429, or with Retry-After) and those before the claim. The claim of a dead
+    /// process is taken over and the work runs again, so it must be safe to repeat.
     /// </summary>
     public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
     {
@@ -173,7 +176,8 @@ sealed class IdempotentRequest
         var keepsClaim = false;
         try
         {
-            // The response is buffered and stored even if the caller has disconnected. The endpoint's own token is still the caller's.
+            // The response is buffered and stored even if the caller has disconnected. The endpoint's own token still belongs to the
+            // caller.
             _http.RequestAborted = CancellationToken.None;
             var result = await RunAsync(claim, work);
             var response = claim.Response ?? await BufferAsync(result);
@@ -229,7 +233,7 @@ sealed class IdempotentRequest
         return new(response.StatusCode, response.ContentType ?? Json, response.Headers.Location, buffer.ToArray());
     }
 
-    /// <summary>The response to a request whose key another request has claimed.</summary>
+    /// <summary>Returns the response for a request whose key another request has claimed.</summary>
     static IResult Replay(KnownKey? known, byte[] hash) => known switch
     {
         { BodyHash: var first } when !first.AsSpan().SequenceEqual(hash) => IdempotencyProblems.Reused.ToResult(),
@@ -242,7 +246,7 @@ sealed class IdempotentRequest
     {
         public byte[] BodyHash => bodyHash;
 
-        /// <summary>The last one, because a transaction may run again.</summary>
+        /// <summary>The last response. A transaction may run again and create another one.</summary>
         public StoredResponse? Response { get; private set; }
 
         /// <summary>Call it before anything is held.</summary>
@@ -250,13 +254,13 @@ sealed class IdempotentRequest
         public Func<Task> BeforeHoldingAsync { get; init; } = () => Task.CompletedTask;
 
         /// <summary>
-        /// Adds the response to the first command of the transaction, where a duplicate waits. If a duplicate was faster, that command throws an
-        /// <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
+        /// Adds the response to the first command of the transaction. A duplicate waits there. If a duplicate was faster, that command
+        /// throws an <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
         /// </summary>
         public void CompleteFirst<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type, string? location = null) =>
             Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), location, first: true);
 
-        /// <summary>The same with the COMMIT, behind a lock for which a duplicate also waits.</summary>
+        /// <summary>Adds the response to the COMMIT. The transaction must hold a lock for which a duplicate also waits.</summary>
         public void CompleteAtCommit<T>(DbSession transaction, int status, T value, JsonTypeInfo<T> type) =>
             Complete(transaction, status, JsonSerializer.SerializeToUtf8Bytes(value, type), null, first: false);
 
@@ -274,15 +278,15 @@ sealed class IdempotentRequest
         /// <summary>Unique per attempt.</summary>
         public string Name { get; } = Guid.NewGuid().ToString();
 
-        /// <summary>Whether the work has come to <see cref="TakeAsync"/>. A refusal before it is not stored.</summary>
+        /// <summary>Whether the work has called <see cref="TakeAsync"/>. An earlier refusal is not stored.</summary>
         public bool IsTaken { get; private set; }
 
-        /// <summary>Null if the response is to be stored after the work.</summary>
+        /// <summary>The response. Null if it is to be stored after the work.</summary>
         public StoredResponse? Response { get; private set; }
 
         /// <summary>
-        /// Adds the claim to the transaction. Call it first. If another request with the key was faster, this or the first command throws an
-        /// <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
+        /// Adds the claim to the transaction. Call it first. If another request with the key was faster, this call or the first command
+        /// throws an <see cref="IdempotencyKeyTakenException"/>. Do not catch it.
         /// </summary>
         public Task TakeAsync(DbSession transaction)
         {

@@ -43,7 +43,7 @@ sealed class LiveViewers(IHostApplicationLifetime lifetime)
     /// <summary>Cancelled when the replica stops.</summary>
     public CancellationToken Stopping => lifetime.ApplicationStopping;
 
-    /// <summary>False if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
+    /// <summary>Returns false if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
     public bool TryEnter()
     {
         if (Interlocked.Increment(ref _open) <= Max) return true;
@@ -54,13 +54,13 @@ sealed class LiveViewers(IHostApplicationLifetime lifetime)
     public void Leave() => Interlocked.Decrement(ref _open);
 }
 
-/// <summary>200: a stream that lasts until the viewer leaves or the time is over.</summary>
+/// <summary>The response 200: a stream that lasts until the viewer leaves or its time is over.</summary>
 sealed class LiveStream(long eventId, LiveSales sales, LiveViewers viewers) : IResult, IEndpointMetadataProvider
 {
-    /// <summary>The viewer reconnects then. So a token that has expired, or has lost its role, does not watch on.</summary>
+    /// <summary>The maximum duration of a stream. The viewer then reconnects, which checks the token and its role again.</summary>
     static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(10);
 
-    /// <summary>A viewer that does not read for this long is disconnected.</summary>
+    /// <summary>The time after which a viewer that does not read is disconnected.</summary>
     static readonly TimeSpan WriteDeadline = TimeSpan.FromSeconds(5);
 
     public static void PopulateMetadata(MethodInfo method, EndpointBuilder builder) =>

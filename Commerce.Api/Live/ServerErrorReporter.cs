@@ -3,7 +3,9 @@ using Commerce.Core.Live;
 
 namespace Commerce.Api.Live;
 
-/// <summary>Adds the 5xx responses of this replica to those of all, at most once a second, and not at all while there are none.</summary>
+/// <summary>
+/// Adds the 5xx responses of this replica to the total of all replicas, at most once a second and only if there are any.
+/// </summary>
 sealed class ServerErrorReporter(ServerErrors errors, TimeProvider clock, ILogger<ServerErrorReporter> logger) : PeriodicWorker(clock, logger)
 {
     long _reported;
@@ -14,7 +16,7 @@ sealed class ServerErrorReporter(ServerErrors errors, TimeProvider clock, ILogge
     {
         var count = ServerFailures.Count;
         if (count == _reported) return;
-        // While Redis is away they wait for a later run.
+        // If Redis is unavailable, the responses are added in a later run.
         await TransientFaults.TryAsync(async () =>
         {
             await errors.AddAsync(count - _reported);

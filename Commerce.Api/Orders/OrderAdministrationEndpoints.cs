@@ -77,8 +77,8 @@ static class OrderAdministrationEndpoints
 }
 
 /// <summary>An order of any user.</summary>
-/// <param name="Payment">Null before it is prepared.</param>
-/// <param name="History">What happened to it, by time.</param>
+/// <param name="Payment">Null before the payment is prepared.</param>
+/// <param name="History">What happened to the order, in the order of time.</param>
 sealed record AnyOrder(string UserId, OrderDetail Order, PaymentDetail? Payment, IReadOnlyList<OrderStep> History);
 
 /// <summary>The next state of an order's delivery.</summary>
@@ -95,8 +95,8 @@ sealed record FulfilmentRequest(string State, string? TrackingNumber = null)
     }
 }
 
-/// <summary>Why an order is cancelled.</summary>
-/// <param name="Reason">1 to 200 characters.</param>
+/// <summary>The cancellation of a customer's order.</summary>
+/// <param name="Reason">The reason: 1 to 200 characters.</param>
 sealed record CancelRequest(string Reason) : IReasoned
 {
     public Dictionary<string, string[]> Validate()

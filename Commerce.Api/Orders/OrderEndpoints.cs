@@ -36,7 +36,7 @@ static class OrderEndpoints
         if (request.Validate(options.Value) is { Count: > 0 } errors) return CommonProblems.Validation.ToResult(errors: errors);
         return await idempotent.HoldAndCommitAsync(request, commit => orders.PlaceAsync(user.Id, request, async () =>
         {
-            // A repetition gets its answer also after the pass has expired.
+            // A repetition gets the stored response even after the pass has expired.
             await commit.BeforeHoldingAsync();
             await rooms.RequirePassesAsync(user.Id, request.Lines().Select(l => l.ProductId), passes);
         }, (transaction, placed) => commit.CompleteFirst(
@@ -58,7 +58,7 @@ static class OrderEndpoints
         return TypedResults.Ok(await order.ReadDetailAsync(repository, cancellationToken));
     }
 
-    /// <summary>All details of an order.</summary>
+    /// <summary>Reads all details of an order.</summary>
     public static async Task<OrderDetail> ReadDetailAsync(this Order order, OrderRepository repository, CancellationToken cancellationToken)
     {
         var items = await repository.ListItemsAsync(order.Id, cancellationToken);
@@ -78,33 +78,33 @@ static class OrderEndpoints
 }
 
 /// <summary>A page of the user's orders, newest first.</summary>
-/// <param name="NextCursor">The cursor of the next page; null on the last page.</param>
+/// <param name="NextCursor">The cursor of the next page, or null on the last page.</param>
 sealed record OrderPage(IReadOnlyList<OrderSummary> Items, string? NextCursor);
 
 /// <summary>An order in a list.</summary>
-/// <param name="TotalAmount">Whole KRW.</param>
-/// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
-/// <param name="Refundable">Whole KRW that can be refunded now.</param>
-/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null: not begun.</param>
+/// <param name="TotalAmount">The amount to pay, in whole KRW.</param>
+/// <param name="RefundedAmount">The amount refunded here or at the gateway, in whole KRW.</param>
+/// <param name="Refundable">The amount that can be refunded now, in whole KRW.</param>
+/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null before the delivery begins.</param>
 sealed record OrderSummary(
     string OrderId, string Status, long TotalAmount, long RefundedAmount, long Refundable, DateTime HoldExpiresAt, DateTime CreatedAt,
     string? Fulfilment, string? TrackingNumber);
 
 /// <summary>All details of an order.</summary>
-/// <param name="TotalAmount">Whole KRW to pay, after the discount. 0: the coupon pays the order.</param>
-/// <param name="RefundedAmount">Whole KRW, refunded here or at the gateway.</param>
-/// <param name="Refundable">Whole KRW that can be refunded now.</param>
-/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null: not begun.</param>
+/// <param name="TotalAmount">The amount to pay after the discount, in whole KRW. 0 if a coupon pays the order.</param>
+/// <param name="RefundedAmount">The amount refunded here or at the gateway, in whole KRW.</param>
+/// <param name="Refundable">The amount that can be refunded now, in whole KRW.</param>
+/// <param name="Fulfilment"><c>PREPARING</c>, <c>SHIPPED</c> or <c>DELIVERED</c>; null before the delivery begins.</param>
 /// <param name="Shipping">Null after the address was deleted (<c>Retention:Shipping</c>).</param>
 sealed record OrderDetail(
     string OrderId, string Status, long TotalAmount, long Discount, long RefundedAmount, long Refundable, long? CouponId, DateTime HoldExpiresAt, DateTime CreatedAt, DateTime? PaidAt,
     string? Fulfilment, string? TrackingNumber, IReadOnlyList<OrderLineDetail> Items, Shipping? Shipping);
 
 /// <summary>A line of an order.</summary>
-/// <param name="Price">Whole KRW per unit at the time of the order.</param>
-/// <param name="Amount">Whole KRW that the line has paid, after its share of the discount. Lines that the coupon does not apply to have no share.</param>
-/// <param name="RefundedQuantity">Units that refunds by line took off it.</param>
-/// <param name="RefundedAmount">Whole KRW that these refunds gave back for it.</param>
+/// <param name="Price">The price per unit at the time of the order, in whole KRW.</param>
+/// <param name="Amount">The amount paid for the line, in whole KRW. Lines that the coupon applies to share the discount.</param>
+/// <param name="RefundedQuantity">The units that were refunded by line.</param>
+/// <param name="RefundedAmount">The amount that these refunds returned, in whole KRW.</param>
 /// <param name="State"><c>ORDERED</c>, <c>PARTIALLY_REFUNDED</c> or <c>REFUNDED</c>.</param>
 sealed record OrderLineDetail(long ProductId, int Quantity, long Price, long Amount, int RefundedQuantity, long RefundedAmount, string State);
 

@@ -9,7 +9,7 @@ namespace Commerce.Api.Payments;
 /// <summary>Payments for members.</summary>
 static class PaymentEndpoints
 {
-    /// <summary>Why a refund is refused.</summary>
+    /// <summary>The reasons for refusing a refund.</summary>
     public static readonly IReadOnlyList<ProblemType> RefundRefusals = [PaymentProblems.NotFound, PaymentProblems.NotRefundable, PaymentProblems.InProgress];
 
     public static void MapPayments(this IEndpointRouteBuilder app)
@@ -56,7 +56,7 @@ static class PaymentEndpoints
         return TypedResults.Ok(await payment.ReadDetailAsync(repository, cancellationToken));
     }
 
-    /// <summary>All details of a payment.</summary>
+    /// <summary>Reads all details of a payment.</summary>
     public static async Task<PaymentDetail> ReadDetailAsync(this Payment payment, PaymentRepository repository, CancellationToken cancellationToken)
     {
         var attempts = await repository.ListAttemptsAsync(payment.PaymentId, cancellationToken);
@@ -83,7 +83,7 @@ static class PaymentEndpoints
         });
     }
 
-    // A response with Retry-After is not stored, so that the same request gets the later result.
+    // A response with Retry-After is not stored, so the same request can get the later result.
     static void SetRetryAfter(this HttpResponse response) => response.Headers.RetryAfter = "1";
 }
 
@@ -106,13 +106,14 @@ sealed record ApproveRequest(string OrderId, string PgPaymentId)
         PaymentFields.Check(("orderId", OrderId, PaymentFields.MaxIdLength), ("pgPaymentId", PgPaymentId, PaymentFields.MaxIdLength));
 }
 
-/// <summary>What to refund: an amount, or lines.</summary>
-/// <param name="Amount">Whole KRW, at least 1. 0 returns an order of 0 won: the stock and the coupon that paid it.</param>
-/// <param name="Reason">1 to 200 characters; the gateway shows it to the user.</param>
-/// <param name="Lines">Units of the order's lines. They get back what they have paid after the discount, at most the rest of the payment. They return to the
-/// stock unless the order was shipped; an administrator may decide otherwise.</param>
-/// <param name="CouponBack">An administrator may give the coupon back with the last won of the order. Otherwise it stays used. A coupon that paid the whole order always comes
-/// back.</param>
+/// <summary>A refund of an amount, of lines, or of the whole rest.</summary>
+/// <param name="Amount">The amount in whole KRW, at least 1. 0 is for an order of 0 won: it returns the stock and the coupon that
+/// paid the order.</param>
+/// <param name="Reason">1 to 200 characters. The gateway shows it to the user.</param>
+/// <param name="Lines">Units of the order's lines. The refund is what was paid for them after the discount, but at most the rest of
+/// the payment. The units return to the stock unless the order was shipped. An administrator can decide otherwise.</param>
+/// <param name="CouponBack">Whether the order's coupon becomes usable again. Only an administrator can set it, and only if the refund
+/// returns all that remains of the payment. A coupon that paid the whole order always becomes usable again.</param>
 sealed record RefundRequest(string Reason, long? Amount = null, IReadOnlyList<RefundLine>? Lines = null, bool CouponBack = false) : IReasoned
 {
     const int MaxLines = 100;
@@ -137,15 +138,15 @@ static class PaymentFields
 {
     public const int MaxIdLength = 64;
 
-    /// <summary>Returns errors by field. Each value must have 1 to MaxLength visible ASCII characters.</summary>
+    /// <summary>Returns the errors by field. Each value must have 1 to MaxLength visible ASCII characters.</summary>
     public static Dictionary<string, string[]> Check(params IEnumerable<(string Name, string Value, int MaxLength)> fields) => fields
         .Where(f => f.Value.Length < 1 || f.Value.Length > f.MaxLength || f.Value.Any(c => c is < '!' or > '~'))
         .ToDictionary(f => f.Name, f => new[] { $"Must have 1 to {f.MaxLength} visible ASCII characters." });
 }
 
 /// <summary>All details of a payment.</summary>
-/// <param name="Amount">Whole KRW.</param>
-/// <param name="RefundedAmount">Whole KRW.</param>
+/// <param name="Amount">The amount to pay, in whole KRW.</param>
+/// <param name="RefundedAmount">The refunded amount in whole KRW.</param>
 sealed record PaymentDetail(
     string PaymentId, string OrderId, long Amount, long RefundedAmount, string Status, DateTime CreatedAt, DateTime? PaidAt,
     IReadOnlyList<PaymentAttempt> Attempts, IReadOnlyList<Refund> Refunds);

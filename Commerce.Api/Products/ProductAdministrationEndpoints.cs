@@ -62,7 +62,7 @@ static class ProductAdministrationEndpoints
         long id, InventoryRepository inventory, CancellationToken cancellationToken, long? before = null, [Range(1, 200)] int limit = 50)
     {
         var changes = await inventory.ListChangesAsync(id, before, limit + 1, cancellationToken);
-        // Every product has its opening stock as a first change.
+        // Every product has at least one change, its opening stock. Without changes the product may not exist.
         if (changes.Count == 0 && await inventory.FindAsync(id, cancellationToken) is null) return InventoryProblems.ProductNotFound.ToResult();
         return Pages.Of<StockChange>(changes, limit, c => $"{c.Id}").ToResult();
     }

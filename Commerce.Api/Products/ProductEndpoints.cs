@@ -34,7 +34,9 @@ static class ProductEndpoints
             ? TypedResults.Ok((await SummarizeAsync([product], gate))[0])
             : InventoryProblems.ProductNotFound.ToResult();
 
-    /// <summary>The gate has the available stock. Without the gate, the total stock is shown, reservations included.</summary>
+    /// <summary>
+    /// Reads the available stock from the gate. If Redis is unavailable, the total stock is shown, including reserved units.
+    /// </summary>
     static async Task<IReadOnlyList<ProductSummary>> SummarizeAsync(IReadOnlyList<Product> products, InventoryGate gate)
     {
         var available = await TransientFaults.TryAsync(() => gate.ListAvailableAsync([.. products.Select(p => p.Id)]), [.. products.Select(_ => (long?)null)]);
@@ -44,6 +46,7 @@ static class ProductEndpoints
 
 /// <summary>A product in the public list.</summary>
 /// <param name="Price">Whole KRW.</param>
-/// <param name="Available">Units that can be ordered.</param>
-/// <param name="MaxPerCustomer">Units that one customer can have, over all orders that hold stock or are paid. Null: no limit.</param>
+/// <param name="Available">The units that can be ordered.</param>
+/// <param name="MaxPerCustomer">The units that one customer can have, over all orders that hold stock or are paid. Null: no
+/// limit.</param>
 sealed record ProductSummary(long Id, string Name, long Price, long Available, int? MaxPerCustomer);

@@ -41,6 +41,6 @@ static class WaitingRoomEndpoints
     }
 }
 
-/// <summary>The user has no place any more.</summary>
+/// <summary>The response after a user has left a waiting room.</summary>
 /// <param name="Status">LEFT.</param>
 sealed record LeftWaitingRoom(long EventId, string Status);

@@ -4,12 +4,12 @@ using Commerce.Core.Inventory;
 
 namespace Commerce.Core.Administration;
 
-/// <summary>Changes events. The database is changed first. Redis follows at once, or after its outage.</summary>
+/// <summary>Changes events, first in the database, then in Redis. After an outage Redis follows later.</summary>
 public sealed class EventAdministration(
     EventDefinitions definitions, EventRepository repository, EventOpener opener, InventoryRepository inventory, InventoryGateRebuilder rebuilder)
 {
     /// <summary>Creates an event.</summary>
-    /// <exception cref="ProblemException">A coupon or product does not exist, or belongs to another event.</exception>
+    /// <exception cref="ProblemException">A coupon or product does not exist, or a coupon belongs to another event.</exception>
     public async Task<SaleEvent> CreateAsync(EventDefinition definition, CancellationToken cancellationToken)
     {
         var counts = false;
@@ -19,9 +19,9 @@ public sealed class EventAdministration(
         return await SyncAsync(id, cancellationToken);
     }
 
-    /// <summary>Replaces the definition. Without an opening time the event becomes a draft.</summary>
-    /// <exception cref="ProblemException">The event does not exist, the version does not match, it is open or over, or its coupons or products cannot
-    /// be linked.</exception>
+    /// <summary>Replaces the definition. An event without an opening time becomes a draft.</summary>
+    /// <exception cref="ProblemException">The event does not exist, is open or over, or its version is not an accepted one; or a coupon
+    /// or product cannot be linked.</exception>
     public async Task<SaleEvent> ChangeAsync(long id, EventDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken)
     {
         var counts = false;
@@ -51,9 +51,9 @@ public sealed class EventAdministration(
         ChangeAsync(id, async () => await opener.OpenAsync([id], OpenedBy.Forced, cancellationToken) == 1, _ => EventProblems.NotOpenable, EventStatus.Open, cancellationToken);
 
     /// <param name="id">The event.</param>
-    /// <param name="change">Returns false if nothing was changed.</param>
-    /// <param name="refusal">The problem for an unchanged event.</param>
-    /// <param name="already">The status that means that the change was made before.</param>
+    /// <param name="change">Makes the change. Returns false if nothing was changed.</param>
+    /// <param name="refusal">Creates the problem for an event that was not changed.</param>
+    /// <param name="already">The status of an event to which the same change was made before.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     async Task<SaleEvent> ChangeAsync(long id, Func<Task<bool>> change, Func<SaleEvent, ProblemType> refusal, string? already, CancellationToken cancellationToken)
     {
@@ -62,7 +62,10 @@ public sealed class EventAdministration(
         return found.Status == already ? found : throw new ProblemException(refusal(found));
     }
 
-    /// <summary>A product counts its customers from now on. Without Redis the Workers find the gate at an older epoch and rebuild it.</summary>
+    /// <summary>
+    /// Rebuilds the gate after a product began to count its customers. If Redis is unavailable, the Workers notice the old epoch and
+    /// rebuild the gate later.
+    /// </summary>
     Task RebuildAsync(CancellationToken cancellationToken) => TransientFaults.TryAsync(async () =>
         await rebuilder.TryOpenAsync(await inventory.FindEpochAsync(cancellationToken), cancellationToken));
 

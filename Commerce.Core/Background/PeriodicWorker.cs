@@ -5,34 +5,38 @@ using System.Runtime.ExceptionServices;
 namespace Commerce.Core.Background;
 
 /// <summary>
-/// Work that repeats for the lifetime of the process. No exception ends it: a failure is logged and counted, and the next run follows after a
-/// back-off. Ending the process would repeat the same failure after the restart and stop all other work.
+/// Work that repeats for the lifetime of the process. An exception does not end it: the failure is logged and counted, and the next
+/// run follows after a back-off. If the process ended instead, it would meet the same failure after the restart, and all other work
+/// would stop.
 /// </summary>
 public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger) : BackgroundService
 {
     static readonly Counter<long> Failures = CommerceTelemetry.Meter.CreateCounter<long>("commerce.workers.failures");
 
-    /// <summary>Short, because most failures are outages, and much depends on these workers afterwards.</summary>
+    /// <summary>
+    /// The waits after failures. They are short, because most failures are outages, and the sale depends on these workers once an outage
+    /// ends.
+    /// </summary>
     static readonly RetryPolicy Backoff = new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(2) };
 
     int _failures;
 
-    /// <summary>The clock of all waits.</summary>
+    /// <summary>The clock for all waits.</summary>
     protected TimeProvider Clock => clock;
 
     /// <summary>The worker's logger.</summary>
     protected ILogger Logger => logger;
 
-    /// <summary>From the start of one run to the start of the next. Read after each run.</summary>
+    /// <summary>The time from the start of one run to the start of the next. It is read after each run.</summary>
     protected abstract TimeSpan Interval { get; }
 
     /// <summary>One run.</summary>
     protected abstract Task RunOnceAsync(CancellationToken stoppingToken);
 
-    /// <summary>Waits after a successful run. A worker that can be woken returns earlier.</summary>
+    /// <summary>Waits for the next run. A worker that can be woken overrides it and returns earlier.</summary>
     protected virtual Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => Task.Delay(wait, clock, stoppingToken);
 
-    /// <summary>Runs all steps even if one fails, so that no step depends on another. Then throws the first failure.</summary>
+    /// <summary>Runs all steps, even if one fails, so that no step blocks another. Then throws the first failure.</summary>
     protected static async Task RunAllAsync(params Func<Task>[] steps)
     {
         List<Exception> failures = [];
@@ -48,7 +52,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
             }
         }
 
-        // A failure that is not transient is more informative.
+        // A failure that is not transient says more about the cause.
         if (failures.Find(e => !TransientFaults.IsTransient(e)) is { } fault) throw new AggregateException(fault.Message, failures);
         if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
     }
@@ -84,7 +88,7 @@ public abstract partial class PeriodicWorker(TimeProvider clock, ILogger logger)
         var dependency = TransientFaults.IsTransient(fault) && fault is not AggregateException;
         Failures.Add(1, new("worker", GetType().Name), new KeyValuePair<string, object?>("cause", dependency ? "dependency" : "unexpected"));
         var delay = Backoff.Delay(_failures);
-        // An outage lasts for thousands of runs. Only the first failures are logged, then fewer and fewer.
+        // An outage can last for thousands of runs. Only failures 1, 2, 4, 8 … are logged.
         if (BitOperations.IsPow2(_failures))
         {
             if (dependency) LogWaiting(logger, GetType().Name, _failures, delay.TotalSeconds, fault.Message);

@@ -4,16 +4,16 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Background;
 
 /// <summary>
-/// Isolates rows that cannot be handled, so that they do not block others. A failing row is quarantined, logged as an error, counted, and retried at
-/// growing intervals up to ten minutes. The state is in memory only: after a restart the row is tried again.
+/// Isolates rows that cannot be processed, so that they do not block others. A failing row is logged as an error, counted, and
+/// retried at growing intervals of up to ten minutes. The state is in memory: after a restart every row is tried again.
 /// </summary>
 /// <param name="what">The name of the rows in log and metric.</param>
 public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, ILogger logger) where TKey : notnull
 {
-    static readonly UpDownCounter<long> Aside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
-    static readonly RetryPolicy Again = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
+    static readonly UpDownCounter<long> SetAside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
+    static readonly RetryPolicy RetryDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
 
-    /// <summary>More rows than single faults can cause.</summary>
+    /// <summary>A limit for the memory. Single faults never affect so many rows, so the quarantine starts anew.</summary>
     const int MaxRows = 10_000;
 
     readonly ConcurrentDictionary<TKey, Row> _rows = new();
@@ -22,7 +22,8 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
     public bool Contains(TKey key) => _rows.TryGetValue(key, out var row) && clock.GetElapsedTime(row.Since) < row.For;
 
     /// <summary>
-    /// Handles a row unless it is in quarantine. False if it is, or enters it now. Transient faults are not the row's and are thrown.
+    /// Processes a row unless it is in quarantine. Returns false if it is in quarantine or enters it now. A transient fault is not caused
+    /// by the row and is rethrown.
     /// </summary>
     public async Task<bool> TryAsync(TKey key, Func<Task> handle, CancellationToken cancellationToken)
     {
@@ -37,11 +38,11 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
             return false;
         }
 
-        if (_rows.TryRemove(key, out _)) Aside.Add(-1, new KeyValuePair<string, object?>("what", what));
+        if (_rows.TryRemove(key, out _)) SetAside.Add(-1, new KeyValuePair<string, object?>("what", what));
         return true;
     }
 
-    /// <summary>The same for many rows, one after the other.</summary>
+    /// <summary>Processes several rows, one after the other, like <see cref="TryAsync"/>.</summary>
     public async Task TryEachAsync(IEnumerable<TKey> keys, Func<TKey, Task> handle, CancellationToken cancellationToken)
     {
         foreach (var key in keys) await TryAsync(key, () => handle(key), cancellationToken);
@@ -51,15 +52,15 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
     {
         if (_rows.Count >= MaxRows)
         {
-            Aside.Add(-_rows.Count, new KeyValuePair<string, object?>("what", what));
+            SetAside.Add(-_rows.Count, new KeyValuePair<string, object?>("what", what));
             _rows.Clear();
         }
 
         var row = _rows.AddOrUpdate(key, _ => New(1), (_, before) => New(before.Failures + 1));
-        if (row.Failures == 1) Aside.Add(1, new KeyValuePair<string, object?>("what", what));
+        if (row.Failures == 1) SetAside.Add(1, new KeyValuePair<string, object?>("what", what));
         LogQuarantined(logger, what, key.ToString(), row.Failures, row.For.TotalSeconds, fault);
 
-        Row New(int failures) => new(failures, clock.GetTimestamp(), Again.Delay(failures));
+        Row New(int failures) => new(failures, clock.GetTimestamp(), RetryDelays.Delay(failures));
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The {What} {Key} cannot be handled (failure {Count}) and is quarantined for {Seconds:F0} s")]

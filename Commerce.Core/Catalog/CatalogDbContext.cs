@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Commerce.Core.Catalog;
 
 /// <summary>
-/// Products, coupons and events for administration and lists. Definitions are written through the tables. Reads use queries, which EF Core cannot
-/// write. (It could write a mapped view, with ExecuteUpdate.) SQL migrations create the tables.
+/// Products, coupons and events for administration and lists. Writes go to tables. Reads use SQL queries rather than mapped views,
+/// because EF Core can write to a view with ExecuteUpdate. SQL migrations create the tables.
 /// </summary>
 sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbContext(options)
 {
@@ -30,7 +30,8 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
     public IQueryable<EventProductView> EventProducts => Set<EventProductView>();
 
     /// <summary>
-    /// The ids of a subquery, separated by commas; null if there are none. At most 1024 characters, enough for 50 ids of 19 digits.
+    /// The ids of a subquery, separated by commas, or null if there are none. The result has at most 1024 characters, enough for 50 ids
+    /// of 19 digits.
     /// </summary>
     public static string JoinIds(long id) => throw new NotSupportedException("MySQL does it.");
 
@@ -62,11 +63,11 @@ sealed class CatalogDbContext(DbContextOptions<CatalogDbContext> options) : DbCo
     static string SnakeCase(string name) =>
         string.Concat(name.Select((c, i) => char.IsUpper(c) ? $"{(i > 0 ? "_" : "")}{char.ToLowerInvariant(c)}" : c.ToString()));
 
-    /// <summary>DATETIME columns hold UTC; the driver returns them without a kind.</summary>
+    /// <summary>Marks times as UTC: the driver returns DATETIME values without a kind.</summary>
     sealed class Utc() : ValueConverter<DateTime, DateTime>(time => time.ToUniversalTime(), time => DateTime.SpecifyKind(time, DateTimeKind.Utc));
 
     sealed class Ids() : ValueConverter<HashSet<long>, string>(ids => IdSet.ToJson(ids), json => IdSet.Parse(json));
 
-    /// <summary>Sets are read only, so they are never compared by their content.</summary>
+    /// <summary>Compares sets by reference. They are read-only, so their content never changes.</summary>
     sealed class SameIds() : ValueComparer<HashSet<long>>((a, b) => ReferenceEquals(a, b), ids => ids.Count);
 }

@@ -4,10 +4,13 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Registers the catalogue. The only code outside of it that knows EF Core.</summary>
+/// <summary>Registers the catalogue. No code outside of this folder uses EF Core.</summary>
 static class CatalogExtensions
 {
-    /// <summary>The oldest server whose SQL may be used. Not read from the server, because a process must start while MySQL is away.</summary>
+    /// <summary>
+    /// The oldest supported server. EF Core generates SQL for it. The version is not read from the server, because a process must start
+    /// while MySQL is unavailable.
+    /// </summary>
     const string ServerVersion = "8.0.30-mysql";
 
     const int MaxConnections = 20;
@@ -21,17 +24,17 @@ static class CatalogExtensions
         builder.AddMySqlDbContext<CatalogDbContext>("commerce", settings =>
         {
             settings.ServerVersion = ServerVersion;
-            // Traces, metrics, health checks and the retry after deadlocks already exist for the database.
+            // The database already has traces, metrics, health checks and retries after deadlocks.
             settings.DisableTracing = settings.DisableMetrics = settings.DisableHealthChecks = settings.DisableRetry = true;
             connectionString = settings.ConnectionString;
         }, options =>
         {
             options.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).AddInterceptors(new SqlSpanInterceptor(), new ChangeInterceptor());
-            // Pomelo would use a registered data source instead of the connection string. The one of the sale does not fit: it rejects parameters
-            // without a value, and list readers must leave the sale its connections.
+            // Pomelo prefers a registered data source to the connection string. The data source of the sale does not fit: it rejects
+            // parameters without a value, and list queries must not use up its connections.
             var pool = MySqlConnectionExtensions.CreateResettingPool(connectionString!, commandTimeout, MaxConnections);
             options.UseMySql(pool, Microsoft.EntityFrameworkCore.ServerVersion.Parse(ServerVersion),
-                // Otherwise Pomelo replaces server errors by advice to enable retries.
+                // The default strategy of Pomelo replaces server errors by the advice to enable retries.
                 mySql => mySql.ExecutionStrategy(d => new NonRetryingExecutionStrategy(d)));
             // Failures are logged once, where they become a response. Statements are in the traces.
             options.ConfigureWarnings(events => events.Log(

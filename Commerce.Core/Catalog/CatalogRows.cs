@@ -1,8 +1,8 @@
 namespace Commerce.Core.Catalog;
 
 /// <summary>
-/// The columns that the catalogue writes: the definition and its version. The tables have further columns of the sale (stock, issued quantity,
-/// status, gate epoch). No row type here has them, so EF Core cannot write them.
+/// The columns that the catalogue writes: the definition and its version. The tables have more columns, which belong to the sale
+/// (stock, issued quantity, status, gate epoch). No row type has them, so EF Core cannot write them.
 /// </summary>
 abstract class DefinitionRow
 {

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>The catalogue's access to MySQL. Each unit of work has a pooled context of its own.</summary>
+/// <summary>The catalogue's access to MySQL. Each unit of work has its own pooled context.</summary>
 public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase database, DatabaseOptions options)
 {
     /// <summary>Runs a query.</summary>
@@ -16,8 +16,8 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase da
     }
 
     /// <summary>
-    /// Like <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, for a change of a definition together with SQL of the sale. Both use one
-    /// connection and one transaction.
+    /// Changes a definition and runs SQL of the sale on one connection, in one transaction. Retries like
+    /// <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>.
     /// </summary>
     internal Task<T> ExecuteInTransactionAsync<T>(Func<CatalogDbContext, DbSession, Task<T>> work, CancellationToken cancellationToken) =>
         database.RetryOnConflictAsync(token => ReadAsync(async context =>

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Tells the administrator's action that EF Core has changed something.</summary>
+/// <summary>Tells the current <see cref="AdministrativeAction"/> that EF Core has changed something.</summary>
 sealed class ChangeInterceptor : DbCommandInterceptor
 {
     public override ValueTask<DbDataReader> ReaderExecutedAsync(

@@ -6,19 +6,22 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of coupons: name, discount, total quantity, window, terms. Their issues and status belong to the sale.</summary>
+/// <summary>
+/// Stores the definitions of coupons: name, discount, total quantity, window and terms. <see cref="CouponRepository"/> stores status
+/// and issues.
+/// </summary>
 public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock)
 {
-    /// <summary>One coupon, or null.</summary>
+    /// <summary>Finds a coupon. Returns null if it does not exist.</summary>
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(context => FindAsync(context, id, cancellationToken));
 
-    /// <summary>The newest coupons with an id below <paramref name="before"/>.</summary>
+    /// <summary>Lists the newest coupons with an id below <paramref name="before"/>.</summary>
     public Task<Page<Coupon>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
         session.ReadAsync(async context => Pages.Of<Coupon>(
             await (before is null ? context.Coupons : context.Coupons.Where(c => c.Id < before)).OrderByDescending(c => c.Id).Take(limit + 1).ToListAsync(cancellationToken),
             limit, c => $"{c.Id}"));
 
-    /// <summary>Current and future coupons, then past ones, newest first.</summary>
+    /// <summary>Lists current and future coupons, then past ones, each newest first.</summary>
     public Task<Page<Coupon>> ListPublicAsync(Cursor? after, int limit, CancellationToken cancellationToken) =>
         session.ReadAsync(async context =>
         {
@@ -35,8 +38,8 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
                 limit, c => $"{new Cursor(c.EndsAt > now ? 1 : 0, c.Id)}");
         });
 
-    /// <summary>Creates a coupon. Its gate opens with the first request.</summary>
-    /// <exception cref="ProblemException">A product or event of its terms does not exist.</exception>
+    /// <summary>Creates a coupon. The first request opens its gate.</summary>
+    /// <exception cref="ProblemException">The terms name an unknown product or event.</exception>
     public Task<Coupon> CreateAsync(CouponDefinition definition, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {
@@ -55,8 +58,9 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>Replaces name, discount, quantity, window and terms.</summary>
-    /// <returns>The coupon after the change, or null if it does not exist; and whether it was changed. The total quantity does not shrink.</returns>
-    /// <exception cref="ProblemException">The version does not match, or a product or event of its terms does not exist.</exception>
+    /// <returns>The coupon after the call (null if it does not exist), and whether it was changed. A change that would decrease the total
+    /// quantity is not made.</returns>
+    /// <exception cref="ProblemException">The version is not an accepted one, or the terms name an unknown product or event.</exception>
     public Task<(Coupon? Coupon, bool Changed)> ChangeAsync(
         long id, CouponDefinition definition, IReadOnlyCollection<int>? versions, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
@@ -83,7 +87,7 @@ public sealed class CouponDefinitions(CatalogSession session, TimeProvider clock
         }, cancellationToken);
 
     /// <summary>Adds to the total quantity, up to <see cref="CouponDefinition.MaxQuantity"/>.</summary>
-    /// <returns>The coupon after the change, or null if it does not exist; and whether it was changed.</returns>
+    /// <returns>The coupon after the call (null if it does not exist), and whether it was changed.</returns>
     public Task<(Coupon? Coupon, bool Changed)> AddQuantityAsync(long id, int delta, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, _) =>
         {

@@ -5,14 +5,17 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of events: name, times, waiting room and limit. Status, coupons, products and numbers of openings belong to the sale.</summary>
+/// <summary>
+/// Stores the definitions of events: name, times, waiting room and limit. <see cref="EventRepository"/> stores status, openings,
+/// coupons and products.
+/// </summary>
 public sealed class EventDefinitions(CatalogSession session)
 {
-    /// <summary>One event, or null.</summary>
+    /// <summary>Finds an event. Returns null if it does not exist.</summary>
     public Task<SaleEvent?> FindAsync(long id, CancellationToken cancellationToken) => session.ReadAsync(async context =>
         (await Read(context, context.Events.Where(e => e.Id == id)).SingleOrDefaultAsync(cancellationToken))?.ToEvent());
 
-    /// <summary>Current and future events, then past ones, newest first.</summary>
+    /// <summary>Lists current and future events, then past ones, each newest first.</summary>
     public Task<Page<SaleEvent>> ListAsync(bool drafts, Cursor? after, int limit, CancellationToken cancellationToken) =>
         session.ReadAsync(async context =>
         {
@@ -31,9 +34,9 @@ public sealed class EventDefinitions(CatalogSession session)
                 e => $"{new Cursor(e.Status is EventStatus.Closed or EventStatus.Cancelled ? 0 : 1, e.Id)}");
         });
 
-    /// <summary>Creates an event. It is a draft until the sale schedules it.</summary>
+    /// <summary>Creates an event as a draft. The caller schedules it in <paramref name="withinTransaction"/>.</summary>
     /// <param name="definition">The definition.</param>
-    /// <param name="withinTransaction">The sale's part of the transaction; receives the id.</param>
+    /// <param name="withinTransaction">Runs in the same transaction, with the id of the event.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<long> CreateAsync(EventDefinition definition, Func<DbSession, long, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
@@ -50,9 +53,9 @@ public sealed class EventDefinitions(CatalogSession session)
             return row.Id;
         }, cancellationToken);
 
-    /// <summary>Replaces name, times, waiting room and limit. False if the event does not exist.</summary>
-    /// <param name="withinTransaction">The sale's part of the transaction. Throws if the event can no longer be changed.</param>
-    /// <exception cref="ProblemException">The version does not match.</exception>
+    /// <summary>Replaces name, times, waiting room and limit. Returns false if the event does not exist.</summary>
+    /// <param name="withinTransaction">Runs in the same transaction. Throws if the event can no longer be changed.</param>
+    /// <exception cref="ProblemException">The version is not an accepted one.</exception>
     public Task<bool> ChangeAsync(
         long id, EventDefinition definition, IReadOnlyCollection<int>? versions, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
@@ -70,8 +73,10 @@ public sealed class EventDefinitions(CatalogSession session)
             return changed;
         }, cancellationToken);
 
-    /// <summary>Sets the opening, and the closing if given. False if the event does not exist or would close before it opens.</summary>
-    /// <param name="withinTransaction">The sale's part of the transaction. Throws if the event can no longer be changed.</param>
+    /// <summary>
+    /// Sets the opening, and the closing if given. Returns false if the event does not exist or would close before it opens.
+    /// </summary>
+    /// <param name="withinTransaction">Runs in the same transaction. Throws if the event can no longer be changed.</param>
     public Task<bool> ScheduleAsync(long id, EventTimes times, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>
         {
@@ -85,7 +90,7 @@ public sealed class EventDefinitions(CatalogSession session)
             return changed;
         }, cancellationToken);
 
-    // One statement: a list of events costs one query, and an event is never read with the links of another version.
+    // One statement: a list of events costs one query, and an event is never combined with the links of another version.
     static IQueryable<Found> Read(CatalogDbContext context, IQueryable<EventView> events) => events.Select(e => new Found(
         e,
         context.EventCoupons.Where(l => l.EventId == e.Id).Select(l => CatalogDbContext.JoinIds(l.CouponId)).FirstOrDefault(),

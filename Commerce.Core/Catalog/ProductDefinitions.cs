@@ -4,24 +4,27 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Definitions of products: name, price, limit, on sale or not. The stock belongs to the inventory.</summary>
+/// <summary>
+/// Stores the definitions of products: name, price, limit and whether they are on sale. <see cref="InventoryRepository"/> stores the
+/// stock.
+/// </summary>
 public sealed class ProductDefinitions(CatalogSession session)
 {
-    /// <summary>One product, on sale or not; null if it does not exist.</summary>
+    /// <summary>Finds a product, on sale or not. Returns null if it does not exist.</summary>
     public Task<Product?> FindAsync(long id, CancellationToken cancellationToken) =>
         session.ReadAsync(context => context.Products.SingleOrDefaultAsync(p => p.Id == id, cancellationToken));
 
-    /// <summary>The newest products on sale with an id below <paramref name="before"/>.</summary>
+    /// <summary>Lists the newest products on sale with an id below <paramref name="before"/>.</summary>
     public Task<Page<Product>> ListOnSaleAsync(long? before, int limit, CancellationToken cancellationToken) =>
         ListAsync(before, limit, products => products.Where(p => p.OnSale), cancellationToken);
 
-    /// <summary>The newest products with an id below <paramref name="before"/>, on sale or not.</summary>
+    /// <summary>Lists the newest products with an id below <paramref name="before"/>, on sale or not.</summary>
     public Task<Page<Product>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
         ListAsync(before, limit, products => products, cancellationToken);
 
     /// <summary>Creates a product without stock.</summary>
     /// <param name="definition">The definition.</param>
-    /// <param name="withinTransaction">The sale's part of the transaction; receives the id.</param>
+    /// <param name="withinTransaction">Runs in the same transaction, with the id of the product.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<(long Id, T Result)> CreateAsync<T>(
         ProductDefinition definition, Func<DbSession, long, Task<T>> withinTransaction, CancellationToken cancellationToken) =>
@@ -34,9 +37,9 @@ public sealed class ProductDefinitions(CatalogSession session)
             return (row.Id, await withinTransaction(sale, row.Id));
         }, cancellationToken);
 
-    /// <summary>Replaces name, price, availability and limit. Null if the product does not exist.</summary>
-    /// <param name="withinTransaction">The sale's part of the transaction.</param>
-    /// <exception cref="ProblemException">The version does not match.</exception>
+    /// <summary>Replaces name, price, availability and limit. Returns null if the product does not exist.</summary>
+    /// <param name="withinTransaction">Runs in the same transaction.</param>
+    /// <exception cref="ProblemException">The version is not an accepted one.</exception>
     public Task<Product?> ChangeAsync(
         long id, ProductChange change, IReadOnlyCollection<int>? versions, Func<DbSession, Task> withinTransaction, CancellationToken cancellationToken) =>
         session.ExecuteInTransactionAsync(async (context, sale) =>

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Commerce.Core.Catalog;
 
-/// <summary>Gives statements of EF Core the same spans as all others.</summary>
+/// <summary>Creates the same spans for statements of EF Core as for all other statements.</summary>
 sealed class SqlSpanInterceptor : DbCommandInterceptor
 {
     readonly ConcurrentDictionary<Guid, Activity> _spans = new();

@@ -9,14 +9,14 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Consistency;
 
 /// <summary>
-/// Checks the invariants of docs/promises.md. They hold once the system is at rest: no request is running, and nothing is on its way to the database.
-/// Until then the finding REST says so, and the others may be early.
+/// Checks the invariants of docs/promises.md. They hold while the system is at rest: no request is running, and no message is on its
+/// way to the database. Before that, the finding REST fails, and other findings may be premature.
 /// </summary>
 public sealed class ConsistencyCheck(
     MySqlDatabase database, CouponRepository coupons, CouponGate gate, InventoryRepository inventoryRepository, InventoryGate inventoryGate, InventoryReconciler inventory,
     PaymentConsistencyCheck payments, IOptions<OrderOptions> orders)
 {
-    /// <summary>Findings that only say whether the system is at rest.</summary>
+    /// <summary>The invariant name of findings that only tell whether the system is at rest.</summary>
     public const string AtRest = "REST";
 
     /// <summary>Checks all invariants.</summary>
@@ -45,7 +45,7 @@ public sealed class ConsistencyCheck(
             await CountAsync("I7", "an order is paid exactly when its payment is captured", PaymentConsistencyCheck.Disagreeing, cancellationToken),
             await CountAsync("I8", "no message of the outbox is dead", OutboxStore.CountDead, cancellationToken),
             await CountAsync("I8", "no paid order's message is a dead letter", OrderReconciler.CountDead, cancellationToken),
-            // Only recent openings: older messages are purged.
+            // Only recent openings are checked, because older messages are purged.
             await CountAsync("I9", "one EVENT_OPEN per event, none opened early", """
                 SELECT (SELECT COUNT(*) FROM event WHERE opened_at < opens_at OR (opened_at IS NULL) <> (opening_seq IS NULL)
                           OR (status = 'OPEN' AND opened_at IS NULL) OR (status IN ('DRAFT', 'PENDING') AND opened_at IS NOT NULL)
@@ -64,7 +64,8 @@ public sealed class ConsistencyCheck(
                           AND NOT (o.status = 'REFUNDED' AND EXISTS (SELECT 1 FROM payment p JOIN refund r ON r.payment_id = p.id
                             WHERE p.order_id = o.id AND r.status = 'DONE' AND r.coupon_back AND r.expected_rest = 0)))
                 """, cancellationToken),
-            // The order that came last was accepted under its limit. An order without a limit may follow it, or was on its way when an event with one opened.
+            // A customer's last order with a limit was accepted under that limit. An order without a limit may follow it, or may have been
+            // in progress when an event with a limit opened.
             await CountAsync("I11", "no customer has more of a product than a limit allowed, and every line of a product with a limit is counted", $"""
                 SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM counted_item c JOIN orders o ON o.id = c.order_id WHERE o.status IN {InventoryRepository.CountedStates}
                           GROUP BY c.product_id, c.user_id
@@ -97,7 +98,8 @@ public sealed class ConsistencyCheck(
                      + (SELECT COUNT(*) FROM product_stock_audit a LEFT JOIN refund_line l ON l.refund_id = SUBSTRING(a.event_id, 8) AND l.product_id = a.product_id
                         WHERE a.event_id LIKE 'refund:%' AND l.refund_id IS NULL)
                 """, cancellationToken),
-            // A bucket of one second's worth: never more than that, and the rate times what has passed, in any span of an epoch. A microsecond of rounding.
+            // The bucket holds the admissions of one second. In any span of an epoch, a room admits at most the bucket plus the rate times
+            // the elapsed time. One microsecond covers rounding.
             await CountAsync("I14", "a waiting room admits nobody twice at a time, and nobody above its rate", """
                 SELECT (SELECT COUNT(*) FROM waiting_room_admission a JOIN waiting_room_admission b
                           ON b.event_id = a.event_id AND b.user_id = a.user_id AND b.expires_at > a.expires_at AND b.admitted_at < a.expires_at)
@@ -116,7 +118,7 @@ public sealed class ConsistencyCheck(
                 ) i ON i.order_id = o.id
                 WHERE o.total_amount <> i.amount - o.discount OR o.discount NOT BETWEEN 0 AND i.discounted OR (o.coupon_id IS NULL) <> (o.discount = 0)
                 """, cancellationToken),
-            // Unless the coupon was changed since. The validity was checked a moment before the order was saved.
+            // Coupons that were changed after the order are skipped. The validity is checked a moment before the order is saved.
             await CountAsync("I15", "an order has the discount that the terms of its coupon give it", """
                 SELECT (SELECT COUNT(*) FROM orders o JOIN coupon c ON c.id = o.coupon_id AND c.version = o.coupon_version JOIN (
                           SELECT order_id, SUM(IF(discounted, price * quantity, 0)) AS amount FROM order_item GROUP BY order_id) i ON i.order_id = o.id
@@ -193,13 +195,13 @@ public sealed record ConsistencyReport(IReadOnlyList<ConsistencyFinding> Finding
     /// <summary>Whether all invariants hold.</summary>
     public bool Holds => Findings.All(f => f.Holds);
 
-    /// <summary>The broken invariants.</summary>
+    /// <summary>Describes the broken invariants.</summary>
     public override string ToString() => Holds ? "all holds" : string.Join("; ", Findings.Where(f => !f.Holds).Select(f => $"{f.Invariant} {f.Promise}: {f.Broken}"));
 }
 
 /// <summary>The result for one invariant.</summary>
 /// <param name="Invariant">Its number in <c>docs/promises.md</c>.</param>
 /// <param name="Broken">The number of violations.</param>
-/// <param name="NotComparable">The number of items that cannot be decided: the gateway's ledger does not cover their time (a restarted sandbox), or
-/// the gateway has no ledger.</param>
+/// <param name="NotComparable">The number of items that cannot be decided, because the gateway has no ledger, or because its ledger
+/// starts later (after a restart of the sandbox).</param>
 public sealed record ConsistencyFinding(string Invariant, string Promise, bool Holds, long Broken, long NotComparable = 0);

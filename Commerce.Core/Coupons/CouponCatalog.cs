@@ -3,11 +3,14 @@ using System.Collections.Concurrent;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Caches for one second which coupons exist. Window and stock are checked by the gate. While the database is away, the last known state is used.
+/// Caches coupons, and the absence of coupons, for one second. The gate checks window and stock. While the database is unavailable,
+/// the last known state is used.
 /// </summary>
 public sealed class CouponCatalog(CouponRepository repository, TimeProvider clock)
 {
-    /// <summary>Unknown ids are cached as well. The limit protects against invented ids.</summary>
+    /// <summary>
+    /// The maximum number of entries. Unknown ids are cached too, so a client that invents ids must not fill the memory.
+    /// </summary>
     const int MaxEntries = 10_000;
 
     readonly ConcurrentDictionary<long, Entry> _entries = new();
@@ -16,12 +19,12 @@ public sealed class CouponCatalog(CouponRepository repository, TimeProvider cloc
     /// <summary>The maximum age of an entry while the database is available.</summary>
     public static TimeSpan MaxAge { get; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The coupon, at most one second old; null if it does not exist.</summary>
+    /// <summary>Finds a coupon, as it was at most one second ago. Returns null if it does not exist.</summary>
     public ValueTask<Coupon?> FindAsync(long id, CancellationToken cancellationToken)
     {
         // One caller refreshes the entry. The others use the known value.
         if (_entries.TryGetValue(id, out var entry) && (clock.GetElapsedTime(entry.At) < MaxAge || !entry.TryRefresh())) return new(entry.Coupon);
-        // Without a known value all callers share one lookup. Cancelling one caller does not cancel the shared lookup.
+        // Without a known value, all callers share one lookup. Cancelling one caller does not cancel it.
         return new(_loads.GetOrAdd(id, id => new(() => LoadAsync(id))).Value.WaitAsync(cancellationToken));
     }
 

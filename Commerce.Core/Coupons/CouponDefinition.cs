@@ -2,16 +2,20 @@ namespace Commerce.Core.Coupons;
 
 /// <summary>The definition of a coupon.</summary>
 /// <param name="Name">1 to 200 characters.</param>
-/// <param name="Discount">Whole KRW, above 0: what the coupon takes off; with <paramref name="Percent"/> the most it takes off.</param>
-/// <param name="TotalQuantity">1 to 100,000,000. It can only grow, because the gate may have issued more than a smaller total.</param>
-/// <param name="StartsAt">It is issued from then on. With its offset; stored in UTC.</param>
-/// <param name="EndsAt">It is issued until then: after <paramref name="StartsAt"/>.</param>
+/// <param name="Discount">Whole KRW, above 0. The discount, or its maximum if <paramref name="Percent"/> is set.</param>
+/// <param name="TotalQuantity">1 to 100,000,000. It can only grow, because the gate may have issued more than a smaller
+/// total.</param>
+/// <param name="StartsAt">The start of the issue window, with its offset. Stored in UTC.</param>
+/// <param name="EndsAt">The end of the issue window, after <paramref name="StartsAt"/>.</param>
 /// <param name="Percent">1 to 100: the discount in percent, rounded down. Null: a fixed amount.</param>
-/// <param name="MinOrderAmount">Whole KRW that an order must have of the products that the coupon applies to, before the discount. Null: no minimum.</param>
-/// <param name="ValidFrom">Orders can use it from then on. Null: at once.</param>
-/// <param name="ValidUntil">Orders can use it before then: after <paramref name="StartsAt"/> and <paramref name="ValidFrom"/>. Null: without end.</param>
-/// <param name="ProductIds">It applies to these products, and to those of <paramref name="EventIds"/>: 1 to 50. Both null: to all.</param>
-/// <param name="EventIds">1 to 50 events. It applies to the products that they have when it is used.</param>
+/// <param name="MinOrderAmount">Whole KRW. The minimum price before the discount of the products that the coupon applies to, in
+/// total. Null: no minimum.</param>
+/// <param name="ValidFrom">Orders can use the coupon from this time on. Null: at once.</param>
+/// <param name="ValidUntil">Orders can use the coupon before this time, which is after <paramref name="StartsAt"/> and
+/// <paramref name="ValidFrom"/>. Null: without end.</param>
+/// <param name="ProductIds">1 to 50 products that the coupon applies to, in addition to those of <paramref name="EventIds"/>. If both
+/// are null, it applies to all products.</param>
+/// <param name="EventIds">1 to 50 events. The coupon applies to the products that they have when it is used.</param>
 public sealed record CouponDefinition(
     string Name, long Discount, int TotalQuantity, DateTimeOffset StartsAt, DateTimeOffset EndsAt, int? Percent = null, long? MinOrderAmount = null,
     DateTimeOffset? ValidFrom = null, DateTimeOffset? ValidUntil = null, IReadOnlyList<long>? ProductIds = null, IReadOnlyList<long>? EventIds = null)

@@ -9,18 +9,21 @@ namespace Commerce.Core.Coupons;
 public enum Durability
 {
     /// <summary>
-    /// On the brokers. A single broker keeps it in its page cache, which a power cut loses; of three brokers, at least two have it. If they do not answer,
-    /// in the database.
+    /// On the brokers. A single broker keeps it in its page cache, which a power failure loses. Of three brokers, at least two have it.
+    /// If the brokers do not respond, it is stored in the database.
     /// </summary>
     Broker,
 
-    /// <summary>In the database, on disk. This costs a share of a transaction, and nothing is issued while MySQL is away.</summary>
+    /// <summary>
+    /// In the database, on disk. This costs a share of a transaction per acceptance, and no coupon is issued while MySQL is unavailable.
+    /// </summary>
     Database,
 }
 
 /// <summary>
-/// Decides where an acceptance is stored before the user gets the response. <c>Coupons:Durability</c> decides if it is set. Otherwise the topic's
-/// replication does: with one replica, or <c>min.insync.replicas</c> of 1, or before the brokers have answered, it is the database.
+/// Decides where an acceptance is stored before the user gets the response. The setting <c>Coupons:Durability</c> takes precedence.
+/// Without it, the replication of the topic decides. The database is used if the topic has one replica, if <c>min.insync.replicas</c>
+/// is 1, and until the brokers have answered.
 /// </summary>
 public sealed partial class CouponDurability(IConfiguration configuration, KafkaAdmin admin, TimeProvider clock, ILogger<CouponDurability> logger)
     : PeriodicWorker(clock, logger)
@@ -63,7 +66,7 @@ public sealed partial class CouponDurability(IConfiguration configuration, Kafka
     {
         var topic = await admin.DescribeTopicAsync(Topics.CouponIssued, Deadline, cancellationToken);
         if (topic.Error.IsError || topic.Partitions.Exists(p => p.Replicas.Length < 2)) return false;
-        // The mock broker has no topic configuration: it keeps everything in memory.
+        // The mock broker has no topic configuration, because it keeps everything in memory.
         var described = await admin.AskAsync(
             client => client.DescribeConfigsAsync([new ConfigResource { Type = ResourceType.Topic, Name = Topics.CouponIssued }], new() { RequestTimeout = Deadline }),
             cancellationToken);

@@ -4,8 +4,8 @@ using Commerce.Core.Messaging;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Saves acceptances in the database while the brokers are away, or if they could lose them: many in one transaction, before any user gets a response.
-/// So a promise never depends on Redis alone.
+/// Saves acceptances in the database while the brokers are unavailable or could lose them. One transaction saves many of them, and
+/// their users get the response after it. So a promise never depends on Redis alone.
 /// </summary>
 public sealed partial class CouponFallbackWriter(CouponRepository repository, CouponGate gate, TimeProvider clock, ILogger<CouponFallbackWriter> logger) : BackgroundService
 {
@@ -15,8 +15,8 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     readonly Channel<PendingWrite> _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(MaxQueueLength) { SingleReader = true });
 
     /// <summary>
-    /// True if the acceptance is in the database. False if it is not: the gate was rebuilt, the database is away or busy, or <paramref name="time"/>
-    /// has passed.
+    /// Saves an acceptance. Returns false if it is not in the database because the gate was rebuilt, the database is unavailable or busy,
+    /// or <paramref name="time"/> has passed.
     /// </summary>
     public async Task<bool> TrySaveAsync(CouponIssued issue, TimeSpan time)
     {
@@ -36,7 +36,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var batch = new List<PendingWrite>(BatchSize);
-        // No new requests arrive after the drain. PendingWrite ones are completed first.
+        // No new requests arrive after the drain. Waiting requests are completed first.
         using var closing = stoppingToken.Register(() => _waiting.Writer.TryComplete());
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
@@ -56,7 +56,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
         }
         catch (Exception e)
         {
-            // Any failure: the waiting requests get their answer, and the next batch may succeed.
+            // Whatever failed, the waiting requests get their response, and the next batch may succeed.
             if (!TransientFaults.IsTransient(e)) LogFailed(logger, batch.Count, e);
             foreach (var waiting in batch) waiting.Saved.SetResult(false);
             return;
@@ -70,7 +70,7 @@ public sealed partial class CouponFallbackWriter(CouponRepository repository, Co
         }
         catch (Exception e)
         {
-            // The sweeper publishes them again, which changes nothing.
+            // The sweeper publishes the acceptances again. Saving them again changes nothing.
             if (!TransientFaults.IsTransient(e)) LogNotAcknowledged(logger, e);
         }
     }

@@ -9,7 +9,7 @@ namespace Commerce.Core.Coupons;
 /// <summary>The gate's verdict for one user.</summary>
 public enum GateVerdict
 {
-    /// <summary>Not loaded, or loaded under another incarnation of the server.</summary>
+    /// <summary>The gate is not loaded, or was loaded under another incarnation of the server.</summary>
     Closed = -1,
     /// <summary>The coupon is issued to this user.</summary>
     Accepted = 0,
@@ -17,20 +17,20 @@ public enum GateVerdict
     SoldOut = 1,
     /// <summary>The user already has the coupon.</summary>
     AlreadyIssued = 2,
-    /// <summary>Before the coupon's window.</summary>
+    /// <summary>The coupon's window has not begun.</summary>
     NotStarted = 3,
-    /// <summary>After the coupon's window, or cancelled.</summary>
+    /// <summary>The coupon's window is over, or the coupon is cancelled.</summary>
     Ended = 4,
     /// <summary>The user already has the coupon, but its row may not be saved yet.</summary>
     AlreadyPending = 5,
 }
 
-/// <summary>The gate's result. Time (ms since 1970) and epoch are set if the gate was open.</summary>
+/// <summary>The gate's result. An open gate also sets the time (ms since 1970) and its epoch.</summary>
 public readonly record struct GateResult(GateVerdict Verdict, long AcceptedAt = 0, int Epoch = 0);
 
 /// <summary>
-/// The gates of all coupons in Redis. Only the gate decides who comes first. Redis may lose everything at any time; then the gate is closed until the
-/// rebuilder has rebuilt it from the database.
+/// The gates of all coupons in Redis. Only the gate decides who comes first. Redis may lose everything at any time. The gate is then
+/// closed until the rebuilder has restored it from the database.
 /// </summary>
 public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers servers, TimeProvider clock)
 {
@@ -41,7 +41,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     static readonly RedisScript Refuse = RedisScript.Load("Coupons/refuse.lua");
     static readonly RedisScript Sweep = RedisScript.Load("Coupons/sweep.lua");
 
-    /// <summary>A response after this time counts as none; the caller gets 503.</summary>
+    /// <summary>The timeout of a call. A later response is ignored, and the caller gets 503.</summary>
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
     static readonly ConcurrentDictionary<long, RedisKey[]> Keys = new();
@@ -53,7 +53,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     /// <summary>How long Redis keeps the users of an ended coupon.</summary>
     static readonly TimeSpan UserRetention = TimeSpan.FromDays(7);
 
-    /// <summary>Younger pending entries are left to the consumer.</summary>
+    /// <summary>The consumer gets this time to save an acceptance before it is swept.</summary>
     public static TimeSpan SweepAfter { get; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Requests one coupon for one user, batched with concurrent requests for the same coupon.</summary>
@@ -100,7 +100,9 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (RedisResult[])(await Issue.RunAsync(_redis, keys, arguments, Deadline))!;
     }
 
-    /// <summary>The verdict for every new user. Null if it depends on the user or the time, or if the gate is closed.</summary>
+    /// <summary>
+    /// Finds the verdict that every new user gets. Returns null if it depends on the user or the time, or if the gate is closed.
+    /// </summary>
     public async Task<GateRefusal?> FindRefusalAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -110,7 +112,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
             : null;
     }
 
-    /// <summary>The users of the coupon, read in pages of a thousand so that other commands do not wait.</summary>
+    /// <summary>Lists the users who have the coupon. It reads pages of a thousand, so that other commands need not wait long.</summary>
     public async Task<FrozenSet<string>> ListUsersAsync(long couponId)
     {
         var users = new HashSet<string>(StringComparer.Ordinal);
@@ -127,8 +129,8 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Opens a closed gate. False if it is already open, if a newer epoch closed it, or if it remembers other users than the <paramref name="users"/>
-    /// for which the stock was counted.
+    /// Opens a closed gate. Returns false if it is already open, if a newer epoch closed it, or if it remembers other users than the
+    /// <paramref name="users"/> for which the stock was counted.
     /// </summary>
     /// <param name="stock">The remaining stock.</param>
     /// <param name="users">The number of users that were passed to <see cref="RememberUsersAsync"/>.</param>
@@ -143,8 +145,8 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Closes a gate of an epoch below <paramref name="epoch"/>, or of another server than the current one, and prevents its opening under an older
-    /// epoch. False if the gate is not closed for this epoch: it is open under it or a newer one, or the server is unknown.
+    /// Closes a gate that has an older epoch or belongs to another server than the current one, and prevents its opening under an older
+    /// epoch. Returns false if the gate stays open under this epoch or a newer one, or if the server is unknown.
     /// </summary>
     public async Task<bool> CloseStaleAsync(long couponId, int epoch)
     {
@@ -158,7 +160,10 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         (int)await Sync.RunAsync(_redis, KeysOf(coupon.Id),
             [coupon.Version, coupon.TotalQuantity, Milliseconds(coupon.StartsAt), Milliseconds(coupon.EndsAt), coupon.Status], Deadline) == 1;
 
-    /// <summary>Acceptances whose row was not confirmed in time, at most <paramref name="limit"/>, and the gate's epoch (0: closed).</summary>
+    /// <summary>
+    /// Lists acceptances whose row was not confirmed in time, at most <paramref name="limit"/>. Also returns the gate's epoch (0:
+    /// closed).
+    /// </summary>
     public async Task<(int Epoch, IReadOnlyList<(string UserId, long AcceptedAt)> Due)> SweepAsync(long couponId, int limit)
     {
         var answer = (RedisResult[])(await Sweep.RunAsync(_redis, KeysOf(couponId), [limit, (long)SweepAfter.TotalMilliseconds], Deadline))!;
@@ -171,7 +176,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     public Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) =>
         _redis.SortedSetRemoveAsync(KeysOf(couponId)[2], [.. userIds.Select(u => (RedisValue)u)]).WaitAsync(Deadline);
 
-    /// <summary>Whether the gate is open, and when it accepted this user (ms since 1970); null if it did not.</summary>
+    /// <summary>Returns whether the gate is open, and when it accepted this user (ms since 1970; null if it did not).</summary>
     public async Task<(bool Open, long? AcceptedAt)> FindAsync(long couponId, string userId)
     {
         var keys = KeysOf(couponId);
@@ -182,7 +187,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return ((await by) == server, (await at) is { IsNull: false } value ? (long)value : null);
     }
 
-    /// <summary>For each coupon: when this user was accepted (ms since 1970) if the row is not confirmed yet; otherwise null.</summary>
+    /// <summary>Returns for each coupon when this user was accepted (ms since 1970), or null if no acceptance is pending.</summary>
     public async Task<IReadOnlyList<long?>> FindPendingAsync(IReadOnlyList<long> couponIds, string userId)
     {
         var pending = couponIds.Select(id => _redis.SortedSetScoreAsync(KeysOf(id)[2], userId)).ToArray();
@@ -198,11 +203,11 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
     }
 
     /// <summary>
-    /// Whether the incarnation of the Redis server that holds this gate is known. Otherwise every request is refused, and no gate can be opened.
+    /// Whether the incarnation of the Redis server with this gate is known. If not, every request is refused and no gate can be opened.
     /// </summary>
     public bool KnowsServerOf(long couponId) => servers.IncarnationOf(KeysOf(couponId)[0]) is not null;
 
-    /// <summary>The state of each gate; null if it is closed.</summary>
+    /// <summary>Returns the state of each gate, or null for a closed one.</summary>
     public async Task<IReadOnlyList<GateState?>> InspectAsync(IReadOnlyList<long> couponIds)
     {
         RedisValue[] fields = ["epoch", "version", "server", "stock"];
@@ -219,7 +224,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return states;
     }
 
-    /// <summary>The number of users that the gate remembers, and how many of them are pending.</summary>
+    /// <summary>Counts the users that the gate remembers, and the pending ones among them.</summary>
     public async Task<(long Users, long Pending)> CountAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -229,7 +234,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return (await users, await pending);
     }
 
-    /// <summary>All pending entries, due or not, with their acceptance times.</summary>
+    /// <summary>Lists all pending entries with the time of their acceptance (ms since 1970).</summary>
     public async Task<IReadOnlyList<(string UserId, long AcceptedAt)>> ListPendingAsync(long couponId)
     {
         var keys = KeysOf(couponId);
@@ -240,7 +245,7 @@ public sealed class CouponGate(IConnectionMultiplexer connection, RedisServers s
         return [.. users.Zip(times, (user, at) => ((string)user!, at.IsNull ? unknown : (long)at))];
     }
 
-    /// <summary>Lets the gate of an ended coupon expire. Pending entries stay, because they are owed.</summary>
+    /// <summary>Lets the gate of an ended coupon expire. Pending entries stay, because their rows are not saved yet.</summary>
     public Task ForgetLaterAsync(long couponId) =>
         Task.WhenAll(KeysOf(couponId)[..2].Select(key => _redis.KeyExpireAsync(key, UserRetention))).WaitAsync(Deadline);
 

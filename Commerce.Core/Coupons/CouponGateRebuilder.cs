@@ -6,14 +6,14 @@ namespace Commerce.Core.Coupons;
 /// <summary>
 /// Rebuilds a lost gate, so that every promise is kept and no coupon is issued twice:
 /// <list type="number">
-/// <item>Claim. MySQL increments the coupon's epoch for one caller. From now on it refuses acceptances of an older epoch that come directly from the
-/// Api.</item>
-/// <item>Close. A gate of an older epoch accepts nobody any more.</item>
-/// <item>Wait. After <see cref="PromiseDeadline"/> no acceptance of the lost gate becomes a promise. A replica may learn of the new epoch
-/// <see cref="CouponCatalog.MaxAge"/> later.</item>
+/// <item>Claim. MySQL increments the coupon's epoch for one caller. From now on it refuses acceptances of an older epoch that the Api
+/// saves directly.</item>
+/// <item>Close. A gate of an older epoch no longer accepts anybody.</item>
+/// <item>Wait. Every replica knows the new epoch after <see cref="CouponCatalog.MaxAge"/>. After a further
+/// <see cref="PromiseDeadline"/>, no acceptance of the lost gate becomes a promise.</item>
 /// <item>Publish the pending acceptances again, under the new epoch.</item>
-/// <item>Send a barrier to every partition. When the consumer has met all of them, everything promised is in MySQL. An acceptance of an older epoch
-/// that comes after its barrier is refused.</item>
+/// <item>Send a barrier to every partition. When the consumer has received all of them, every promised acceptance is in MySQL. An
+/// acceptance of an older epoch that arrives after its barrier is refused.</item>
 /// <item>Remember. The users with a promise are written to the closed gate.</item>
 /// <item>Open the gate with the rest of the stock, unless a newer epoch has closed it.</item>
 /// </list>
@@ -23,20 +23,22 @@ public sealed partial class CouponGateRebuilder(
 {
     static readonly Histogram<double> Rebuilt = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.coupons.gate.rebuild", "s");
 
-    /// <summary>A promise is made within this time after the gate's verdict or not at all.</summary>
+    /// <summary>A promise is made within this time after the gate's verdict, or not at all.</summary>
     public static TimeSpan PromiseDeadline { get; } = CouponPublisher.Deadline + TimeSpan.FromSeconds(3);
 
-    /// <summary>The lease of a claim. It is renewed several times during a rebuild.</summary>
+    /// <summary>The lease of a claim. A rebuild renews it several times.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(20);
 
-    /// <summary>A barrier that is not consumed in this time may be lost. The next attempt sends new ones.</summary>
+    /// <summary>A barrier that is not consumed within this time may be lost. The next attempt sends new ones.</summary>
     static readonly TimeSpan BarrierTimeout = TimeSpan.FromMinutes(1);
 
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     const int PageSize = 1000;
 
-    /// <summary>Returns without effect if another caller rebuilds the gate. If a step fails, the gate stays closed until the next attempt.</summary>
+    /// <summary>
+    /// Rebuilds the gate. Does nothing if another caller is rebuilding it. If a step fails, the gate stays closed until the next attempt.
+    /// </summary>
     /// <param name="lost">The coupon with the epoch of the lost gate.</param>
     public async Task RunAsync(Coupon lost, CancellationToken cancellationToken)
     {
@@ -53,7 +55,7 @@ public sealed partial class CouponGateRebuilder(
         }
         finally
         {
-            // Opened or not: the next loss or attempt need not wait for the lease.
+            // The claim ends even if the gate was not opened, so that the next attempt need not wait for the lease.
             await repository.EndGateClaimAsync(couponId, epoch, CancellationToken.None);
         }
     }
@@ -63,7 +65,7 @@ public sealed partial class CouponGateRebuilder(
         if (!await gate.CloseStaleAsync(couponId, epoch)) return null;
         await Task.Delay(PromiseDeadline + CouponCatalog.MaxAge, clock, cancellationToken);
         if (!await PublishPendingAsync(couponId, epoch, cancellationToken) || !await PassBarriersAsync(couponId, epoch, cancellationToken)) return null;
-        // Closed once more: a late initializer may have opened the gate between two losses of Redis.
+        // Close the gate again: a late initializer may have opened it between two losses of Redis.
         if (!await gate.CloseStaleAsync(couponId, epoch) || await RememberPromisedAsync(couponId, epoch, cancellationToken) is not { } promised) return null;
         return await repository.FindAsync(couponId, cancellationToken) is { TotalQuantity: var total } coupon && await gate.OpenAsync(coupon, epoch, total - promised, promised)
             ? (promised, total)
@@ -85,7 +87,7 @@ public sealed partial class CouponGateRebuilder(
     /// <summary>Sends the barriers and waits until all are consumed.</summary>
     async Task<bool> PassBarriersAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
-        // A promised acceptance may be in any partition. Their number is read from the brokers before and after, because partitions may be added
+        // Any partition may hold a promised acceptance. The number of partitions is read before and after, because partitions may be added
         // meanwhile.
         for (int fenced = 0, count; fenced < (count = await partitions.CountAsync(Topics.CouponIssued, cancellationToken)); fenced = count)
         {
@@ -100,7 +102,7 @@ public sealed partial class CouponGateRebuilder(
         return true;
     }
 
-    /// <summary>Returns the number of promised users, or null if the claim was lost.</summary>
+    /// <summary>Writes the promised users to the gate. Returns their number, or null if the claim was lost.</summary>
     async Task<int?> RememberPromisedAsync(long couponId, int epoch, CancellationToken cancellationToken)
     {
         await gate.ForgetUsersAsync(couponId);

@@ -1,20 +1,20 @@
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Batches the requests for one coupon: requests that arrive while a call to the gate runs go into the next call, in their order. In a rush one call
-/// to Redis decides about dozens of users. A single request is not delayed.
+/// Batches the requests for one coupon. Requests that arrive during a call to the gate go into the next call, in their order. In a
+/// rush, one call to Redis decides about dozens of users. A single request is not delayed.
 /// </summary>
 /// <param name="ask">Asks the gate about these users. The results are in the same order.</param>
 sealed class CouponIssueBatcher(Func<IReadOnlyList<string>, Task<IReadOnlyList<GateResult>>> ask)
 {
-    /// <summary>A batch of this size takes Redis about 0.3 ms. Other commands wait meanwhile.</summary>
+    /// <summary>Redis takes about 0.3 ms for a batch of this size. Other commands wait meanwhile.</summary>
     const int BatchSize = 128;
 
     readonly Lock _lock = new();
     List<PendingRequest> _waiting = [];
     bool _isSending;
 
-    /// <summary>Adds a request. It fails if its call fails, or the call that it waited for.</summary>
+    /// <summary>Adds a request. It fails if its own call fails, or the call before it.</summary>
     public Task<GateResult> EnqueueAsync(string userId)
     {
         var request = new PendingRequest(userId);
@@ -25,7 +25,7 @@ sealed class CouponIssueBatcher(Func<IReadOnlyList<string>, Task<IReadOnlyList<G
             _isSending = true;
         }
 
-        // The loop serves other requests too, so it must not run in the trace of this one.
+        // The loop also serves other requests, so it must not run in the trace of this one.
         using (ExecutionContext.SuppressFlow()) _ = SendAsync();
         return request.Task;
     }
@@ -41,13 +41,13 @@ sealed class CouponIssueBatcher(Func<IReadOnlyList<string>, Task<IReadOnlyList<G
             }
             catch (Exception e)
             {
-                // The next call would probably fail as well. The waiting requests learn it now and can be repeated.
+                // The next call would probably fail as well. The waiting requests fail now and can be repeated.
                 foreach (var request in batch.Concat(TakeAll())) request.Fail(e);
             }
         }
     }
 
-    /// <summary>The oldest waiting requests. None ends the loop.</summary>
+    /// <summary>Takes the oldest waiting requests. An empty result ends the loop.</summary>
     List<PendingRequest> TakeBatch()
     {
         lock (_lock)
@@ -75,7 +75,8 @@ sealed class CouponIssueBatcher(Func<IReadOnlyList<string>, Task<IReadOnlyList<G
 
         public void Complete(GateResult result)
         {
-            // What follows an acceptance only passes a message on, so it runs here. A refusal writes a response, so it runs on another thread.
+            // After an acceptance, the caller only passes a message on, so its continuation runs here. After a refusal it writes a
+            // response, so its continuation runs on another thread.
             if (result.Verdict == GateVerdict.Accepted) TrySetResult(result);
             else ThreadPool.UnsafeQueueUserWorkItem(static r => r.Request.TrySetResult(r.Result), (Request: this, Result: result), preferLocal: false);
         }

@@ -1,13 +1,15 @@
 namespace Commerce.Core.Coupons;
 
-/// <summary>Finds the issue of a coupon to a user. The gate has it from the acceptance on, the database once its row is saved.</summary>
+/// <summary>
+/// Finds the issue of a coupon to a user. The gate knows it from the acceptance on, the database knows it once the row is saved.
+/// </summary>
 public sealed class CouponIssueTracker(CouponRepository repository, CouponGate gate, TimeProvider clock)
 {
-    /// <summary>The waits between two lookups of a row that is on its way.</summary>
+    /// <summary>The waits between two lookups of a row that is not saved yet.</summary>
     static readonly RetryPolicy PollDelays = new() { BaseDelay = TimeSpan.FromMilliseconds(20), MaxDelay = TimeSpan.FromMilliseconds(250) };
 
-    /// <summary>The issue of this user; null if there is none.</summary>
-    /// <exception cref="ProblemException">The gate is closed and the database has no row (yet).</exception>
+    /// <summary>Finds the issue of a coupon to this user. Returns null if there is none.</summary>
+    /// <exception cref="ProblemException">The gate is closed, and the database has no row (yet).</exception>
     public async Task<CouponIssueStatus?> FindAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         if (await repository.FindIssueAsync(couponId, userId, cancellationToken) is { } known) return known;
@@ -20,8 +22,8 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
         return null;
     }
 
-    /// <summary>Like <see cref="FindAsync"/>, but waits up to <paramref name="timeout"/> for a row that is on its way.</summary>
-    /// <exception cref="ProblemException">The gate is closed and the database has no row (yet).</exception>
+    /// <summary>Like <see cref="FindAsync"/>, but waits up to <paramref name="timeout"/> until the row is saved.</summary>
+    /// <exception cref="ProblemException">The gate is closed, and the database has no row (yet).</exception>
     public async Task<CouponIssueStatus?> WaitAsync(long couponId, string userId, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var start = clock.GetTimestamp();
@@ -33,11 +35,11 @@ public sealed class CouponIssueTracker(CouponRepository repository, CouponGate g
         }
     }
 
-    /// <summary>The coupons of one user, pending ones included, newest first, at most 200. Without Redis, only saved ones.</summary>
-    /// <param name="after">Null for the first page, which has the coupons whose rows are on their way, too.</param>
+    /// <summary>Lists the coupons of a user, newest first, at most 200. Pending ones are included if Redis is available.</summary>
+    /// <param name="after">The position after which the page starts. Null: the first page, which includes the pending coupons.</param>
     public async Task<Page<OwnCoupon>> ListAsync(string userId, Cursor? after, int limit, CancellationToken cancellationToken)
     {
-        // The gate is read first: an entry that leaves it before the second query is in the database by then.
+        // The gate is read first. An entry that leaves it before the second query is in the database by then.
         var pending = after is null ? await ListPendingAsync(userId, cancellationToken) : [];
         var own = Pages.Of<OwnCoupon>(
             await repository.ListOfUserAsync(userId, after, limit + 1, cancellationToken), limit,

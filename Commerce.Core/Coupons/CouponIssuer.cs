@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Issues coupons, first come first served: the gate decides, then the acceptance is stored outside of Redis before the user gets the response:
-/// in Kafka, or in the database if Kafka is away or <see cref="CouponDurability"/> asks for it.
+/// Issues coupons, first come, first served. The gate decides. An acceptance is stored outside of Redis before the user gets the
+/// response: in Kafka, or in the database if Kafka is unavailable or <see cref="CouponDurability"/> requires it.
 /// </summary>
 public sealed class CouponIssuer(
     CouponCatalog catalog, CouponGate gate, CouponGateInitializer initializer, CouponPublisher publisher, CouponFallbackWriter fallback,
@@ -12,12 +12,12 @@ public sealed class CouponIssuer(
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.asked");
 
-    /// <summary>In enum order, boxed once.</summary>
+    /// <summary>The verdicts in enum order, boxed once.</summary>
     static readonly object[] Verdicts = [.. Enum.GetValues<GateVerdict>().Order().Select(v => (object)v)];
 
     static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>Null if the coupon is issued, otherwise the refusal.</summary>
+    /// <summary>Issues a coupon. Returns null on success, otherwise the refusal.</summary>
     public ValueTask<ProblemResult?> IssueAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
         // After the last coupon, nearly all requests end here.
@@ -31,11 +31,11 @@ public sealed class CouponIssuer(
         if (await catalog.FindAsync(couponId, cancellationToken) is not { } coupon) return CouponProblems.NotFound.ToResult();
         var start = clock.GetTimestamp();
         var answer = await gate.AcceptAsync(couponId, userId);
-        // A gate that is lost after the end is not rebuilt.
+        // A gate that is lost after the coupon's end is not rebuilt.
         if (answer.Verdict == GateVerdict.Closed && coupon.IsLongOver(clock.GetUtcNow())) answer = new(GateVerdict.Ended);
         if (answer.Verdict == GateVerdict.Closed && await initializer.TryOpenFirstAsync(couponId, cancellationToken))
             answer = await gate.AcceptAsync(couponId, userId);
-        // The database has a newer epoch: this gate is about to be rebuilt, and its acceptances do not count.
+        // The database has a newer epoch. This gate is about to be rebuilt, and its acceptances do not count.
         if (answer.Verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending && answer.Epoch < coupon.GateEpoch) answer = new(GateVerdict.Closed);
 
         Count(answer.Verdict);
@@ -45,9 +45,10 @@ public sealed class CouponIssuer(
         var issue = new CouponIssued(couponId, answer.Epoch, userId, answer.AcceptedAt);
         var safe = (durability.Needed == Durability.Broker && await publisher.TryPublishAsync(issue))
             || await fallback.TrySaveAsync(issue, CouponGateRebuilder.PromiseDeadline - clock.GetElapsedTime(start));
-        // Not stored, or too late for a running rebuild: no promise. The pending entry may still bring the coupon.
+        // The acceptance is not stored, or too late for a running rebuild, so it is not a promise. Its pending entry may still bring the
+        // coupon.
         if (!safe || clock.GetElapsedTime(start) >= CouponGateRebuilder.PromiseDeadline) return CommonProblems.DependencyUnavailable.ToResult(retryAfter: RetryAfter);
-        // "Already issued" is a promise, too: the first response, or its message, may have been lost.
+        // "Already issued" is a promise as well, because the first response or its message may have been lost.
         return answer.Verdict == GateVerdict.Accepted ? null : RefusalOf(answer.Verdict);
     }
 

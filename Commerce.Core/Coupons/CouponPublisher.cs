@@ -4,7 +4,9 @@ using Confluent.Kafka;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>Publishes acceptances to <c>COUPON_ISSUED</c>. After a failure it returns at once instead of waiting for each deadline.</summary>
+/// <summary>
+/// Publishes acceptances to <c>COUPON_ISSUED</c>. After a failure, calls fail at once instead of waiting for their deadline.
+/// </summary>
 public sealed partial class CouponPublisher(KafkaProducer producer, TimeProvider clock, ILogger<CouponPublisher> logger)
 {
     static readonly Counter<long> Failed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.publish.failed");
@@ -12,12 +14,12 @@ public sealed partial class CouponPublisher(KafkaProducer producer, TimeProvider
     /// <summary>The timeout of an acknowledgement. The producer enforces it within a second.</summary>
     public static TimeSpan Deadline { get; } = TimeSpan.FromMilliseconds(ConnectionExtensions.ProduceTimeoutMs);
 
-    /// <summary>After a failure, one message per interval probes the brokers. The others fail at once.</summary>
+    /// <summary>After a failure, one message per interval probes the brokers. All others fail at once.</summary>
     static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
     long _failedAt = long.MinValue;
 
-    /// <summary>True if the brokers have the message.</summary>
+    /// <summary>Publishes an acceptance. Returns true if the brokers have it.</summary>
     public async Task<bool> TryPublishAsync(CouponIssued issue)
     {
         if (!MayTry()) return false;
@@ -26,8 +28,8 @@ public sealed partial class CouponPublisher(KafkaProducer producer, TimeProvider
         {
             try
             {
-                // The order of these messages does not matter. Without a key the producer fills a batch for one partition after the other: a quarter
-                // of the requests that spreading each batch would need.
+                // The order of these messages does not matter. Without a key, the producer fills a batch for one partition at a time. This
+                // takes a quarter of the produce requests that spreading each batch over the partitions would take.
                 await producer.ProduceAsync(Topics.CouponIssued, new Message<string?, byte[]?>
                 {
                     Value = issue.ToBytes(),

@@ -6,27 +6,31 @@ using Commerce.Core.Messaging;
 
 namespace Commerce.Core.Coupons;
 
-/// <summary>The rows of coupons and issues. Never more rows than the coupon's total, whatever the gate accepted.</summary>
+/// <summary>
+/// The rows of coupons and issues. A coupon never has more issues than its total quantity, whatever the gate accepted.
+/// </summary>
 public sealed partial class CouponRepository(MySqlDatabase database, ILogger<CouponRepository> logger)
 {
     static readonly Counter<long> Issued = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.issued");
     static readonly Counter<long> Unhonoured = CommerceTelemetry.Meter.CreateCounter<long>("commerce.coupons.unhonoured");
 
-    /// <summary>One coupon, or null.</summary>
+    /// <summary>Finds a coupon. Returns null if it does not exist.</summary>
     public Task<Coupon?> FindAsync(long id, CancellationToken cancellationToken) =>
         database.SingleAsync<Coupon>($"SELECT {Coupon.Columns} FROM coupon WHERE id = @id", new { id }, cancellationToken);
 
-    /// <summary>Stops issuing; issued coupons stay valid. False if the coupon does not exist.</summary>
+    /// <summary>Stops issuing. Issued coupons stay valid. Returns false if the coupon does not exist.</summary>
     public async Task<bool> CancelAsync(long id, CancellationToken cancellationToken) =>
         await database.ExecuteAsync("UPDATE coupon SET status = 'CANCELLED', version = version + 1 WHERE id = @id", new { id }, cancellationToken) == 1;
 
-    /// <summary>Coupons that need a gate: not ended for longer than <see cref="Coupon.GateRetention"/>.</summary>
+    /// <summary>
+    /// Lists the coupons that need a gate. These ended at most <see cref="Coupon.GateRetention"/> ago, or have not ended.
+    /// </summary>
     public Task<IReadOnlyList<Coupon>> ListGatedAsync(CancellationToken cancellationToken) =>
         database.QueryAsync<Coupon>(
             $"SELECT {Coupon.Columns} FROM coupon WHERE ends_at > UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND",
             new { seconds = (int)Coupon.GateRetention.TotalSeconds }, cancellationToken);
 
-    /// <summary>The state of one user's issue in the database; null if it is unknown (yet).</summary>
+    /// <summary>Finds the state of one user's issue in the database. Returns null if it is unknown (yet).</summary>
     public async Task<CouponIssueStatus?> FindIssueAsync(long couponId, string userId, CancellationToken cancellationToken) =>
         await database.SingleAsync<CouponIssueStatus>("""
             SELECT coupon_id AS CouponId, 'ISSUED' AS Status, issued_at AS IssuedAt FROM coupon_issue WHERE coupon_id = @couponId AND user_id = @userId
@@ -35,7 +39,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             LIMIT 1
             """, new { couponId, userId }, cancellationToken);
 
-    /// <summary>The coupons of one user, newest first, at most 200.</summary>
+    /// <summary>Lists the coupons of a user, newest first, at most 200.</summary>
     public Task<IReadOnlyList<OwnCoupon>> ListOfUserAsync(string userId, Cursor? after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<OwnCoupon>($"""
             SELECT i.coupon_id AS CouponId, c.name AS Name, c.discount AS Discount, 'ISSUED' AS Status, i.issued_at AS IssuedAt, c.ends_at AS EndsAt,
@@ -46,16 +50,16 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             ORDER BY i.issued_at DESC, i.coupon_id DESC LIMIT @limit
             """, new { userId, after?.Rank, after?.Id, limit }, cancellationToken);
 
-    /// <summary>The partition of an acceptance that did not come from Kafka.</summary>
+    /// <summary>The partition number of an acceptance that did not come from Kafka.</summary>
     public const int NoPartition = -1;
 
-    /// <summary>Saves acceptances and barriers in one transaction. Saving an acceptance twice changes nothing.</summary>
-    /// <returns>The acceptances that are not in the database afterwards, with the reason.</returns>
+    /// <summary>Saves acceptances and barriers in one transaction. Saving an acceptance again changes nothing.</summary>
+    /// <returns>The acceptances that were not saved, with the reasons.</returns>
     public async Task<IReadOnlyList<(CouponIssued Issue, string Reason)>> SaveAsync(
         IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
         var byCoupon = batch.Where(r => !r.Message.IsBarrier).GroupBy(r => r.Message.CouponId).OrderBy(g => g.Key)
-            // Of several acceptances of one user the newest epoch counts: an older one may have been promised to nobody.
+            // If a user has several acceptances, the newest epoch counts. An older one may have been promised to nobody.
             .Select(g => (CouponId: g.Key, Issues: g.OrderByDescending(r => r.Message.Epoch).DistinctBy(r => r.Message.UserId).OrderBy(r => r.Message.UserId, StringComparer.Ordinal).ToList()))
             .ToList();
 
@@ -63,7 +67,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
         {
             var refused = new List<(CouponIssued, string)>();
             var saved = 0;
-            // Locked in id order, so that two batches never deadlock.
+            // Rows are locked in id order, so that two batches never deadlock.
             var coupons = (await transaction.QueryAsync<LockedCoupon>("""
                 SELECT id AS Id, total_quantity - issued_quantity AS Room, gate_epoch AS GateEpoch,
                        (SELECT COUNT(*) FROM coupon_issue_failure f WHERE f.coupon_id = coupon.id) AS Failures
@@ -90,7 +94,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
                     """, new { couponId, rows = ToJson(fitting) });
                 await transaction.ExecuteAsync("UPDATE coupon SET issued_quantity = issued_quantity + @added WHERE id = @couponId", new { added, couponId });
                 saved += added;
-                // A dead letter was replayed.
+                // Replayed dead letters are saved now and no longer count as failures.
                 if (coupon.Failures > 0)
                     await transaction.ExecuteAsync("""
                         DELETE f FROM coupon_issue_failure f JOIN coupon_issue i ON i.coupon_id = f.coupon_id AND i.user_id = f.user_id
@@ -128,8 +132,8 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     }
 
     /// <summary>
-    /// The slow path, for a batch that may exceed the total or has acceptances of an older epoch: skips existing rows, then takes the earliest
-    /// acceptances while the total allows.
+    /// The slow path, for a batch that may exceed the total or contains acceptances of an older epoch. It skips existing rows and takes
+    /// the earliest acceptances that the total allows.
     /// </summary>
     static async Task<List<Received<CouponIssued>>> ChooseAsync(
         DbSession transaction, LockedCoupon coupon, List<Received<CouponIssued>> wanted, List<(CouponIssued, string)> refused)
@@ -141,15 +145,15 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             "SELECT `partition`, MAX(epoch) FROM coupon_fence WHERE coupon_id = @Id GROUP BY `partition`", new { coupon.Id }))
             .ToDictionary(f => f.Partition, f => f.Epoch);
         barriers[NoPartition] = coupon.GateEpoch;
-        // Replayed dead letters: a rebuild in between has reserved their coupons.
+        // These users have a dead letter that was replayed. A rebuild in between has reserved their coupons.
         var kept = coupon.Failures == 0 ? [] : (await transaction.QueryAsync<string>(
             "SELECT user_id FROM coupon_issue_failure WHERE coupon_id = @Id AND reason = 'DEAD_LETTERED'", new { coupon.Id })).ToHashSet(StringComparer.Ordinal);
 
         var chosen = new List<Received<CouponIssued>>();
         foreach (var received in wanted.Where(r => !there.Contains(r.Message.UserId!)).OrderBy(r => r.Message.AcceptedAt))
         {
-            // It arrived behind the barrier of a newer epoch: the rebuilt gate does not include it. Its sender was past the deadline and promised
-            // nothing.
+            // The acceptance arrived after the barrier of a newer epoch, so the rebuilt gate does not include it. Its sender had missed
+            // the deadline and promised nothing.
             if (received.Message.Epoch < barriers.GetValueOrDefault(received.Partition) && !kept.Contains(received.Message.UserId!))
                 refused.Add((received.Message, CouponFailures.TooLate));
             else if (chosen.Count < coupon.Room) chosen.Add(received);
@@ -160,32 +164,34 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     }
 
     /// <summary>
-    /// Claims the opening of a gate. Increments its epoch for the first caller; other callers get false until the lease expires. <paramref
-    /// name="seenEpoch"/> is the epoch that the caller has read.
+    /// Claims the opening of a gate. The first caller increments its epoch and gets true. Other callers get false until the lease
+    /// expires.
     /// </summary>
+    /// <param name="seenEpoch">The epoch that the caller has read.</param>
     public async Task<bool> ClaimGateAsync(long couponId, int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
         await database.ExecuteAsync("""
             UPDATE coupon SET gate_epoch = gate_epoch + 1, gate_lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
             WHERE id = @couponId AND gate_epoch = @seenEpoch AND (gate_lease_until IS NULL OR gate_lease_until < UTC_TIMESTAMP(6))
             """, new { couponId, seenEpoch, seconds = (int)lease.TotalSeconds }, cancellationToken) == 1;
 
-    /// <summary>Extends the lease of a claim. False if another caller has claimed since.</summary>
+    /// <summary>Extends the lease of a claim. Returns false if another caller has claimed the gate since.</summary>
     public async Task<bool> RenewGateClaimAsync(long couponId, int epoch, TimeSpan lease, CancellationToken cancellationToken) =>
         await database.ExecuteAsync(
             "UPDATE coupon SET gate_lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND WHERE id = @couponId AND gate_epoch = @epoch",
             new { couponId, epoch, seconds = (int)lease.TotalSeconds }, cancellationToken) == 1;
 
-    /// <summary>Ends a claim before its lease: the gate is open, or another caller may try at once.</summary>
+    /// <summary>Ends a claim before its lease expires, so that another caller can claim the gate at once.</summary>
     public Task EndGateClaimAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         database.ExecuteAsync(
             "UPDATE coupon SET gate_lease_until = NULL WHERE id = @couponId AND gate_epoch = @epoch", new { couponId, epoch }, cancellationToken);
 
-    /// <summary>The number of partitions in which the barrier of this epoch was consumed.</summary>
+    /// <summary>Counts the partitions in which the barrier of this epoch was consumed.</summary>
     public Task<int> CountBarriersAsync(long couponId, int epoch, CancellationToken cancellationToken) =>
         database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_fence WHERE coupon_id = @couponId AND epoch = @epoch", new { couponId, epoch }, cancellationToken);
 
     /// <summary>
-    /// Users to whom the coupon is promised, in id order, after <paramref name="after"/>: those with a row, and those whose message is a dead letter.
+    /// Lists the users to whom the coupon is promised, in id order, after <paramref name="after"/>. These are the users with a row and
+    /// those whose message is a dead letter.
     /// </summary>
     public Task<IReadOnlyList<(string UserId, DateTime At)>> ListPromisedAsync(long couponId, string after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<(string UserId, DateTime At)>("""
@@ -196,7 +202,7 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
             ORDER BY user_id LIMIT @limit
             """, new { couponId, after, limit }, cancellationToken);
 
-    /// <summary>Records that the issue of this user is a dead letter, unless the row exists.</summary>
+    /// <summary>Records that the issue to this user is a dead letter, unless the row exists.</summary>
     public Task RecordDeadLetterAsync(CouponIssued issue, CancellationToken cancellationToken) =>
         database.ExecuteAsync("""
             INSERT IGNORE INTO coupon_issue_failure (coupon_id, user_id, reason, accepted_at)
@@ -222,14 +228,16 @@ public sealed partial class CouponRepository(MySqlDatabase database, ILogger<Cou
     sealed record LockedCoupon(long Id, long Room, int GateEpoch, long Failures);
 }
 
-/// <summary>Reasons why an acceptance could not be honoured.</summary>
+/// <summary>Reasons why an acceptance was not saved.</summary>
 public static class CouponFailures
 {
     /// <summary>The total is used up.</summary>
     public const string SoldOut = "SOLD_OUT";
     /// <summary>The coupon does not exist.</summary>
     public const string UnknownCoupon = "UNKNOWN_COUPON";
-    /// <summary>It arrived after a rebuild without it and was promised to nobody. Not recorded as a failure.</summary>
+    /// <summary>
+    /// It arrived after a rebuild that does not include it, and was promised to nobody. It is not recorded as a failure.
+    /// </summary>
     public const string TooLate = "TOO_LATE";
 }
 
@@ -247,10 +255,11 @@ public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? I
 }
 
 /// <summary>A user's coupon, with its terms (see <see cref="Coupon"/>).</summary>
-/// <param name="EndsAt">It is issued until then.</param>
-/// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on its way. A pending coupon can already be used in an order.</param>
-/// <param name="OrderId">The order that uses it; null if it is free.</param>
-/// <param name="UsedAt">When that order was paid.</param>
+/// <param name="EndsAt">The end of the issue window.</param>
+/// <param name="Status"><c>ISSUED</c>, or <c>PENDING</c> while its row is on its way. A pending coupon can already be used in an
+/// order.</param>
+/// <param name="OrderId">The order that uses it, or null if it is free.</param>
+/// <param name="UsedAt">The time when that order was paid.</param>
 public sealed record OwnCoupon(
     long CouponId, string Name, long Discount, string Status, DateTime IssuedAt, DateTime EndsAt, string? OrderId, DateTime? UsedAt, int? Percent,
     long? MinOrderAmount, DateTime? ValidFrom, DateTime? ValidUntil, HashSet<long>? ProductIds, HashSet<long>? EventIds);

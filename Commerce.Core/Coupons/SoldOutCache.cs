@@ -5,24 +5,24 @@ using Commerce.Core.Background;
 namespace Commerce.Core.Coupons;
 
 /// <summary>
-/// Coupons that are sold out or over, as the gate confirmed a moment ago. Most of a crowd arrives after the last coupon, and this process answers
-/// them without Redis. It asks the gate ten times a second whether anything changed, and forgets the coupon without a confirmation.
+/// Caches which coupons are sold out or over. Most users of a rush arrive after the last coupon, and this process answers them
+/// without Redis. It asks the gate for changes ten times a second. A coupon that is not confirmed leaves the cache.
 /// </summary>
 public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<SoldOutCache> logger) : PeriodicWorker(clock, logger)
 {
-    /// <summary>The maximum age of a confirmation. Added stock is issued within a second.</summary>
+    /// <summary>The maximum age of a confirmation. It also limits how late added stock is issued.</summary>
     static readonly TimeSpan ConfirmationMaxAge = TimeSpan.FromMilliseconds(500);
 
     /// <summary>A coupon without requests for this long is forgotten.</summary>
     static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>The maximum number of users of all cached coupons, about 100 bytes each. Beyond it the gate answers.</summary>
+    /// <summary>The maximum number of users of all cached coupons. Each takes about 100 bytes. Beyond it the gate answers.</summary>
     const int MaxUsers = 500_000;
     const int MaxCoupons = 100;
 
     readonly ConcurrentDictionary<long, Entry> _entries = new();
 
-    /// <summary>The gate's verdict for this user, if it is cached.</summary>
+    /// <summary>Finds the gate's verdict for this user, if it is cached.</summary>
     public GateVerdict? Find(long couponId, string userId)
     {
         if (!_entries.TryGetValue(couponId, out var entry)) return null;
@@ -32,7 +32,7 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
         return known.Users.Contains(userId) ? GateVerdict.AlreadyIssued : known.Refusal.Verdict;
     }
 
-    /// <summary>Observes a verdict of the gate. A coupon that may be over is cached.</summary>
+    /// <summary>Observes a verdict of the gate. A coupon that may be over enters the cache.</summary>
     public void Observe(long couponId, GateVerdict verdict)
     {
         if (verdict is GateVerdict.SoldOut or GateVerdict.Ended && !_entries.ContainsKey(couponId) && _entries.Count < MaxCoupons)
@@ -44,7 +44,7 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
 
     /// <inheritdoc/>
     protected override Task RunOnceAsync(CancellationToken stoppingToken) =>
-        // Without Redis: an entry without a confirmation expires soon.
+        // If Redis is unavailable, entries expire soon, because they are not confirmed.
         _entries.IsEmpty ? Task.CompletedTask : Task.WhenAll(_entries.Select(s => TransientFaults.TryAsync(() => RefreshAsync(s.Key, s.Value))));
 
     async Task RefreshAsync(long couponId, Entry entry)
@@ -65,7 +65,7 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
         entry.Known = null;
         if (refusal.Users + _entries.Values.Sum(s => (long)(s.Known?.Users.Count ?? 0)) > MaxUsers) return;
         var users = await gate.ListUsersAsync(couponId);
-        // Equal before and after: no user was added in between.
+        // The number of users is the same before and after, so no user was added in between.
         asked = Clock.GetTimestamp();
         if (users.Count == refusal.Users && await gate.FindRefusalAsync(couponId) == refusal) entry.Known = new(users, refusal, asked);
     }
@@ -83,7 +83,7 @@ public sealed class SoldOutCache(CouponGate gate, TimeProvider clock, ILogger<So
     sealed record Snapshot(FrozenSet<string> Users, GateRefusal Refusal, long ConfirmedAt);
 }
 
-/// <summary>The gate refuses every new user.</summary>
+/// <summary>The refusal that every new user gets from the gate.</summary>
 /// <param name="Verdict"><see cref="GateVerdict.SoldOut"/> or <see cref="GateVerdict.Ended"/>.</param>
-/// <param name="Users">The number of users that have the coupon.</param>
+/// <param name="Users">The number of users who have the coupon.</param>
 public sealed record GateRefusal(GateVerdict Verdict, int Epoch, int Version, long Users);

@@ -1,5 +1,5 @@
--- Closes a gate of an older epoch or of another server (a stale copy), and prevents its opening under an older epoch from now on. Pending entries
--- stay, because they are owed.
+-- Closes a gate that has an older epoch or belongs to another server (a stale copy), and prevents its opening under an older epoch.
+-- Pending entries stay, because their rows are not saved yet.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 epoch   2 server
 -- Returns 1 closed for this epoch, 0 open under this epoch or a newer one, or reserved for a newer one.

@@ -1,5 +1,5 @@
--- Opens a closed gate. A second call changes nothing, so the stock is loaded exactly once. Neither does a late call after a newer epoch closed the
--- gate, nor a call whose stock was counted for other users than the gate remembers.
+-- Opens a closed gate. A second call changes nothing, so the stock is loaded exactly once. A call that comes after a newer epoch
+-- closed the gate changes nothing either. The same holds if the stock was counted for other users than the gate remembers.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 epoch   2 version   3 stock   4 total   5 opens (ms)   6 closes (ms)   7 state   8 server   9 number of remembered users
 -- Returns 1 opened, 0 not.

@@ -1,5 +1,5 @@
--- Returns due pending entries and sets their next due time: after as long as they have waited so far, so that a long outage of the consumer does not
--- repeat the same entries over and over.
+-- Returns due pending entries and sets their next due time. An entry waits for as long as it has waited so far. So a long outage of
+-- the consumer does not repeat the same entries again and again.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 limit   2 minimum wait in ms
 -- Returns {epoch, user, accepted at (ms), user, accepted at, ...}; epoch 0 if the gate is closed.

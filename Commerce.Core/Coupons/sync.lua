@@ -1,5 +1,5 @@
--- Updates an open gate to a newer version of its coupon: window, state, and the difference of the total quantity as stock. Repeated calls are safe.
--- An ended coupon may continue, so the expiry of its keys is removed.
+-- Updates an open gate to a newer version of its coupon: window, state, and the difference of the total quantity as stock. Repeated
+-- calls are safe. An ended coupon may be extended, so the expiry of its keys is removed.
 -- KEYS  1 gate   2 users   3 pending
 -- ARGV  1 version   2 total   3 opens (ms)   4 closes (ms)   5 state
 -- Returns 1 changed, 0 not open or not older.

@@ -1,15 +1,15 @@
 namespace Commerce.Core.Database;
 
 /// <summary>
-/// What an administrator is doing in this request. The first transaction of the request that changes something also inserts the row of
-/// <c>admin_action</c>, so there is no change without its row and no row without its change. An action that changes nothing in MySQL gets its row at
-/// its end.
+/// The action of an administrator in the current request. The first transaction of the request that changes something also inserts
+/// the row of <c>admin_action</c>. So a change and its row commit together or not at all. If an action changes nothing in MySQL, its
+/// row is inserted at the end.
 /// </summary>
-/// <param name="actor">Who.</param>
+/// <param name="actor">The administrator.</param>
 /// <param name="name">The operationId of the request.</param>
-/// <param name="kind">What it concerns, as in the path of the request.</param>
-/// <param name="id">Which one. Null: a created item is named later.</param>
-/// <param name="reason">Where the request has one.</param>
+/// <param name="kind">The kind of item, as in the path of the request.</param>
+/// <param name="id">The id of the item. Null for an item that the request creates; its id is set later.</param>
+/// <param name="reason">The reason given in the request, or null.</param>
 public sealed class AdministrativeAction(string actor, string name, string kind, string? id, string? reason)
 {
     static readonly AsyncLocal<AdministrativeAction?> Running = new();
@@ -17,19 +17,19 @@ public sealed class AdministrativeAction(string actor, string name, string kind,
     string? _id = id;
     bool _closed;
 
-    /// <summary>The action of this request that has no row yet; null elsewhere.</summary>
+    /// <summary>The action of this request while it has no row yet. Null otherwise.</summary>
     internal static AdministrativeAction? Current => Running.Value is { _closed: false } action ? action : null;
 
     /// <summary>Whether the running transaction has changed something.</summary>
     internal bool HasChanged { get; private set; }
 
-    /// <summary>From now on the transactions of this request belong to the action.</summary>
+    /// <summary>Starts the action. The following transactions of this request belong to it.</summary>
     public void Begin() => Running.Value = this;
 
-    /// <summary>The action failed or was refused.</summary>
+    /// <summary>Ends the action without a row, because it failed or was refused.</summary>
     public void Abandon() => _closed = true;
 
-    /// <summary>The action is done. Inserts its row if no transaction has done that.</summary>
+    /// <summary>Completes the action. Inserts its row unless a transaction has inserted it.</summary>
     public async Task EndAsync(MySqlDatabase database, CancellationToken cancellationToken)
     {
         if (_closed) return;
@@ -37,19 +37,19 @@ public sealed class AdministrativeAction(string actor, string name, string kind,
         await database.ExecuteAsync(AdminActionStore.Insert, Row, cancellationToken);
     }
 
-    /// <summary>The created item.</summary>
+    /// <summary>Sets the id of the item that was created.</summary>
     internal static void NameCreated(long id) => Current?._id = $"{id}";
 
-    /// <summary>A transaction begins, perhaps again.</summary>
+    /// <summary>Resets the state when a transaction begins, or begins again.</summary>
     internal void ExpectChange() => HasChanged = false;
 
-    /// <summary>The running transaction has changed something.</summary>
+    /// <summary>Records that the running transaction has changed something.</summary>
     internal void NoteChange() => HasChanged = true;
 
-    /// <summary>The row for the transaction that is about to commit.</summary>
+    /// <summary>Returns the row for the transaction that is about to commit.</summary>
     internal (string Sql, object Parameters) ToRow() => (AdminActionStore.Insert, Row);
 
-    /// <summary>The row has committed.</summary>
+    /// <summary>Records that the row has committed.</summary>
     internal void Committed() => _closed = true;
 
     object Row => new { byAdministrator = actor, administratorAction = name, actionSubject = _id is null ? kind : $"{kind}/{_id}", actionReason = reason };

@@ -48,7 +48,8 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
 
         foreach (var (name, hash) in applied)
         {
-            // Applied by a newer version that is being deployed or was rolled back. Its schema also serves this version (docs/migrations.md).
+            // A newer version, which is being deployed or was rolled back, applied this migration. Its schema also serves this version
+            // (docs/migrations.md).
             if (files.Count > 0 && string.CompareOrdinal(name, files[^1].Name) > 0) continue;
             if (files.FirstOrDefault(f => f.Name == name) is not { Name: not null } file)
                 throw new MigrationException($"Migration {name} was applied to this database but is not among the files any more.");
@@ -59,7 +60,7 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
         var fresh = files.Where(f => !applied.ContainsKey(f.Name)).ToList();
         foreach (var (name, text) in fresh)
         {
-            // MySQL commits after every CREATE or ALTER. A file that fails half-way is reported by name and must be finished by hand.
+            // MySQL commits after every CREATE or ALTER. A file that fails half-way is reported by name, and an operator must complete it.
             await connection.ExecuteAsync(text);
             await connection.ExecuteAsync("INSERT INTO schema_migration (name, sha256) VALUES (@name, @hash)", new { name, hash = Hash(text) });
             LogApplied(logger, name);
@@ -100,5 +101,5 @@ public sealed partial class Migrator(DbDataSource source, TimeProvider clock, IL
     static partial void LogSeeded(ILogger logger, int rows);
 }
 
-/// <summary>The reason why the schema is not up to date, in one line.</summary>
+/// <summary>The schema is not up to date. The message gives the reason in one line.</summary>
 public sealed class MigrationException(string message) : Exception(message);

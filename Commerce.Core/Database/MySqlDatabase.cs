@@ -8,9 +8,10 @@ namespace Commerce.Core.Database;
 
 /// <summary>Access to MySQL: queries on pooled connections, and transactions that are retried after a deadlock.</summary>
 /// <remarks>
-/// The pool does not test a connection before it hands it out (see <see cref="Microsoft.Extensions.Hosting.MySqlConnectionExtensions"/>). The first
-/// command finds out whether the server has closed it, and then runs on the next one. That is safe for reads and for the beginning of a transaction,
-/// which have changed nothing yet. A statement without a transaction cannot be sent twice, so <c>DO 0</c> tests its connection first.
+/// The pool does not test a connection before it hands it out (see
+/// <see cref="Microsoft.Extensions.Hosting.MySqlConnectionExtensions"/>). If the server has closed the connection, the first command
+/// fails and runs again on the next connection. This is safe for reads and for the beginning of a transaction, which have changed
+/// nothing yet. A statement without a transaction cannot be sent twice, so <c>DO 0</c> tests its connection first.
 /// </remarks>
 public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, TimeProvider clock)
 {
@@ -20,7 +21,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
 
     const int PageSize = 1000;
 
-    /// <summary>As many as a pool has by default.</summary>
+    /// <summary>The maximum number of closed connections that one call skips: the default size of a pool.</summary>
     const int MaxClosedConnections = 100;
 
     static MySqlDatabase()
@@ -33,13 +34,13 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
         ConnectAsync(inTransaction: false, session => session.QueryAsync<T>(sql, parameters), cancellationToken);
 
-    /// <summary>The single row of a query, or the default value.</summary>
+    /// <summary>Returns the single row of a query, or the default value.</summary>
     public Task<T?> SingleAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
         ConnectAsync(inTransaction: false, session => session.SingleAsync<T>(sql, parameters), cancellationToken);
 
     /// <summary>Runs one statement in its own transaction and returns the number of rows that it found.</summary>
     public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) => AdministrativeAction.Current is not null
-        // The row of the action commits with it.
+        // The action's row commits together with the statement.
         ? ExecuteInTransactionAsync(transaction => transaction.ExecuteAsync(sql, parameters), cancellationToken)
         : ConnectAsync(inTransaction: false, async session =>
         {
@@ -56,8 +57,9 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> in a READ COMMITTED transaction, as every connection of ours has it, and commits it. After a deadlock or lock
-    /// timeout the whole work runs again, so it must touch nothing but the transaction. Nothing external is called inside.
+    /// Runs <paramref name="work"/> in a transaction and commits it. The isolation level is READ COMMITTED, as for every connection of
+    /// this application. After a deadlock or lock timeout the whole work runs again, so it must have no effect outside of the
+    /// transaction. It must call nothing external.
     /// </summary>
     public Task<T> ExecuteInTransactionAsync<T>(Func<DbSession, Task<T>> work, CancellationToken cancellationToken) =>
         RetryOnConflictAsync(token => ConnectAsync(inTransaction: true, async transaction =>
@@ -80,7 +82,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     internal async Task<T> RetryOnConflictAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
         await _conflicts.ExecuteAsync(async token => await work(token), cancellationToken);
 
-    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns true.</summary>
+    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> returns true.</summary>
     public async Task<bool> TryExecuteInTransactionAsync(Func<DbSession, Task<bool>> work, CancellationToken cancellationToken)
     {
         try
@@ -93,7 +95,7 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
     }
 
-    /// <summary>As <see cref="ExecuteInTransactionAsync"/>, but commits only where <paramref name="work"/> returns something.</summary>
+    /// <summary>Like <see cref="ExecuteInTransactionAsync"/>, but commits only if <paramref name="work"/> does not return null.</summary>
     public async Task<T?> TryExecuteInTransactionAsync<T>(Func<DbSession, Task<T?>> work, CancellationToken cancellationToken) where T : class
     {
         try
@@ -107,8 +109,8 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> on a pooled connection. If its first command finds that the server has closed the connection, the work runs on the
-    /// next one. After a restart of MySQL all pooled connections are closed; each is dropped when it is found.
+    /// Runs <paramref name="work"/> on a pooled connection. If its first command finds that the server has closed the connection, the
+    /// work runs on the next one. A restart of MySQL closes all pooled connections, and each is dropped when it is found.
     /// </summary>
     async Task<T> ConnectAsync<T>(bool inTransaction, Func<DbSession, Task<T>> work, CancellationToken cancellationToken)
     {
@@ -122,12 +124,14 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
             }
             catch (Exception e) when (closed < MaxClosedConnections && !session.MayHaveChanged && !cancellationToken.IsCancellationRequested && IsClosed(connection, e))
             {
-                // The pool does not take it back.
+                // The pool drops a closed connection.
             }
         }
     }
 
-    /// <summary>Kills a session that cannot be rolled back. If MySQL cannot be reached, its <c>wait_timeout</c> ends the session.</summary>
+    /// <summary>
+    /// Kills a session that cannot be rolled back. If MySQL cannot be reached, its <c>wait_timeout</c> ends the session.
+    /// </summary>
     async Task KillAsync(int thread)
     {
         try
@@ -137,12 +141,12 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
         }
         catch (DbException)
         {
-            // The session has ended, or MySQL is unavailable.
+            // The session has ended already, or MySQL is unavailable.
         }
     }
 
-    // MySQL reports a closed connection by a number. The network reports it by many exceptions, so the state of the connection decides. A timeout
-    // closes the connection too, but it has a number of its own.
+    // MySQL reports a closed connection by an error number. Network failures have many exception types, so the state of the connection
+    // decides. A timeout closes the connection too, but has its own error number.
     static bool IsClosed(DbConnection connection, Exception exception) => exception is DbException e && MySqlErrors.Number(e) is { } number and not 0
         ? MySqlErrors.IsClosedConnection(number)
         : connection.State != ConnectionState.Open;
@@ -159,7 +163,8 @@ public sealed class MySqlDatabase(DbDataSource source, DatabaseOptions options, 
 public sealed record DatabaseOptions(TimeSpan CommandTimeout);
 
 /// <summary>
-/// The statements on one connection: inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each in its own.
+/// Runs statements on one connection, either inside a transaction of <see cref="MySqlDatabase.ExecuteInTransactionAsync"/>, or each
+/// in its own transaction.
 /// </summary>
 public sealed class DbSession
 {
@@ -177,14 +182,14 @@ public sealed class DbSession
     internal DbSession(DbConnection connection, bool inTransaction, DatabaseOptions options, CancellationToken cancellationToken) =>
         (_connection, _inTransaction, _options, _cancellationToken) = (connection, inTransaction, options, cancellationToken);
 
-    /// <summary>In a transaction that the caller begins and commits. Nothing can be postponed in it.</summary>
+    /// <summary>Uses a transaction that the caller begins and commits. Statements cannot be deferred in it.</summary>
     internal DbSession(DbTransaction transaction, DatabaseOptions options, CancellationToken cancellationToken)
         : this(transaction.Connection!, inTransaction: false, options, cancellationToken) => _transaction = transaction;
 
-    /// <summary>Runs one statement and returns how many rows it found.</summary>
+    /// <summary>Runs one statement and returns the number of rows that it found.</summary>
     public async Task<int> ExecuteAsync(string sql, object? parameters = null)
     {
-        // Each inserted row is part of the count.
+        // The count includes the rows that were inserted ahead of the statement.
         var inserted = _ahead.Count;
         var found = await SendAsync(sql, parameters, command => _connection.ExecuteAsync(command)) - inserted;
         if (found + inserted > 0) AdministrativeAction.Current?.NoteChange();
@@ -195,18 +200,19 @@ public sealed class DbSession
     public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null) =>
         SendAsync<IReadOnlyList<T>>(sql, parameters, async command => (await _connection.QueryAsync<T>(command)).AsList());
 
-    /// <summary>The single row of a query, or the default value.</summary>
+    /// <summary>Returns the single row of a query, or the default value.</summary>
     public Task<T?> SingleAsync<T>(string sql, object? parameters = null) =>
         SendAsync(sql, parameters, command => _connection.QuerySingleOrDefaultAsync<T>(command));
 
     /// <summary>
-    /// Inserts a row right before the next command or the COMMIT, in the same round trip. The parameters of the two must have different names.
+    /// Inserts a row just before the next command or the COMMIT, in the same round trip. The parameters of the two must have different
+    /// names.
     /// </summary>
-    /// <param name="explain">Translates a failure of that command; null if the failure does not concern this row.</param>
+    /// <param name="explain">Translates a failure of that command. Returns null if the failure does not concern this row.</param>
     public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => Defer(_ahead, new(sql, parameters, explain));
 
-    /// <summary>Runs statements last, in the same round trip as the COMMIT. Nothing may depend on the number of rows that they find.</summary>
-    /// <param name="explain">Translates a failure; null if it does not concern these statements.</param>
+    /// <summary>Runs statements in the same round trip as the COMMIT. Nothing can depend on the number of rows that they find.</summary>
+    /// <param name="explain">Translates a failure. Returns null if the failure does not concern these statements.</param>
     public void AtCommit(string sql, object? parameters = null, Func<DbException, Exception?>? explain = null) => Defer(_atCommit, new(sql, parameters, explain));
 
     /// <summary>Whether something may have changed: a command has succeeded, or a COMMIT was sent.</summary>
@@ -225,12 +231,13 @@ public sealed class DbSession
     }
 
     /// <summary>
-    /// Rolls an open transaction back. Otherwise it would keep its locks, and the next transaction on this connection would commit it. False if it may
-    /// still be open.
+    /// Rolls back an open transaction. Otherwise it would keep its locks, and the next transaction on this connection would commit it.
+    /// Returns false if the transaction may still be open.
     /// </summary>
     internal async Task<bool> TryRollBackAsync()
     {
-        // On a broken connection MySQL rolls back by itself. Two attempts: the cancellation of the previous command may hit the first.
+        // MySQL itself rolls back when the connection is broken. The second attempt is needed because the cancellation of the previous
+        // command may hit the first one.
         for (var attempt = 1; _begun && attempt <= 2 && _connection.State == ConnectionState.Open; attempt++)
         {
             try
@@ -240,7 +247,7 @@ public sealed class DbSession
             }
             catch (Exception e) when (e is DbException or InvalidOperationException)
             {
-                // Tried again, or the session is killed.
+                // The loop tries again, or the caller kills the session.
             }
         }
         return !_begun || _connection.State != ConnectionState.Open;
@@ -273,7 +280,7 @@ public sealed class DbSession
     void Defer(List<DeferredStatement> list, DeferredStatement statement)
     {
         if (!_inTransaction) throw new InvalidOperationException("The COMMIT is not ours: nothing can be sent with it.");
-        // Parameters of one name would be one parameter.
+        // Two parameters with the same name would become one parameter.
         if (list.Exists(other => statement.Parameters is { } values && other.Parameters?.GetType() == values.GetType()))
             throw new InvalidOperationException("The same statement is deferred twice.");
         list.Add(statement);

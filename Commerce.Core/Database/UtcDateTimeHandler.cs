@@ -3,7 +3,7 @@ using Dapper;
 
 namespace Commerce.Core.Database;
 
-/// <summary>DATETIME columns hold UTC; the driver returns them without a kind.</summary>
+/// <summary>Marks times as UTC: the driver returns DATETIME values without a kind.</summary>
 sealed class UtcDateTimeHandler : SqlMapper.TypeHandler<DateTime>
 {
     public override void SetValue(IDbDataParameter parameter, DateTime value) => parameter.Value = value.ToUniversalTime();

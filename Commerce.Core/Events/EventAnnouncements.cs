@@ -5,8 +5,8 @@ using StackExchange.Redis;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// Announces openings to the replicas of the Api: a Redis stream whose ids are the numbers of the openings. The database has everything that Redis
-/// loses, under the same numbers.
+/// Announces openings to the replicas of the Api through a Redis stream. The ids of the stream are the numbers of the openings. If
+/// Redis loses the stream, the database has the same openings under the same numbers.
 /// </summary>
 public sealed class EventAnnouncements(IConnectionMultiplexer connection)
 {
@@ -25,20 +25,20 @@ public sealed class EventAnnouncements(IConnectionMultiplexer connection)
     public Task AnnounceAsync(EventOpened opened) =>
         Announce.RunAsync(_redis, [Key], [opened.Seq, opened.ToBytes(), MaxEntries, (string)Channel!], Deadline);
 
-    /// <summary>The number of the last opening in the stream; 0 if it is empty.</summary>
+    /// <summary>Returns the number of the last opening in the stream, or 0 if it is empty.</summary>
     public async Task<long> LastAsync()
     {
         var entries = (RedisResult[])(await _redis.ExecuteAsync("XREVRANGE", (string)Key!, "+", "-", "COUNT", 1).WaitAsync(Deadline))!;
         return entries.Length == 0 ? 0 : long.Parse(((string)((RedisResult[])entries[0]!)[0]!).Split('-')[0], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Deletes the stream. Replicas read the missing openings from the database.</summary>
+    /// <summary>Deletes the stream. The replicas then read the missing openings from the database.</summary>
     public Task ForgetAsync() => _redis.KeyDeleteAsync(Key).WaitAsync(Deadline);
 
-    /// <summary>The openings in the stream after the number <paramref name="after"/>. Numbers may be missing.</summary>
+    /// <summary>Reads the openings in the stream after the number <paramref name="after"/>. Numbers may be missing.</summary>
     public async Task<IReadOnlyList<EventOpened>> ReadAsync(long after, int limit)
     {
-        // Not XREAD BLOCK: the connection is shared.
+        // XREAD BLOCK would block the shared connection.
         var from = string.Create(CultureInfo.InvariantCulture, $"{after + 1}-0");
         var entries = (RedisResult[])(await _redis.ExecuteAsync("XRANGE", (string)Key!, from, "+", "COUNT", limit).WaitAsync(Deadline))!;
         var opened = new List<EventOpened>(entries.Length);

@@ -16,13 +16,13 @@ public sealed record EventOpened(long EventId, string Name, DateTime OpenedAt, l
     /// <summary>The message for the outbox.</summary>
     public OutboxMessage ToMessage() => new(Topics.EventOpen, Key, IdOf(EventId), ToBytes());
 
-    /// <summary>The id of all copies of an event's message.</summary>
+    /// <summary>The message id that all copies of an event's message share.</summary>
     public static string IdOf(long eventId) => string.Create(CultureInfo.InvariantCulture, $"event-open:{eventId}");
 
     /// <summary>The message as JSON.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, EventJson.Default.EventOpened);
 
-    /// <summary>Reads a message. Returns null, or one of <see cref="DeadLetterReasons"/>.</summary>
+    /// <summary>Reads a message. Returns null if it is valid, otherwise one of <see cref="DeadLetterReasons"/>.</summary>
     public static string? Read(byte[]? value, out EventOpened message) =>
         MessageJson.Read(value, EventJson.Default.EventOpened, m => m is { EventId: > 0, Seq: > 0, Name: not null }, out message);
 }

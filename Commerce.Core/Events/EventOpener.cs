@@ -6,8 +6,8 @@ using Commerce.Core.Outbox;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// Opens and closes due events for the poller, the listener and the recovery. A lock in Redis keeps them from querying the database at the same time.
-/// A conditional update in the database makes each transition happen once.
+/// Opens and closes due events for the poller, the listener and the recovery. A lock in Redis keeps them from querying the database
+/// at the same time. A conditional update in the database ensures that each transition happens once.
 /// </summary>
 public sealed partial class EventOpener(
     EventRepository repository, EventSchedule schedule, CouponGate gate, OutboxWriter outbox, TimeProvider clock, ILogger<EventOpener> logger)
@@ -19,15 +19,15 @@ public sealed partial class EventOpener(
     readonly Quarantine<EventTransition> _quarantine = new("transition of event", clock, logger);
 
     /// <summary>
-    /// Runs everything that is due by the schedule, or by the database while Redis is away. Returns the time until the next transition, at most
-    /// <paramref name="maxWait"/>.
+    /// Runs all transitions that are due by the schedule, or by the database while Redis is unavailable. Returns the time until the next
+    /// transition, at most <paramref name="maxWait"/>.
     /// </summary>
     public async Task<TimeSpan> RunDueAsync(TimeSpan maxWait, CancellationToken cancellationToken)
     {
         var (whole, next, due) = await TransientFaults.TryAsync(() => schedule.DueAsync(BatchSize), (null, null, []), e => LogAway(logger, e.Message));
         if (whole is null)
         {
-            // Redis is away, or the server is unknown and the schedule may be incomplete.
+            // Redis is unavailable, or its incarnation is unknown and the schedule may be incomplete.
             await RunDueFromDatabaseAsync(cancellationToken);
             return maxWait;
         }
@@ -40,11 +40,11 @@ public sealed partial class EventOpener(
         }
 
         var wait = next < maxWait ? next.Value : maxWait;
-        // Some may not be due yet by the database's clock.
+        // Some transitions may not be due yet by the database's clock.
         return await RunAsync(due, OpenedBy.Poll, cancellationToken) is { } early && early < wait ? early : wait;
     }
 
-    /// <summary>Runs everything that is due by the database, and restores the schedule.</summary>
+    /// <summary>Runs all transitions that are due by the database, and restores the schedule.</summary>
     public async Task RecoverAsync(CancellationToken cancellationToken)
     {
         await RunDueFromDatabaseAsync(cancellationToken);
@@ -61,7 +61,7 @@ public sealed partial class EventOpener(
         }
         catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
-            // One of them fails: the others are run without it.
+            // One transition failed. Each runs alone now, so that it does not block the others.
             await _quarantine.TryEachAsync(due, transition => RunBatchAsync([transition], by, cancellationToken), cancellationToken);
             return null;
         }
@@ -85,7 +85,9 @@ public sealed partial class EventOpener(
         }
     }
 
-    /// <summary>Opens events that are due, or now with <see cref="OpenedBy.Forced"/>. Returns how many were opened.</summary>
+    /// <summary>
+    /// Opens the due ones of these events, or all of them with <see cref="OpenedBy.Forced"/>. Returns how many were opened.
+    /// </summary>
     public async Task<int> OpenAsync(IReadOnlyList<long> eventIds, string by, CancellationToken cancellationToken)
     {
         var openings = await repository.OpenAsync(eventIds, by, cancellationToken);
@@ -100,14 +102,14 @@ public sealed partial class EventOpener(
     }
 
     /// <summary>
-    /// Updates Redis from the database: the gates of the events' coupons and the scheduled transitions, which are returned. The rebuilder and the
-    /// recovery repair what fails here.
+    /// Updates Redis from the database: the gates of the events' coupons, and the scheduled transitions, which are returned. The
+    /// rebuilder and the recovery repair what fails here.
     /// </summary>
     public async Task<IReadOnlyList<ScheduledTransition>> SyncAsync(IReadOnlyList<long> eventIds, CancellationToken cancellationToken)
     {
         var coupons = await repository.ListCouponsAsync(eventIds, cancellationToken);
         await IgnoreTransientFaultsAsync(() => Task.WhenAll(coupons.Select(gate.SyncAsync)));
-        // In this order: a transition that is scheduled after the first query has a higher version.
+        // The versions are read first. A transition that is scheduled after this query has a higher version.
         var versions = await repository.ListVersionsAsync(eventIds, cancellationToken);
         var planned = await repository.ListPlannedAsync(eventIds, cancellationToken);
         var next = planned.Select(p => p.Transition).ToHashSet();
@@ -122,10 +124,10 @@ public sealed partial class EventOpener(
         foreach (var some in (await repository.ListDueAsync(cancellationToken)).Select(p => p.Transition).Chunk(BatchSize)) await RunAsync(some, OpenedBy.Recovery, cancellationToken);
     }
 
-    /// <summary>The transitions that no other process is running, with the tokens of their locks.</summary>
+    /// <summary>Locks the transitions that no other process is running. Returns them with the tokens of their locks.</summary>
     async Task<List<(EventTransition Transition, string? Token)>> LockAsync(IReadOnlyList<EventTransition> transitions)
     {
-        // Without Redis there are no locks. Running a transition twice is safe, and a delay is worse.
+        // Without Redis there are no locks. Running a transition twice is safe, and a delay would be worse.
         var tokens = await TransientFaults.TryAsync<string?[]?>(async () => await Task.WhenAll(transitions.Select(schedule.TryLockAsync)), null);
         return [.. transitions.Select((transition, i) => (transition, tokens?[i])).Where(l => tokens is null || l.Item2 is not null)];
     }

@@ -1,6 +1,6 @@
 namespace Commerce.Core.Events;
 
-/// <summary>Reasons for refusing a change of an event, or a stream.</summary>
+/// <summary>Reasons for refusing a change of an event, or a live stream.</summary>
 public static class EventProblems
 {
     public static readonly ProblemType NotFound = new(404, "event-not-found", "This event does not exist.");

@@ -6,12 +6,15 @@ using Commerce.Core.Outbox;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// The rows of events. Every change of status is a conditional update. Its effects (coupons, message) commit with it. MySQL's clock decides what is
-/// due.
+/// The rows of events. Every change of the status is a conditional update. Its effects on coupons and its message commit with it.
+/// MySQL's clock decides what is due.
 /// </summary>
 public sealed class EventRepository(MySqlDatabase database)
 {
-    /// <summary>Whether the next transition of an event is its opening. An event that was never opened only closes.</summary>
+    /// <summary>
+    /// The condition that the next transition of an event is its opening. An event that was not opened before its closing time only
+    /// closes.
+    /// </summary>
     const string Opens = "(status = 'PENDING' AND (closes_at IS NULL OR closes_at > UTC_TIMESTAMP(6)))";
 
     const string SelectTransition = $"""
@@ -28,12 +31,14 @@ public sealed class EventRepository(MySqlDatabase database)
     const string Planned = "(status = 'PENDING' OR (status = 'OPEN' AND closes_at IS NOT NULL))";
 
     /// <summary>
-    /// Schedules an event after its definition was written: PENDING with an opening time, otherwise DRAFT. Links the given coupons and products.
+    /// Schedules an event after its definition was written. It becomes PENDING with an opening time, otherwise DRAFT. Links the given
+    /// coupons and products.
     /// </summary>
-    /// <param name="links">Null keeps the coupons and products.</param>
-    /// <returns>Whether a product starts to count its customers, because this event limits them. After the commit rebuild the gate of the inventory.</returns>
-    /// <exception cref="ProblemException">The event is open or over; or a coupon or product does not exist, or belongs to another event that is not
-    /// over.</exception>
+    /// <param name="links">The coupons and products to link. Null keeps those that the event has.</param>
+    /// <returns>Whether the event's limit makes a product count its customers for the first time. If so, rebuild the inventory gate after
+    /// the commit.</returns>
+    /// <exception cref="ProblemException">The event is open or over. Or a coupon or product does not exist, or a coupon belongs to
+    /// another event that is not over.</exception>
     public static async Task<bool> PlanAsync(DbSession transaction, long id, EventDefinition? links)
     {
         if (await transaction.ExecuteAsync(
@@ -47,7 +52,8 @@ public sealed class EventRepository(MySqlDatabase database)
     }
 
     /// <summary>
-    /// Cancels an event that is not over. Its coupons are closed until another event takes them over. False if there is nothing to cancel.
+    /// Cancels an event that is not over. Its coupons stay closed until they are linked to another event. Returns false if there is
+    /// nothing to cancel.
     /// </summary>
     public Task<bool> CancelAsync(long id, CancellationToken cancellationToken) => database.TryExecuteInTransactionAsync(async transaction =>
     {
@@ -59,8 +65,8 @@ public sealed class EventRepository(MySqlDatabase database)
     }, cancellationToken);
 
     /// <summary>
-    /// Opens the due ones of these events, with their coupons and messages; with <see cref="OpenedBy.Forced"/> all pending ones. One transaction for
-    /// all, because openings are numbered one after the other.
+    /// Opens the due ones of these events, with their coupons and messages. With <see cref="OpenedBy.Forced"/> it opens all pending ones.
+    /// All openings are in one transaction, because they are numbered one after the other.
     /// </summary>
     /// <returns>The openings and their delays.</returns>
     public async Task<IReadOnlyList<(EventOpened Opened, TimeSpan Late)>> OpenAsync(IReadOnlyList<long> ids, string by, CancellationToken cancellationToken)
@@ -80,13 +86,13 @@ public sealed class EventRepository(MySqlDatabase database)
                                  version = version + 1
                 WHERE id IN @due AND status IN ('DRAFT', 'PENDING')
                 """, new { due, by, forced = by == OpenedBy.Forced });
-            // One minute earlier, so that a Redis whose clock is behind does not refuse the coupon as not started.
+            // The coupons start one minute earlier, so that a Redis server whose clock is behind does not refuse them as not started.
             await transaction.ExecuteAsync("""
                 UPDATE coupon c JOIN event_coupon l ON l.coupon_id = c.id JOIN event e ON e.id = l.event_id
                 SET c.status = 'ACTIVE', c.starts_at = LEAST(c.starts_at, e.opened_at - INTERVAL 1 MINUTE), c.version = c.version + 1
                 WHERE l.event_id IN @due AND c.status = 'WAITING'
                 """, new { due });
-            // At the end, because other openings wait for this row until the commit.
+            // The numbers are taken last, because other openings wait for this row until the commit.
             await transaction.ExecuteAsync("UPDATE event_opening SET last = last + @Count", new { due.Count });
             await transaction.ExecuteAsync("""
                 UPDATE event e JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY opens_at, id) AS place FROM event WHERE id IN @due) o ON o.id = e.id
@@ -101,7 +107,7 @@ public sealed class EventRepository(MySqlDatabase database)
         return [.. rows.Select(row => (row.ToOpened(), TimeSpan.FromMicroseconds(row.LateMicros)))];
     }
 
-    /// <summary>Closes the due ones of these events, opened or not, with their coupons. Returns their ids.</summary>
+    /// <summary>Closes the due ones of these events, opened or not, with their coupons. Returns the ids of the closed events.</summary>
     public async Task<IReadOnlyList<long>> CloseAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0) return [];
@@ -117,41 +123,41 @@ public sealed class EventRepository(MySqlDatabase database)
         }, cancellationToken);
     }
 
-    /// <summary>The next transitions of these events. Events without one are missing.</summary>
+    /// <summary>Lists the next transitions of these events. Events without one are omitted.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE id IN @ids AND {Planned}", new { ids }, cancellationToken)).Select(row => row.ToTransition())];
 
-    /// <summary>The next transitions of all events, the earliest first.</summary>
+    /// <summary>Lists the next transitions of all events, the earliest first.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListPlannedAsync(CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"{SelectTransition} WHERE {Planned} ORDER BY Micros", null, cancellationToken)).Select(row => row.ToTransition())];
 
-    /// <summary>All due transitions, the longest overdue first.</summary>
+    /// <summary>Lists all due transitions, the longest overdue first.</summary>
     public async Task<IReadOnlyList<ScheduledTransition>> ListDueAsync(CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<TransitionRow>($"""
             {SelectTransition} WHERE {Planned} AND IF({Opens}, opens_at, closes_at) <= UTC_TIMESTAMP(6) ORDER BY Micros
             """, null, cancellationToken)).Select(row => row.ToTransition())];
 
-    /// <summary>The versions of these events.</summary>
+    /// <summary>Lists the versions of these events.</summary>
     public Task<IReadOnlyList<(long Id, int Version)>> ListVersionsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         database.QueryAsync<(long Id, int Version)>("SELECT id, version FROM event WHERE id IN @ids", new { ids }, cancellationToken);
 
-    /// <summary>The coupons of these events.</summary>
+    /// <summary>Lists the coupons of these events.</summary>
     public Task<IReadOnlyList<Coupon>> ListCouponsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken) =>
         database.QueryAsync<Coupon>(
             $"SELECT {Coupon.Columns} FROM coupon WHERE id IN (SELECT coupon_id FROM event_coupon WHERE event_id IN @ids)", new { ids }, cancellationToken);
 
-    /// <summary>The openings after the number <paramref name="after"/>, in order.</summary>
+    /// <summary>Lists the openings after the number <paramref name="after"/>, in order.</summary>
     public async Task<IReadOnlyList<EventOpened>> ListOpenedAsync(long after, int limit, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<OpenedRow>(
             $"{SelectOpened} WHERE opening_seq > @after ORDER BY opening_seq LIMIT @limit", new { after, limit }, cancellationToken)).Select(row => row.ToOpened())];
 
-    /// <summary>The number of the last opening; 0 before the first.</summary>
+    /// <summary>Returns the number of the last opening, or 0 before the first.</summary>
     public Task<long> LastOpeningAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<long>("SELECT COALESCE(MAX(opening_seq), 0) FROM event", null, cancellationToken);
 
     static async Task LinkAsync(DbSession transaction, long id, EventDefinition definition)
     {
-        // Id 0 never exists, and an empty list is not valid SQL.
+        // Id 0 never exists. It keeps the list from being empty, which is not valid SQL.
         long[] coupons = [0, .. definition.CouponIds ?? []];
         long[] products = [0, .. definition.ProductIds ?? []];
         await transaction.ExecuteAsync("""

@@ -4,12 +4,12 @@ using StackExchange.Redis;
 namespace Commerce.Core.Events;
 
 /// <summary>
-/// The schedule of openings and closings in Redis: a sorted set for the poller, and an expiring key per transition for the listener. It says when to
-/// look. The database decides, and the schedule is restored from it after a loss.
+/// The schedule of openings and closings in Redis: a sorted set for the poller, and an expiring key per transition for the listener.
+/// The schedule only says when to look. The database decides, and it restores the schedule after a loss.
 /// </summary>
 public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServers servers)
 {
-    /// <summary>The prefix of timer keys; the transition follows.</summary>
+    /// <summary>The prefix of timer keys. The transition follows it.</summary>
     public const string TimerPrefix = "{events}:";
 
     static readonly RedisKey Schedule = "{events}:schedule";
@@ -22,7 +22,10 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    /// <summary>Longer than most openings. A slower owner is safe without the lock; the lock of a dead owner delays others no longer.</summary>
+    /// <summary>
+    /// The duration of a lock. It is longer than most openings take. A slower owner is safe without the lock. A dead owner delays others
+    /// only for this time.
+    /// </summary>
     static readonly TimeSpan LockDuration = TimeSpan.FromMilliseconds(500);
 
     const int BatchSize = 500;
@@ -40,13 +43,13 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
         await PlanAsync([], server, all.Count);
     }
 
-    /// <summary>Removes a transition unless a newer version scheduled it again.</summary>
+    /// <summary>Removes a transition unless a newer version has scheduled it again.</summary>
     public Task RemoveAsync(EventTransition transition, int version) =>
         Unplan.RunAsync(_redis, [Schedule, Pending, TimerOf(transition)], [transition.ToString(), version], Deadline);
 
-    /// <summary>The due transitions by Redis' clock.</summary>
-    /// <returns>Whole: false if the schedule was lost or belongs to another server, null if the server is unknown. Next: the time until the next
-    /// transition that is not due; null if there is none.</returns>
+    /// <summary>Reads the transitions that are due by Redis' clock.</summary>
+    /// <returns>Whole: false if the schedule was lost or belongs to another server, null if the server is unknown. Next: the time until
+    /// the next transition that is not due, or null if there is none.</returns>
     public async Task<(bool? Whole, TimeSpan? Next, IReadOnlyList<EventTransition> Due)> DueAsync(int limit)
     {
         var answer = (RedisResult[])(await Due.RunAsync(_redis, [Schedule, Pending], [limit], Deadline))!;
@@ -58,20 +61,20 @@ public sealed class EventSchedule(IConnectionMultiplexer connection, RedisServer
         return (whole, next < 0 ? null : TimeSpan.FromMilliseconds(next), due);
     }
 
-    /// <summary>The token of the lock on a transition; null if another process has it.</summary>
+    /// <summary>Locks a transition. Returns the token of the lock, or null if another process has it.</summary>
     public async Task<string?> TryLockAsync(EventTransition transition)
     {
         var token = Guid.NewGuid().ToString("N");
         return await _redis.StringSetAsync(LockOf(transition), token, LockDuration, When.NotExists).WaitAsync(Deadline) ? token : null;
     }
 
-    /// <summary>Releases a lock if the token still owns it.</summary>
+    /// <summary>Releases a lock if it still belongs to the token.</summary>
     public Task UnlockAsync(EventTransition transition, string token) => Unlock.RunAsync(_redis, [LockOf(transition)], [token], Deadline);
 
     Task<RedisResult> PlanAsync(IReadOnlyList<ScheduledTransition> planned, string server, int whole) =>
         Plan.RunAsync(_redis,
             [Schedule, Pending, .. planned.Select(p => TimerOf(p.Transition))],
-            // Rounded up: the database would refuse a transition that is a fraction of a millisecond early.
+            // Rounded up, because the database refuses a transition that is a fraction of a millisecond early.
             [server, whole, .. planned.SelectMany(p => new RedisValue[] { p.Transition.ToString(), (long)Math.Ceiling(p.Wait.TotalMilliseconds), p.Version })],
             Deadline);
 

@@ -4,7 +4,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Events;
 
-/// <summary>Tickets for EventSource, which cannot send headers. A ticket opens one stream and expires soon, because URLs are logged.</summary>
+/// <summary>
+/// Tickets for EventSource, which cannot send headers. A ticket opens one stream and expires soon, because URLs are logged.
+/// </summary>
 public sealed class EventTickets(IConnectionMultiplexer connection)
 {
     static readonly RedisScript Redeem = RedisScript.Load("Events/redeem.lua");
@@ -25,7 +27,7 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
         return ticket;
     }
 
-    /// <summary>Uses a ticket up and returns its user; null if it is invalid or used.</summary>
+    /// <summary>Redeems a ticket and returns its user. Returns null if the ticket is invalid or used.</summary>
     public async Task<string?> RedeemAsync(string ticket)
     {
         if (!IsTicket(ticket)) return null;
@@ -33,7 +35,7 @@ public sealed class EventTickets(IConnectionMultiplexer connection)
         return user is { Length: > 0 } ? user : null;
     }
 
-    /// <summary>The user of a ticket, which stays valid.</summary>
+    /// <summary>Finds the user of a ticket without redeeming it.</summary>
     public async Task<string?> FindAsync(string ticket) => IsTicket(ticket) ? await _redis.StringGetAsync(KeyOf(ticket)).WaitAsync(Deadline) : default(string?);
 
     static bool IsTicket(string text) => text.Length == 2 * Bytes && text.All(char.IsAsciiHexDigitLower);

@@ -6,15 +6,15 @@ namespace Commerce.Core.Events;
 /// <summary>The states of an event.</summary>
 public static class EventStatus
 {
-    /// <summary>Has no opening time yet.</summary>
+    /// <summary>The event has no opening time yet.</summary>
     public const string Draft = "DRAFT";
-    /// <summary>Opens at its opening time.</summary>
+    /// <summary>The event opens at its opening time.</summary>
     public const string Pending = "PENDING";
-    /// <summary>Its coupons can be issued.</summary>
+    /// <summary>The coupons of the event can be issued.</summary>
     public const string Open = "OPEN";
-    /// <summary>Is over.</summary>
+    /// <summary>The event is over.</summary>
     public const string Closed = "CLOSED";
-    /// <summary>Will not open, or was ended by an administrator.</summary>
+    /// <summary>An administrator cancelled the event, before or after its opening.</summary>
     public const string Cancelled = "CANCELLED";
 }
 
@@ -28,26 +28,29 @@ public static class OpenedBy
 }
 
 /// <summary>An event in the database.</summary>
-/// <param name="OpensAt">Null for a draft. The time of the opening if it was forced.</param>
-/// <param name="ClosesAt">Null: the event stays open.</param>
+/// <param name="OpensAt">The planned opening. Null for a draft. If the opening was forced, its actual time.</param>
+/// <param name="ClosesAt">The planned closing. Null: the event stays open.</param>
 /// <param name="Status">One of <see cref="EventStatus"/>.</param>
-/// <param name="CouponIds">In ascending order. Issued while the event is OPEN.</param>
+/// <param name="CouponIds">In ascending order. They can be issued while the event is OPEN.</param>
 /// <param name="ProductIds">In ascending order.</param>
-/// <param name="WaitingRoomRate">Shoppers that the waiting room admits per second. Null: the event has none.</param>
-/// <param name="MaxPerCustomer">Units of each of its products that one customer may have while the event is open. Null: only the limits of the products.</param>
+/// <param name="WaitingRoomRate">The number of shoppers per second that the waiting room admits. Null: no waiting room.</param>
+/// <param name="MaxPerCustomer">The number of units of each product that one customer may have while the event is open. Null: only
+/// the products' own limits apply.</param>
 public sealed record SaleEvent(
     long Id, string Name, DateTime? OpensAt, DateTime? ClosesAt, string Status, IReadOnlyList<long> CouponIds, IReadOnlyList<long> ProductIds,
     int? WaitingRoomRate, int? MaxPerCustomer, DateTime? OpenedAt, DateTime? ClosedAt, int Version) : IVersioned;
 
 /// <summary>The definition of an event.</summary>
 /// <param name="Name">1 to 200 characters.</param>
-/// <param name="OpensAt">With its offset; stored in UTC and whole milliseconds. A past time opens the event at once; null makes it a draft.</param>
-/// <param name="ClosesAt">After <paramref name="OpensAt"/>; null: the event stays open.</param>
+/// <param name="OpensAt">The planned opening, with its offset. Stored in UTC and whole milliseconds. A past time opens the event at
+/// once. Null makes it a draft.</param>
+/// <param name="ClosesAt">The planned closing, after <paramref name="OpensAt"/>. Null: the event stays open.</param>
 /// <param name="CouponIds">At most 50 coupons. None may belong to another event.</param>
 /// <param name="ProductIds">At most 50 products.</param>
-/// <param name="WaitingRoomRate">Its products are sold through a waiting room that admits so many shoppers per second: 1 to 10,000. Null: no waiting room.</param>
-/// <param name="MaxPerCustomer">The maximum number of units of each of its products in one customer's orders that hold stock or are paid, in force while the event
-/// is open, besides the product's own: 1 to 10,000. Null: no limit.</param>
+/// <param name="WaitingRoomRate">The event's products are sold through a waiting room that admits this many shoppers per second: 1 to
+/// 10,000. Null: no waiting room.</param>
+/// <param name="MaxPerCustomer">The number of units of each product that one customer may have in orders that hold stock or are paid:
+/// 1 to 10,000. It applies while the event is open, in addition to the product's own limit. Null: no limit.</param>
 public sealed record EventDefinition(
     string Name, DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt, IReadOnlyList<long>? CouponIds, IReadOnlyList<long>? ProductIds, int? WaitingRoomRate,
     int? MaxPerCustomer = null)
@@ -72,7 +75,7 @@ public sealed record EventDefinition(
         ids is null || (ids.Count <= MaxLinks && ids.All(id => id > 0) && ids.Distinct().Count() == ids.Count);
 }
 
-/// <summary>The opening and closing time of an event; null: not set.</summary>
+/// <summary>The opening and closing time of an event. Null: not set.</summary>
 public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesAt)
 {
     /// <summary>The errors by field; empty if the times are valid.</summary>
@@ -84,13 +87,13 @@ public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesA
         return errors;
     }
 
-    /// <summary>Whole milliseconds, the resolution of Redis.</summary>
+    /// <summary>Converts a time to UTC and whole milliseconds, the resolution of Redis.</summary>
     internal static DateTime? ToDatabase(DateTimeOffset? time) =>
         time is { } t ? DateTimeOffset.FromUnixTimeMilliseconds(t.ToUnixTimeMilliseconds()).UtcDateTime : null;
 }
 
 /// <summary>An opening or closing of an event.</summary>
-/// <param name="Opens">True: opening; false: closing.</param>
+/// <param name="Opens">True for an opening, false for a closing.</param>
 public readonly record struct EventTransition(bool Opens, long EventId)
 {
     const string Opening = "opening:";
@@ -111,6 +114,6 @@ public readonly record struct EventTransition(bool Opens, long EventId)
 }
 
 /// <summary>A transition with its due time.</summary>
-/// <param name="Version">The event's version, so that an older schedule never replaces a newer one.</param>
-/// <param name="Wait">The time until it is due by the database's clock; 0 or less: due.</param>
+/// <param name="Version">The event's version. It ensures that an older schedule never replaces a newer one.</param>
+/// <param name="Wait">The time until the transition is due by the database's clock. It is due at 0 or less.</param>
 public sealed record ScheduledTransition(EventTransition Transition, int Version, TimeSpan Wait);

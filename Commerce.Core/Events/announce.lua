@@ -1,5 +1,5 @@
--- Announces an opening to the replicas of the Api. The ids of the stream are the numbers of the openings, so a copy adds nothing. An opening that
--- arrives after a later one cannot be added: replicas see the gap and read the database.
+-- Announces an opening to the replicas of the Api. The ids of the stream are the numbers of the openings, so a duplicate adds
+-- nothing. An opening that arrives after a later one cannot be added. The replicas notice the gap and read the database.
 -- KEYS  1 stream
 -- ARGV  1 number   2 message (JSON)   3 maximum length   4 channel that wakes the replicas
 -- Returns 1 added, 0 not.

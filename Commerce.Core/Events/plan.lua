@@ -1,8 +1,8 @@
--- Schedules transitions, each with a key that expires at its time. An older version never replaces a newer one. Repeated calls are safe. Times are
--- relative to now, so this server's clock need not be right.
+-- Schedules transitions, each with a key that expires when it is due. An older version never replaces a newer one, and repeated
+-- calls are safe. Times are relative to now, so this server's clock need not be correct.
 -- KEYS  1 schedule   2 pending   3... the timer of each transition
--- ARGV  1 the server whose schedule is complete with this call, or ''   2 number of transitions if it is complete   then per transition: name, ms
---         until it is due (below 0 if it has passed), version
+-- ARGV  1 the server whose schedule is complete with this call, or ''   2 number of transitions if it is complete
+--         then per transition: name, ms until it is due (negative if it has passed), version
 -- Returns the number of scheduled transitions.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -19,6 +19,6 @@ for i = 3, #KEYS do
     put = put + 1
   end
 end
--- Emptied since the first transition was scheduled: not complete.
+-- The schedule is incomplete if it was emptied after the first transition was added.
 if ARGV[1] ~= '' and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then redis.call('HSET', KEYS[2], 'server', ARGV[1]) end
 return put

@@ -1,4 +1,4 @@
--- Releases a lock if the caller still owns it. After its expiry another process may own it.
+-- Releases a lock if the caller still owns it. After the lock has expired, another process may own it.
 -- KEYS  1 lock
 -- ARGV  1 token
 -- Returns 1 released, 0 not owned any more.

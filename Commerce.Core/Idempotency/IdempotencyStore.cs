@@ -3,24 +3,24 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Idempotency;
 
-/// <summary>A response that is returned again for the same key.</summary>
+/// <summary>A response that repeated requests with the same key get.</summary>
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Location">The Location header, or null.</param>
 public sealed record StoredResponse(int Status, string ContentType, string? Location, byte[] Body);
 
 /// <summary>The state of a key.</summary>
 /// <param name="BodyHash">SHA-256 of the request's body.</param>
-/// <param name="Answer">Null while a request works on it.</param>
-/// <param name="Abandoned">Whether its claim has expired without a response: the process is dead.</param>
+/// <param name="Answer">The response, or null while a request is working on it.</param>
+/// <param name="Abandoned">Whether the claim has expired without a response, because its process died.</param>
 public sealed record KnownKey(byte[] BodyHash, StoredResponse? Answer, bool Abandoned);
 
 /// <summary>
-/// Stores the responses of requests by their scope: SHA-256 over user, route and key. Either the response commits together with the work, or the key
-/// is claimed in the first transaction of the work and the response is stored at its end.
+/// Stores the responses to requests. The scope of a key is the SHA-256 of user, route and key. Either the response commits together
+/// with the work, or the first transaction of the work claims the key, and the response is stored at the end.
 /// </summary>
 public sealed class IdempotencyStore(MySqlDatabase database)
 {
-    /// <summary>A claim without a response after this time is abandoned. Longer than any request takes.</summary>
+    /// <summary>The time after which a claim without a response is abandoned. It is longer than any request takes.</summary>
     static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
     const string CompleteClaim = """
@@ -29,7 +29,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
         WHERE scope = @scope AND claim = @claim
         """;
 
-    /// <summary>The state of a key, or null.</summary>
+    /// <summary>Finds the state of a key. Returns null if the key is unknown.</summary>
     /// <param name="wait">Whether to wait for a request that is about to commit its response.</param>
     public async Task<KnownKey?> FindAsync(byte[] scope, CancellationToken cancellationToken, bool wait = false)
     {
@@ -42,7 +42,8 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     }
 
     /// <summary>
-    /// Claims a new key with the commit of the transaction. Call it first: a duplicate of the request waits here before it does anything.
+    /// Claims a new key. The claim commits with the transaction. Call it first, so that a duplicate of the request waits here before it
+    /// does anything.
     /// </summary>
     /// <param name="claim">Unique per attempt.</param>
     public static void Claim(DbSession transaction, byte[] scope, byte[] bodyHash, string claim) =>
@@ -60,7 +61,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
                 """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }) == 0) throw new IdempotencyKeyTakenException(null);
     }
 
-    /// <summary>Stores the response for a claimed key, unless another owner took the claim over.</summary>
+    /// <summary>Stores the response for a claimed key, unless another owner has taken the claim over.</summary>
     public Task CompleteAsync(byte[] scope, string claim, StoredResponse answer, CancellationToken cancellationToken) =>
         database.ExecuteAsync(CompleteClaim, CompleteParameters(scope, claim, answer), cancellationToken);
 
@@ -68,15 +69,13 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     public static void Complete(DbSession transaction, byte[] scope, string claim, StoredResponse answer) =>
         transaction.AtCommit(CompleteClaim, CompleteParameters(scope, claim, answer));
 
-    /// <summary>Releases a claimed key, so that the same request can be made again.</summary>
+    /// <summary>Releases a claimed key, so that the request can be repeated.</summary>
     public Task ReleaseAsync(byte[] scope, string claim, CancellationToken cancellationToken) =>
         database.ExecuteAsync("DELETE FROM idempotency_key WHERE scope = @scope AND claim = @claim", new { scope, claim }, cancellationToken);
 
     /// <summary>Claims a key and stores its response, in the transaction of the work.</summary>
-    /// <param name="first">
-    /// Whether it is sent with the next command, where a duplicate of the request waits. Otherwise it is sent with the COMMIT, behind a lock for which a
-    /// duplicate also waits.
-    /// </param>
+    /// <param name="first">True: the row is sent with the next command, and a duplicate of the request waits there. False: it is sent
+    /// with the COMMIT, and a duplicate waits for a lock that this transaction holds.</param>
     public static void Complete(DbSession transaction, byte[] scope, byte[] bodyHash, StoredResponse answer, bool first)
     {
         const string Insert = """
@@ -107,5 +106,5 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     sealed record KeyRow(byte[] BodyHash, int? Status, string? ContentType, string? Location, byte[]? Answer, long Abandoned);
 }
 
-/// <summary>Another request with the same key has committed, or is about to.</summary>
+/// <summary>Another request with the same key has committed or is about to commit.</summary>
 public sealed class IdempotencyKeyTakenException(Exception? inner) : Exception("The key belongs to another request.", inner);

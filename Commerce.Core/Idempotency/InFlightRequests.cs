@@ -4,13 +4,14 @@ using StackExchange.Redis;
 namespace Commerce.Core.Idempotency;
 
 /// <summary>
-/// Tracks requests in progress by their key: from before they hold anything until it is known that they committed nothing. A refused request can thus
-/// learn that a duplicate of it may hold what it was refused. The key's row cannot tell: it appears when the duplicate commits, and the duplicate
-/// holds stock earlier. No promise depends on this; the database lets one of two take effect.
+/// Tracks requests in progress by their key. An entry exists from before the request holds anything until it is certain that it
+/// committed nothing. A request that is refused can thus learn that its own duplicate may hold the stock. The row of the key appears
+/// too late for this: it commits with the duplicate, and the duplicate holds stock earlier. No promise depends on the entries,
+/// because the database lets only one of two duplicates take effect.
 /// </summary>
 /// <remarks>
-/// A refusal may still be wrong if Redis loses the entry, or if the duplicate takes longer than <see cref="MaxDuration"/>. The next request with the
-/// key gets the duplicate's response.
+/// A refusal can still be wrong if Redis loses the entry, or if the duplicate takes longer than <see cref="MaxDuration"/>. The next
+/// request with the key gets the duplicate's response.
 /// </remarks>
 public sealed class InFlightRequests(IConnectionMultiplexer connection)
 {
@@ -24,12 +25,12 @@ public sealed class InFlightRequests(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Adds a request. True if a duplicate is in progress or has just committed.</summary>
-    /// <param name="request">Unique; for <see cref="LeaveAsync"/>.</param>
+    /// <summary>Adds a request. Returns true if a duplicate is in progress or has just committed.</summary>
+    /// <param name="request">The unique id of the request, for <see cref="LeaveAsync"/>.</param>
     public async Task<bool> EnterAsync(byte[] scope, string request) =>
         (int)await Enter.RunAsync(_redis, [KeyOf(scope)], [request, (long)MaxDuration.TotalMilliseconds], Deadline) > 0;
 
-    /// <summary>Removes a request that has committed nothing. True if a duplicate is in progress or has just committed.</summary>
+    /// <summary>Removes a request that has committed nothing. Returns true if a duplicate is in progress or has just committed.</summary>
     public async Task<bool> LeaveAsync(byte[] scope, string request) => (int)await Leave.RunAsync(_redis, [KeyOf(scope)], [request], Deadline) > 0;
 
     static RedisKey KeyOf(byte[] scope) => "idempotency:" + Convert.ToHexStringLower(scope);

@@ -2,17 +2,17 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>The owners of holds: the orders in the database, which decide whether a hold in the gate is still due.</summary>
+/// <summary>The orders in the database. They own the holds and decide whether a hold in the gate is still needed.</summary>
 public interface IHoldOwners
 {
-    /// <summary>What the database says about the holds of these orders. Unknown orders are missing.</summary>
+    /// <summary>Finds the states of these orders' holds in the database. Unknown orders are omitted.</summary>
     Task<IReadOnlyDictionary<string, HoldState>> FindStatesAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken);
 
-    /// <summary>Marks a paid order without stock as <c>REFUNDING</c>. False if it no longer waits for its stock.</summary>
+    /// <summary>Marks a paid order without stock as <c>REFUNDING</c>. Returns false if it no longer waits for its stock.</summary>
     Task<bool> AcceptShortfallAsync(DbSession transaction, string orderId);
 }
 
-/// <summary>A hold as the database knows it.</summary>
+/// <summary>The state of a hold in the database.</summary>
 public enum HoldState
 {
     /// <summary>The order holds its stock.</summary>

@@ -8,12 +8,12 @@ namespace Commerce.Core.Inventory;
 public sealed record InventoryContent(
     int Epoch, IReadOnlyList<AvailablePieces> Available, IReadOnlyList<Hold> Holds, IReadOnlyList<long> Counted, IReadOnlyList<CustomerPieces> Customers);
 
-/// <summary>The available stock of a product. Below 0 if more is held than exists.</summary>
+/// <summary>The available stock of a product. It is negative if more is held than exists.</summary>
 public sealed record AvailablePieces(long ProductId, long Pieces);
 
 /// <summary>The units of a product in a customer's orders that hold stock or are paid.</summary>
 public sealed record CustomerPieces(long ProductId, string UserId, long Pieces);
 
 /// <summary>The hold of an order.</summary>
-/// <param name="Deadline">When the reaper checks it.</param>
+/// <param name="Deadline">The time when the reaper checks the hold.</param>
 public sealed record Hold(string OrderId, string UserId, DateTimeOffset Deadline, IReadOnlyList<OrderLine> Lines);

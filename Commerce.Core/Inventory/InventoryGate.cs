@@ -7,29 +7,32 @@ namespace Commerce.Core.Inventory;
 /// <summary>The gate's verdict for an order.</summary>
 public enum ReserveVerdict
 {
-    /// <summary>Not loaded, loaded under another incarnation of the server, or newer than the products that the caller has read.</summary>
+    /// <summary>
+    /// The gate is not loaded, was loaded under another incarnation of the server, or is newer than the products that the caller has
+    /// read.
+    /// </summary>
     Closed = -1,
     /// <summary>All lines are reserved.</summary>
     Held = 0,
-    /// <summary>Nothing is reserved: a product has not enough stock.</summary>
+    /// <summary>Nothing is reserved, because a product does not have enough stock.</summary>
     OutOfStock = 1,
-    /// <summary>Nothing is reserved: the gate does not know a product (yet).</summary>
+    /// <summary>Nothing is reserved, because the gate does not know a product (yet).</summary>
     UnknownProduct = 2,
-    /// <summary>Nothing is reserved: the customer would have more of a product than its limit.</summary>
+    /// <summary>Nothing is reserved, because the customer would exceed the limit of a product.</summary>
     AboveLimit = 3,
 }
 
 /// <summary>The gate's result.</summary>
-/// <param name="Value">For <see cref="ReserveVerdict.Held"/> the gate's epoch, for a refusal the product.</param>
-/// <param name="Count">For <see cref="ReserveVerdict.AboveLimit"/> the units that the customer has.</param>
+/// <param name="Value">The gate's epoch for <see cref="ReserveVerdict.Held"/>, otherwise the refused product.</param>
+/// <param name="Count">For <see cref="ReserveVerdict.AboveLimit"/>, the units that the customer has.</param>
 public readonly record struct ReserveResult(ReserveVerdict Verdict, long Value = 0, long Count = 0);
 
-/// <summary>How many units of a product one customer may have, over all orders that hold stock or are paid.</summary>
-/// <param name="IsCounted">Whether the product counts its customers: it has, or once had, a limit.</param>
+/// <summary>The number of units of a product that one customer may have, over all orders that hold stock or are paid.</summary>
+/// <param name="IsCounted">Whether the product counts its customers, because it has or had a limit.</param>
 /// <param name="Max">Null: no limit.</param>
 public readonly record struct CustomerLimit(bool IsCounted, int? Max)
 {
-    /// <summary>The limit in the words of reserve.lua.</summary>
+    /// <summary>The limit as an argument of reserve.lua.</summary>
     internal int Argument => IsCounted ? Max ?? 0 : -1;
 }
 
@@ -40,12 +43,12 @@ public sealed record InventorySnapshot(
     int Epoch, bool Current, IReadOnlyDictionary<long, long> Available, IReadOnlyDictionary<string, HeldLines> Holds);
 
 /// <summary>The lines of an order that the gate holds.</summary>
-/// <param name="UserId">The customer; null in a hold of an earlier version.</param>
+/// <param name="UserId">The customer. Null in a hold of an earlier version.</param>
 public sealed record HeldLines(IReadOnlyList<OrderLine> Lines, string? UserId);
 
 /// <summary>
-/// The gate of the inventory in Redis: available stock, and holds per order. Redis may lose everything at any time; then the gate is closed until it
-/// is rebuilt from the database.
+/// The gate of the inventory in Redis: the available stock, and the holds per order. Redis may lose everything at any time. The gate
+/// is then closed until it is rebuilt from the database.
 /// </summary>
 public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServers servers)
 {
@@ -60,7 +63,7 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static readonly RedisScript Close = RedisScript.Load("Inventory/close.lua");
     static readonly RedisScript Snapshot = RedisScript.Load("Inventory/snapshot.lua");
 
-    /// <summary>A response after this time counts as none; the caller gets 503.</summary>
+    /// <summary>The timeout of a call. A later response is ignored, and the caller gets 503.</summary>
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
     /// <summary>The timeout of a rebuild or a snapshot.</summary>
@@ -70,7 +73,9 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Whether the incarnation of the Redis server is known. Otherwise every request is refused, and the gate cannot be opened.</summary>
+    /// <summary>
+    /// Whether the incarnation of the Redis server is known. If not, every request is refused and the gate cannot be opened.
+    /// </summary>
     public bool KnowsServer => Server is not null;
 
     string? Server => servers.IncarnationOf(InventoryKeys.All[0]);
@@ -94,13 +99,15 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     /// <summary>Ends the holds of these orders after their stock was deducted.</summary>
     public Task ConfirmAsync(IEnumerable<string> orderIds) => SettleAsync("confirm", orderIds);
 
-    /// <summary>Returns the stock of a refund, as committed under its epoch.</summary>
+    /// <summary>Returns the stock of a refund, under the epoch of its transaction.</summary>
     public Task RestockAsync(StockReturn returned) =>
         Restock.RunAsync(_redis, InventoryKeys.All, [
             returned.Epoch, returned.OrderId, returned.UserId, .. returned.Lines.SelectMany(l => new RedisValue[] { l.ProductId, l.Restocked, l.Refunded }),
         ], Deadline);
 
-    /// <summary>Extends a hold to <paramref name="time"/> from now. False if it is gone; null if the gate is closed.</summary>
+    /// <summary>
+    /// Extends a hold to <paramref name="time"/> from now. Returns false if the hold is gone, or null if the gate is closed.
+    /// </summary>
     public async Task<bool?> ExtendAsync(string orderId, TimeSpan time)
     {
         if (Server is not { } server) return null;
@@ -108,28 +115,28 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     }
 
     /// <summary>
-    /// Changes the available stock of a product. 1: done; 0: not enough available; 2: not loaded; -1: closed, or rebuilt since <paramref
-    /// name="epoch"/>.
+    /// Changes the available stock of a product. Returns 1 if it was changed, 0 if there is not enough, 2 if the product is not loaded,
+    /// and -1 if the gate is closed or was rebuilt since <paramref name="epoch"/>.
     /// </summary>
     public async Task<int> AdjustAsync(int epoch, long productId, int delta) =>
         (int)await Adjust.RunAsync(_redis, InventoryKeys.All, [epoch, productId, delta], Deadline);
 
-    /// <summary>Loads a product whose stock was read under <paramref name="epoch"/>. It was not ordered yet.</summary>
+    /// <summary>Loads a product that was not ordered yet. Its stock was read under <paramref name="epoch"/>.</summary>
     public Task LoadAsync(int epoch, long productId, int stock, bool counted) =>
         Load.RunAsync(_redis, InventoryKeys.All, [epoch, productId, stock, counted ? 1 : 0], Deadline);
 
-    /// <summary>Expired holds, each leased to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Takes expired holds. Each is leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<string>> TakeDueAsync(int limit, TimeSpan lease) =>
         [.. ((RedisResult[])(await Due.RunAsync(_redis, InventoryKeys.All, [limit, Milliseconds(lease)], Deadline))!).Select(r => (string)r!)];
 
-    /// <summary>The gate's epoch, and whether it was opened on the current server; null if it is closed.</summary>
+    /// <summary>Returns the gate's epoch, and whether it was opened on the current server. Returns null if the gate is closed.</summary>
     public async Task<(int Epoch, bool Current)?> InspectAsync()
     {
         var gate = await _redis.HashGetAsync(InventoryKeys.All[0], ["epoch", "server"]).WaitAsync(Deadline);
         return gate[0].IsNull ? null : ((int)gate[0], (string)gate[1]! == Server);
     }
 
-    /// <summary>The available stock of these products; null if the gate does not know them.</summary>
+    /// <summary>Returns the available stock of these products, or null for a product that the gate does not know.</summary>
     public async Task<IReadOnlyList<long?>> ListAvailableAsync(IReadOnlyList<long> productIds)
     {
         if (productIds.Count == 0) return [];
@@ -137,14 +144,14 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
         return [.. values.Select(v => v.IsNull ? (long?)null : (long)v)];
     }
 
-    /// <summary>The units that the gate counts for customers.</summary>
+    /// <summary>Returns the units that the gate counts for these customers.</summary>
     public async Task<IReadOnlyList<long>> CountAsync(IReadOnlyList<CustomerPieces> customers)
     {
         var counts = await _redis.HashGetAsync(InventoryKeys.All[5], [.. customers.Select(FieldOf)]).WaitAsync(Deadline);
         return [.. counts.Select(c => c.IsNull ? 0 : (long)c)];
     }
 
-    /// <summary>The gate's content at one moment; null if it is closed.</summary>
+    /// <summary>Reads the gate's content at one moment. Returns null if the gate is closed.</summary>
     public async Task<InventorySnapshot?> SnapshotAsync()
     {
         var answer = (RedisResult[])(await Snapshot.RunAsync(_redis, InventoryKeys.All, [], LongDeadline))!;
@@ -155,14 +162,16 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
             Pairs(answer[3]).ToDictionary(p => p.Field, p => Parse(p.Value)));
     }
 
-    /// <summary>Closes a gate of an epoch below <paramref name="epoch"/>, or of another server than the current one.</summary>
+    /// <summary>
+    /// Closes a gate that has an epoch below <paramref name="epoch"/> or belongs to another server than the current one.
+    /// </summary>
     public async Task CloseStaleAsync(int epoch)
     {
         if (Server is { } server) await Close.RunAsync(_redis, InventoryKeys.All, [epoch, server], Deadline);
     }
 
-    /// <summary>Replaces the gate's content by the database's. False if a newer epoch is open.</summary>
-    /// <param name="content">The content of the database when the epoch was incremented.</param>
+    /// <summary>Replaces the gate's content by the database's content. Returns false if a newer epoch is open.</summary>
+    /// <param name="content">The content of the database at the time of the new epoch.</param>
     public async Task<bool> OpenAsync(InventoryContent content)
     {
         if (Server is not { } server) return false;
@@ -196,7 +205,10 @@ public sealed class InventoryGate(IConnectionMultiplexer connection, RedisServer
     static IEnumerable<(string Field, string Value)> Pairs(RedisResult hash) =>
         ((RedisResult[])hash!).Chunk(2).Select(p => ((string)p[0]!, (string)p[1]!));
 
-    /// <summary>Foreign content is ignored. The affected products then show a drift, which is recorded and repaired.</summary>
+    /// <summary>
+    /// Parses the lines of a hold. Text in another format is ignored. The affected products then show a drift, which is recorded and
+    /// repaired.
+    /// </summary>
     static HeldLines Parse(string lines)
     {
         var words = lines.Split(' ');

@@ -7,10 +7,11 @@ using Commerce.Core.Reconciliation;
 namespace Commerce.Core.Inventory;
 
 /// <summary>
-/// Compares the gate with the database: the available stock of a product must be its stock minus its holds. Differences come and go while orders
-/// move. A difference that two checks find unchanged, with no movement in between, is repaired by opening the gate under a higher epoch. Overwriting
-/// the number is not enough: a change committed earlier may still arrive and be applied on top of it. It carries its epoch, so a newer gate ignores
-/// it. The units that the gate counts for customers are compared the same way, some customers in each run.
+/// Compares the gate with the database. The available stock of a product must be its stock minus its holds. Differences come and go
+/// while orders are placed and paid. A difference is repaired only if two checks find it unchanged and no order moved in between. The
+/// repair opens the gate under a higher epoch. Overwriting the number is not enough: a change committed earlier may still arrive and
+/// be applied on top of it. Such a change carries its epoch, so a newer gate ignores it. The units of customers are compared in the
+/// same way, some customers in each run.
 /// </summary>
 public sealed partial class InventoryReconciler(
     MySqlDatabase database, IHoldOwners orders, InventoryRepository repository, InventoryGate gate, InventoryGateRebuilder rebuilder, TimeProvider clock,
@@ -20,19 +21,19 @@ public sealed partial class InventoryReconciler(
     static readonly Counter<long> Found = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.found");
     static readonly Counter<long> Repaired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.inventory.drift.repaired");
 
-    /// <summary>The wait between the two checks.</summary>
+    /// <summary>The time between the two checks.</summary>
     static readonly TimeSpan StabilityInterval = TimeSpan.FromSeconds(1);
 
     const int BatchSize = 1000;
     const int MaxIdLength = 36;
 
-    /// <summary>The last customer of the previous run; null: the next run begins with the first.</summary>
+    /// <summary>The last customer of the previous run. Null: the next run starts with the first customer.</summary>
     CustomerPieces? _comparedTo;
 
     /// <inheritdoc/>
     public string Name => "inventory";
 
-    /// <summary>Repairs differences that two checks find unchanged. Returns the number of products and customers.</summary>
+    /// <summary>Repairs differences that two checks find unchanged. Returns the number of affected products and customers.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var after = _comparedTo;
@@ -58,7 +59,7 @@ public sealed partial class InventoryReconciler(
     async Task RecordAsync(List<InventoryDrift> drifts, CancellationToken cancellationToken)
     {
         if (drifts.Count == 0) return;
-        // Recorded before the repair, which leaves no trace.
+        // The drift is recorded before the repair, because the repair leaves no trace of it.
         await database.ExecuteAsync($"""
             INSERT INTO inventory_drift (product_id, epoch, stock, held, available)
             VALUES {string.Join(", ", drifts.Select(d => string.Create(CultureInfo.InvariantCulture, $"({d.ProductId}, {d.Epoch}, {d.Stock}, {d.Held}, {d.Available})")))}
@@ -71,23 +72,24 @@ public sealed partial class InventoryReconciler(
     }
 
     /// <summary>
-    /// Ends holds of orders that no longer hold stock in the database, because the message to the gate was lost. Repeated calls are safe.
+    /// Ends the holds of orders that no longer hold stock in the database. This happens if the message to the gate was lost. Repeated
+    /// calls are safe.
     /// </summary>
     /// <param name="orderIds">Orders with a hold in the gate.</param>
-    /// <param name="endUnknown">Whether to end holds of unknown orders: they were not committed before their deadline.</param>
+    /// <param name="endUnknown">Whether to end the holds of unknown orders, which were not committed before their deadline.</param>
     /// <returns>The orders that are not in the database.</returns>
     public async Task<IReadOnlyList<string>> EndHoldsAsync(IReadOnlyList<string> orderIds, bool endUnknown, CancellationToken cancellationToken)
     {
         var unknown = new List<string>();
         foreach (var chunk in orderIds.Chunk(BatchSize))
         {
-            // MySQL cannot compare an invalid id. It belongs to no order.
+            // An id of this form belongs to no order, and MySQL cannot compare it.
             var strange = chunk.Where(id => id.Length is 0 or > MaxIdLength || !Ascii.IsValid(id)).ToList();
             foreach (var id in strange) LogInvalidId(logger, id.Length);
             var known = await orders.FindStatesAsync([.. chunk.Except(strange)], cancellationToken);
             var missing = chunk.Where(id => !known.ContainsKey(id)).ToList();
-            // A refund returns the stock itself; releasing the hold as well would return it twice. If the refunding process died, the reconciler
-            // finds the difference.
+            // A refund returns the stock itself. Releasing the hold as well would return it twice. If the process of the refund died, the
+            // reconciler finds the difference.
             var confirm = known.Where(o => o.Value == HoldState.Deducted).Select(o => o.Key).ToList();
             var release = known.Where(o => o.Value == HoldState.Ended).Select(o => o.Key).ToList();
             if (endUnknown) release.AddRange(missing);
@@ -102,7 +104,7 @@ public sealed partial class InventoryReconciler(
         return unknown;
     }
 
-    /// <summary>Products whose available stock is wrong at this moment.</summary>
+    /// <summary>Lists the products whose available stock is wrong at this moment.</summary>
     public async Task<IReadOnlyList<InventoryDrift>> CompareAsync(CancellationToken cancellationToken)
     {
         if (await gate.SnapshotAsync() is not { Current: true } held) return [];
@@ -126,7 +128,7 @@ public sealed partial class InventoryReconciler(
             string.Join(' ', held.Holds.Where(h => h.Value.Lines.Any(l => l.ProductId == productId)).Select(h => h.Key).Order(StringComparer.Ordinal));
     }
 
-    /// <summary>Customers whose units the gate counts wrongly at this moment.</summary>
+    /// <summary>Lists the customers whose units are counted wrongly at this moment.</summary>
     public async Task<IReadOnlyList<CustomerDrift>> CompareAllCustomersAsync(CancellationToken cancellationToken)
     {
         var all = new List<CustomerDrift>();
@@ -140,7 +142,9 @@ public sealed partial class InventoryReconciler(
         return all;
     }
 
-    /// <summary>Compares the customers after <paramref name="after"/>. Also returns the last of them; null if there are no more.</summary>
+    /// <summary>
+    /// Compares the customers after <paramref name="after"/>. Also returns the last of them, or null if there are no more.
+    /// </summary>
     async Task<(IReadOnlyList<CustomerDrift> Drifts, CustomerPieces? Last)> CompareCustomersAsync(CustomerPieces? after, CancellationToken cancellationToken)
     {
         var customers = await repository.ListCustomersAsync(after, BatchSize, cancellationToken);
@@ -175,25 +179,32 @@ public sealed partial class InventoryReconciler(
 }
 
 /// <summary>A product whose available stock is not its stock minus its holds.</summary>
-/// <param name="Held">Held by orders in the database and by orders about to commit.</param>
+/// <param name="Held">The units held by orders in the database and by orders that are about to commit.</param>
 /// <param name="Available">The available stock in the gate.</param>
-/// <param name="Holders">The orders that hold this product in the gate. If they change between two checks, the product has moved, whatever the
-/// numbers say.</param>
+/// <param name="Holders">The orders that hold this product in the gate. If they change between two checks, the product has moved,
+/// even if the numbers are equal.</param>
 public sealed record InventoryDrift(int Epoch, long ProductId, int Stock, long Held, long Available, string Holders)
 {
     /// <summary>The correct available stock.</summary>
     public long Expected => Stock - Held;
 
-    /// <summary>Whether more could be sold than exists, which must not happen. Less is the result of a crash or an outage of Redis.</summary>
+    /// <summary>
+    /// Whether more could be sold than exists. This must not happen. Too little stock is the result of a crash or an outage of Redis.
+    /// </summary>
     public bool TooMany => Available > Expected;
 }
 
 /// <summary>A customer whose units of a product are counted wrongly in the gate.</summary>
-/// <param name="Expected">The units in orders in the database that hold stock or are paid, and in orders about to commit.</param>
+/// <param name="Expected">The units in orders that hold stock or are paid in the database, and in orders that are about to
+/// commit.</param>
 /// <param name="Counted">The units in the gate.</param>
-/// <param name="Holders">The orders of the customer that hold this product in the gate. If they change between two checks, the number has moved.</param>
+/// <param name="Holders">The customer's orders that hold this product in the gate. If they change between two checks, the number has
+/// moved.</param>
 public sealed record CustomerDrift(int Epoch, long ProductId, string UserId, long Expected, long Counted, string Holders)
 {
-    /// <summary>Whether the customer could exceed the limit, which must not happen. More is the result of a crash or an outage of Redis.</summary>
+    /// <summary>
+    /// Whether the customer could exceed the limit. This must not happen. Too many counted units are the result of a crash or an outage
+    /// of Redis.
+    /// </summary>
     public bool TooFew => Counted < Expected;
 }

@@ -3,16 +3,16 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Inventory;
 
-/// <summary>The stock of products. Every change has a row in the stock audit. The stock is never below 0.</summary>
+/// <summary>The stock of products. It is never below 0, and every change has a row in the stock audit.</summary>
 public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owners)
 {
     /// <summary>The name of the consumer in the inbox.</summary>
     public const string Consumer = "inventory";
 
-    /// <summary>Reads the gate's epoch and locks it: it cannot be incremented before the transaction ends.</summary>
+    /// <summary>Reads the gate's epoch and locks it, so that it cannot be incremented before the transaction ends.</summary>
     public static Task<int> LockEpochAsync(DbSession transaction) => transaction.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1 FOR SHARE");
 
-    /// <summary>One product, on sale or not; null if it does not exist.</summary>
+    /// <summary>Finds a product, on sale or not. Returns null if it does not exist.</summary>
     public Task<Product?> FindAsync(long productId, CancellationToken cancellationToken) =>
         database.SingleAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id = @productId", new { productId }, cancellationToken);
 
@@ -27,14 +27,16 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
     }
 
     /// <summary>
-    /// Lets a product count its customers from now on. The orders that it has had are counted under a new epoch: orders that hold stock of the gate
-    /// before it, and have not committed, are refused. False if it does so already. After the commit rebuild the gate.
+    /// Starts to count the customers of a product, under a new epoch. Existing orders are counted too. An order that holds stock under
+    /// the old epoch and has not committed is refused. Returns false if the product already counts its customers. Otherwise rebuild the
+    /// gate after the commit.
     /// </summary>
     public static async Task<bool> CountCustomersAsync(DbSession transaction, long productId)
     {
         if (await transaction.ExecuteAsync("UPDATE product SET counted = TRUE WHERE id = @productId AND NOT counted", new { productId }) == 0) return false;
         await transaction.ExecuteAsync("UPDATE inventory_gate SET epoch = epoch + 1 WHERE id = 1");
-        // Every order of the older epoch has committed. The stock audit has an index for the paid ones of a product; the items of orders do not.
+        // All orders of the older epoch have committed. For paid orders, the stock audit has an index on the product; the items of orders
+        // have none.
         await transaction.ExecuteAsync($"""
             INSERT IGNORE INTO counted_item (product_id, user_id, order_id, quantity, refunded)
             SELECT i.product_id, o.user_id, o.id, i.quantity, i.refunded FROM (
@@ -50,8 +52,8 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
     public const string CountedStates = "('CREATED', 'PENDING_PAYMENT', 'PAID')";
 
     /// <summary>
-    /// The units per customer of products that count them, by product and customer, from after <paramref name="after"/>. 0 for a customer whose orders
-    /// have all ended.
+    /// Lists the units per customer of the products that count them, by product and customer, after <paramref name="after"/>. The units
+    /// are 0 for a customer whose orders have all ended.
     /// </summary>
     public Task<IReadOnlyList<CustomerPieces>> ListCustomersAsync(CustomerPieces? after, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<CustomerPieces>($"""
@@ -61,11 +63,11 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
             GROUP BY c.product_id, c.user_id ORDER BY c.product_id, c.user_id LIMIT @limit
             """, new { productId = after?.ProductId ?? 0, userId = after?.UserId ?? "", limit }, cancellationToken);
 
-    /// <summary>The current epoch of the gate. 0: it was never open.</summary>
+    /// <summary>Returns the current epoch of the gate. It is 0 if the gate was never open.</summary>
     public Task<int> FindEpochAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<int>("SELECT epoch FROM inventory_gate WHERE id = 1", null, cancellationToken);
 
-    /// <summary>Loads a product into a gate that was opened without it. Nothing of it is held, so its whole stock is available.</summary>
+    /// <summary>Loads a product that the open gate does not know. No order holds units of it, so its whole stock is available.</summary>
     public async Task LoadAsync(InventoryGate gate, long productId, CancellationToken cancellationToken)
     {
         var (epoch, stock, counted) = await database.SingleAsync<(int Epoch, int Stock, bool Counted)>(
@@ -73,7 +75,7 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
         await gate.LoadAsync(epoch, productId, stock, counted);
     }
 
-    /// <summary>Changes of a product's stock, newest first.</summary>
+    /// <summary>Lists the changes of a product's stock, newest first.</summary>
     public Task<IReadOnlyList<StockChange>> ListChangesAsync(long productId, long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<StockChange>("""
             SELECT id AS Id, event_id AS EventId, delta AS Delta, reason AS Reason, created_at AS CreatedAt FROM product_stock_audit
@@ -81,10 +83,10 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
             """, new { productId, before, limit }, cancellationToken);
 
     /// <summary>
-    /// Adds to the stock up to <paramref name="max"/>, or removes units. Returns the epoch of the gate for which it holds. Null, and nothing changed,
-    /// if the stock would be out of range, or if the gate that gave the units up was rebuilt since.
+    /// Adds to the stock up to <paramref name="max"/>, or removes units. Returns the epoch of the gate for which the change holds.
+    /// Returns null without a change if the stock would be out of range, or if the gate that gave up the units was rebuilt since.
     /// </summary>
-    /// <param name="givenUpIn">The epoch of the gate that gave the removed units up; null for added ones.</param>
+    /// <param name="givenUpIn">The epoch of the gate that gave up the removed units. Null for added units.</param>
     public async Task<int?> AdjustAsync(long productId, int delta, int max, int? givenUpIn, string eventId, string reason, CancellationToken cancellationToken)
     {
         var epoch = 0;
@@ -103,8 +105,8 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
     }
 
     /// <summary>
-    /// Increments the epoch for one caller and reads the content of the new gate. Everything that relied on the older epoch is in this content or
-    /// will be refused. Null if another caller incremented it or is opening the gate.
+    /// Increments the epoch for one caller and reads the content of the new gate. Changes under an older epoch are either in this content
+    /// or will be refused. Returns null if another caller incremented the epoch or is opening the gate.
     /// </summary>
     public Task<InventoryContent?> ClaimGateAsync(int seenEpoch, TimeSpan lease, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
@@ -113,8 +115,8 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
                     UPDATE inventory_gate SET epoch = epoch + 1, lease_until = UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND
                     WHERE id = 1 AND epoch = @seenEpoch AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))
                     """, new { seenEpoch, seconds = (int)lease.TotalSeconds }) == 0) return null;
-            // One statement, so that stock deducted in between is either in the stock or in a hold, and a hold that ends is counted for its customer or
-            // not in the gate.
+            // One statement reads everything. So stock that is deducted meanwhile is either in the stock or in a hold, and a hold that
+            // ends meanwhile is either counted for its customer or not in the gate.
             var rows = (await transaction.QueryAsync<StockRow>($"""
                 SELECT id AS ProductId, CAST(stock AS SIGNED) AS Pieces, NULL AS OrderId, NULL AS UserId, NULL AS Deadline, counted AS Counted FROM product
                 UNION ALL
@@ -133,17 +135,20 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
                 [.. customers.Select(r => new CustomerPieces(r.ProductId, r.UserId!, r.Pieces))]);
         }, cancellationToken);
 
-    /// <summary>Ends the claim of this epoch: the gate is open, and the next loss need not wait for the lease.</summary>
+    /// <summary>
+    /// Ends the claim of this epoch after the gate was opened, so that a rebuild after the next loss need not wait for the lease.
+    /// </summary>
     public Task EndGateClaimAsync(int epoch, CancellationToken cancellationToken) =>
         database.ExecuteAsync("UPDATE inventory_gate SET lease_until = NULL WHERE id = 1 AND epoch = @epoch", new { epoch }, cancellationToken);
 
     /// <summary>
-    /// Deducts the stock of paid orders, in one transaction with inbox and stock audit. Orders that were handled or refunded before change nothing.
+    /// Deducts the stock of paid orders, in one transaction with inbox and stock audit. Orders that were processed or refunded before are
+    /// skipped.
     /// </summary>
     public async Task<StockDeduction> DeductStockAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
     {
         if (await TryDeductAsync(orderIds, cancellationToken) is { } all) return new(all, []);
-        // Not enough for the whole batch: process the orders one by one, in order of arrival.
+        // The stock does not suffice for the whole batch, so each order is processed alone, in order of arrival.
         var (deducted, unserved) = (new List<string>(), new List<string>());
         foreach (var orderId in orderIds)
         {
@@ -154,13 +159,15 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
         return new(deducted, unserved);
     }
 
-    /// <summary>The paid orders whose stock is deducted; null, and nothing changed, if there is not enough for all.</summary>
+    /// <summary>
+    /// Deducts the stock of all orders, or of none. Returns the paid orders among them, or null if there is not enough stock for all.
+    /// </summary>
     async Task<IReadOnlyList<string>?> TryDeductAsync(IReadOnlyList<string> orderIds, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> paid = [];
         return await database.TryExecuteInTransactionAsync(async transaction =>
         {
-            // Locked: a refund of the same order comes before or after this.
+            // The rows are locked, so a refund of the same order comes before or after this transaction.
             var lines = await transaction.QueryAsync<PaidPieces>("""
                 SELECT o.id AS OrderId, o.holding AS Holding, i.product_id AS ProductId, i.quantity AS Quantity,
                        EXISTS (SELECT 1 FROM order_announcement a WHERE a.order_id = o.id) AS Announced
@@ -172,7 +179,7 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
                 .Select(g => new AvailablePieces(g.Key, g.Sum(l => (long)l.Quantity!))).ToList();
             if (wanted.Count > 0)
             {
-                // A range of the primary key: locked in the order of the ids. All or nothing.
+                // A range of the primary key is locked in the order of the ids. The stock of all products is deducted, or of none.
                 var pieces = string.Concat(wanted.Select(w => string.Create(CultureInfo.InvariantCulture, $" WHEN {w.ProductId} THEN {w.Pieces}")));
                 if (await transaction.ExecuteAsync(
                         $"UPDATE product SET stock = stock - CASE id{pieces} END WHERE id IN @ids AND stock >= CASE id{pieces} END",
@@ -192,7 +199,7 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
         }, cancellationToken) ? paid : null;
     }
 
-    /// <summary>A paid order is not served. False if it no longer waits for its stock.</summary>
+    /// <summary>Records that a paid order gets no stock. Returns false if it no longer waits for its stock.</summary>
     Task<bool> AcceptShortfallAsync(string orderId, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction =>
         {
@@ -204,8 +211,8 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
     const string NoteHandled = "INSERT IGNORE INTO inbox (consumer, message_id) SELECT @Consumer, CONCAT('placed:', id) FROM orders WHERE id IN @orderIds";
 
     /// <summary>
-    /// Returns the deducted stock of a refunded order, except the units that refunds by line have named. After the commit pass the result to
-    /// <see cref="ReturnAsync"/>.
+    /// Returns the deducted stock of a refunded order, except units that were refunded by line. Pass the result to
+    /// <see cref="ReturnAsync"/> after the commit.
     /// </summary>
     public static async Task<StockReturn> RestockOrderAsync(DbSession transaction, string orderId, string userId)
     {
@@ -217,8 +224,8 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
         return new(orderId, userId, epoch, returned);
     }
 
-    /// <summary>Adds the returned units of lines to the stock, with a row in the stock audit for each product.</summary>
-    /// <param name="eventId">The cause; the same units return once.</param>
+    /// <summary>Adds the returned units to the stock, with a row in the stock audit for each product.</summary>
+    /// <param name="eventId">The cause. The same cause returns its units once.</param>
     internal static async Task RestockAsync(DbSession transaction, IReadOnlyList<ReturnedLine> lines, string eventId)
     {
         foreach (var (productId, quantity, _) in lines.Where(l => l.Restocked > 0).OrderBy(l => l.ProductId))
@@ -228,11 +235,13 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
                 """, new { quantity, productId, eventId });
     }
 
-    /// <summary>Tells the gate about a refund, after its commit. During an outage of Redis, reaper and reconciler repair the gate later.</summary>
+    /// <summary>
+    /// Tells the gate about a refund after its commit. If Redis is unavailable, reaper and reconciler repair the gate later.
+    /// </summary>
     public static Task ReturnAsync(InventoryGate gate, StockReturn returned) => TransientFaults.TryAsync(() =>
         returned.Epoch == 0 ? gate.ReleaseAsync([returned.OrderId]) : gate.RestockAsync(returned));
 
-    /// <summary>Stock of a product, the part that an order holds, or the part that a customer has.</summary>
+    /// <summary>The stock of a product, the units that an order holds, or the units that a customer has.</summary>
     sealed class StockRow
     {
         public required long ProductId { get; init; }
@@ -252,24 +261,25 @@ public sealed class InventoryRepository(MySqlDatabase database, IHoldOwners owne
 }
 
 /// <summary>The stock that a refund returns.</summary>
-/// <param name="Epoch">The gate's epoch in the transaction; 0 if nothing was deducted.</param>
+/// <param name="Epoch">The gate's epoch in the transaction, or 0 if nothing was deducted.</param>
 public sealed record StockReturn(string OrderId, string UserId, int Epoch, IReadOnlyList<ReturnedLine> Lines)
 {
-    /// <summary>What two parts of one transaction return together.</summary>
+    /// <summary>Combines the returns of two steps in one transaction.</summary>
     public static StockReturn? Combine(StockReturn? first, StockReturn? second) =>
         first is null || second is null ? first ?? second : first with { Lines = [.. first.Lines, .. second.Lines] };
 }
 
-/// <summary>Units of a line that a refund takes off.</summary>
-/// <param name="Restocked">Of these units: those that return to the stock.</param>
-/// <param name="Refunded">Those that no longer count for the customer.</param>
+/// <summary>Units of a line that are refunded.</summary>
+/// <param name="Restocked">The number of units that return to the stock.</param>
+/// <param name="Refunded">The number of units that no longer count for the customer.</param>
 public sealed record ReturnedLine(long ProductId, int Restocked, int Refunded);
 
 /// <summary>The result of deducting the stock of paid orders.</summary>
 /// <param name="Deducted">Orders whose stock is deducted, now or before. Their holds can be confirmed.</param>
-/// <param name="Unserved">Orders without enough stock. Nothing was deducted, and they are <c>REFUNDING</c>.</param>
+/// <param name="Unserved">Orders without enough stock. They are <c>REFUNDING</c>, and nothing was deducted for them.</param>
 public sealed record StockDeduction(IReadOnlyList<string> Deducted, IReadOnlyList<string> Unserved);
 
 /// <summary>A change of a product's stock.</summary>
-/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>refund:REFUND</c>, <c>adjusted:UUID</c>.</param>
+/// <param name="EventId">The cause: <c>opening</c>, <c>placed:ORDER</c>, <c>refunded:ORDER</c>, <c>refund:REFUND</c>,
+/// <c>adjusted:UUID</c>.</param>
 public sealed record StockChange(long Id, string EventId, int Delta, string Reason, DateTime CreatedAt);

@@ -1,10 +1,10 @@
--- Reserves all lines of an order, or none, and stores them as a hold. Counts them for the customer where a product counts its customers. Repeated
--- calls for the same order are safe.
+-- Reserves all lines of an order, or none, and stores them as a hold. The units of a product that counts its customers are added to
+-- the customer's count. Repeated calls for the same order are safe.
 -- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
--- ARGV  1 the run id of the server that the caller expects   2 order   3 duration of the hold in ms   4 customer   5.. product, quantity, limit ...
---         A limit of 0 counts without refusing; -1 does not count.
--- Returns {0, epoch} held   {1, product} not enough of it   {2, product} not loaded   {3, product, count} above the limit; the customer has so many
---         {-1} gate closed, or the caller knows an older product: it counts its customers since
+-- ARGV  1 the run id of the server that the caller expects   2 order   3 duration of the hold in ms   4 customer
+--         5.. product, quantity, limit ...   A limit of 0 counts without refusing, and -1 does not count.
+-- Returns {0, epoch} held   {1, product} not enough stock   {2, product} not loaded   {3, product, the customer's count} above the limit
+--         {-1} gate closed, or the product began to count its customers after the caller had read it
 local gate = redis.call('HMGET', KEYS[1], 'epoch', 'server')
 if not gate[1] or gate[2] ~= ARGV[1] then return {-1} end
 if redis.call('HEXISTS', KEYS[4], ARGV[2]) == 1 then return {0, tonumber(gate[1])} end

@@ -1,6 +1,8 @@
--- After a refund: returns its units to the stock, ends the order's hold if it was not confirmed yet, and counts refunded units no more for the customer.
+-- Applies a refund: it returns units to the stock, ends the order's hold if it was not confirmed yet, and no longer counts the
+-- refunded units for the customer.
 -- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
--- ARGV  1 the epoch that the database had in the refund's transaction   2 order   3 customer   4.. product, returned units, refunded units, product ...
+-- ARGV  1 the epoch that the database had in the refund's transaction   2 order   3 customer
+--         4.. product, returned units, refunded units, product ...
 -- Returns 1 returned, 0 the gate was rebuilt since and already includes it.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
 redis.call('HDEL', KEYS[4], ARGV[2])

@@ -1,5 +1,5 @@
--- Ends holds. A released hold returns its stock, and its customer may order as much again. A confirmed hold does not: its stock is deducted, and it
--- stays counted for its customer. A missing hold changes nothing, so repeated calls are safe.
+-- Ends holds. A released hold returns its stock, and its units no longer count for the customer. A confirmed hold does neither,
+-- because its stock was deducted. A missing hold changes nothing, so repeated calls are safe.
 -- KEYS  1 gate   2 available   3 holds   4 lines   5 counted   6 customers
 -- ARGV  1 'release' or 'confirm'   2.. orders
 -- Returns the number of ended holds.

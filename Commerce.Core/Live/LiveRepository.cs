@@ -6,7 +6,7 @@ using Commerce.Core.Retention;
 
 namespace Commerce.Core.Live;
 
-/// <summary>The part of a sale's figures that is in MySQL.</summary>
+/// <summary>Reads the figures of a sale that are in MySQL.</summary>
 public sealed class LiveRepository(MySqlDatabase database)
 {
     /// <summary>The coupons of an event.</summary>
@@ -18,8 +18,8 @@ public sealed class LiveRepository(MySqlDatabase database)
         database.QueryAsync<Product>($"SELECT {Product.Columns} FROM product WHERE id IN @ids ORDER BY id", new { ids = sale.ProductIds }, cancellationToken);
 
     /// <summary>
-    /// Counts the orders between the opening and the closing of an event. They are a range of the primary key, because ids begin with their time. No
-    /// index on a time or a product is needed, which every order would pay for.
+    /// Counts the orders between the opening and the closing of an event. Ids begin with their time, so these orders are a range of the
+    /// primary key. An index on a time or a product would slow down every order.
     /// </summary>
     public async Task<LiveOrders> CountOrdersAsync(SaleEvent sale, CancellationToken cancellationToken) =>
         sale.OpenedAt is { } openedAt && sale.CouponIds.Count + sale.ProductIds.Count > 0
@@ -38,7 +38,7 @@ public sealed class LiveRepository(MySqlDatabase database)
             }, cancellationToken))!
             : new(0, 0, 0, 0);
 
-    /// <summary>Counts the admissions of an event's waiting room, and those whose pass is valid.</summary>
+    /// <summary>Counts the admissions of an event's waiting room, and the admissions whose pass is valid.</summary>
     public async Task<(long Admitted, long Ordering)> CountAdmissionsAsync(SaleEvent sale, CancellationToken cancellationToken) => sale.WaitingRoomRate is null
         ? default
         : await database.SingleAsync<(long, long)>("""

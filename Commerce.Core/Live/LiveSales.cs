@@ -8,8 +8,8 @@ using Commerce.Core.WaitingRoom;
 namespace Commerce.Core.Live;
 
 /// <summary>
-/// The figures of live sales. A process reads an event at most once a second, however many viewers it has, and only while it has one. The figures come
-/// from MySQL and Redis, so they are those of all replicas.
+/// The figures of live sales. A process reads the figures of an event once a second while there are viewers, regardless of how many.
+/// The figures come from MySQL and Redis, so they cover all replicas.
 /// </summary>
 public sealed class LiveSales(
     EventDefinitions events, LiveRepository repository, CouponGate coupons, InventoryGate inventory, WaitingRoomGate rooms, ServerErrors errors, TimeProvider clock)
@@ -17,12 +17,15 @@ public sealed class LiveSales(
     /// <summary>The time between two readings.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Counting orders and admissions takes longer the more there are. The pause before the next count is this many times as long as the last count.</summary>
+    /// <summary>
+    /// The pause before the next count is this many times as long as the last count. A count takes longer the more orders and admissions
+    /// there are.
+    /// </summary>
     const int PauseFactor = 20;
 
     readonly ConcurrentDictionary<long, Readings> _events = new();
 
-    /// <summary>The figures of an event, at most a second old; null if it does not exist.</summary>
+    /// <summary>Returns the figures of an event, at most one second old. Returns null if the event does not exist.</summary>
     /// <exception cref="System.Data.Common.DbException">MySQL is unavailable.</exception>
     public async Task<LiveSale?> ReadAsync(long eventId)
     {
@@ -62,7 +65,7 @@ public sealed class LiveSales(
         return [.. products.Zip(available, (p, left) => new LiveProduct(p.Id, p.Name, Math.Max(0, left ?? p.Stock)))];
     }
 
-    /// <summary>Counts orders and admissions, if the pause is over.</summary>
+    /// <summary>Counts orders and admissions if the pause is over.</summary>
     async Task CountAsync(SaleEvent sale, Readings readings)
     {
         if (readings.CountedAt is { } before && clock.GetElapsedTime(before) < readings.Pause) return;
@@ -72,7 +75,7 @@ public sealed class LiveSales(
         (readings.CountedAt, readings.Pause) = (clock.GetTimestamp(), PauseFactor * clock.GetElapsedTime(start));
     }
 
-    /// <summary>What is known of one event. Only its running load writes.</summary>
+    /// <summary>The latest readings of one event. Only the load in progress writes them.</summary>
     sealed class Readings(TimeProvider clock)
     {
         public SharedValue<LiveSale?> Latest { get; } = new(Interval, clock);
@@ -81,7 +84,7 @@ public sealed class LiveSales(
 
         public (long Admitted, long Ordering) Admissions { get; set; }
 
-        /// <summary>Null before the first count.</summary>
+        /// <summary>The time of the last count. Null before the first one.</summary>
         public long? CountedAt { get; set; }
 
         public TimeSpan Pause { get; set; }

@@ -11,9 +11,9 @@ public sealed class ServerErrors(IConnectionMultiplexer connection)
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Adds the responses of a replica.</summary>
+    /// <summary>Adds responses of this replica.</summary>
     public Task AddAsync(long count) => _redis.StringIncrementAsync(Key, count).WaitAsync(Deadline);
 
-    /// <summary>The responses so far.</summary>
+    /// <summary>Returns the number of responses so far.</summary>
     public async Task<long> CountAsync() => (long)await _redis.StringGetAsync(Key).WaitAsync(Deadline);
 }

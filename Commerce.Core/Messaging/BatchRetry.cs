@@ -1,14 +1,15 @@
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Handles a batch in which single messages may fail. Each message has the attempts of the policy, in a batch or alone, and is given up only after a
-/// last attempt alone. A failed batch is divided, and so is each part that fails again, such that every message is alone in the last attempt. Of
-/// 4,000 messages with five attempts, one bad message costs 33 transactions instead of 4,000.
+/// Processes a batch in which single messages may fail. Each message gets the attempts of the policy, in a batch or alone, and it is
+/// given up only after a last attempt alone. A failed batch is divided, and each part that fails is divided again, so that every
+/// message is alone in its last attempt. With 4,000 messages and five attempts, one bad message costs 33 transactions instead of
+/// 4,000.
 /// </summary>
 static class BatchRetry
 {
-    /// <summary>Handles messages 0 to <paramref name="count"/> - 1 in order.</summary>
-    /// <param name="handle">Handles a number of messages from an index on; throws if one of them fails.</param>
+    /// <summary>Processes messages 0 to <paramref name="count"/> - 1 in order.</summary>
+    /// <param name="handle">Processes a number of messages from an index on. Throws if one of them fails.</param>
     /// <param name="giveUp">Called for a message whose last attempt failed.</param>
     /// <param name="onFailure">Called before each retry with the number of the failed attempt and the exception.</param>
     public static Task RunAsync(

@@ -27,7 +27,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <summary>How soon the loop notices that a batch is done while no message arrives.</summary>
     static readonly TimeSpan ReadAhead = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>A failure after this time counts as the first one.</summary>
+    /// <summary>A client that worked for this long starts again at the first delay after a failure.</summary>
     static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
     readonly CancellationTokenSource _stopping = new();
@@ -41,7 +41,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        // Consume blocks, so it has its own thread instead of one of the pool.
+        // Consume blocks, so it has its own thread instead of a thread of the pool.
         _thread = new Thread(Run) { IsBackground = true, Name = $"consume {topic}" };
         _thread.Start();
         return Task.CompletedTask;
@@ -57,7 +57,7 @@ public sealed partial class ConsumerLoop<T>(
     /// <inheritdoc/>
     public void Dispose()
     {
-        // A client that is disposed of while its thread still uses it corrupts the memory of the process.
+        // Disposing of a client while its thread still uses it corrupts the memory of the process.
         _stopping.Cancel();
         _thread?.Join();
         _stopping.Dispose();
@@ -82,7 +82,7 @@ public sealed partial class ConsumerLoop<T>(
             }
             catch (Exception) when (stop.IsCancellationRequested)
             {
-                // Unhandled messages are delivered again, to the next owner of the partition.
+                // The next owner of the partition receives the unprocessed messages again.
             }
             catch (Exception e)
             {
@@ -101,7 +101,7 @@ public sealed partial class ConsumerLoop<T>(
         End();
     }
 
-    /// <summary>Consumes until the process stops, or the client has to be replaced. Throws only what ends the client.</summary>
+    /// <summary>Consumes until the process stops or the client must be replaced. Throws only if the client cannot continue.</summary>
     void ConsumeAll(CancellationToken stop)
     {
         for (var failures = 0; !stop.IsCancellationRequested;)
@@ -115,7 +115,7 @@ public sealed partial class ConsumerLoop<T>(
             }
             catch (Exception e) when (!stop.IsCancellationRequested && !IsFatal(e))
             {
-                // One topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
+                // A failure of one topic must not stop the others. After subscribing again, the loop resumes at the stored offsets.
                 if (clock.GetElapsedTime(start) > Settled) failures = 0;
                 var delay = options.Faults.Delay(++failures);
                 LogFailed(logger, topic, delay.TotalSeconds, e);
@@ -126,7 +126,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Leaves the group and frees the client. After a fatal error <c>Close</c> throws.</summary>
+    /// <summary>Leaves the group and frees the client. <c>Close</c> throws after a fatal error.</summary>
     void End()
     {
         _watch.Forget();
@@ -158,13 +158,14 @@ public sealed partial class ConsumerLoop<T>(
             var handling = HandleAsync(batch, stop);
             try
             {
-                // While MySQL handles this batch, the next one is read.
+                // The next batch is read while MySQL processes this one.
                 while (!handling.IsCompleted && next.Count < options.BatchSize && TryTake(next, ReadAhead)) _watch.Look(_consumer!, batch.Count + next.Count, stop);
                 while (Task.WaitAny([handling], Idle) < 0) _watch.Look(_consumer!, batch.Count + next.Count, stop);
             }
             finally
             {
-                // Also after a fatal error: the next consumer may get the same messages, and must handle them afterwards.
+                // Wait for the handler even after a fatal error. The next consumer may receive the same messages and must process them
+                // afterwards.
                 handling.GetAwaiter().GetResult();
             }
 
@@ -175,7 +176,10 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Waits a while for a first message, then briefly for more: a transaction for many costs little more than for one.</summary>
+    /// <summary>
+    /// Waits for a first message, then briefly for more, because a transaction for many messages costs little more than one for a single
+    /// message.
+    /// </summary>
     void Gather(Batch batch)
     {
         if (batch.Count == 0 && (!TryTake(batch, Idle) || batch.Count == 0)) return;
@@ -187,7 +191,7 @@ public sealed partial class ConsumerLoop<T>(
         }
     }
 
-    /// <summary>Reads a message if one arrives in time. False if the client reports an error.</summary>
+    /// <summary>Reads a message if one arrives in time. Returns false if the client reports an error.</summary>
     bool TryTake(Batch batch, TimeSpan within)
     {
         try
@@ -204,13 +208,15 @@ public sealed partial class ConsumerLoop<T>(
         }
         catch (ConsumeException e) when (!IsFatal(e))
         {
-            // The brokers are away, or a partition was revoked. The client recovers by itself.
+            // The brokers are unavailable, or a partition was revoked. The client recovers by itself.
             LogConsume(logger, topic, e.Error.Reason);
             return false;
         }
     }
 
-    /// <summary>A message that the handler cannot read counts as unreadable. Otherwise it would block the partition forever.</summary>
+    /// <summary>
+    /// Reads a message. If the handler throws, the message counts as unreadable, because it would otherwise block the partition forever.
+    /// </summary>
     string? Read(ConsumeResult<string?, byte[]?> source, out T message)
     {
         try
@@ -261,7 +267,7 @@ public sealed partial class ConsumerLoop<T>(
         MessageTrace.LinkTraces(span, contexts);
     }
 
-    /// <summary>Retries a failure that no message causes until it is over. Skipping the messages would lose them.</summary>
+    /// <summary>Retries a failure that no message causes until it ends. Skipping the messages would lose them.</summary>
     async Task WaitOutFaultsAsync(Func<Task> work, CancellationToken stop)
     {
         for (var attempt = 1; ; attempt++)
@@ -275,7 +281,7 @@ public sealed partial class ConsumerLoop<T>(
             {
                 Waited.Add(1, new KeyValuePair<string, object?>("topic", topic));
                 states.Waits(topic, e.Message);
-                // An outage takes thousands of attempts; the log gets attempts 1, 2, 4, 8 …
+                // An outage can last for thousands of attempts. Only attempts 1, 2, 4, 8 … are logged.
                 if (BitOperations.IsPow2(attempt))
                 {
                     if (TransientFaults.IsTransient(e)) LogWaiting(logger, topic, attempt, e.Message);
@@ -335,10 +341,10 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer of {Topic} did not leave its group: {Reason}")]
     static partial void LogNotClosed(ILogger logger, string topic, string reason);
 
-    /// <summary>Messages that are handled together.</summary>
+    /// <summary>Messages that are processed together.</summary>
     sealed class Batch(int limit) : List<ConsumeResult<string?, byte[]?>>(limit)
     {
-        /// <summary>When the first message arrived.</summary>
+        /// <summary>The time when the first message arrived.</summary>
         public long Since { get; set; }
     }
 }
@@ -352,12 +358,12 @@ public sealed record ConsumerLoopOptions
     /// <summary>How long a partial batch waits for more after its first message.</summary>
     public TimeSpan Linger { get; init; } = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>The attempts of a failing message, in batches and alone together.</summary>
+    /// <summary>The number of attempts for a failing message, in batches and alone.</summary>
     public required RetryPolicy Retries { get; init; }
 
-    /// <summary>The waits during an outage. Its number of attempts is ignored.</summary>
+    /// <summary>The waits during an outage. The policy's number of attempts is ignored.</summary>
     public RetryPolicy Faults { get; init; } = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 
-    /// <summary>The waits before a client with a fatal error is replaced. Its number of attempts is ignored.</summary>
+    /// <summary>The waits before a client with a fatal error is replaced. The policy's number of attempts is ignored.</summary>
     public RetryPolicy Replacements { get; init; } = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromSeconds(30) };
 }

@@ -4,12 +4,12 @@ namespace Commerce.Core.Messaging;
 /// <summary>Adds consumers to a host.</summary>
 public static class ConsumerLoopExtensions
 {
-    /// <summary>Consumes <paramref name="topic"/> in the group <paramref name="group"/> with a registered handler.</summary>
+    /// <summary>Consumes <paramref name="topic"/> in the group <paramref name="group"/>. Creates the handler if it is not registered.</summary>
     public static void AddConsumerLoop<T, THandler>(this IHostApplicationBuilder builder, string topic, string group, ConsumerLoopOptions options)
         where THandler : IMessageHandler<T>
     {
-        // Not AddHostedService, which leaves out a second loop over messages of the same type.
+        // AddHostedService would skip a second loop with the same message type.
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
-            services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group), services.GetRequiredService<THandler>(), options));
+            services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group), ActivatorUtilities.GetServiceOrCreateInstance<THandler>(services), options));
     }
 }

@@ -9,14 +9,17 @@ namespace Commerce.Core.Messaging;
 /// <remarks>Used by one thread. It asks periodically and does not wait for the answer; brokers that are away give none.</remarks>
 sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, TimeProvider clock)
 {
-    /// <summary>Many times what a fetch takes that waits for its first message (0.5 s), and longer than a group's session (6 s).</summary>
+    /// <summary>
+    /// The time after which a partition counts as stalled. It is many times the duration of a fetch that waits for its first message (0.5
+    /// s), and longer than a group's session (6 s).
+    /// </summary>
     static readonly TimeSpan StallLimit = TimeSpan.FromSeconds(15);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>The partitions with messages that are not read, with the position and since when it does not move.</summary>
+    /// <summary>Partitions with unread messages, each with its position and the time since when the position has not moved.</summary>
     readonly Dictionary<TopicPartition, (long Position, long Since)> _behind = [];
 
     Task<IReadOnlyDictionary<TopicPartition, long>>? _asking;
@@ -25,10 +28,10 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
     /// <summary>A partition that the client no longer fetches.</summary>
     public TopicPartition? Stalled { get; private set; }
 
-    /// <summary>Looks at the brokers' last answer, and asks again when it is time.</summary>
+    /// <summary>Evaluates the brokers' last answer, and queries them again when it is time.</summary>
     /// <param name="consumer">The consumer.</param>
-    /// <param name="inHand">How many messages it has read and not handled.</param>
-    /// <param name="stop">Ends the question.</param>
+    /// <param name="inHand">The number of messages that the consumer has read and not processed.</param>
+    /// <param name="stop">Cancels the query.</param>
     public void Look(IConsumer<string?, byte[]?> consumer, int inHand, CancellationToken stop)
     {
         if (_asking is { IsCompleted: true } answered)
@@ -42,15 +45,15 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
         if (consumer.Assignment is { Count: > 0 } partitions) _asking = admin.EndsAsync(partitions, Timeout, stop);
     }
 
-    /// <summary>Notes that the client has no message in its queue now.</summary>
+    /// <summary>Records that the client's queue has no message now.</summary>
     public void NoteEmpty() => _emptied = clock.GetTimestamp();
 
-    /// <summary>The consumer ends.</summary>
+    /// <summary>Forgets the state of a consumer that ends.</summary>
     public void Forget()
     {
         lag.Forget(topic);
         _behind.Clear();
-        // The answer would be about the partitions of the consumer that ends.
+        // The answer would be about the partitions of the old consumer.
         _asking = null;
         Stalled = null;
     }
@@ -63,7 +66,7 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
             foreach (var partition in consumer.Assignment)
             {
                 if (!ends.TryGetValue(partition, out var end)) continue;
-                // Negative as long as nothing was read: then what was there when the client began to fetch counts as read.
+                // The position is negative until a message was read. Messages before the start of the fetch count as read.
                 var position = consumer.Position(partition).Value;
                 if (position < 0) position = Math.Max(0, consumer.GetWatermarkOffsets(partition).High.Value);
                 waiting += Math.Max(0, end - position);
@@ -76,7 +79,7 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
         }
         catch (KafkaException)
         {
-            // A partition has just moved. The next answer is compared again.
+            // A partition has just moved. The next answer shows whether it stalls.
         }
     }
 }

@@ -18,12 +18,12 @@ public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer produc
 {
     const int BatchSize = 1000;
 
-    /// <summary>What the columns hold. <see cref="MaxNumber"/> is longer than any number or time.</summary>
+    /// <summary>The sizes of the columns. <see cref="MaxNumber"/> is longer than any number or time.</summary>
     const int MaxTopic = 200, MaxKeyBytes = 512, MaxReason = 64, MaxDetail = 1000, MaxNumber = 40;
 
     static readonly TimeSpan ReplayDeadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>The newest dead letters with an id below <paramref name="before"/>, at most <paramref name="limit"/>.</summary>
+    /// <summary>Lists the newest dead letters with an id below <paramref name="before"/>, at most <paramref name="limit"/>.</summary>
     public Task<IReadOnlyList<DeadLetter>> ListAsync(long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<DeadLetter>("""
             SELECT id AS Id, topic AS Topic, `partition` AS `Partition`, `offset` AS `Offset`, CONVERT(message_key USING utf8mb4) AS `Key`,
@@ -32,7 +32,8 @@ public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer produc
             """, new { before, limit }, cancellationToken);
 
     /// <summary>
-    /// Publishes a dead letter to its topic again. False if it does not exist. Repeated calls are safe, because every handler is idempotent.
+    /// Publishes a dead letter to its topic again. Returns false if it does not exist. Repeated calls are safe, because every handler is
+    /// idempotent.
     /// </summary>
     /// <exception cref="KafkaException">The brokers do not have the message.</exception>
     public async Task<bool> ReplayAsync(long id, CancellationToken cancellationToken)
@@ -50,13 +51,13 @@ public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer produc
     }
 
     /// <summary>
-    /// Deletes older dead letters, replayed or not, and returns their number. Those of paid orders whose stock is not deducted, and of promised
-    /// coupons, are kept.
+    /// Deletes old dead letters, replayed or not, and returns their number. Those of promised coupons, and of paid orders whose stock is
+    /// not deducted, are kept.
     /// </summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
         var deleted = 0;
-        // Scans from the oldest row and stops at the first page that is too young, like the outbox.
+        // The scan starts at the oldest row and stops at the first page that is too young, as in the outbox.
         for (var after = 0L; ;)
         {
             var page = await database.QueryAsync<(long Id, long Old, long Owed)>("""
@@ -76,7 +77,10 @@ public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer produc
         }
     }
 
-    /// <summary>Reads whatever a dead-letter topic has, as far as the columns hold it: a dead letter has nowhere else to go.</summary>
+    /// <summary>
+    /// Reads any message of a dead-letter topic, truncated to the size of the columns. It never fails, because a dead letter has nowhere
+    /// else to go.
+    /// </summary>
     public string? Read(ConsumeResult<string?, byte[]?> source, out ArrivedDeadLetter message)
     {
         var headers = source.Message.Headers;
@@ -110,8 +114,8 @@ public sealed class DeadLetterStore(MySqlDatabase database, KafkaProducer produc
                     INSERT IGNORE INTO dead_letter (topic, `partition`, `offset`, message_key, message, reason, detail, failed_at)
                     VALUES (@Topic, @Partition, @Offset, @Key, @Value, @Reason, @Detail, @FailedAt)
                     """, letter);
-                // A paid order is not announced again while its message is a dead letter: an administrator must look first. An order whose copy was
-                // handled meanwhile does not wait.
+                // A paid order is not announced again while its message is a dead letter, because an administrator must look at it first.
+                // If another copy of the message was processed meanwhile, the order does not wait.
                 return letter.Topic == Topics.OrderPlaced ? await transaction.ExecuteAsync("""
                     INSERT INTO order_announcement (order_id, dead_at)
                     SELECT id, UTC_TIMESTAMP(6) FROM orders WHERE id = CONVERT(@Key USING ascii) AND status = 'PAID' AND holding FOR UPDATE

@@ -5,13 +5,13 @@ using Confluent.Kafka;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>The reason of a dead letter.</summary>
+/// <summary>The reasons of dead letters.</summary>
 public static class DeadLetterReasons
 {
-    /// <summary>None of our messages is larger.</summary>
+    /// <summary>The maximum size of a message. The messages of this application are smaller.</summary>
     const int MaxMessageBytes = 64 * 1024;
 
-    /// <summary>The reason to reject a value unread, or null.</summary>
+    /// <summary>Returns the reason to reject a value unread, or null.</summary>
     public static string? Of(byte[]? value) => value switch
     {
         null => Empty,
@@ -19,11 +19,11 @@ public static class DeadLetterReasons
         _ => null,
     };
 
-    /// <summary>No value.</summary>
+    /// <summary>The message has no value.</summary>
     public const string Empty = "EMPTY";
-    /// <summary>Larger than any of our messages.</summary>
+    /// <summary>The message is larger than any message of this application.</summary>
     public const string TooLarge = "TOO_LARGE";
-    /// <summary>Not JSON, or not a message of the topic.</summary>
+    /// <summary>The value is not JSON, or not a message of the topic.</summary>
     public const string Unreadable = "UNREADABLE";
     /// <summary>The handler failed as often as the topic allows.</summary>
     public const string HandlerFailed = "HANDLER_FAILED";
@@ -41,8 +41,8 @@ public static class DeadLetterHeaders
 }
 
 /// <summary>
-/// Publishes messages that cannot be handled to <c>TOPIC.dlt</c>, with the reason in headers. They are unchanged, except those that are far too large:
-/// with the added headers the brokers would reject them forever.
+/// Publishes messages that cannot be processed to <c>TOPIC.dlt</c>, with the reason in headers. The messages are unchanged, unless
+/// they are so large that the brokers would reject them forever with the added headers.
 /// </summary>
 public sealed partial class DeadLetterProducer(KafkaProducer producer, TimeProvider clock, ILogger<DeadLetterProducer> logger)
 {
@@ -53,10 +53,12 @@ public sealed partial class DeadLetterProducer(KafkaProducer producer, TimeProvi
 
     const int MaxKeptKeyLength = 1024;
 
-    /// <summary>Ours take about 200.</summary>
+    /// <summary>The maximum size of the headers that are kept. Those of this application take about 200 bytes.</summary>
     const int MaxKeptHeaderBytes = 64 * 1024;
 
-    /// <summary>Returns when the brokers have the message. It must not be lost, so it is retried until then.</summary>
+    /// <summary>
+    /// Publishes a message and returns when the brokers have it. It retries without limit, because the message must not be lost.
+    /// </summary>
     public async Task SendAsync(ConsumeResult<string?, byte[]?> source, string reason, string detail, CancellationToken cancellationToken)
     {
         LogDead(logger, source.Topic, source.Partition.Value, source.Offset.Value, reason, detail);

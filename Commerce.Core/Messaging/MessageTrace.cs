@@ -9,7 +9,9 @@ public static class MessageTrace
 {
     const string Header = "traceparent";
 
-    /// <summary>Starts the span of a message that is produced, and adds it to the headers. Both are null without a listener.</summary>
+    /// <summary>
+    /// Starts the span of a produced message and adds the trace to the headers. Both results are null if nobody listens to traces.
+    /// </summary>
     public static (Activity? Span, Headers? Headers) StartPublish(string topic)
     {
         if (!CommerceTelemetry.Source.HasListeners()) return default;
@@ -19,8 +21,8 @@ public static class MessageTrace
     }
 
     /// <summary>
-    /// Starts the span of a relayed message in its original trace, and adds it to the headers. Many may run at once, so the span does not become the
-    /// current one.
+    /// Starts the span of a relayed message in its original trace and adds the trace to the headers. Many spans may run at once, so the
+    /// new span does not become the current one.
     /// </summary>
     public static (Activity? Span, Headers Headers) StartRelay(string topic, string? traceparent)
     {
@@ -40,14 +42,14 @@ public static class MessageTrace
         return span;
     }
 
-    /// <summary>The trace of a message; default if it has none.</summary>
+    /// <summary>Returns the trace of a message, or the default value if it has none.</summary>
     public static ActivityContext ContextOf(Headers? headers) =>
         headers is not null && headers.TryGetLastBytes(Header, out var bytes)
         && ActivityContext.TryParse(Encoding.ASCII.GetString(bytes), null, isRemote: true, out var context)
             ? context
             : default;
 
-    /// <summary>Starts the span of a batch, in the trace of the first message and linked to the others.</summary>
+    /// <summary>Starts the span of a batch. It belongs to the trace of the first message and is linked to the others.</summary>
     public static Activity? StartProcess(string topic, IReadOnlyList<ActivityContext> messages)
     {
         if (!CommerceTelemetry.Source.HasListeners()) return null;
@@ -59,7 +61,9 @@ public static class MessageTrace
         return span;
     }
 
-    /// <summary>Adds the batch to the trace of each other message, from its start to now, linked to the span that did the work.</summary>
+    /// <summary>
+    /// Adds the batch to the traces of the other messages, from its start to now, linked to the span that did the work.
+    /// </summary>
     public static void LinkTraces(Activity? batch, IReadOnlyList<ActivityContext> messages)
     {
         if (batch is null) return;

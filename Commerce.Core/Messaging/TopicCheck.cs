@@ -4,8 +4,8 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Checks that the topics have the required number of partitions. While the brokers are away the process starts, because the sale works without them.
-/// It stops as soon as they report too few.
+/// Checks that the topics have the required number of partitions. If the brokers are unavailable the process starts anyway, because
+/// the sale works without them. It stops as soon as they report too few partitions.
 /// </summary>
 public sealed partial class TopicCheck(TopicPartitions partitions, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<TopicCheck> logger)
     : PeriodicWorker(clock, logger)
@@ -15,7 +15,7 @@ public sealed partial class TopicCheck(TopicPartitions partitions, IHostApplicat
     /// <inheritdoc/>
     protected override TimeSpan Interval => TimeSpan.FromSeconds(1);
 
-    /// <summary>Runs the host, or refuses to; returns the exit code.</summary>
+    /// <summary>Runs the host, unless the check fails. Returns the exit code.</summary>
     public static async Task<int> RunAsync(IHost host)
     {
         if (await host.Services.GetRequiredService<TopicCheck>().FindShortageAsync() is { } shortage)

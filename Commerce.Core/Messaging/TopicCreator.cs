@@ -6,13 +6,13 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Core.Messaging;
 
-/// <summary>Creates missing topics with their partitions: in <c>Commerce.Workers migrate</c>, and in running Workers.</summary>
+/// <summary>Creates missing topics with their partitions, in <c>Commerce.Workers migrate</c> and in running Workers.</summary>
 public sealed partial class TopicCreator(IConfiguration configuration, IOptions<TopicOptions> options, ILogger<TopicCreator> logger)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>Returns how many topics were created.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or refuse.</exception>
+    /// <summary>Creates missing topics and returns their number.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable or reject the request.</exception>
     /// <exception cref="TopicException">A topic exists with too few partitions.</exception>
     public async Task<int> CreateAsync()
     {
@@ -23,7 +23,7 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
     }
 
     /// <summary>Creates missing topics. Other problems of the topics are ignored.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or refuse.</exception>
+    /// <exception cref="KafkaException">The brokers are unavailable or reject the request.</exception>
     public async Task<int> CreateMissingAsync(IAdminClient admin, Metadata metadata)
     {
         var missing = TopicPartitions.Missing(metadata, configuration);
@@ -46,7 +46,7 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
         }
         catch (CreateTopicsException e) when (e.Results.All(r => !r.Error.IsError || r.Error.Code == ErrorCode.TopicAlreadyExists))
         {
-            // A concurrent migration was faster.
+            // A concurrent migration has created the topic.
         }
 
         foreach (var (topic, partitions) in missing) LogCreated(logger, topic, partitions, replicas, insync);
@@ -56,8 +56,11 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
     TimeSpan RetentionOf(string topic) =>
         topic.EndsWith(Topics.DeadLetters(""), StringComparison.Ordinal) ? options.Value.DeadLetterRetention : options.Value.Retention;
 
-    /// <summary>Deletes the topics with all their messages. The mock broker cannot; its old messages refer to ids that no longer exist.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>
+    /// Deletes the topics with all their messages. The mock broker cannot delete topics, but its old messages refer to ids that no longer
+    /// exist.
+    /// </summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task DeleteAsync()
     {
         using var admin = Connect();
@@ -82,11 +85,12 @@ public sealed partial class TopicCreator(IConfiguration configuration, IOptions<
     static partial void LogCreated(ILogger logger, string topic, int partitions, int replicas, int insync);
 }
 
-/// <summary>What is wrong with the topics, in one line.</summary>
+/// <summary>The topics do not fit the application. The message gives the reason in one line.</summary>
 public sealed class TopicException(string message) : Exception(message);
 
 /// <summary>
-/// Creates missing topics while the process runs: after brokers came back without their log, or a topic was deleted. Several processes may run it.
+/// Creates missing topics while the process runs. Topics are missing after the brokers came back without their log, or after somebody
+/// deleted them. Several processes can run it.
 /// </summary>
 public sealed class TopicKeeper(TopicPartitions partitions, TopicCreator creator, KafkaAdmin admin, TimeProvider clock, ILogger<TopicKeeper> logger)
     : PeriodicWorker(clock, logger)

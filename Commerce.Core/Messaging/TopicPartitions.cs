@@ -3,14 +3,14 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The number of partitions of each topic. It is read from the brokers each time, because partitions may be added at any time. <c>topics.json</c> has
-/// the minimum; the section <c>Kafka:Partitions</c> (topic → number) may raise it.
+/// The number of partitions of each topic. It is read from the brokers each time, because partitions can be added at any time.
+/// <c>topics.json</c> has the minimum, and the section <c>Kafka:Partitions</c> (topic → number) can raise it.
 /// </summary>
 public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configuration)
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>The current number of partitions of a topic.</summary>
+    /// <summary>Returns the current number of partitions of a topic.</summary>
     /// <exception cref="KafkaException">The brokers are unavailable, or the topic does not exist.</exception>
     public async Task<int> CountAsync(string topic, CancellationToken cancellationToken)
     {
@@ -18,30 +18,30 @@ public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configurati
         return found.Error.IsError ? throw new KafkaException(found.Error) : found.Partitions.Count;
     }
 
-    /// <summary>Why this process must not work with these topics, in one line; null if it may.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Returns the reason why this process must not use these topics, in one line. Returns null if it can use them.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task<string?> FindShortageAsync(CancellationToken cancellationToken) => DescribeShortage(await AskAsync(cancellationToken), configuration);
 
-    /// <summary>The brokers' metadata of all topics.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Returns the brokers' metadata of all topics.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public Task<Metadata> AskAsync(CancellationToken cancellationToken) => admin.DescribeTopicsAsync(Deadline, cancellationToken);
 
     /// <summary>Whether a topic is missing.</summary>
     public bool Misses(Metadata metadata) => Missing(metadata, configuration).Count > 0;
 
     /// <summary>The health check: throws if a topic refuses messages.</summary>
-    /// <exception cref="TopicException">Which topics, and why.</exception>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <exception cref="TopicException">The message lists the topics and the reasons.</exception>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
         if (DescribeFaults(await AskAsync(cancellationToken), configuration) is { } faults) throw new TopicException(faults);
     }
 
-    /// <summary>Topic → minimum number of partitions, also used for its creation.</summary>
+    /// <summary>Topic → minimum number of partitions. Topics are created with this number.</summary>
     public static IReadOnlyDictionary<string, int> Required(IConfiguration configuration) =>
         Topics.Partitions.ToDictionary(t => t.Key, t => Math.Max(t.Value, configuration.GetValue($"Kafka:Partitions:{t.Key}", t.Value)));
 
-    /// <summary>Which topics have too few partitions, in one line. Missing topics are not named: they are created.</summary>
+    /// <summary>Lists the topics with too few partitions, in one line. Missing topics are not listed, because they are created.</summary>
     internal static string? DescribeShortage(Metadata metadata, IConfiguration configuration)
     {
         var required = Required(configuration);
@@ -54,15 +54,18 @@ public sealed class TopicPartitions(KafkaAdmin admin, IConfiguration configurati
             : $"Too few partitions: {string.Join(", ", lacking)}. Add them (kafka-topics.sh --alter --topic NAME --partitions NUMBER), then start again.";
     }
 
-    /// <summary>The missing topics with the number of partitions to create.</summary>
+    /// <summary>Lists the missing topics with the number of partitions to create.</summary>
     internal static IReadOnlyList<KeyValuePair<string, int>> Missing(Metadata metadata, IConfiguration configuration)
     {
-        // A topic that we may not read, or that has no leader now, exists.
+        // A topic without a leader, or without our permission to read it, still exists.
         var there = metadata.Topics.Where(t => t.Error.Code != ErrorCode.UnknownTopicOrPart).Select(t => t.Topic).ToHashSet();
         return [.. Required(configuration).Where(t => !there.Contains(t.Key))];
     }
 
-    /// <summary>Which topics are missing, forbidden, too small, or have partitions that accept nothing; null if all is well.</summary>
+    /// <summary>
+    /// Describes which topics are missing, forbidden or too small, or have partitions that reject messages. Returns null if all topics
+    /// can be used.
+    /// </summary>
     internal static string? DescribeFaults(Metadata metadata, IConfiguration configuration)
     {
         var options = configuration.GetSection(TopicOptions.Section).Get<TopicOptions>() ?? new();

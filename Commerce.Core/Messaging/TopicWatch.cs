@@ -3,8 +3,9 @@ using Commerce.Core.Background;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Notices topics that were made anew, because the brokers came back without their log, or somebody deleted a topic. Then the producers of this
-/// process are replaced. The id of a topic tells, because a client meets no error: its messages wait for the old leaders until they time out.
+/// Detects topics that were created again, because the brokers came back without their log, or because somebody deleted a topic. It
+/// then replaces the producers of this process. It compares the ids of the topics, because a client gets no error: its messages wait
+/// for the old leaders until they time out.
 /// </summary>
 public sealed partial class TopicWatch(KafkaAdmin admin, KafkaProducer producer, TimeProvider clock, ILogger<TopicWatch> logger) : PeriodicWorker(clock, logger)
 {
@@ -13,7 +14,7 @@ public sealed partial class TopicWatch(KafkaAdmin admin, KafkaProducer producer,
     readonly Dictionary<string, string> _ids = [];
     int _changes;
 
-    /// <summary>How often topics were made anew. A producer that was created before the last time must be replaced.</summary>
+    /// <summary>How often topics were created again. A producer that is older than the last change must be replaced.</summary>
     public int Changes => Volatile.Read(ref _changes);
 
     /// <inheritdoc/>
@@ -31,7 +32,7 @@ public sealed partial class TopicWatch(KafkaAdmin admin, KafkaProducer producer,
             LogRenewed(Logger, string.Join(", ", anew));
         }
 
-        // A topic that is missing now keeps its id: it may be made again.
+        // A topic that is missing now keeps its id here, because it may be created again.
         foreach (var (topic, id) in ids) _ids[topic] = id;
     }
 

@@ -9,16 +9,18 @@ public static class Topics
     /// <summary>One message per coupon that the gate accepted.</summary>
     public const string CouponIssued = "COUPON_ISSUED";
 
-    /// <summary>One message per paid order, whose stock is to be deducted.</summary>
+    /// <summary>One message per paid order. Its consumer deducts the stock.</summary>
     public const string OrderPlaced = "ORDER_PLACED";
 
-    /// <summary>One message per change of an order, for other systems. Nothing of the application consumes it.</summary>
+    /// <summary>One message per change of an order, for other systems. The application itself has no consumer.</summary>
     public const string OrderChanged = "ORDER_CHANGED";
 
     /// <summary>One message per opened event.</summary>
     public const string EventOpen = "EVENT_OPEN";
 
-    /// <summary>Topic → minimum number of partitions, dead-letter topics included. <see cref="TopicPartitions"/> has the actual number.</summary>
+    /// <summary>
+    /// Topic → minimum number of partitions, including dead-letter topics. <see cref="TopicPartitions"/> has the actual number.
+    /// </summary>
     public static IReadOnlyDictionary<string, int> Partitions { get; } =
         JsonSerializer.Deserialize(EmbeddedText.Read("Messaging/topics.json"), TopicsJson.Default.DictionaryStringInt32)!;
 

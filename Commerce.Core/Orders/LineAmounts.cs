@@ -1,16 +1,17 @@
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// What the lines of an order have paid, and what their units get back. Both follow one rule: a part gets what the whole has up to its end, rounded down,
-/// minus what the whole has up to its beginning, rounded down. So the parts add up to the whole to the won, in whatever portions it is refunded.
+/// Divides an amount over lines and units without losing a won. Each part gets the cumulative amount at its end minus the cumulative
+/// amount at its start, both rounded down. So the parts always add up to the whole, however they are refunded.
 /// </summary>
 public static class LineAmounts
 {
     /// <summary>
-    /// What each line has paid after the discount. The discount is shared by the lines that the coupon applies to, by their share of the price before it.
+    /// Splits the paid amount over the lines. The lines that the coupon applies to share the discount in proportion to their price.
     /// </summary>
-    /// <param name="discount">Whole KRW: at most what these lines cost.</param>
-    /// <param name="lines">Whole KRW of each line before the discount, and whether the coupon applies to it.</param>
+    /// <param name="discount">Whole KRW. At most the price of the lines that the coupon applies to.</param>
+    /// <param name="lines">For each line, its price before the discount in whole KRW, and whether the coupon applies to it.</param>
+    /// <returns>The amount paid for each line, in whole KRW.</returns>
     public static IReadOnlyList<long> Split(long discount, IReadOnlyList<(long Price, bool Discounted)> lines)
     {
         var sum = lines.Where(l => l.Discounted).Sum(l => l.Price);
@@ -25,9 +26,12 @@ public static class LineAmounts
         return amounts;
     }
 
-    /// <summary>What <paramref name="units"/> of a line get back after <paramref name="refunded"/> of them.</summary>
-    /// <param name="amount">What the line has paid, in whole KRW.</param>
-    /// <param name="quantity">The units of the line.</param>
+    /// <summary>
+    /// Calculates the refund for <paramref name="units"/> of a line after <paramref name="refunded"/> units were refunded before, in
+    /// whole KRW.
+    /// </summary>
+    /// <param name="amount">The amount paid for the line, in whole KRW.</param>
+    /// <param name="quantity">The number of units of the line.</param>
     public static long Of(long amount, int quantity, int refunded, int units) => Share(amount, refunded + units, quantity) - Share(amount, refunded, quantity);
 
     static long Share(long whole, long part, long of) => (long)((Int128)whole * part / of);

@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace Commerce.Core.Orders;
 
-/// <summary>A coupon that a customer has, with its terms at the time of the order.</summary>
-/// <param name="OrderId">The order that uses it; null if it is free.</param>
-/// <param name="EventProductIds">The products of the events that it applies to; null if there are none.</param>
-/// <param name="Now">By MySQL's clock.</param>
+/// <summary>A customer's coupon, with its terms at the time of the order.</summary>
+/// <param name="OrderId">The order that uses the coupon, or null if it is free.</param>
+/// <param name="EventProductIds">The products of the events that the coupon applies to, or null if there are none.</param>
+/// <param name="Now">The time by MySQL's clock.</param>
 sealed record OrderCoupon(
     long Discount, int? Percent, long? MinOrderAmount, DateTime? ValidFrom, DateTime? ValidUntil, HashSet<long>? ProductIds, HashSet<long>? EventIds,
     int Version, string? OrderId, HashSet<long>? EventProductIds, DateTime Now)
 {
-    /// <summary>The coupon <c>@couponId</c> of <c>@userId</c>.</summary>
+    /// <summary>Selects the coupon <c>@couponId</c> of <c>@userId</c>.</summary>
     public const string Select = """
         SELECT c.discount AS Discount, c.percent AS Percent, c.min_order_amount AS MinOrderAmount, c.valid_from AS ValidFrom, c.valid_until AS ValidUntil,
                c.product_ids AS ProductIds, c.event_ids AS EventIds, c.version AS Version, i.order_id AS OrderId,
@@ -19,13 +19,15 @@ sealed record OrderCoupon(
         FROM coupon_issue i JOIN coupon c ON c.id = i.coupon_id WHERE i.coupon_id = @couponId AND i.user_id = @userId
         """;
 
-    /// <summary>Whether it lowers the price of this product.</summary>
+    /// <summary>Whether the coupon lowers the price of this product.</summary>
     public bool AppliesTo(long productId) =>
         (ProductIds is null && EventIds is null) || ProductIds?.Contains(productId) is true || EventProductIds?.Contains(productId) is true;
 
-    /// <summary>What it takes off of an order, in whole KRW: at least 1, at most what the lines cost that it applies to.</summary>
-    /// <param name="lines">Whole KRW by product.</param>
-    /// <exception cref="ProblemException">The terms do not allow it.</exception>
+    /// <summary>
+    /// Calculates the discount on an order, in whole KRW. It is at least 1 and at most the price of the lines that the coupon applies to.
+    /// </summary>
+    /// <param name="lines">The price of each line by product, in whole KRW.</param>
+    /// <exception cref="ProblemException">The terms do not allow the coupon for this order.</exception>
     public long DiscountOn(IReadOnlyDictionary<long, long> lines)
     {
         if (OrderId is not null) throw new ProblemException(OrderProblems.CouponNotUsable, "Another order of yours uses this coupon.");

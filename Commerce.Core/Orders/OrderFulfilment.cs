@@ -2,32 +2,33 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Orders;
 
-/// <summary>How far the delivery of a paid order is.</summary>
+/// <summary>The states of the delivery of a paid order.</summary>
 public static class FulfilmentState
 {
-    /// <summary>It is being packed.</summary>
+    /// <summary>The order is being packed.</summary>
     public const string Preparing = "PREPARING";
-    /// <summary>The carrier has it.</summary>
+    /// <summary>The carrier has the order.</summary>
     public const string Shipped = "SHIPPED";
-    /// <summary>The customer has it.</summary>
+    /// <summary>The customer has the order.</summary>
     public const string Delivered = "DELIVERED";
 
-    /// <summary>All of them, in their order.</summary>
+    /// <summary>All states, in their order.</summary>
     public static IReadOnlyList<string> All { get; } = [Preparing, Shipped, Delivered];
 }
 
 /// <summary>Something that happened to an order.</summary>
-/// <param name="State"><c>CREATED</c>, <c>PAID</c>, <c>PREPARING</c>, <c>SHIPPED</c>, <c>DELIVERED</c>, <c>CANCELLED</c> (by an administrator), or <c>REFUND_</c> with the
-/// status of a refund.</param>
-/// <param name="Actor">Who did it.</param>
-/// <param name="Amount">Of a refund: whole KRW.</param>
+/// <param name="State"><c>CREATED</c>, <c>PAID</c>, <c>PREPARING</c>, <c>SHIPPED</c>, <c>DELIVERED</c>, <c>CANCELLED</c> (by an
+/// administrator), or <c>REFUND_</c> with the status of a refund.</param>
+/// <param name="Actor">The user or administrator who did it.</param>
+/// <param name="Amount">The amount of a refund, in whole KRW.</param>
 public sealed record OrderStep(string State, DateTime At, string Actor, string? TrackingNumber, string? Reason, long? Amount);
 
-/// <summary>The delivery of paid orders. Each step follows the one before it.</summary>
+/// <summary>The delivery of paid orders. Each state follows the one before it.</summary>
 public sealed class OrderFulfilment(MySqlDatabase database, OrderRepository orders)
 {
     /// <summary>
-    /// Takes an order to its next state. Doing it again changes nothing. Another tracking number replaces the first while the order is shipped.
+    /// Takes an order to its next state. A repeated call changes nothing. While the order is shipped, a new tracking number replaces the
+    /// old one.
     /// </summary>
     /// <exception cref="ProblemException">The order does not exist, or cannot take this step.</exception>
     public async Task AdvanceAsync(string orderId, string state, string? trackingNumber, string actor, CancellationToken cancellationToken)
@@ -65,7 +66,7 @@ public sealed class OrderFulfilment(MySqlDatabase database, OrderRepository orde
         orders.Wake();
     }
 
-    /// <summary>What happened to an order, by time.</summary>
+    /// <summary>Lists what happened to an order, in the order of time.</summary>
     public Task<IReadOnlyList<OrderStep>> ListAsync(string orderId, CancellationToken cancellationToken) =>
         database.QueryAsync<OrderStep>("""
             SELECT h.state AS State, h.at AS At, h.actor AS Actor, h.tracking_number AS TrackingNumber, h.reason AS Reason, h.amount AS Amount FROM (

@@ -24,18 +24,21 @@ public sealed class OrderOptions
     public int? MaxUnpaidOrders { get; set; }
 
     /// <summary>
-    /// Whether each change of an order is a message of <c>ORDER_CHANGED</c>, for other systems. Default false. Api and Workers need the same value.
+    /// Whether each change of an order is published to <c>ORDER_CHANGED</c>, for other systems. Default false. Api and Workers need the
+    /// same value.
     /// </summary>
     public bool PublishChanges { get; set; }
 
     /// <summary>
-    /// The least that the payment gateway takes, in whole KRW: 1 to 1,000,000. An order that costs less is refused, unless its coupon pays all of it. Default 100.
+    /// The minimum amount that the payment gateway accepts, in whole KRW: 1 to 1,000,000. A cheaper order is refused, unless its coupon
+    /// pays all of it. Default 100.
     /// </summary>
     [Range(1, 1_000_000)]
     public long MinPayment { get; set; } = 100;
 
     /// <summary>
-    /// How long an order waits for the row of a coupon that was just issued: 0 to 10 s. Then the response is 409 with Retry-After. Default 3 s.
+    /// How long an order waits until a coupon that was just issued is saved: 0 to 10 s. After that the response is 409 with Retry-After.
+    /// Default 3 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:10")]
     public TimeSpan CouponWaitTimeout { get; set; } = TimeSpan.FromSeconds(3);

@@ -7,16 +7,16 @@ using Commerce.Core.Reconciliation;
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// Announces paid orders again if their stock was not deducted in time because the message was lost, at growing intervals. An order whose message is
-/// still in the outbox, or dead there, is skipped. After an outage an order may be announced twice, which is safe. An order whose message is a dead
-/// letter is not announced again, because it would fail again. It is an error in the log every minute and counted in <c>commerce.orders.dead</c>
-/// until an administrator replays the message or announces the order.
+/// Announces paid orders again, at growing intervals, if their stock was not deducted in time because the message was lost. An order
+/// whose message is still in the outbox, or dead there, is skipped. After an outage an order may be announced twice, which is safe.
+/// An order whose message is a dead letter is not announced again, because it would fail again. Such an order is logged as an error
+/// every minute and counted in <c>commerce.orders.dead</c> until an administrator replays the message or announces the order.
 /// </summary>
 public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter outbox, TimeProvider clock, ILogger<OrderReconciler> logger) : IReconciler
 {
     static readonly Gauge<long> Dead = CommerceTelemetry.Meter.CreateGauge<long>("commerce.orders.dead");
 
-    /// <summary>A paid order's stock is normally deducted much sooner.</summary>
+    /// <summary>The time after which a paid order is overdue. Its stock is normally deducted much sooner.</summary>
     static readonly TimeSpan OverdueAfter = TimeSpan.FromSeconds(30);
 
     static readonly TimeSpan MaxInterval = TimeSpan.FromHours(1);
@@ -35,7 +35,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
     /// <inheritdoc/>
     public string Name => "orders";
 
-    /// <summary>Returns the number of orders that were announced again.</summary>
+    /// <summary>Announces overdue orders again and returns their number.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         await ReportDeadAsync(cancellationToken);
@@ -61,7 +61,9 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
         return count;
     }
 
-    /// <summary>Announces an order whose message is dead, with a new message. False if it is not paid, or its stock is deducted.</summary>
+    /// <summary>
+    /// Announces an order whose message is dead, with a new message. Returns false if the order is not paid, or its stock is deducted.
+    /// </summary>
     public async Task<bool> AnnounceAsync(string orderId, CancellationToken cancellationToken)
     {
         var announced = await database.TryExecuteInTransactionAsync(async transaction =>
@@ -91,7 +93,7 @@ public sealed partial class OrderReconciler(MySqlDatabase database, OutboxWriter
     static async Task AnnounceAgainAsync(DbSession transaction, string order)
     {
         await OrderRepository.AnnounceAsync(transaction, order);
-        // Limited, because the power would overflow. By then the maximum interval applies.
+        // The exponent is limited to prevent an overflow. The maximum interval applies by then.
         await transaction.ExecuteAsync("""
             INSERT INTO order_announcement (order_id, repeats, next_at) VALUES (@order, 1, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
             ON DUPLICATE KEY UPDATE next_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(@seconds * POW(2, LEAST(repeats, 20)), @longest) SECOND, repeats = repeats + 1

@@ -6,31 +6,37 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Orders;
 
 /// <summary>
-/// The status of orders. Every step is one conditional update. Of two conflicting steps (cancel and payment, payment and expiry) one finds the row
-/// and the other does not. MySQL's clock decides whether a hold is alive. Every step counts a change of the order.
+/// The status of orders. Every step is one conditional update. If two steps conflict (cancel and payment, payment and expiry), only
+/// one of them finds the row. MySQL's clock decides whether a hold is alive. Every step increments the number of changes of the
+/// order.
 /// </summary>
 public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox, IOptions<OrderOptions> options) : IHoldOwners
 {
-    /// <summary>One order of this user (of any user if <paramref name="userId"/> is null), or null.</summary>
+    /// <summary>
+    /// Finds an order of this user, or of any user if <paramref name="userId"/> is null. Returns null if there is none.
+    /// </summary>
     public Task<Order?> FindAsync(string orderId, string? userId, CancellationToken cancellationToken) =>
         database.SingleAsync<Order>(
             $"SELECT {Order.Columns} FROM {Order.Rows} WHERE o.id = @orderId AND o.user_id = COALESCE(@userId, o.user_id)", new { orderId, userId }, cancellationToken);
 
-    /// <summary>The lines of an order, by product.</summary>
+    /// <summary>Lists the lines of an order, by product.</summary>
     public Task<IReadOnlyList<OrderItem>> ListItemsAsync(string orderId, CancellationToken cancellationToken) =>
         database.QueryAsync<OrderItem>($"SELECT {OrderItem.Columns} FROM order_item WHERE order_id = @orderId ORDER BY product_id", new { orderId }, cancellationToken);
 
-    /// <summary>The shipping address of an order.</summary>
+    /// <summary>Finds the shipping address of an order.</summary>
     public Task<Shipping?> FindShippingAsync(string orderId, CancellationToken cancellationToken) =>
         database.SingleAsync<Shipping>("""
             SELECT recipient AS Recipient, phone AS Phone, zipcode AS Zipcode, address1 AS Address1, address2 AS Address2
             FROM shipping_info WHERE order_id = @orderId
             """, new { orderId }, cancellationToken);
 
-    /// <summary>Orders, newest first, with an id below <paramref name="before"/> (empty for the first page). Null means any user, status or recipient.</summary>
+    /// <summary>
+    /// Lists orders with an id below <paramref name="before"/>, newest first (empty for the first page). Null means any user, status or
+    /// recipient.
+    /// </summary>
     public Task<IReadOnlyList<Order>> ListAsync(
         string? userId, string? status, RecipientSearch? recipient, string? before, int limit, CancellationToken cancellationToken) =>
-        // Unused conditions are omitted: with them MySQL would not use an index.
+        // Unused conditions are omitted, because MySQL would not use an index with them.
         database.QueryAsync<Order>($"""
             SELECT {Order.Columns} FROM {Order.Rows}
             {(recipient is null ? "" : $"JOIN shipping_info s FORCE INDEX ({recipient.Index}) ON s.order_id = o.id AND s.{recipient.Column} LIKE @prefix")}
@@ -38,18 +44,18 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
             ORDER BY o.id DESC LIMIT @limit
             """, new { userId, status, prefix = recipient?.Prefix, before, limit }, cancellationToken);
 
-    /// <summary>The condition for <c>@userId</c> to pay <c>@amount</c> for <c>@orderId</c>.</summary>
+    /// <summary>The condition that <c>@userId</c> can pay <c>@amount</c> for <c>@orderId</c>.</summary>
     public const string Payable = """
         id = @orderId AND user_id = @userId AND total_amount = @amount AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned
           AND hold_expires_at > UTC_TIMESTAMP(6)
         """;
 
-    // The steps of a payment are SQL texts, because each is sent together with the statements of the payment: a round trip costs more than the rows.
-    // The order's statement comes first, so the order's row is locked first.
+    // The steps of a payment are SQL texts, because each is sent together with the statements of the payment. A round trip costs more
+    // than the rows. The order's statement comes first and locks the row of the order.
 
     /// <summary>
-    /// <c>CREATED → PENDING_PAYMENT</c> while the hold is alive. The first time it extends the hold to <c>@extension</c> µs from now. For a pending
-    /// order it changes nothing. Finds no row if the order is not <see cref="Payable"/>.
+    /// <c>CREATED → PENDING_PAYMENT</c> while the hold is alive. The first call extends the hold to <c>@extension</c> µs from now. A
+    /// pending order does not change. No row is found if the order is not <see cref="Payable"/>.
     /// </summary>
     public const string Prepare = $"""
         UPDATE orders
@@ -60,22 +66,22 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
         """;
 
     /// <summary>
-    /// The condition for <c>o.pinned = TRUE</c>, before the gateway is called: from then on the order cannot be cancelled and does not expire. It does not hold if
-    /// the order cannot be paid, its hold has expired, or another attempt is running.
+    /// The condition to set <c>o.pinned = TRUE</c> before the gateway is called. A pinned order can neither be cancelled nor expire. The
+    /// condition is false if the order cannot be paid, its hold has expired, or another attempt is running.
     /// </summary>
     public const string Pinnable = "o.status = 'PENDING_PAYMENT' AND NOT o.pinned AND o.hold_expires_at > UTC_TIMESTAMP(6)";
 
-    /// <summary>The gateway captured nothing: the order is payable again while its hold is alive.</summary>
+    /// <summary>The gateway captured nothing. The order is payable again while its hold is alive.</summary>
     public const string Unpin = """
         UPDATE orders SET pinned = FALSE WHERE id = @OrderId AND status = 'PENDING_PAYMENT'
         """;
 
-    /// <summary>For a change that no step above makes: some of the money went back.</summary>
+    /// <summary>Counts a change that no step above makes, such as a partial refund.</summary>
     public const string NoteChange = "UPDATE orders SET changes = changes + 1 WHERE id = @orderId";
 
     /// <summary>
-    /// The consequences of a payment: the coupon is used, and <c>ORDER_PLACED</c> is in the outbox. Wake the relay after the commit. Repeated calls
-    /// are safe.
+    /// Uses the coupon of a paid order and adds <c>ORDER_PLACED</c> to the outbox. Wake the relay after the commit. Repeated calls are
+    /// safe.
     /// </summary>
     public static async Task AnnounceAsync(DbSession transaction, string orderId)
     {
@@ -84,7 +90,9 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
         await OutboxWriter.AddAsync(transaction, ToMessage(orderId, lines));
     }
 
-    /// <summary>The same for the only order of a transaction, with its COMMIT. It has just been paid.</summary>
+    /// <summary>
+    /// Like <see cref="AnnounceAsync"/>, but with the COMMIT, for a transaction that has just paid this order and no other.
+    /// </summary>
     internal void AnnounceAtCommit(DbSession transaction, string orderId, IReadOnlyList<PaidLine> lines)
     {
         var order = lines[0];
@@ -104,7 +112,10 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     static OutboxMessage ToMessage(string orderId, IReadOnlyList<PaidLine> lines) => new OrderPlaced(
         orderId, lines[0].UserId, lines[0].TotalAmount, [.. lines.Select(l => new OrderLine(l.ProductId, l.Quantity))]).ToMessage();
 
-    /// <summary>Cancels an unpaid order of this user (of any user if <paramref name="userId"/> is null). False if it is paid, being paid, or has ended.</summary>
+    /// <summary>
+    /// Cancels an unpaid order of this user, or of any user if <paramref name="userId"/> is null. Returns false if the order is paid, is
+    /// being paid, or has ended.
+    /// </summary>
     public async Task<bool> CancelAsync(DbSession transaction, string orderId, string? userId)
     {
         if (await transaction.ExecuteAsync("""
@@ -117,12 +128,12 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     }
 
     /// <summary>
-    /// Takes the units of a refund by line off their lines and returns those to the stock that go back. The order is deducted, and its row is locked. After
-    /// the commit pass the result to <see cref="InventoryRepository.ReturnAsync"/>.
+    /// Records a refund by line, and returns the units to the stock that the refund restocks. The stock of the order must be deducted and
+    /// its row locked. Pass the result to <see cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
     public static async Task<StockReturn> RefundLinesAsync(DbSession transaction, string orderId, string refundId, IReadOnlyList<ReturnedLine> lines)
     {
-        // First: the first limit of a product copies its lines under a new epoch, with or without these units.
+        // The epoch is locked first. The first limit of a product copies its lines under a new epoch, either with or without these units.
         var epoch = await InventoryRepository.LockEpochAsync(transaction);
         var userId = (await transaction.SingleAsync<string>("SELECT user_id FROM orders WHERE id = @orderId", new { orderId }))!;
         await transaction.ExecuteAsync("""
@@ -136,7 +147,7 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
         return new(orderId, userId, epoch, lines);
     }
 
-    /// <summary>The coupon of a fully refunded order is free again if this refund says so.</summary>
+    /// <summary>Frees the coupon of a fully refunded order if this refund asks for it.</summary>
     public static Task<int> ReturnCouponAsync(DbSession transaction, string orderId, string refundId) =>
         transaction.ExecuteAsync("""
             UPDATE coupon_issue i JOIN orders o ON o.coupon_id = i.coupon_id AND o.user_id = i.user_id AND o.id = i.order_id
@@ -145,8 +156,8 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
             """, new { orderId, refundId });
 
     /// <summary>
-    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock, except what refunds by line have named. After the commit pass the result to
-    /// <see cref="InventoryRepository.ReturnAsync"/>.
+    /// Marks a fully refunded order as <c>REFUNDED</c> and returns its deducted stock, except units that were refunded by line. Pass the
+    /// result to <see cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
     public static async Task<StockReturn> RefundAsync(DbSession transaction, string orderId)
     {
@@ -157,17 +168,18 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
             UPDATE orders SET changes = changes + 1, status = 'REFUNDED', holding = FALSE WHERE id = @orderId;
             DELETE FROM order_announcement WHERE order_id = @orderId
             """, new { orderId });
-        // Held: never deducted. Refunding: there was nothing to deduct.
+        // The stock was never deducted if the order holds it or is <c>REFUNDING</c>.
         return order.Holding || order.Status == OrderState.Refunding
             ? new(orderId, order.UserId, 0, []) : await InventoryRepository.RestockOrderAsync(transaction, orderId, order.UserId);
     }
 
     /// <summary>
-    /// Expires orders whose hold has ended, at most <paramref name="limit"/>, and returns them. Concurrent callers get different orders.
+    /// Expires orders whose hold has ended, at most <paramref name="limit"/>, and returns their ids. Concurrent callers get different
+    /// orders.
     /// </summary>
     public async Task<IReadOnlyList<string>> ExpireAsync(int limit, CancellationToken cancellationToken)
     {
-        // "holding" alone is no equality for MySQL, which would scan the table.
+        // MySQL does not treat "holding" alone as an equality and would scan the table.
         const string Lapsed = "holding = TRUE AND status IN ('CREATED', 'PENDING_PAYMENT') AND NOT pinned AND hold_expires_at <= UTC_TIMESTAMP(6)";
         if (await database.SingleAsync<int?>($"SELECT 1 FROM orders WHERE {Lapsed} LIMIT 1", null, cancellationToken) is null) return [];
         var expired = await database.ExecuteInTransactionAsync(async transaction =>
@@ -195,7 +207,8 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     }
 
     /// <summary>
-    /// Tells other systems of the new state of orders that this transaction has changed, if they are to be told. After the commit call <see cref="Wake"/>.
+    /// Publishes the new state of orders that this transaction has changed, if changes are published. Call <see cref="Wake"/> after the
+    /// commit.
     /// </summary>
     internal async Task PublishAsync(DbSession transaction, IReadOnlyList<string> orderIds)
     {
@@ -206,9 +219,10 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     }
 
     /// <summary>
-    /// The same for a step of a purchase, whose statements know the new state already. The relays are not woken for it: the message goes with their next batch.
+    /// Publishes a step of a purchase, whose statements know the new state already. It does not wake the relays: the message is sent with
+    /// their next batch.
     /// </summary>
-    /// <param name="paid">An order that its coupon pays is announced at once.</param>
+    /// <param name="paid">The message of an order that its coupon pays, which is announced at once.</param>
     internal void Publish(DbSession transaction, OrderChanged changed, OrderPlaced? paid = null)
     {
         List<OutboxMessage> messages = paid is null ? [] : [paid.ToMessage()];
@@ -216,7 +230,7 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
         if (messages.Count > 0) OutboxWriter.AddAtCommit(transaction, messages);
     }
 
-    /// <summary>Lets the messages of changed orders be sent.</summary>
+    /// <summary>Wakes the relays to send the messages of changed orders.</summary>
     internal void Wake()
     {
         if (options.Value.PublishChanges) outbox.Wake();
@@ -241,10 +255,10 @@ public sealed class OrderRepository(MySqlDatabase database, OutboxWriter outbox,
     sealed record RefundedOrder(string UserId, string Status, bool Holding);
 }
 
-/// <summary>A line of a paid order, with the other content of its message.</summary>
+/// <summary>A line of a paid order, with the other content of the order's message.</summary>
 sealed record PaidLine(string UserId, long TotalAmount, long? CouponId, int Changes, DateTime PaidAt, long ProductId, int Quantity)
 {
-    /// <summary>The lines of <c>@OrderId</c>; conditions may follow.</summary>
+    /// <summary>Selects the lines of <c>@OrderId</c>. Conditions can be appended.</summary>
     public const string Select = """
         SELECT o.user_id AS UserId, o.total_amount AS TotalAmount, o.coupon_id AS CouponId, o.changes AS Changes, o.paid_at AS PaidAt,
           i.product_id AS ProductId, i.quantity AS Quantity

@@ -4,13 +4,13 @@ using Commerce.Core.Inventory;
 namespace Commerce.Core.Orders;
 
 /// <summary>A request to place an order.</summary>
-/// <param name="Items">At least one; lines of the same product are added up.</param>
+/// <param name="Items">At least one line. Lines of the same product are added up.</param>
 /// <param name="CouponId">A coupon that the user has and has not used, or null.</param>
 public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, ShippingRequest Shipping, long? CouponId = null)
 {
     const int MaxPhoneLength = 20;
 
-    /// <summary>The errors by field; empty if the request is valid. The lengths are those of the columns.</summary>
+    /// <summary>The errors by field; empty if the request is valid. The maximum lengths are those of the columns.</summary>
     public Dictionary<string, string[]> Validate(OrderOptions options)
     {
         var errors = new Dictionary<string, string[]>();
@@ -27,12 +27,12 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, Shippi
         return errors;
     }
 
-    /// <summary>One line per product, ordered by id. A sum beyond int becomes negative.</summary>
+    /// <summary>Returns one line per product, ordered by id. A sum beyond the range of int becomes negative.</summary>
     public IReadOnlyList<OrderLine> Lines() =>
         [.. Items.GroupBy(i => i.ProductId).OrderBy(p => p.Key)
             .Select(p => new OrderLine(p.Key, p.Sum(i => (long)i.Quantity) is <= int.MaxValue and var sum ? (int)sum : -1))];
 
-    // \z, because $ would allow a trailing line break.
+    // \z instead of $, which would allow a trailing line break.
     [GeneratedRegex(@"^\+?(?:-?[0-9]){9,15}\z")]
     private static partial Regex Phone();
 
@@ -42,7 +42,7 @@ public sealed partial record OrderRequest(IReadOnlyList<OrderLine> Items, Shippi
 
 /// <summary>A shipping address.</summary>
 /// <param name="Recipient">1 to 100 characters.</param>
-/// <param name="Phone">Digits and hyphens: 9 to 15 digits in at most 20 characters.</param>
+/// <param name="Phone">9 to 15 digits and hyphens, at most 20 characters in total.</param>
 /// <param name="Zipcode">5 digits.</param>
 /// <param name="Address1">1 to 200 characters.</param>
 /// <param name="Address2">At most 200 characters, or null.</param>

@@ -10,13 +10,13 @@ namespace Commerce.Core.Orders;
 
 /// <summary>An order that holds its stock.</summary>
 /// <param name="Status"><c>CREATED</c>, or <c>PAID</c> if its coupon pays all of it.</param>
-/// <param name="TotalAmount">Whole KRW to pay, calculated from the prices in the database and the coupon.</param>
-/// <param name="HoldExpiresAt">The order can be paid until then.</param>
+/// <param name="TotalAmount">The amount to pay, in whole KRW. It follows from the prices in the database and the coupon.</param>
+/// <param name="HoldExpiresAt">The order can be paid until this time.</param>
 public sealed record PlacedOrder(string OrderId, string Status, long TotalAmount, DateTime HoldExpiresAt);
 
 /// <summary>
-/// Places orders: the gate reserves all lines or none, then the order commits. The hold of an order that did not commit is released at once, or by
-/// the reaper after a crash.
+/// Places orders. The gate reserves all lines or none, then the order commits. If it does not commit, its hold is released at once,
+/// or by the reaper after a crash.
 /// </summary>
 public sealed partial class OrderService(
     MySqlDatabase database, OrderRepository orders, InventoryGate gate, InventoryRepository inventory, CouponIssueTracker issues, OutboxWriter outbox,
@@ -24,11 +24,11 @@ public sealed partial class OrderService(
 {
     static readonly Counter<long> Asked = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.asked");
 
-    /// <summary>The time to find out whether a commit with a lost response took place.</summary>
+    /// <summary>The time to find out whether a transaction committed after its response was lost.</summary>
     static readonly TimeSpan CommitCheckTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Places a validated order.</summary>
-    /// <param name="withinTransaction">Runs in the same transaction: the response to an idempotent request.</param>
+    /// <param name="withinTransaction">Runs in the same transaction. Stores the response of an idempotent request.</param>
     /// <exception cref="ProblemException">The order is refused.</exception>
     public async Task<PlacedOrder> PlaceAsync(
         string userId, OrderRequest request, Func<Task> beforeHolding, Action<DbSession, PlacedOrder> withinTransaction, CancellationToken cancellationToken)
@@ -49,7 +49,7 @@ public sealed partial class OrderService(
         var discount = coupon?.DiscountOn(amounts) ?? 0;
         var total = amounts.Values.Sum() - discount;
         if (total > 0 && total < options.Value.MinPayment) throw new ProblemException(OrderProblems.BelowMinPayment, TellMinimum(total, coupon is not null));
-        // MySQL's clock decides about holds.
+        // The hold ends by MySQL's clock.
         var placed = new PlacedOrder(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), total == 0 ? OrderState.Paid : OrderState.Created, total, products[0].Now + options.Value.HoldTime);
 
@@ -59,7 +59,7 @@ public sealed partial class OrderService(
         var committing = false;
         try
         {
-            // Runs to its end even if the caller disconnects. Otherwise the order might or might not exist.
+            // The transaction runs to its end even if the caller disconnects. Otherwise it would be unknown whether the order exists.
             await database.ExecuteInTransactionAsync(async transaction =>
             {
                 committing = false;
@@ -73,7 +73,7 @@ public sealed partial class OrderService(
         }
         catch (Exception e) when (committing && TransientFaults.IsTransient(e))
         {
-            // The connection broke during the commit: the outcome is unknown.
+            // The connection broke during the commit, so the outcome is unknown.
             if (!await WasCommittedAsync(placed.OrderId)) throw;
         }
         catch
@@ -110,7 +110,7 @@ public sealed partial class OrderService(
             var (status, pinned) = await database.SingleAsync<(string? Status, bool Pinned)>(
                 "SELECT status, pinned FROM orders WHERE id = @orderId AND user_id = COALESCE(@userId, user_id)", new { orderId, userId }, cancellationToken);
             if (status is null) throw new ProblemException(OrderProblems.NotFound);
-            // If the payment fails, the order can be cancelled.
+            // The order can be cancelled if the payment fails.
             if (pinned) throw new ProblemException(OrderProblems.NotCancellable, "The order is being paid.", TimeSpan.FromSeconds(1));
             if (status != OrderState.Cancelled) throw new ProblemException(OrderProblems.NotCancellable);
         }
@@ -124,7 +124,7 @@ public sealed partial class OrderService(
 
     async Task<OrderCoupon> FindCouponAsync(long couponId, string userId, CancellationToken cancellationToken)
     {
-        // The coupon may have been issued a moment ago, and its row is still on its way.
+        // The coupon may have been issued a moment ago, and its row may not be saved yet.
         return await FindAsync() ?? (await issues.WaitAsync(couponId, userId, options.Value.CouponWaitTimeout, cancellationToken))?.Status switch
         {
             CouponIssueStatus.Pending => throw new ProblemException(OrderProblems.CouponPending),
@@ -136,7 +136,7 @@ public sealed partial class OrderService(
         Task<OrderCoupon?> FindAsync() => database.SingleAsync<OrderCoupon>(OrderCoupon.Select, new { couponId, userId }, cancellationToken);
     }
 
-    /// <summary>Returns the epoch of the gate that holds the lines.</summary>
+    /// <summary>Reserves the lines. Returns the epoch of the gate that holds them.</summary>
     async Task<int> ReserveAsync(
         string orderId, string userId, IReadOnlyList<(OrderLine Line, CustomerLimit Limit)> lines, CancellationToken cancellationToken)
     {
@@ -149,7 +149,7 @@ public sealed partial class OrderService(
             }
             catch (Exception e) when (TransientFaults.IsTransient(e))
             {
-                // The script may have run.
+                // The script may have run despite the failure.
                 await ReleaseAsync(orderId);
                 throw;
             }
@@ -158,7 +158,7 @@ public sealed partial class OrderService(
             {
                 case ReserveVerdict.Held: return (int)answer.Value;
                 case ReserveVerdict.UnknownProduct when attempt <= lines.Count:
-                    // The product was created after the gate was opened, and the gate was not told.
+                    // The product was created after the gate was opened, and the gate did not load it.
                     await inventory.LoadAsync(gate, answer.Value, cancellationToken);
                     break;
                 case ReserveVerdict.OutOfStock:
@@ -182,7 +182,10 @@ public sealed partial class OrderService(
             """);
     }
 
-    /// <summary>Refuses an order if the customer has <paramref name="max"/> unpaid ones. Orders of one customer wait for each other here.</summary>
+    /// <summary>
+    /// Refuses an order if the customer has <paramref name="max"/> unpaid orders. Concurrent orders of one customer wait for each other
+    /// here.
+    /// </summary>
     static async Task LimitUnpaidAsync(DbSession transaction, string userId, int max)
     {
         await transaction.ExecuteAsync("INSERT INTO order_queue (user_id) VALUES (@userId) ON DUPLICATE KEY UPDATE user_id = user_id", new { userId });
@@ -193,7 +196,7 @@ public sealed partial class OrderService(
             $"You have {unpaid} unpaid orders, and {max} are allowed. Pay or cancel one, or wait until one expires."));
     }
 
-    /// <summary>The payment of an order that its coupon pays. The gateway does not know it.</summary>
+    /// <summary>Inserts the payment of an order that its coupon pays. The gateway does not know this payment.</summary>
     const string InsertPayment = """
         INSERT INTO payment (id, order_id, user_id, amount, status, paid_at) VALUES (@paymentId, @OrderId, @userId, 0, 'PAID', UTC_TIMESTAMP(6))
         """;
@@ -212,7 +215,8 @@ public sealed partial class OrderService(
         var items = string.Join(", ", lines.Select(l => string.Create(CultureInfo.InvariantCulture, $"(@OrderId, {l.ProductId}, {l.Quantity}, {prices[l.ProductId].Price}, {coupon?.AppliesTo(l.ProductId) ?? true})")));
         var counted = lines.Where(l => prices[l.ProductId].Counted).Select(l => string.Create(CultureInfo.InvariantCulture,
             $"({l.ProductId}, @userId, @OrderId, {l.Quantity}, {prices[l.ProductId].Limit.Max?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})")).ToList();
-        // One round trip for everything: it costs more than the rows. The epoch is locked: it cannot be incremented before the transaction ends.
+        // One round trip sends everything, because it costs more than the rows. The epoch is locked and cannot be incremented before the
+        // transaction ends.
         var inserted = await transaction.ExecuteAsync($"""
             INSERT INTO orders (id, user_id, status, total_amount, discount, coupon_id, coupon_version, hold_expires_at, paid_at)
             SELECT @OrderId, @userId, @Status, @TotalAmount, @discount, @CouponId, @Version, @HoldExpiresAt, IF(@paidByCoupon, UTC_TIMESTAMP(6), NULL)
@@ -228,11 +232,11 @@ public sealed partial class OrderService(
             paymentId = paidByCoupon ? Guid.CreateVersion7(clock.GetUtcNow()).ToString() : null,
             shipping.Recipient, shipping.Phone, shipping.Zipcode, shipping.Address1, Address2 = shipping.Address2 ?? "",
         });
-        // A hold of an older epoch is lost: the gate was rebuilt without it.
+        // The gate was rebuilt without this hold, because the hold has an older epoch.
         if (inserted < 2 + lines.Count + counted.Count + (paidByCoupon ? 1 : 0)) throw new ProblemException(InventoryProblems.GateClosed);
     }
 
-    /// <summary>Whether the order was committed. If not, its hold is released.</summary>
+    /// <summary>Finds out whether the order was committed. If not, its hold is released.</summary>
     async Task<bool> WasCommittedAsync(string orderId)
     {
         using var deadline = new CancellationTokenSource(CommitCheckTimeout, clock);
@@ -244,20 +248,20 @@ public sealed partial class OrderService(
         }
         catch (Exception e) when (TransientFaults.IsTransient(e) || e is OperationCanceledException)
         {
-            // The reaper compares the hold with the database after its deadline.
+            // The reaper compares the hold with the database after the hold's deadline.
             LogUnknownOutcome(logger, orderId, e.Message);
         }
 
         return false;
     }
 
-    /// <summary>Releases a hold. Without Redis the reaper does it after the deadline.</summary>
+    /// <summary>Releases a hold. If Redis is unavailable, the reaper does it after the deadline.</summary>
     Task ReleaseAsync(string orderId) => TransientFaults.TryAsync(() => gate.ReleaseAsync([orderId]), e => LogUnknownOutcome(logger, orderId, e.Message));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The reaper will release the hold of order {OrderId}: {Reason}")]
     static partial void LogUnknownOutcome(ILogger logger, string orderId, string reason);
 
-    /// <param name="MaxOfEvents">The lowest limit of its open events.</param>
+    /// <param name="MaxOfEvents">The lowest limit of the open events with this product.</param>
     sealed record PricedProduct(long Id, long Price, int? MaxPerCustomer, long? MaxOfEvents, bool Counted, DateTime Now)
     {
         public CustomerLimit Limit => new(Counted, MaxOfEvents is { } ofEvents && !(MaxPerCustomer < ofEvents) ? (int)ofEvents : MaxPerCustomer);

@@ -1,24 +1,27 @@
 namespace Commerce.Core.Orders;
 
-/// <summary>A search for the orders of a recipient: by the beginning of the name, or of the telephone number. Finds addresses that are not deleted yet.</summary>
+/// <summary>
+/// A search for the orders of a recipient by the beginning of the name or of the telephone number. It finds only addresses that are
+/// not deleted yet.
+/// </summary>
 public sealed record RecipientSearch
 {
     const int MinNameLength = 2, MinDigits = 4, MaxLength = 100;
 
     RecipientSearch(string column, string index, string prefix) => (Column, Index, Prefix) = (column, index, prefix);
 
-    /// <summary>The column of <c>shipping_info</c>.</summary>
+    /// <summary>The column of <c>shipping_info</c> to search.</summary>
     internal string Column { get; }
 
-    /// <summary>The index that has the column.</summary>
+    /// <summary>The index on the column.</summary>
     internal string Index { get; }
 
-    /// <summary>For LIKE.</summary>
+    /// <summary>The pattern for LIKE.</summary>
     internal string Prefix { get; }
 
     /// <summary>
-    /// The search for a text. Without letters it is a telephone number, of which only the digits count. Null if it is too short, so that it would find too
-    /// many, or too long.
+    /// Creates the search for a text. A text without letters is a telephone number, and only its digits count. Returns null if the text
+    /// is too long, or so short that it would match too many orders.
     /// </summary>
     public static RecipientSearch? Of(string text)
     {

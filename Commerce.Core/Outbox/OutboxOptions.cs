@@ -11,11 +11,11 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The least time between two batches of one relay, where there are few messages in each: 0 to 1 s.</summary>
+    /// <summary>The minimum time between two small batches of one relay: 0 to 1 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:01")]
     public TimeSpan Gather { get; init; } = TimeSpan.FromMilliseconds(12);
 
-    /// <summary>How long a claim of shards lasts: 8 s to 5 min. When a relay dies, its shards wait for so long.</summary>
+    /// <summary>How long a claim of shards lasts: 8 s to 5 min. If a relay dies, its shards wait this long.</summary>
     [Range(typeof(TimeSpan), "00:00:08", "00:05:00")]
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -31,15 +31,15 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepSent { get; init; } = TimeSpan.FromDays(7);
 
-    /// <summary>How long dead letters are kept: 1 min to 366 days. Open ones are kept until they are settled.</summary>
+    /// <summary>How long dead letters are kept: 1 min to 366 days. Open dead letters are kept until they are settled.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "366.00:00:00")]
     public TimeSpan KeepDeadLetters { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>Retries of a message that the brokers reject. After the last attempt it is DEAD.</summary>
+    /// <summary>The retries of a message that the brokers reject. After the last attempt it is DEAD.</summary>
     public RetryPolicy Retries { get; init; } =
         new() { Attempts = 10, BaseDelay = TimeSpan.FromSeconds(1), MaxDelay = TimeSpan.FromMinutes(5) };
 
-    /// <summary>The waits while the brokers or MySQL are away. The number of attempts does not count.</summary>
+    /// <summary>The waits while the brokers or MySQL are unavailable. The policy's number of attempts is ignored.</summary>
     public RetryPolicy Outages { get; init; } =
         new() { BaseDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5) };
 }

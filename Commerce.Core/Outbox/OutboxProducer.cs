@@ -5,8 +5,8 @@ using Confluent.Kafka;
 namespace Commerce.Core.Outbox;
 
 /// <summary>
-/// The idempotent producer of one relay. It is not the producer of the Aspire integration, which is a singleton: after a fatal error, or when
-/// delivery reports stop, this one is discarded with everything in flight and replaced.
+/// The idempotent producer of one relay. After a fatal error, or when delivery reports stop, it is replaced, and everything in flight
+/// is discarded. The producer of the Aspire integration is a singleton and cannot be replaced.
 /// </summary>
 sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger) : IDisposable
 {
@@ -16,8 +16,8 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
     IProducer<string, byte[]>? _producer;
 
     /// <summary>
-    /// Makes the client, unless it is there. It connects and gets its id from the brokers, which takes half a second and more. The first message need not
-    /// wait for that.
+    /// Creates the client if there is none. It connects to the brokers and gets its producer id from them, which takes at least half a
+    /// second. So the first message need not wait for that.
     /// </summary>
     public void Prepare() => _producer ??= Build();
 
@@ -34,12 +34,12 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
         }
         catch (KafkaException e)
         {
-            // Rejected before sending: too large, queue full, or a fatal error of the producer.
+            // The client rejected the message before sending it: it is too large, the queue is full, or the producer has a fatal error.
             report(new() { Error = e.Error });
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            // The client cannot serialise it. The fault of one message must not block the others.
+            // The client cannot serialise the message. It must not block the others.
             report(new() { Error = new Error(ErrorCode.Local_BadMsg, e.Message) });
         }
     }
@@ -74,9 +74,9 @@ sealed partial class OutboxProducer(IConfiguration configuration, ILogger logger
             LingerMs = 1,
             MessageTimeoutMs = (int)Timeout.TotalMilliseconds,
             RequestTimeoutMs = (int)Timeout.TotalMilliseconds - 1000,
-            // Shorter than the message timeout. Otherwise an unknown topic looks like an outage.
+            // It must be shorter than the message timeout. Otherwise an unknown topic looks like an outage.
             TopicMetadataPropagationMaxMs = 1000,
-            // Only the error of a report is read.
+            // Only the error of a delivery report is read.
             DeliveryReportFields = "none",
         }.ForCommerce(configuration);
         return new ProducerBuilder<string, byte[]>(config).SetLogHandler(logger.ToClientLog()).Build();

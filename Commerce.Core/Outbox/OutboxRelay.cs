@@ -8,8 +8,8 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Outbox;
 
 /// <summary>
-/// Sends the outbox to Kafka: claims shards, sends their rows, marks them. Several relays may run in any number of processes. An instance is used by
-/// one caller at a time.
+/// Sends the outbox to Kafka: it claims shards, sends their rows and marks them. Any number of processes can run several relays each.
+/// An instance is not thread-safe.
 /// </summary>
 public sealed partial class OutboxRelay(
     OutboxStore outbox, TopicWatch topics, IConfiguration configuration, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelay> logger) : IDisposable
@@ -20,10 +20,13 @@ public sealed partial class OutboxRelay(
     static readonly Counter<long> Stale = CommerceTelemetry.Meter.CreateCounter<long>("commerce.outbox.stale");
     static readonly Histogram<double> Latency = CommerceTelemetry.Meter.CreateHistogram<double>("commerce.outbox.latency", "s");
 
-    /// <summary>The client checks for timeouts once a second, and the mark takes time as well.</summary>
+    /// <summary>The time reserved for marking the rows, and for the client, which checks for timeouts only once a second.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
 
-    /// <summary>The minimum time between two clients: each costs threads and connections, and a series of broker failures must not create many.</summary>
+    /// <summary>
+    /// The minimum time between two clients. Each client costs threads and connections, and a series of broker failures must not create
+    /// many.
+    /// </summary>
     static readonly TimeSpan RenewalDelay = TimeSpan.FromSeconds(2);
 
     const int ShardsOfBacklog = OutboxWriter.Shards / 4;
@@ -39,18 +42,16 @@ public sealed partial class OutboxRelay(
     public void Dispose() => _producer.Dispose();
 
     /// <summary>
-    /// Sends until nothing is left for this relay. Connects to the brokers even if there is nothing to send yet. During an outage of MySQL or the brokers it
-    /// waits and retries. A started batch is finished after <paramref name="stop"/>.
+    /// Sends until this relay has nothing left. Connects to the brokers even if there is nothing to send yet. During an outage of MySQL
+    /// or the brokers it waits and retries. A batch that has started is finished after <paramref name="stop"/>.
     /// </summary>
-    /// <param name="looksAgain">
-    /// Whether to poll again after a batch that was not full: the other relays skip rows that were committed meanwhile into shards of this relay. False
-    /// for the relay that every commit wakes.
-    /// </param>
-    /// <param name="onBacklog">Called after a full batch: there is work for several relays.</param>
+    /// <param name="looksAgain">Whether to poll again after a batch that was not full. Meanwhile other relays skip rows that are
+    /// committed into the shards of this relay. False for the relay that every commit wakes.</param>
+    /// <param name="onBacklog">Called after a full batch, because there is work for several relays.</param>
     public async Task DrainAsync(CancellationToken stop, bool looksAgain = true, Action? onBacklog = null)
     {
         _producer.Prepare();
-        // In these shards every due row is behind a waiting row of its key. Polling again at once would change nothing.
+        // In these shards every due row waits behind an undelivered row of its key. Polling again at once would change nothing.
         var blocked = new HashSet<int>();
         var limit = OutboxWriter.Shards;
         for (var failures = 0; !stop.IsCancellationRequested;)
@@ -79,7 +80,7 @@ public sealed partial class OutboxRelay(
                     failures = 0;
                     var isFull = rows.Count >= _options.BatchSize;
                     if (!isFull && !looksAgain) return;
-                    // With a backlog a claim leaves shards to other relays: while one reads, another sends and a third marks.
+                    // With a backlog, a claim leaves shards to other relays, so that one relay reads while others send or mark.
                     limit = isFull ? ShardsOfBacklog : OutboxWriter.Shards;
                     if (isFull) onBacklog?.Invoke();
                     continue;
@@ -99,10 +100,12 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>Sends the rows. Rows of one key are sent one after the other, each after the acknowledgement of the previous one.</summary>
+    /// <summary>
+    /// Sends the rows. Rows with the same key are sent one after the other, each after the acknowledgement of the previous one.
+    /// </summary>
     async Task<Batch> SendAsync(IReadOnlyList<OutboxRow> rows, long start)
     {
-        // Nothing is sent so late that it could be in flight when the lease ends. The lease began after the start.
+        // No row is sent so late that it could be in flight when the lease ends. The lease began after the start.
         var until = _options.Lease - OutboxProducer.Timeout - Margin;
         var chains = new KeyChains(rows, _producer, clock, start, until);
         var broken = false;
@@ -118,7 +121,7 @@ public sealed partial class OutboxRelay(
         var batch = new Batch(new(rows.Count), []) { Outage = broken ? "the client does not report" : null };
         for (var i = 0; i < rows.Count; i++)
         {
-            // Later reports do not count.
+            // Reports that arrive later are ignored.
             if (chains.OutcomeOf(i) is not { } outcome) continue;
             if (!outcome.IsError) batch.Sent.Add(rows[i]);
             else if (MessageFaults.Is(outcome.Code)) batch.Refused.Add((rows[i], outcome.Reason));
@@ -171,7 +174,9 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    /// <summary>Messages of a topic that accepts nothing wait and use up no attempt. Other topics go on.</summary>
+    /// <summary>
+    /// Holds back the messages of topics that reject everything. The waiting messages use up no attempt, and other topics continue.
+    /// </summary>
     void NoteHeld(Batch batch)
     {
         foreach (var topic in batch.Sent.Select(r => r.Topic).Distinct().Where(_held.Release)) LogReleased(logger, topic);
@@ -201,28 +206,29 @@ public sealed partial class OutboxRelay(
     [LoggerMessage(Level = LogLevel.Error, Message = "Outbox message {Id} ({Topic}, {MessageId}) is DEAD after {Attempt} attempts: {Reason}")]
     static partial void LogDead(ILogger logger, long id, string topic, string messageId, int attempt, string reason);
 
-    /// <summary>The result of a batch. A row in neither list stays as it is.</summary>
+    /// <summary>The result of a batch. Rows in neither list are unchanged.</summary>
     sealed record Batch(List<OutboxRow> Sent, List<(OutboxRow Row, string Error)> Refused)
     {
-        /// <summary>Topic → why it accepts nothing.</summary>
+        /// <summary>Topic → the reason why it rejects all messages.</summary>
         public Dictionary<string, string> Held { get; } = [];
 
-        /// <summary>Why the brokers count as away; null if they do not.</summary>
+        /// <summary>The reason why the brokers count as unavailable, or null.</summary>
         public string? Outage { get; set; }
 
-        /// <summary>Whether the producer met a fatal error.</summary>
+        /// <summary>Whether the producer had a fatal error.</summary>
         public bool IsRenewed { get; init; }
     }
 
     /// <summary>
-    /// Sends rows as one chain per key: the acknowledgement of a row sends the next one of its key. A failed row ends its chain, and the rest waits for
-    /// the next batch. Each row has a slot for its report, so the client's thread and the sending thread share only the number of open chains.
+    /// Sends rows as one chain per key: the acknowledgement of a row triggers the next row of its key. A failed row ends its chain, and
+    /// the rest of the chain waits for the next batch. Each row has its own slot for the report, so the client's thread and the sending
+    /// thread share only the number of open chains.
     /// </summary>
     sealed class KeyChains(IReadOnlyList<OutboxRow> rows, OutboxProducer producer, TimeProvider clock, long start, TimeSpan until)
     {
         readonly Error?[] _outcomes = new Error?[rows.Count];
 
-        /// <summary>By row: the next row of its key, or 0. Row 0 is never the next one.</summary>
+        /// <summary>The next row with the same key, by row. 0 means none, because row 0 is never the next one.</summary>
         readonly int[] _next = new int[rows.Count];
         readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int _openChains;

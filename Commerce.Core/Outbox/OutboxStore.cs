@@ -6,8 +6,8 @@ using Commerce.Core.Database;
 
 namespace Commerce.Core.Outbox;
 
-/// <summary>A claim of shards. Until its lease ends, no other relay sends their rows.</summary>
-/// <param name="Token">Unique. A relay whose claim has expired marks no rows.</param>
+/// <summary>A claim of shards. Until its lease ends, no other relay sends rows of these shards.</summary>
+/// <param name="Token">A unique token. A relay whose claim has expired cannot mark rows.</param>
 /// <param name="AnyRefused">Whether any rejected message waits for its next attempt.</param>
 public sealed record OutboxClaim(string Token, IReadOnlyList<int> Shards, bool AnyRefused);
 
@@ -31,16 +31,16 @@ public sealed record OutboxRow
     /// <summary>Microseconds since the row was written, at the time of reading; 0 if not requested.</summary>
     public long Age { get; init; }
 
-    /// <summary>How often the brokers rejected it.</summary>
+    /// <summary>The number of times that the brokers rejected it.</summary>
     public int Attempts { get; init; }
 }
 
 /// <summary>An outbox message for administrators.</summary>
 /// <param name="Payload">At most 2,000 characters.</param>
 /// <param name="Status"><c>PENDING</c>, <c>SENT</c> or <c>DEAD</c>.</param>
-/// <param name="Attempts">How often the brokers rejected it.</param>
-/// <param name="LastError">Why they rejected it; null if they never did, or accepted it since.</param>
-/// <param name="NextAttemptAt">The time of the next attempt of a rejected message; null if it is dead.</param>
+/// <param name="Attempts">The number of times that the brokers rejected it.</param>
+/// <param name="LastError">The reason of the last rejection. Null if the message was never rejected, or was accepted since.</param>
+/// <param name="NextAttemptAt">The time of the next attempt of a rejected message, or null if it is dead.</param>
 public sealed record OutboxEntry(
     long Id, string Topic, string Key, string MessageId, string? Payload, string Status, long Attempts, string? LastError,
     DateTime CreatedAt, DateTime? NextAttemptAt);
@@ -53,7 +53,8 @@ public sealed record OutboxRefusal(OutboxRow Row, string Error, bool Dead, TimeS
 public sealed record OutboxBacklog(long Pending, double OldestAge, long Dead);
 
 /// <summary>
-/// The statements on <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. They use MySQL's clock.
+/// The statements on <c>outbox</c>, <c>outbox_waiting</c>, <c>outbox_refused</c>, <c>outbox_shard</c> and <c>inbox</c>. They use
+/// MySQL's clock.
 /// </summary>
 public sealed class OutboxStore(MySqlDatabase database)
 {
@@ -63,23 +64,28 @@ public sealed class OutboxStore(MySqlDatabase database)
     public const string Rows =
         "outbox o LEFT JOIN outbox_waiting w ON w.shard = o.shard AND w.id = o.id LEFT JOIN outbox_refused r ON r.id = o.id";
 
-    /// <summary>The status of <see cref="Rows"/>, as in <see cref="OutboxEntry"/>. A row that neither waits nor is dead was sent.</summary>
+    /// <summary>
+    /// The status of <see cref="Rows"/>, as in <see cref="OutboxEntry"/>. A row was sent if it neither waits nor is dead.
+    /// </summary>
     public const string Status =
         "CASE WHEN w.id IS NOT NULL OR r.next_attempt_at IS NOT NULL THEN 'PENDING' WHEN r.id IS NOT NULL THEN 'DEAD' ELSE 'SENT' END";
 
-    /// <summary>The number of waiting messages, rejected ones included.</summary>
+    /// <summary>Counts the waiting messages, including rejected ones.</summary>
     public const string CountPending =
         "SELECT (SELECT COUNT(*) FROM outbox_waiting) + (SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NOT NULL)";
 
-    /// <summary>The number of dead messages.</summary>
+    /// <summary>Counts the dead messages.</summary>
     public const string CountDead = "SELECT COUNT(*) FROM outbox_refused WHERE next_attempt_at IS NULL";
 
-    /// <summary>Claims free shards with due rows, at most <paramref name="limit"/>, the least recently served first. Null if there are none.</summary>
-    /// <param name="without">Shards to leave out.</param>
+    /// <summary>
+    /// Claims free shards with due rows, at most <paramref name="limit"/>, the least recently served first. Returns null if there are
+    /// none.
+    /// </summary>
+    /// <param name="without">Shards to skip.</param>
     public async Task<OutboxClaim?> ClaimAsync(int limit, IReadOnlyCollection<int> without, TimeSpan lease, CancellationToken cancellationToken)
     {
         var token = Guid.NewGuid().ToString();
-        // Under READ COMMITTED the scan does not wait for a locked row whose committed version is already claimed.
+        // Under READ COMMITTED, the scan does not wait for a locked row that is already claimed in its committed version.
         var claimed = await database.QueryAsync<(long Shard, long AnyRefused)>($"""
             UPDATE outbox_shard s SET s.token = @token, s.lease_until = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND
             WHERE s.lease_until <= UTC_TIMESTAMP(6) {(without.Count > 0 ? "AND s.shard NOT IN @without" : "")} AND (
@@ -92,10 +98,10 @@ public sealed class OutboxStore(MySqlDatabase database)
     }
 
     /// <summary>
-    /// The due rows of the claimed shards, in order per key. Keys with a rejected row that waits for its next attempt are skipped, so that nothing
-    /// overtakes it.
+    /// Lists the due rows of the claimed shards, in order per key. A key is skipped while one of its rows was rejected and waits for its
+    /// next attempt, so that no row overtakes another.
     /// </summary>
-    /// <param name="heldTopics">The topics to leave out, because they accept nothing now.</param>
+    /// <param name="heldTopics">Topics to skip, because they reject all messages now.</param>
     public async Task<IReadOnlyList<OutboxRow>> ListDueAsync(
         OutboxClaim claim, IReadOnlyCollection<string> heldTopics, int limit, bool withAge, CancellationToken cancellationToken)
     {
@@ -106,12 +112,12 @@ public sealed class OutboxStore(MySqlDatabase database)
         var again = refused.Where(r => r.Due == 1).Take(BatchSize).ToDictionary(r => r.Id, r => r.Attempts);
         var waiting = refused.Where(r => !again.ContainsKey(r.Id)).Select(r => r.Key).ToHashSet(StringComparer.Ordinal);
 
-        // Every column costs the client time. The age is read only where it is measured.
+        // Every column costs time in the client, so the age is read only where it is measured.
         var columns = $"""
             o.id AS Id, o.shard AS Shard, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, o.payload AS Payload, o.traceparent AS Traceparent
             {(withAge ? ", TIMESTAMPDIFF(MICROSECOND, o.created_at, UTC_TIMESTAMP(6)) AS Age" : "")}
             """;
-        // In index order, so that nothing is sorted.
+        // The rows come in index order, so that MySQL need not sort them.
         var rows = await database.QueryAsync<OutboxRow>($"""
             SELECT {columns} FROM outbox_waiting w STRAIGHT_JOIN outbox o ON o.id = w.id WHERE w.shard IN @Shards
             {(waiting.Count > 0 ? "AND o.message_key NOT IN @waiting" : "")} {(heldTopics.Count > 0 ? "AND o.topic NOT IN @heldTopics" : "")}
@@ -125,7 +131,7 @@ public sealed class OutboxStore(MySqlDatabase database)
     }
 
     /// <summary>Marks sent and rejected rows, and releases the shards.</summary>
-    /// <returns>The shards whose claim was still valid. Rows of the others are unchanged.</returns>
+    /// <returns>The shards whose claim was still valid. Rows of other shards are unchanged.</returns>
     public async Task<IReadOnlyList<int>> MarkAsync(
         OutboxClaim claim, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused, CancellationToken cancellationToken)
     {
@@ -138,7 +144,7 @@ public sealed class OutboxStore(MySqlDatabase database)
         ? claim.Shards
         : await database.ExecuteInTransactionAsync<IReadOnlyList<int>>(async transaction =>
         {
-            // The claim of some shards has expired.
+            // The claims of some shards have expired.
             var held = (await transaction.QueryAsync<long>(
                 "SELECT CAST(shard AS SIGNED) FROM outbox_shard WHERE shard IN @Shards AND token = @Token ORDER BY shard FOR UPDATE", new { claim.Shards, claim.Token }))
                 .Select(shard => (int)shard).ToList();
@@ -148,7 +154,8 @@ public sealed class OutboxStore(MySqlDatabase database)
             return held;
         }, cancellationToken);
 
-        // First, so that no other relay can claim the shards before the commit. Shards without sent rows are claimed first the next time.
+        // The shards are released first and stay locked, so that no other relay can claim them before the commit. Shards without sent rows
+        // come first in the next claim.
         Task<int> GiveBackAsync(DbSession transaction, IReadOnlyList<int> shards) => transaction.ExecuteAsync("""
             UPDATE outbox_shard SET token = NULL, lease_until = IF(shard IN @served, UTC_TIMESTAMP(6), '2000-01-01') WHERE shard IN @shards AND token = @Token
             """, new { shards, claim.Token, served = sent.Select(r => r.Shard).Distinct().DefaultIfEmpty(-1) });
@@ -156,8 +163,9 @@ public sealed class OutboxStore(MySqlDatabase database)
 
     static void MarkRows(DbSession transaction, IReadOnlyList<OutboxRow> sent, IReadOnlyList<OutboxRefusal> refused)
     {
-        // By single ids, not by a range: a row with an id in between may be committed later. The hint prevents a scan, which would wait for rows that
-        // are not committed yet. The optimizer prefers it if it estimates the table to be small.
+        // The rows are deleted by id and not by range, because a row with an id in between may be committed later. The hint prevents a
+        // table scan, which would wait for rows that are not committed yet. The optimizer prefers the scan if it estimates the table to be
+        // small.
         foreach (var rows in sent.GroupBy(r => r.Attempts > 0))
         {
             var table = rows.Key ? "outbox_refused" : "outbox_waiting";
@@ -183,7 +191,7 @@ public sealed class OutboxStore(MySqlDatabase database)
                 """, new { rows = JsonSerializer.Serialize(again, OutboxJson.Default.MarkedRefusalArray) });
     }
 
-    /// <summary>How much waits, for how long, and how much is dead.</summary>
+    /// <summary>Measures how many messages wait, the age of the oldest, and how many are dead.</summary>
     public async Task<OutboxBacklog> MeasureAsync(CancellationToken cancellationToken) =>
         (await database.SingleAsync<OutboxBacklog>($"""
             SELECT ({CountPending}) AS Pending,
@@ -193,7 +201,9 @@ public sealed class OutboxStore(MySqlDatabase database)
                    ({CountDead}) AS Dead
             """, null, cancellationToken))!;
 
-    /// <summary>The newest messages with an id below <paramref name="before"/>, of one status or of all, at most <paramref name="limit"/>.</summary>
+    /// <summary>
+    /// Lists the newest messages with an id below <paramref name="before"/>, of one status or of all, at most <paramref name="limit"/>.
+    /// </summary>
     public Task<IReadOnlyList<OutboxEntry>> ListAsync(string? status, long? before, int limit, CancellationToken cancellationToken) =>
         database.QueryAsync<OutboxEntry>($"""
             SELECT o.id AS Id, o.topic AS Topic, o.message_key AS `Key`, o.message_id AS MessageId, LEFT(CONVERT(o.payload USING utf8mb4), 2000) AS Payload,
@@ -202,23 +212,23 @@ public sealed class OutboxStore(MySqlDatabase database)
             FROM {Rows} WHERE (@before IS NULL OR o.id < @before) AND (@status IS NULL OR {Status} = @status) ORDER BY o.id DESC LIMIT @limit
             """, new { status, before, limit }, cancellationToken);
 
-    /// <summary>Lets a DEAD or SENT message be sent again. Null if it does not exist, false if it is already waiting.</summary>
+    /// <summary>Sends a DEAD or SENT message again. Returns null if it does not exist, and false if it is already waiting.</summary>
     public Task<bool?> ReplayAsync(long id, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync<bool?>(async transaction =>
         {
-            // Locked, so that it is not purged meanwhile.
+            // The row is locked, so that it is not purged meanwhile.
             if (await transaction.SingleAsync<long?>("SELECT CAST(shard AS SIGNED) FROM outbox WHERE id = @id FOR UPDATE", new { id }) is not { } shard) return null;
             if (await transaction.SingleAsync<long?>("SELECT id FROM outbox_refused WHERE id = @id AND next_attempt_at IS NOT NULL", new { id }) is not null) return false;
             await transaction.ExecuteAsync("DELETE FROM outbox_refused WHERE id = @id", new { id });
             return await transaction.ExecuteAsync("INSERT IGNORE INTO outbox_waiting (shard, id) VALUES (@shard, @id)", new { shard, id }) == 1;
         }, cancellationToken);
 
-    /// <summary>Deletes older sent messages and inbox rows; returns their number.</summary>
+    /// <summary>Deletes old sent messages and inbox rows, and returns their number.</summary>
     public async Task<int> PurgeAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
         var deleted = 0;
         var seconds = (long)keep.TotalSeconds;
-        // Scans from the oldest row and stops at the first page that is too young. An index would cost every insert.
+        // The scan starts at the oldest row and stops at the first page that is too young. An index would make every insert slower.
         for (var after = 0L; ;)
         {
             var page = await database.QueryAsync<AgedRow>("""
@@ -229,7 +239,7 @@ public sealed class OutboxStore(MySqlDatabase database)
             if (ids.Length > 0)
                 deleted += await database.ExecuteInTransactionAsync(async transaction =>
                 {
-                    // A replay locks its row as well: either the next statement sees it, or the replay finds nothing.
+                    // A replay locks its row too. Either the next statement sees the replay, or the replay no longer finds the row.
                     await transaction.QueryAsync<long>("SELECT id FROM outbox WHERE id IN @ids ORDER BY id FOR UPDATE", new { ids });
                     return await transaction.ExecuteAsync($"DELETE o FROM {Rows} WHERE o.id IN @ids AND w.id IS NULL AND r.id IS NULL", new { ids });
                 }, cancellationToken);
@@ -247,7 +257,7 @@ public sealed class OutboxStore(MySqlDatabase database)
 }
 
 /// <summary>The record of a rejection.</summary>
-/// <param name="Delay">Microseconds until the next attempt; null if there is none.</param>
+/// <param name="Delay">The time until the next attempt in microseconds, or null if there is none.</param>
 sealed record MarkedRefusal(long Id, long Shard, int Attempts, string Error, long? Delay);
 
 [JsonSerializable(typeof(MarkedRefusal[]))]

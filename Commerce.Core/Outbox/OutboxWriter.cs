@@ -11,27 +11,27 @@ namespace Commerce.Core.Outbox;
 /// <summary>Adds messages to the outbox and wakes the relay.</summary>
 public sealed class OutboxWriter(IConnectionMultiplexer redis)
 {
-    /// <summary>The number of shards. One relay at a time sends the rows of a shard.</summary>
+    /// <summary>The number of shards. Only one relay at a time sends the rows of a shard.</summary>
     public const int Shards = 16;
 
     /// <summary>The Redis channel that wakes relays. A lost notification costs a few seconds, because relays also poll.</summary>
     public static RedisChannel WakeChannel { get; } = new("outbox:wake", RedisChannel.PatternMode.Literal);
 
-    /// <summary>Adds a message to the transaction, with the current trace. After the commit call <see cref="Wake"/>.</summary>
+    /// <summary>Adds a message to the transaction, with the current trace. Call <see cref="Wake"/> after the commit.</summary>
     public static Task AddAsync(DbSession transaction, OutboxMessage message)
     {
         var (sql, parameters) = Insert([message]);
         return transaction.ExecuteAsync(sql, parameters);
     }
 
-    /// <summary>The same for all messages of a transaction, with its COMMIT.</summary>
+    /// <summary>Adds all messages of a transaction with its COMMIT.</summary>
     public static void AddAtCommit(DbSession transaction, IReadOnlyList<OutboxMessage> messages)
     {
         var (sql, parameters) = Insert(messages);
         transaction.AtCommit(sql, parameters);
     }
 
-    /// <summary>Two statements for any number of messages. MySQL gives the rows of one INSERT consecutive ids.</summary>
+    /// <summary>Returns two statements for any number of messages. MySQL gives the rows of one INSERT consecutive ids.</summary>
     static (string Sql, DynamicParameters Parameters) Insert(IReadOnlyList<OutboxMessage> messages)
     {
         var parameters = new DynamicParameters(new { traceparent = Activity.Current?.Id });
@@ -54,7 +54,7 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
             """, parameters);
     }
 
-    /// <summary>Wakes the relays. Never fails and never waits.</summary>
+    /// <summary>Wakes the relays. It never fails and never waits.</summary>
     public void Wake()
     {
         try
@@ -63,14 +63,14 @@ public sealed class OutboxWriter(IConnectionMultiplexer redis)
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // Redis is away: the relays poll.
+            // Redis is unavailable. The relays poll.
         }
     }
 
-    /// <summary>The shard of a key.</summary>
+    /// <summary>Returns the shard of a key.</summary>
     public static int ShardOf(string key)
     {
-        // FNV-1a: stable between processes and versions, unlike string.GetHashCode.
+        // FNV-1a is the same in all processes and versions, unlike string.GetHashCode.
         var hash = 2166136261u;
         foreach (var b in Encoding.ASCII.GetBytes(key)) hash = (hash ^ b) * 16777619u;
         return (int)(hash % Shards);

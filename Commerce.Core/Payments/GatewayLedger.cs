@@ -7,25 +7,27 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Payments;
 
 /// <summary>The captures of an order at the gateway.</summary>
-/// <param name="NetCaptures">Payments with a remaining captured amount.</param>
-/// <param name="Captured">Whole KRW.</param>
-/// <param name="Cancelled">Whole KRW.</param>
+/// <param name="NetCaptures">The number of payments with a remaining captured amount.</param>
+/// <param name="Captured">The captured amount in whole KRW.</param>
+/// <param name="Cancelled">The cancelled amount in whole KRW.</param>
 public sealed record GatewayOrder(string MerchantPayKey, int NetCaptures, long Captured, long Cancelled);
 
 /// <summary>All captures of a gateway.</summary>
-/// <param name="Since">The start of its ledger; null if unknown. Earlier payments are missing.</param>
+/// <param name="Since">The start of its ledger, or null if unknown. Earlier payments are missing.</param>
 /// <param name="Orders">Orders with at least one capture.</param>
 public sealed record GatewaySummary(DateTime? Since, IReadOnlyList<GatewayOrder> Orders);
 
-/// <summary>The gateway's ledger, for the consistency check.</summary>
+/// <summary>Reads the gateway's ledger for the consistency check.</summary>
 public interface IGatewayLedger
 {
-    /// <summary>All captures; null if the gateway has no ledger for us.</summary>
+    /// <summary>Returns all captures, or null if the gateway does not show us its ledger.</summary>
     /// <exception cref="HttpRequestException">The gateway is unavailable.</exception>
     Task<GatewaySummary?> SummarizeAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>The sandbox has a ledger if its switches are on. A real gateway has none for us.</summary>
+/// <summary>
+/// The ledger of the sandbox, which is available if its switches are on. A real gateway does not show us its ledger.
+/// </summary>
 sealed class SandboxLedger(IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, IHostEnvironment environment) : IGatewayLedger
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);

@@ -20,14 +20,14 @@ public sealed class PaymentConsistencyCheck(MySqlDatabase database, IGatewayLedg
              + (SELECT COUNT(*) FROM payment p LEFT JOIN orders o ON o.id = p.order_id WHERE o.id IS NULL)
         """;
 
-    /// <summary>The number and sum (whole KRW) of refunds made at the gateway itself.</summary>
+    /// <summary>Returns the number and the sum (whole KRW) of refunds made at the gateway itself.</summary>
     public Task<(long Refunds, long Won)> CountExternalAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<(long Refunds, long Won)>(
             "SELECT COUNT(*), CAST(COALESCE(SUM(amount), 0) AS SIGNED) FROM refund WHERE status = 'EXTERNAL'", null, cancellationToken);
 
     /// <summary>
-    /// Counts orders with several captures, or with another captured amount than in the database. Captures of unknown orders do not count. Payments
-    /// older than the gateway's ledger, as after a restart of the sandbox, cannot be compared.
+    /// Counts orders with several captures, or with another captured amount than in the database. Captures of unknown orders are ignored.
+    /// A payment that is older than the gateway's ledger (after a restart of the sandbox) cannot be compared.
     /// </summary>
     /// <exception cref="HttpRequestException">The gateway is unavailable.</exception>
     public async Task<(long Differences, long NotComparable)> CompareAsync(CancellationToken cancellationToken)

@@ -13,8 +13,8 @@ using Polly.Timeout;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// The client of the payment gateway: NaverPay's partner API, or the sandbox. It never retries, and every call has a timeout. An outcome states only
-/// what the response proves. Everything else is Unknown, not an exception.
+/// The client of the payment gateway, which is NaverPay's partner API or the sandbox. It never retries, and every call has a timeout.
+/// An outcome states only what the response proves. In all other cases the outcome is Unknown, not an exception.
 /// </summary>
 public sealed partial class PaymentGateway(
     IHttpClientFactory clients, IOptions<PaymentGatewayOptions> options, TimeProvider clock, ILogger<PaymentGateway> logger)
@@ -52,7 +52,7 @@ public sealed partial class PaymentGateway(
             };
         }, cancellationToken);
 
-    /// <summary>The gateway's history of a payment.</summary>
+    /// <summary>Reads the gateway's history of a payment.</summary>
     /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>.</exception>
     public Task<FindOutcome> FindAsync(string pgPaymentId, CancellationToken cancellationToken = default) =>
         MeasureAsync("find", pgPaymentId, async () =>
@@ -61,7 +61,7 @@ public sealed partial class PaymentGateway(
             return entries is null ? new FindOutcome.Unknown(reason) : Found(pgPaymentId, entries);
         }, cancellationToken);
 
-    /// <summary>All cancels between two times, of all payments, whoever requested them.</summary>
+    /// <summary>Lists the cancels of all payments between two times, whoever requested them.</summary>
     /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>.</exception>
     public Task<CancelHistory> ListCancelsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken = default) =>
         MeasureAsync("list", "", async () =>
@@ -75,7 +75,7 @@ public sealed partial class PaymentGateway(
                 : new CancelHistory(done.ConvertAll(CancelOf));
         }, cancellationToken);
 
-    /// <summary>All pages of the history; null and the reason if the gateway did not return them all.</summary>
+    /// <summary>Reads all pages of the history. Returns null and the reason if the gateway did not return all of them.</summary>
     async Task<(List<HistoryEntry>? Entries, string Reason)> ReadHistoryAsync(Func<int, HistoryQuery> query, CancellationToken cancellationToken)
     {
         var entries = new List<HistoryEntry>();
@@ -96,8 +96,9 @@ public sealed partial class PaymentGateway(
     /// <summary>Refunds a payment, in full or in part.</summary>
     /// <param name="pgPaymentId">The payment.</param>
     /// <param name="amount">The amount to refund, in whole KRW.</param>
-    /// <param name="expectedRest">The captured amount that remains. The gateway rejects the call if it would differ.</param>
-    /// <param name="reason">Shown to the user; up to 256 bytes of UTF-8 are sent.</param>
+    /// <param name="expectedRest">The captured amount that remains after the refund. The gateway rejects the call if its own result
+    /// differs.</param>
+    /// <param name="reason">Shown to the user. At most 256 bytes of UTF-8 are sent.</param>
     /// <param name="idempotencyKey">Equal keys get equal responses: up to 64 letters, digits and punctuation.</param>
     /// <exception cref="OperationCanceledException">Caused by <paramref name="cancellationToken"/>; the outcome is unknown.</exception>
     public Task<CancelOutcome> CancelAsync(
@@ -109,7 +110,7 @@ public sealed partial class PaymentGateway(
                 ["paymentId"] = pgPaymentId,
                 ["cancelAmount"] = Number(amount),
                 ["cancelReason"] = Truncate(reason, 256),
-                // 2: the merchant; 1: the buyer at the gateway's own site.
+                // 2 stands for the merchant, 1 for the buyer at the gateway's own site.
                 ["cancelRequester"] = "2",
                 ["taxScopeAmount"] = Number(amount),
                 ["taxExScopeAmount"] = "0",
@@ -124,7 +125,7 @@ public sealed partial class PaymentGateway(
                 { Answer: null } => new CancelOutcome.Unknown(reply.Unproven),
                 { Answer: { Code: Success, Body: { TotalRestAmount: { } rest } body } } when body.PaymentId == pgPaymentId =>
                     new CancelOutcome.Cancelled(rest, body.PayHistId),
-                // The requested state is reached, whoever caused it.
+                // The payment is in the requested state, whoever caused it.
                 { Answer.Code: "AlreadyCanceled" } when expectedRest == 0 => new CancelOutcome.Cancelled(0, Before: true),
                 { Answer.Code: "CancelNotComplete" or "PreCancelNotComplete" or "AlreadyOnGoing" or "MaintenanceOngoing" or "FaultCheckOngoing"
                     or "BankMaintenance" } => new CancelOutcome.NotComplete(code!, message),
@@ -136,13 +137,14 @@ public sealed partial class PaymentGateway(
         }, cancellationToken);
 
     /// <summary>
-    /// The payment window for the user's browser. It returns to <paramref name="returnUrl"/> with <c>resultCode</c> and <c>paymentId</c>.
+    /// Creates the URL of the payment window for the user's browser. The window returns to <paramref name="returnUrl"/> with
+    /// <c>resultCode</c> and <c>paymentId</c>.
     /// </summary>
-    /// <param name="orderId">Returned as the order of the capture.</param>
-    /// <param name="amount">Whole KRW.</param>
-    /// <param name="userKey">Returned as the user of the capture.</param>
-    /// <param name="productName">Shown to the user; up to 128 bytes of UTF-8 are sent.</param>
-    /// <param name="returnUrl">Absolute.</param>
+    /// <param name="orderId">The gateway returns it as the order of the capture.</param>
+    /// <param name="amount">The amount to pay, in whole KRW.</param>
+    /// <param name="userKey">The gateway returns it as the user of the capture.</param>
+    /// <param name="productName">Shown to the user. At most 128 bytes of UTF-8 are sent.</param>
+    /// <param name="returnUrl">An absolute URL.</param>
     public Uri PayUrl(string orderId, long amount, string userKey, string productName, Uri returnUrl) =>
         new(QueryHelpers.AddQueryString(Options.PayWindowUrl!.AbsoluteUri, new Dictionary<string, string?>
         {
@@ -210,7 +212,7 @@ public sealed partial class PaymentGateway(
         {
             return Reply<TBody>.Rejected("too many calls to the gateway failed lately");
         }
-        // Name resolution, connection or TLS failed: the request has not left this process.
+        // Name resolution, connection or TLS failed, so the request has not left this process.
         catch (HttpRequestException e) when (e.HttpRequestError
             is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
         {
@@ -264,7 +266,7 @@ public sealed partial class PaymentGateway(
 
     static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>The longest prefix of whole characters that fits into the number of UTF-8 bytes.</summary>
+    /// <summary>Returns the longest prefix of whole characters that fits into a number of UTF-8 bytes.</summary>
     static string Truncate(string text, int bytes)
     {
         var left = bytes;
@@ -281,7 +283,7 @@ public sealed partial class PaymentGateway(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Operation} of {PgPaymentId} has no proven outcome: {Outcome}")]
     partial void LogUnknown(string operation, string pgPaymentId, string outcome);
 
-    /// <summary>A response, or the reason why the call was provably not processed, or why nothing is known.</summary>
+    /// <summary>A response, a reason why the call was provably not processed, or a reason why the outcome is unknown.</summary>
     sealed record Reply<TBody>(GatewayResponse<TBody>? Answer, string? NotExecuted, string Unproven) where TBody : class
     {
         public static Reply<TBody> Rejected(string reason) => new(null, reason, "");

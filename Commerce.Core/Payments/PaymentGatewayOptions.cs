@@ -8,13 +8,15 @@ public sealed class PaymentGatewayOptions
     public const string Section = "Payments:Gateway";
 
     /// <summary>
-    /// Absolute: NaverPay's <c>https://pay.paygate.naver.com</c> (<c>https://dev-pay.paygate.naver.com</c> for tests), or the sandbox, whose host may
-    /// be a service name.
+    /// The absolute address of the gateway. For NaverPay <c>https://pay.paygate.naver.com</c>, or
+    /// <c>https://dev-pay.paygate.naver.com</c> for tests. The host of the sandbox can be a service name.
     /// </summary>
     [Required]
     public Uri? BaseAddress { get; set; }
 
-    /// <summary>The payment page; absolute. For NaverPay the shop's <c>/naverpay.html</c>, which opens NaverPay's window.</summary>
+    /// <summary>
+    /// The absolute address of the payment page. For NaverPay it is the shop's <c>/naverpay.html</c>, which opens NaverPay's window.
+    /// </summary>
     [Required]
     public Uri? PayWindowUrl { get; set; }
 
@@ -22,25 +24,27 @@ public sealed class PaymentGatewayOptions
     [Required, RegularExpression("[A-Za-z0-9_-]+")]
     public string PartnerId { get; set; } = "naverpay-partner";
 
-    /// <summary>Public: the payment window needs it.</summary>
+    /// <summary>The client id. It is public, because the payment window needs it.</summary>
     [Required]
     public string ClientId { get; set; } = "";
 
-    /// <summary>A secret. Sent in a header of each call, and nowhere else.</summary>
+    /// <summary>The client secret. It is sent in a header of each call, and nowhere else.</summary>
     [Required]
     public string ClientSecret { get; set; } = "";
 
-    /// <summary>Public: the payment window needs it.</summary>
+    /// <summary>The chain id. It is public, because the payment window needs it.</summary>
     [Required]
     public string ChainId { get; set; } = "";
 
-    /// <summary>The mode of NaverPay's window: <c>production</c> (money moves) or <c>development</c>. Default <c>production</c>.</summary>
+    /// <summary>
+    /// The mode of NaverPay's window: <c>production</c> (money moves) or <c>development</c>. Default <c>production</c>.
+    /// </summary>
     [Required, RegularExpression("production|development")]
     public string Mode { get; set; } = "production";
 
     /// <summary>
-    /// Whether the gateway is the sandbox, with which goods are free. Required to use the sandbox outside Development; page and log then warn about
-    /// it. Default false.
+    /// Whether the gateway is the sandbox, which gives goods away for free. It must be true to use the sandbox outside Development. Page
+    /// and log then show a warning. Default false.
     /// </summary>
     public bool Sandbox { get; set; }
 

@@ -12,8 +12,8 @@ public sealed class PaymentOptions
     public TimeSpan Extension { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
-    /// An attempt that the gateway's history does not show after this time was not captured: 1 s to 1 h, longer than the gateway processes any call.
-    /// Default 60 s.
+    /// The time after which an attempt that is not in the gateway's history counts as not captured: 1 s to 1 h. It must be longer than
+    /// the gateway processes any call. Default 60 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan SettleAfter { get; set; } = TimeSpan.FromSeconds(60);
@@ -23,13 +23,15 @@ public sealed class PaymentOptions
     public TimeSpan WatchAbandoned { get; set; } = TimeSpan.FromMinutes(30);
 
     /// <summary>
-    /// A payment or refund that stays open longer is logged as an error every minute and counted until it is settled: 1 s to 1 day. Default 10 min.
+    /// A payment or refund that stays open for longer is logged as an error every minute and counted until it is settled: 1 s to 1 day.
+    /// Default 10 min.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan OverdueAfter { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
-    /// The wait before a rejected refund for missing stock is requested again: 1 s to 1 h. It doubles each time, up to 6 h. Default 1 min.
+    /// The wait before a rejected refund for missing stock is requested again: 1 s to 1 h. It doubles each time, up to 6 h. Default 1
+    /// min.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan RefundRetryDelay { get; set; } = TimeSpan.FromMinutes(1);

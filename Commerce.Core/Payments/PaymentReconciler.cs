@@ -5,20 +5,20 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// Settles open work: attempts with an unknown outcome or a dead process, captures to cancel, unconfirmed refunds, paid orders without stock (also
-/// after a rejected refund), and refunds made at the gateway itself.
+/// Settles open payments: attempts with an unknown outcome or a dead process, captures to cancel, and unconfirmed refunds. It refunds
+/// paid orders without stock, also after a rejected refund, and records refunds made at the gateway itself.
 /// </summary>
 public sealed partial class PaymentReconciler(
     PaymentRepository repository, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options, TimeProvider clock,
     ILogger<PaymentReconciler> logger) : IReconciler
 {
-    /// <summary>Few concurrent calls: the gateway may be in trouble.</summary>
+    /// <summary>The number of concurrent calls. It is small, because the gateway may have problems.</summary>
     const int BatchSize = 8;
 
     /// <summary>The maximum period of one history query.</summary>
     static readonly TimeSpan MaxHistoryWindow = TimeSpan.FromHours(1);
 
-    /// <summary>The delay of the gateway's history, clock differences included.</summary>
+    /// <summary>The delay of the gateway's history, including clock differences.</summary>
     static readonly TimeSpan HistoryDelay = TimeSpan.FromMinutes(2);
 
     readonly Quarantine<string> _attempts = new("payment attempt of order", clock, logger);
@@ -74,7 +74,7 @@ public sealed partial class PaymentReconciler(
         () => repository.TakeDueRefundsAsync(BatchSize, settlement.CancelLease, cancellationToken), _refunds, refund => refund.Id,
         async refund => await settlement.RefundAsync(refund, isFirst: false) is not null, cancellationToken);
 
-    /// <summary>Takes and settles batches until none is full. Returns how many items are settled.</summary>
+    /// <summary>Takes and settles batches until a batch is not full. Returns the number of settled items.</summary>
     static async Task<int> SettleAllAsync<T>(
         Func<Task<IReadOnlyList<T>>> takeAsync, Quarantine<string> quarantine, Func<T, string> keyOf, Func<T, Task<bool>> settleAsync, CancellationToken cancellationToken)
     {
@@ -93,8 +93,8 @@ public sealed partial class PaymentReconciler(
     }
 
     /// <summary>
-    /// Reads the cancels in the gateway's history since the last time, and records those made there without us. What cannot be decided is read again
-    /// next time.
+    /// Reads the cancels in the gateway's history since the last run, and records those that were not requested by us. Undecided cancels
+    /// are read again in the next run.
     /// </summary>
     async Task<int> RecordExternalsAsync(CancellationToken cancellationToken)
     {

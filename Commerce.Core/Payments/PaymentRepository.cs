@@ -6,8 +6,8 @@ using Commerce.Core.Orders;
 namespace Commerce.Core.Payments;
 
 /// <summary>
-/// The status of payments, attempts and refunds. Each step is one transaction of conditional updates, so of two processes that end the same attempt
-/// one succeeds. The order's row is locked first.
+/// The status of payments, attempts and refunds. Each step is one transaction of conditional updates. If two processes end the same
+/// attempt, one of them succeeds. The order's row is locked first.
 /// </summary>
 public sealed class PaymentRepository(MySqlDatabase database, OrderRepository orders, TimeProvider clock)
 {
@@ -15,10 +15,12 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
 
     const int BatchSize = 1000;
 
-    /// <summary>Whether the previous statement of the same command found one row. MySqlConnector requests the count of found, not of changed, rows.</summary>
+    /// <summary>
+    /// Whether the previous statement of the same command found one row. MySqlConnector counts found rows, not changed rows.
+    /// </summary>
     const string FoundBefore = "ROW_COUNT() = 1";
 
-    /// <summary>By how much the gateway's clock may differ from ours.</summary>
+    /// <summary>The maximum difference between the gateway's clock and ours.</summary>
     static readonly TimeSpan MaxClockSkew = TimeSpan.FromMinutes(1);
 
     const string OpenColumns = """
@@ -26,11 +28,11 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         a.checks AS Checks, TIMESTAMPDIFF(SECOND, a.started_at, UTC_TIMESTAMP(6)) AS AgeSeconds
         """;
 
-    /// <summary>The payment of an order, or null.</summary>
+    /// <summary>Finds the payment of an order. Returns null if there is none.</summary>
     public Task<Payment?> FindAsync(string orderId, CancellationToken cancellationToken) =>
         database.SingleAsync<Payment>($"SELECT {Payment.Columns} FROM payment WHERE order_id = @orderId", new { orderId }, cancellationToken);
 
-    /// <summary>The attempts of a payment, oldest first.</summary>
+    /// <summary>Lists the attempts of a payment, oldest first.</summary>
     public Task<IReadOnlyList<PaymentAttempt>> ListAttemptsAsync(string paymentId, CancellationToken cancellationToken) =>
         database.QueryAsync<PaymentAttempt>("""
             SELECT number AS Number, pg_payment_id AS PgPaymentId, status AS Status, code AS Code, message AS Message, started_at AS StartedAt,
@@ -38,17 +40,17 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             FROM payment_attempt WHERE payment_id = @paymentId ORDER BY number
             """, new { paymentId }, cancellationToken);
 
-    /// <summary>The refunds of a payment, oldest first.</summary>
+    /// <summary>Lists the refunds of a payment, oldest first.</summary>
     public Task<IReadOnlyList<Refund>> ListRefundsAsync(string paymentId, CancellationToken cancellationToken) =>
         database.QueryAsync<Refund>("""
             SELECT id AS RefundId, amount AS Amount, reason AS Reason, status AS Status, code AS Code, created_at AS CreatedAt, ended_at AS EndedAt
             FROM refund WHERE payment_id = @paymentId ORDER BY created_at, id
             """, new { paymentId }, cancellationToken);
 
-    /// <summary>Payments, newest first, with an id below <paramref name="before"/>. Null means any.</summary>
+    /// <summary>Lists payments with an id below <paramref name="before"/>, newest first. Null means any.</summary>
     public Task<IReadOnlyList<Payment>> ListAsync(
         string? status, string? orderId, string? userId, string? before, int limit, CancellationToken cancellationToken) =>
-        // Unused conditions are omitted: with them MySQL would not use an index.
+        // Unused conditions are omitted, because MySQL would not use an index with them.
         database.QueryAsync<Payment>($"""
             SELECT {Payment.Columns} FROM payment
             WHERE TRUE {(status is null ? "" : "AND status = @status")} {(orderId is null ? "" : "AND order_id = @orderId")}
@@ -56,13 +58,13 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             ORDER BY id DESC LIMIT @limit
             """, new { status, orderId, userId, before, limit }, cancellationToken);
 
-    /// <summary>The number of payments and refunds that wait for the gateway.</summary>
+    /// <summary>Counts the payments and refunds that wait for the gateway.</summary>
     public Task<long> CountWaitingAsync(CancellationToken cancellationToken) =>
         database.SingleAsync<long>(PaymentConsistencyCheck.Waiting, null, cancellationToken);
 
     /// <summary>
-    /// The number of payments and refunds that have been open for longer than <paramref name="limit"/>, and the oldest of them. Null if there are
-    /// none.
+    /// Counts the payments and refunds that have been open for longer than <paramref name="limit"/>, and finds the oldest of them.
+    /// Returns null if there are none.
     /// </summary>
     public Task<OverduePayments?> FindOverdueAsync(TimeSpan limit, CancellationToken cancellationToken) =>
         database.SingleAsync<OverduePayments>("""
@@ -75,8 +77,8 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             """, new { microseconds = (long)limit.TotalMicroseconds }, cancellationToken);
 
     /// <summary>
-    /// The payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>: a new or the existing one. Extends the order's
-    /// hold to <paramref name="extension"/> from now, once. Null, and nothing changed, if the order cannot be paid.
+    /// Finds or creates the payment of an order that <paramref name="userId"/> can pay with <paramref name="amount"/>. Extends the
+    /// order's hold once, to <paramref name="extension"/> from now. Returns null without a change if the order cannot be paid.
     /// </summary>
     /// <param name="withinTransaction">Runs in the same transaction.</param>
     public Task<PayablePayment?> PrepareAsync(
@@ -97,25 +99,26 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                 """, new { userId, orderId, amount, paymentId, extension = (long)extension.TotalMicroseconds });
             if (payment is null) return null;
             withinTransaction(transaction, payment);
-            // The payment is new, and with it the state of the order.
+            // The payment is new, so the state of the order has changed as well.
             if (payment.PaymentId == paymentId)
                 orders.Publish(transaction, new(orderId, payment.Changes, OrderState.PendingPayment, userId, amount, 0, null, null, payment.Now));
             return payment;
         }, cancellationToken);
 
     /// <summary>
-    /// <c>PENDING → APPROVING</c>: pins the order and records a new attempt, before the gateway is called. Null, and nothing changed, if the user has
-    /// no such order, it cannot be paid, or it is being paid. Runs to its end even if the caller disconnects: an interrupted commit could leave the
-    /// order pinned without an owner.
+    /// <c>PENDING → APPROVING</c>. Pins the order and records a new attempt before the gateway is called. Returns null without a change
+    /// if the user has no such order, it cannot be paid, or it is being paid. It runs to its end even if the caller disconnects, because
+    /// an interrupted commit could leave the order pinned without an owner.
     /// </summary>
-    /// <param name="lease">After this time the reconciler takes over.</param>
-    /// <param name="withinTransaction">Runs first in the same transaction; may throw to refuse.</param>
+    /// <param name="lease">The time after which the reconciler takes over.</param>
+    /// <param name="withinTransaction">Runs first in the same transaction. It can throw to refuse.</param>
     /// <exception cref="ProblemException">The gateway's payment belongs to another order, or was cancelled.</exception>
     public Task<OpenAttempt?> BeginAsync(string userId, string orderId, string pgPaymentId, TimeSpan lease, Func<DbSession, Task> withinTransaction) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
             await withinTransaction(transaction);
-            // All statements find their row, or none changes anything. The last one also finds a payment of the gateway that belongs to another order.
+            // Either all statements find their row, or none changes anything. The last one also finds a gateway payment that belongs to
+            // another order.
             var attempt = await transaction.SingleAsync<OpenAttempt>($"""
                 UPDATE orders o STRAIGHT_JOIN payment p ON p.order_id = o.id
                 SET o.pinned = TRUE, p.status = 'APPROVING', p.pg_payment_id = @pgPaymentId, p.attempt = p.attempt + 1
@@ -137,19 +140,20 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         }, CancellationToken.None);
 
     /// <summary>
-    /// Commits a correct capture: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt pays the order
-    /// if it is still payable. False if another process ended the attempt, or the order cannot be paid.
+    /// Commits a correct capture: attempt, payment and order are paid, and <c>ORDER_PLACED</c> is in the outbox. An abandoned attempt
+    /// still pays the order if it is payable. Returns false if another process ended the attempt, or the order cannot be paid.
     /// </summary>
     /// <param name="withinTransaction">Runs in the same transaction.</param>
     public Task<bool> PayAsync(OpenAttempt attempt, Action<DbSession>? withinTransaction) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
-            // As if it had not been abandoned.
+            // The attempt is resumed as if it had not been abandoned.
             if (attempt.Status == AttemptState.Abandoned && await transaction.ExecuteAsync($"""
                     UPDATE orders o SET o.pinned = TRUE WHERE o.id = @OrderId AND {OrderRepository.Pinnable};
                     UPDATE payment SET status = 'SETTLING', pg_payment_id = @PgPaymentId WHERE id = @PaymentId AND status = 'PENDING'
                     """, attempt) < 2) return false;
-            // All three rows, or nothing: no row if no attempt has pinned the order, which must not happen. The order's is locked first.
+            // The statement changes all three rows or none. It finds no row if no attempt has pinned the order, which must not happen. The
+            // order's row is locked first.
             var lines = await transaction.QueryAsync<PaidLine>($"""
                 UPDATE orders o STRAIGHT_JOIN payment p ON p.order_id = o.id STRAIGHT_JOIN payment_attempt a ON a.payment_id = p.id
                 SET o.changes = o.changes + 1, o.status = 'PAID', o.pinned = FALSE, o.paid_at = UTC_TIMESTAMP(6), p.status = 'PAID', p.paid_at = UTC_TIMESTAMP(6),
@@ -165,8 +169,8 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         }, CancellationToken.None);
 
     /// <summary>
-    /// Marks a capture for cancellation before the gateway is called, so that it never counts as a payment. False if another process ended the
-    /// attempt, or a later attempt uses the same payment of the gateway.
+    /// Marks a capture for cancellation before the gateway is called, so that it never counts as a payment. Returns false if another
+    /// process ended the attempt, or a later attempt uses the same gateway payment.
     /// </summary>
     public Task<bool> BeginCancelAsync(OpenAttempt attempt, string code, TimeSpan lease) =>
         database.TryExecuteInTransactionAsync(async transaction =>
@@ -183,10 +187,13 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             return true;
         }, CancellationToken.None);
 
-    /// <summary>Ends an attempt without a capture; the order is payable again. False if another process ended it.</summary>
-    /// <param name="status"><see cref="AttemptState.Refused"/>, <see cref="AttemptState.Cancelled"/> or <see cref="AttemptState.Abandoned"/>.</param>
-    /// <param name="code">The reason; null keeps the known one.</param>
-    /// <param name="recheckAfter">When an abandoned attempt is checked again.</param>
+    /// <summary>
+    /// Ends an attempt without a capture. The order is payable again. Returns false if another process ended the attempt.
+    /// </summary>
+    /// <param name="status"><see cref="AttemptState.Refused"/>, <see cref="AttemptState.Cancelled"/> or
+    /// <see cref="AttemptState.Abandoned"/>.</param>
+    /// <param name="code">The reason. Null keeps the known one.</param>
+    /// <param name="recheckAfter">The time until the next check of an abandoned attempt.</param>
     public Task<bool> EndAsync(OpenAttempt attempt, string status, string? code = null, string? message = null, TimeSpan? recheckAfter = null) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
@@ -201,8 +208,8 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                     attempt.OrderId, attempt.PaymentId, attempt.Number, before = attempt.Status, status, code, message,
                     microseconds = (long?)recheckAfter?.TotalMicroseconds,
                 }) == 0) return false;
-            // The order is unpinned with its pending payment, unless a later attempt runs. A refused payment of the gateway may be used for another
-            // order, unless an attempt of this one may still capture it.
+            // The order is unpinned and its payment is pending, unless a later attempt is running. Another order may use a refused gateway
+            // payment, unless an attempt of this order may still capture it.
             await transaction.ExecuteAsync($"""
                 UPDATE payment SET status = 'PENDING', pg_payment_id = NULL
                 WHERE id = @PaymentId AND attempt = @Number AND status IN ('APPROVING', 'SETTLING', 'CANCELLING');
@@ -226,7 +233,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                 """, new { attempt.PaymentId, attempt.Number, attempt.Status, microseconds = (long)delay.TotalMicroseconds }) == 1;
         }, CancellationToken.None);
 
-    /// <summary>The gateway reported something new about an abandoned attempt: check it at once.</summary>
+    /// <summary>The gateway reported something new about an abandoned attempt. It is checked at once.</summary>
     public Task WatchAsync(OpenAttempt attempt) =>
         database.ExecuteAsync("""
             UPDATE payment_attempt SET check_at = UTC_TIMESTAMP(6), checks = 0 WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'
@@ -237,7 +244,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         database.ExecuteAsync(
             "UPDATE payment_attempt SET check_at = NULL WHERE payment_id = @PaymentId AND number = @Number AND status = 'ABANDONED'", attempt, CancellationToken.None);
 
-    /// <summary>Due attempts, each leased to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Takes due attempts. Each is leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<OpenAttempt>> TakeDueAttemptsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
         const string Due = "check_at <= UTC_TIMESTAMP(6)";
@@ -261,9 +268,9 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     /// Records a refund before the gateway is called. A repetition of the same <paramref name="request"/> gets the existing refund.
     /// </summary>
     /// <param name="scope">What is refunded.</param>
-    /// <param name="request">The scope of the idempotent request; null for refunds of the system.</param>
-    /// <param name="lease">After this time the reconciler takes over.</param>
-    /// <param name="withinTransaction">Runs first in the same transaction; may throw to refuse.</param>
+    /// <param name="request">The scope of the idempotent request. Null for a refund by the system.</param>
+    /// <param name="lease">The time after which the reconciler takes over.</param>
+    /// <param name="withinTransaction">Runs first in the same transaction. It can throw to refuse.</param>
     /// <returns>The refund, and whether it is new.</returns>
     /// <exception cref="ProblemException">Nothing can be refunded, the amount is too large, or another refund is in progress.</exception>
     public Task<(OpenRefund Refund, bool IsNew)> RequestRefundAsync(
@@ -284,7 +291,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
                 throw new ProblemException(PaymentProblems.NotRefundable, "The order is not paid, or fully refunded.");
             if (await transaction.SingleAsync<int?>("SELECT 1 FROM refund WHERE open_payment = @PaymentId", payment) is not null)
                 throw new ProblemException(PaymentProblems.InProgress, "Another refund is in progress.");
-            // The coupon paid, so it is what comes back.
+            // A coupon paid the order, so the refund frees the coupon.
             var paidByCoupon = payment.Amount == 0;
             if (paidByCoupon && scope.Lines is not null)
                 throw new ProblemException(PaymentProblems.NotRefundable, "Nothing was paid for this order. Refund it as a whole, with the amount 0.");
@@ -310,8 +317,8 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         }, cancellationToken);
 
     /// <summary>
-    /// The lines of a refund with their amounts. The payment's row is locked, so no other refund of the order changes them. Together they get at most
-    /// <paramref name="rest"/>: less than they have paid after refunds of an amount.
+    /// Calculates the amounts of the lines of a refund, which together are at most <paramref name="rest"/>. They are less than what the
+    /// lines have paid if amounts were refunded before. The payment's row is locked, so no other refund changes the lines.
     /// </summary>
     static async Task<IReadOnlyList<PricedRefundLine>> PriceAsync(DbSession transaction, string orderId, IReadOnlyList<RefundLine> named, long rest)
     {
@@ -341,8 +348,8 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     }
 
     /// <summary>
-    /// Completes a refund. The units of its lines are off the order. After a full refund the order is refunded and its stock returns; pass the result to <see
-    /// cref="InventoryRepository.ReturnAsync"/> after the commit.
+    /// Completes a refund and takes the units of its lines off the order. A full refund also ends the order and returns its stock. Pass
+    /// the result to <see cref="InventoryRepository.ReturnAsync"/> after the commit.
     /// </summary>
     /// <param name="historyId">The id of the cancel in the gateway's history.</param>
     public async Task<StockReturn?> CompleteRefundAsync(OpenRefund refund, string? historyId)
@@ -373,7 +380,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
         return (true, StockReturn.Combine(named, others));
     }
 
-    /// <summary>Sets the rest of a payment.</summary>
+    /// <summary>Sets the remaining amount of a payment.</summary>
     static async Task<StockReturn?> SetRemainingAsync(DbSession transaction, string paymentId, string orderId, long rest)
     {
         await transaction.ExecuteAsync($"""
@@ -384,13 +391,13 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     }
 
     /// <summary>
-    /// Compares the gateway's history of a paid payment with the recorded refunds, and records unknown cancels as <see cref="RefundState.External"/>.
-    /// Null, and nothing changed, if the payment is not paid, or another refund than <paramref name="refund"/> is running: its cancel would be taken
-    /// for an external one.
+    /// Compares the gateway's history of a paid payment with the recorded refunds, and records unknown cancels as
+    /// <see cref="RefundState.External"/>. Returns null without a change if the payment is not paid, or if another refund than
+    /// <paramref name="refund"/> is running, because its cancel would be taken for an external one.
     /// </summary>
     /// <param name="refund">A refund that the gateway rejected. Its new state is in the result.</param>
-    /// <param name="mayBeDone">Whether an earlier call with a lost response may have done it.</param>
-    /// <param name="code">Why the gateway rejected it.</param>
+    /// <param name="mayBeDone">Whether an earlier call, whose response was lost, may have refunded it.</param>
+    /// <param name="code">The reason why the gateway rejected it.</param>
     public async Task<HistoryComparison?> CompareAsync(
         string pgPaymentId, FindOutcome.Found history, OpenRefund? refund = null, bool mayBeDone = false, string code = "")
     {
@@ -417,7 +424,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             // A refund of an earlier version has no history id. Only its amount identifies its entry.
             foreach (var old in refunds.Where(r => r is { Status: RefundState.Done or RefundState.External, HistoryId: null }))
                 if (unknown.FindIndex(c => c.Amount == old.Amount) is >= 0 and var known) unknown.RemoveAt(known);
-            // Attributed to our refund rather than to a second one: its response was lost, and the gateway has forgotten the key.
+            // The entry counts as our refund and not as an external one: the response was lost, and the gateway has forgotten the key.
             var mine = mayBeDone && refund is not null
                 ? unknown.Find(c => c.Amount == refund.Amount && (c.At is null || c.At > refund.CreatedAt - MaxClockSkew)) : null;
             if (mine is not null) unknown.Remove(mine);
@@ -456,8 +463,10 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             return new HistoryComparison(unknown, returned) { Refund = refund };
         }, CancellationToken.None);
 
-    /// <summary>The start of the next history query; null if it is not due, or another process runs it.</summary>
-    /// <param name="every">Nobody else queries it for this long.</param>
+    /// <summary>
+    /// Claims the next history query and returns its start. Returns null if the query is not due, or another process runs it.
+    /// </summary>
+    /// <param name="every">The minimum time between two queries.</param>
     public Task<DateTime?> ClaimHistoryAsync(TimeSpan every, CancellationToken cancellationToken) =>
         database.ExecuteInTransactionAsync(async transaction => await transaction.ExecuteAsync("""
             UPDATE gateway_history SET next_read_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = 1 AND next_read_at <= UTC_TIMESTAMP(6)
@@ -465,11 +474,11 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             ? null
             : await transaction.SingleAsync<DateTime?>("SELECT read_until FROM gateway_history WHERE id = 1"), cancellationToken);
 
-    /// <summary>All cancels before <paramref name="until"/> are recorded.</summary>
+    /// <summary>Records that all cancels before <paramref name="until"/> are in the database.</summary>
     public Task AdvanceHistoryAsync(DateTime until, CancellationToken cancellationToken) =>
         database.ExecuteAsync("UPDATE gateway_history SET read_until = GREATEST(read_until, @until) WHERE id = 1", new { until }, cancellationToken);
 
-    /// <summary>Paid payments among these with an unrecorded cancel.</summary>
+    /// <summary>Lists the paid payments with an unrecorded cancel among these.</summary>
     public async Task<IReadOnlyList<string>> ListUnrecordedAsync(IReadOnlyList<GatewayCancel> cancels, CancellationToken cancellationToken)
     {
         var unrecorded = new List<string>();
@@ -494,7 +503,7 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
             UPDATE refund SET check_at = UTC_TIMESTAMP(6) + INTERVAL @microseconds MICROSECOND WHERE id = @Id AND status = 'REQUESTED'
             """, new { refund.Id, microseconds = (long)delay.TotalMicroseconds }, CancellationToken.None);
 
-    /// <summary>Due refunds, each leased to one caller for <paramref name="lease"/>.</summary>
+    /// <summary>Takes due refunds. Each is leased to one caller for <paramref name="lease"/>.</summary>
     public async Task<IReadOnlyList<OpenRefund>> TakeDueRefundsAsync(int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
         const string Due = "check_at <= UTC_TIMESTAMP(6)";
@@ -514,11 +523,11 @@ public sealed class PaymentRepository(MySqlDatabase database, OrderRepository or
     }
 
     /// <summary>
-    /// Paid orders without stock and without a running refund: at once, and after a rejection <paramref name="again"/> later, doubled each time up to
-    /// 6 h.
+    /// Lists paid orders without stock and without a running refund. After a rejection an order is listed again after
+    /// <paramref name="again"/>, which doubles each time, up to 6 h.
     /// </summary>
     public Task<IReadOnlyList<string>> ListShortfallsAsync(int limit, TimeSpan again, CancellationToken cancellationToken) =>
-        // Limited, because the power would overflow. By then the 6 h apply.
+        // The exponent is limited to prevent an overflow. The 6 h apply by then.
         database.QueryAsync<string>("""
             SELECT o.id FROM orders o JOIN payment p ON p.order_id = o.id
             WHERE NOT o.holding AND o.status = 'REFUNDING' AND p.status IN ('PAID', 'PARTIALLY_REFUNDED')

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Options;
 namespace Commerce.Core.Payments;
 
 /// <summary>A payment that can be approved.</summary>
-/// <param name="Amount">Whole KRW.</param>
-/// <param name="PayUrl">The payment window for the user's browser.</param>
+/// <param name="Amount">The amount to pay, in whole KRW.</param>
+/// <param name="PayUrl">The address of the payment window for the user's browser.</param>
 public sealed record PreparedPayment(string PaymentId, string OrderId, long Amount, string Status, Uri PayUrl);
 
 /// <summary>The result of an approval.</summary>
@@ -15,13 +15,15 @@ public sealed record PreparedPayment(string PaymentId, string OrderId, long Amou
 public sealed record ApprovedPayment(string OrderId, string PaymentId, string Status);
 
 /// <summary>The result of a refund.</summary>
-/// <param name="Status"><c>REFUNDED</c>, <c>PARTIALLY_REFUNDED</c>, or <c>SETTLING</c> while the gateway has not confirmed it.</param>
-/// <param name="Amount">Whole KRW.</param>
+/// <param name="Status"><c>REFUNDED</c>, <c>PARTIALLY_REFUNDED</c>, or <c>SETTLING</c> while the gateway has not confirmed
+/// it.</param>
+/// <param name="Amount">The refunded amount in whole KRW.</param>
 public sealed record RefundedPayment(string OrderId, string RefundId, string Status, long Amount);
 
 /// <summary>
-/// Payments in two steps: prepared, then approved with the user's authorisation from the payment window. The gateway is called outside of
-/// transactions. The database records the progress before and after the call, and the reconciler finishes what this process cannot.
+/// Payments in two steps. A payment is prepared, and then approved after the user has authorised it in the payment window. The
+/// gateway is called outside of transactions. The database records the progress before and after the call, and the reconciler
+/// finishes what this process cannot.
 /// </summary>
 public sealed class PaymentService(
     MySqlDatabase database, OrderRepository orders, PaymentRepository payments, PaymentSettlement settlement, PaymentGateway gateway, IOptions<PaymentOptions> options)
@@ -29,12 +31,12 @@ public sealed class PaymentService(
     /// <summary>Prepares the payment of an order. Preparing it again changes nothing.</summary>
     /// <param name="amount">The amount that the user expects, in whole KRW.</param>
     /// <param name="shop">The address to which the browser returns.</param>
-    /// <param name="withinTransaction">Runs in the same transaction: the response to an idempotent request.</param>
+    /// <param name="withinTransaction">Runs in the same transaction. Stores the response of an idempotent request.</param>
     /// <exception cref="ProblemException">The order cannot be paid.</exception>
     public async Task PrepareAsync(
         string userId, string orderId, long amount, Uri shop, Action<DbSession, PreparedPayment> withinTransaction, CancellationToken cancellationToken)
     {
-        // The hold in the gate is unchanged. After its deadline the reaper finds the extended hold in MySQL.
+        // The deadline in the gate does not change. After it the reaper finds the extended hold in MySQL.
         var payment = await payments.PrepareAsync(userId, orderId, amount, options.Value.Extension, (transaction, p) => withinTransaction(
             transaction, new(p.PaymentId, p.OrderId, p.Amount, p.Status, PayUrl(p, shop))), cancellationToken);
         if (payment is not null) return;
@@ -45,12 +47,12 @@ public sealed class PaymentService(
     }
 
     /// <summary>
-    /// Captures an authorised payment. The gateway is called once for any number of concurrent requests. Runs to its end even if the caller
-    /// disconnects.
+    /// Captures an authorised payment. The gateway is called once for any number of concurrent requests. The method runs to its end even
+    /// if the caller disconnects.
     /// </summary>
     /// <param name="pgPaymentId">The id from the payment window: up to 64 visible characters.</param>
-    /// <param name="withBeginning">Runs in the first transaction: the claim of an idempotent request.</param>
-    /// <param name="withPayment">Runs in the transaction of the payment, if this call makes it: the response.</param>
+    /// <param name="withBeginning">Runs in the first transaction. Claims the key of an idempotent request.</param>
+    /// <param name="withPayment">Runs in the transaction of the payment if this call makes it. Stores the response.</param>
     /// <exception cref="ProblemException">The order is not paid.</exception>
     public async Task<ApprovedPayment> ApproveAsync(
         string userId, string orderId, string pgPaymentId, Func<DbSession, Task> withBeginning, Action<DbSession, ApprovedPayment> withPayment,
@@ -69,7 +71,7 @@ public sealed class PaymentService(
             ApproveOutcome.Refused r => (await settlement.RefuseAsync(attempt, r.Code, r.Message), r.Code, r.Message),
             ApproveOutcome.NotExecuted n => (
                 await settlement.RefuseAsync(attempt, CancelOutcome.NotExecuted, n.Reason), CancelOutcome.NotExecuted, "The gateway cannot be reached."),
-            // It may have been captured, by this or an earlier call: query the history instead of trusting the response.
+            // This or an earlier call may have captured it. The history decides, not the response.
             _ => (await settlement.ResolveAsync(attempt, WithPayment), "AlreadyCanceled", "The payment was cancelled at the gateway."),
         };
         return settled switch
@@ -85,10 +87,10 @@ public sealed class PaymentService(
     }
 
     /// <summary>Refunds a paid order. A repeated request refunds nothing more.</summary>
-    /// <param name="userId">The owner of the order; null for any.</param>
+    /// <param name="userId">The owner of the order, or null for any owner.</param>
     /// <param name="scope">What is refunded.</param>
     /// <param name="request">The scope of the idempotent request.</param>
-    /// <param name="withBeginning">Runs in the transaction that records the refund: the claim of the request.</param>
+    /// <param name="withBeginning">Runs in the transaction that records the refund. Claims the key of the request.</param>
     /// <exception cref="ProblemException">The refund is refused.</exception>
     public async Task<RefundedPayment> RefundAsync(
         string? userId, string requestedBy, string orderId, RefundScope scope, string reason, byte[] request, Func<DbSession, Task> withBeginning,
@@ -100,27 +102,27 @@ public sealed class PaymentService(
         bool? done = refund.Status switch { RefundState.Done => true, RefundState.Refused => false, _ => null };
         if (isNew) done = await settlement.RefundAsync(refund, isFirst: true);
         if (done is null) return new(orderId, refund.Id, PaymentState.Settling, refund.Amount);
-        // Read again: there may be refunds made at the gateway itself.
+        // The payment is read again, because there may be refunds made at the gateway itself.
         var payment = (await payments.FindAsync(orderId, CancellationToken.None))!;
         var rest = payment.Amount - payment.RefundedAmount;
         if (done is true) return new(orderId, refund.Id, rest == 0 ? PaymentState.Refunded : PaymentState.PartiallyRefunded, refund.Amount);
         throw new ProblemException(PaymentProblems.NotRefundable, rest == 0 ? "The order is fully refunded." : refund.Amount > rest ? $"At most {rest} won can be refunded." : "The payment gateway rejected the refund.");
     }
 
-    /// <summary>The result of an approval that did not start, or was superseded.</summary>
+    /// <summary>Returns the result of an approval that did not start, or was superseded.</summary>
     async Task<ApprovedPayment> FindAnswerAsync(string userId, string orderId, string pgPaymentId, CancellationToken cancellationToken)
     {
         var state = await GetStateAsync(userId, orderId, cancellationToken);
         return state.PgPaymentId != pgPaymentId ? throw Explain(state) : state.PaymentStatus switch
         {
-            // A later refund does not change that this approval paid.
+            // The approval paid the order, even if a later refund changed the status.
             PaymentState.Paid or PaymentState.PartiallyRefunded => new(orderId, state.PaymentId!, PaymentState.Paid),
             PaymentState.Settling => new(orderId, state.PaymentId!, PaymentState.Settling),
             _ => throw Explain(state),
         };
     }
 
-    /// <summary>The state of an order and its payment in one query, because it may change between two.</summary>
+    /// <summary>Reads the state of an order and its payment in one query, because it may change between two queries.</summary>
     async Task<OrderPaymentState> GetStateAsync(string userId, string orderId, CancellationToken cancellationToken) =>
         await database.SingleAsync<OrderPaymentState>("""
             SELECT o.status AS Status, o.total_amount AS TotalAmount, IF(o.pinned, 1, 0) AS Pinned, IF(o.hold_expires_at > UTC_TIMESTAMP(6), 1, 0) AS Alive,
@@ -128,13 +130,13 @@ public sealed class PaymentService(
             FROM orders o LEFT JOIN payment p ON p.order_id = o.id WHERE o.id = @orderId AND o.user_id = @userId
             """, new { orderId, userId }, cancellationToken) ?? throw new ProblemException(OrderProblems.NotFound);
 
-    /// <summary>Why an order cannot be paid now.</summary>
+    /// <summary>Explains why an order cannot be paid now.</summary>
     static ProblemException Explain(OrderPaymentState state) => state switch
     {
         { Status: OrderState.Expired } => new(PaymentProblems.HoldExpired),
         { Status: OrderState.PendingPayment, Pinned: 1 } => new(PaymentProblems.InProgress),
         { Status: OrderState.Created or OrderState.PendingPayment, Alive: 0 } => new(PaymentProblems.HoldExpired),
-        // It has just become payable again.
+        // The order has just become payable again.
         { Status: OrderState.PendingPayment } => new(PaymentProblems.InProgress),
         { Status: OrderState.Created } => new(PaymentProblems.OrderNotPayable, "The payment was not prepared."),
         _ => new(PaymentProblems.OrderNotPayable),

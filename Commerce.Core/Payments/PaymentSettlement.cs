@@ -10,21 +10,21 @@ namespace Commerce.Core.Payments;
 /// <summary>The result of settling an attempt.</summary>
 public enum Settlement
 {
-    /// <summary>The outcome is still unknown; it is checked again.</summary>
+    /// <summary>The outcome is still unknown. It is checked again.</summary>
     Waiting,
     /// <summary>The order is paid.</summary>
     Paid,
     /// <summary>A wrong or late capture was cancelled.</summary>
     Returned,
-    /// <summary>Nothing was captured; the order is payable again.</summary>
+    /// <summary>Nothing was captured. The order is payable again.</summary>
     Payable,
     /// <summary>Another process settled it first.</summary>
     Superseded,
 }
 
 /// <summary>
-/// Settles attempts and refunds by what the gateway proves. The Api settles its own attempts, the reconciler abandoned ones. Both may work on the
-/// same attempt; the database lets one of them succeed.
+/// Settles attempts and refunds by what the gateway proves. The Api settles its own attempts, the reconciler those of dead processes.
+/// If both work on the same attempt, the database lets one of them succeed.
 /// </summary>
 public sealed partial class PaymentSettlement(
     PaymentRepository repository, PaymentGateway gateway, InventoryGate gate, OutboxWriter outbox, IOptions<PaymentOptions> options,
@@ -39,16 +39,16 @@ public sealed partial class PaymentSettlement(
     /// <summary>The waits between checks of an abandoned attempt.</summary>
     static readonly RetryPolicy AbandonedRecheckDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(5) };
 
-    /// <summary>How often a refund is requested again at once because of refunds made at the gateway.</summary>
+    /// <summary>The maximum number of immediate new requests for a refund, after refunds made at the gateway itself.</summary>
     const int MaxRebases = 3;
 
-    /// <summary>The time around the calls to the gateway.</summary>
+    /// <summary>The time needed in addition to the calls to the gateway.</summary>
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(3);
 
-    /// <summary>Longer than an approval with all its steps.</summary>
+    /// <summary>The lease of an approval. It is longer than an approval with all its steps.</summary>
     public TimeSpan ApproveLease => gatewayOptions.Value.ApproveTimeout + CancelLease;
 
-    /// <summary>Longer than a query and a cancel.</summary>
+    /// <summary>The lease of a cancel. It is longer than a query and a cancel.</summary>
     public TimeSpan CancelLease => gatewayOptions.Value.QueryTimeout + gatewayOptions.Value.CancelTimeout + Margin;
 
     /// <summary>Settles an attempt by the gateway's history.</summary>
@@ -64,15 +64,17 @@ public sealed partial class PaymentSettlement(
         _ => NotCapturedAsync(attempt, wentBack: found is FindOutcome.Found),
     };
 
-    /// <summary>Refuses an attempt that the gateway did not capture: the order is payable again.</summary>
+    /// <summary>Refuses an attempt that the gateway did not capture. The order is payable again.</summary>
     public async Task<Settlement> RefuseAsync(OpenAttempt attempt, string code, string message) =>
         await repository.EndAsync(attempt, AttemptState.Refused, code, message) ? Count(attempt, Settlement.Payable) : Settlement.Superseded;
 
     /// <summary>
-    /// Requests a refund from the gateway. True if it is done, null if it is unknown or not done yet. Refunds made at the gateway meanwhile are
-    /// recorded, and this refund is requested again with the new rest. Where a coupon paid the order, the gateway is not called.
+    /// Requests a refund from the gateway. Returns true if it is done, and null if it is unknown or not done yet. Refunds made at the
+    /// gateway meanwhile are recorded, and this refund is requested again with the new remaining amount. If a coupon paid the order, the
+    /// gateway is not called.
     /// </summary>
-    /// <param name="isFirst">Whether the gateway was never called before. Then its rejection proves that nothing was refunded.</param>
+    /// <param name="isFirst">Whether the gateway was never called for this refund before. Its rejection then proves that nothing was
+    /// refunded.</param>
     public async Task<bool?> RefundAsync(OpenRefund refund, bool isFirst)
     {
         if (refund.PgPaymentId is not { } pgPaymentId)
@@ -91,7 +93,7 @@ public sealed partial class PaymentSettlement(
             }
 
             if (outcome is CancelOutcome.NotComplete or CancelOutcome.Unknown) return await WaitAsync(refund);
-            // Rejected: either it was done before, or there are refunds that we do not know.
+            // The gateway rejected the refund. Either it was done before, or the gateway has refunds that we do not know.
             if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found) return await WaitAsync(refund);
             var code = outcome is CancelOutcome.Refused refused ? refused.Code : "RestAmountDiff";
             var mayBeDone = !isFirst || outcome is CancelOutcome.Cancelled { Before: false };
@@ -115,7 +117,7 @@ public sealed partial class PaymentSettlement(
         }
     }
 
-    /// <summary>Records refunds made at the gateway itself. False if that is not possible now.</summary>
+    /// <summary>Records refunds made at the gateway itself. Returns false if that is not possible now.</summary>
     public async Task<bool> RecordExternalAsync(string pgPaymentId)
     {
         if (await gateway.FindAsync(pgPaymentId) is not FindOutcome.Found found || await repository.CompareAsync(pgPaymentId, found) is not { } comparison) return false;
@@ -164,20 +166,20 @@ public sealed partial class PaymentSettlement(
 
         if (!await repository.BeginCancelAsync(attempt, right ? "TooLate" : "Mismatch", CancelLease))
         {
-            // Abandoned while the response was on its way, or paid by a later attempt with the same payment.
+            // The attempt was abandoned before the response arrived, or a later attempt paid with the same gateway payment.
             if (attempt.Status == AttemptState.Abandoned) return await WaitAsync(attempt);
             await repository.WatchAsync(attempt);
             return Settlement.Superseded;
         }
 
         LogGivingBack(logger, attempt.PgPaymentId, capture.CapturedAmount, capture.OrderId, attempt.Amount, attempt.OrderId);
-        // The history, not the response, says what can be cancelled.
+        // The history says what can be cancelled, not the response.
         return await ResolveAsync(attempt with { Status = AttemptState.Cancelling });
     }
 
     async Task<Settlement> GiveBackAsync(OpenAttempt attempt, long amount)
     {
-        // After a partial refund at the gateway it is another request.
+        // After a partial refund at the gateway, the cancel is another request and needs another key.
         var key = string.Create(CultureInfo.InvariantCulture, $"{attempt.PaymentId}:{attempt.Number}:cancel:{amount}");
         switch (await gateway.CancelAsync(attempt.PgPaymentId, amount, 0, "The payment does not match the order", key))
         {

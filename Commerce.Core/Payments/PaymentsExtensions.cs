@@ -6,7 +6,7 @@ namespace Commerce.Core.Payments;
 /// <summary>Registers payments and their gateway.</summary>
 public static class PaymentsExtensions
 {
-    /// <summary>Adds <see cref="PaymentGateway"/>. Its configuration must be complete at startup.</summary>
+    /// <summary>Adds <see cref="PaymentGateway"/>. An incomplete configuration stops the process at startup.</summary>
     public static TBuilder AddPaymentGateway<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddOptions<PaymentGatewayOptions>()
@@ -33,7 +33,7 @@ public static class PaymentsExtensions
             })
             // A redirect would repeat the call and pass the secret on.
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
-            // Scopes and lines around each call, which the traces and metrics show too; headers with the secret among them.
+            // The default loggers would log the headers, including the secret. Traces and metrics show the calls.
             .RemoveAllLoggers();
         return builder;
     }

@@ -6,6 +6,6 @@ public interface IReconciler
     /// <summary>The name for administrators.</summary>
     string Name { get; }
 
-    /// <summary>Settles everything that is due and returns the number of items.</summary>
+    /// <summary>Settles everything that is due. Returns the number of settled items.</summary>
     Task<int> RunAsync(CancellationToken cancellationToken);
 }

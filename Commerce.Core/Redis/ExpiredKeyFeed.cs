@@ -5,10 +5,10 @@ using StackExchange.Redis;
 namespace Commerce.Core.Redis;
 
 /// <summary>
-/// Reports expired keys of every current primary; servers join, leave and change roles. It is a hint only: Redis reports late if many keys have a
-/// time to live, and not at all while a connection is lost.
+/// Reports expired keys of every current primary. Servers can join, leave and change roles. The reports are only hints: Redis reports
+/// late if many keys have a time to live, and not at all while a connection is lost.
 /// </summary>
-/// <param name="prefix">The prefix of the wanted keys.</param>
+/// <param name="prefix">The prefix of the keys to report.</param>
 public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisServers servers, string prefix, TimeProvider clock, ILogger<ExpiredKeyFeed> logger)
 {
     const string Setting = "notify-keyspace-events";
@@ -16,13 +16,15 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>In a cluster each primary reports its own keys only. The client subscribes at every primary, also at later ones.</summary>
+    /// <summary>
+    /// Each primary of a cluster reports only its own keys. The client subscribes at every primary, including later ones.
+    /// </summary>
     static readonly RedisChannel Expired = RedisChannel.KeyEvent(KeyNotificationType.Expired, 0);
 
     readonly Channel<string> _keys =
         Channel.CreateBounded<string>(new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
-    /// <summary>The configured servers, each with its run id.</summary>
+    /// <summary>The servers that are configured to report, each with its run id.</summary>
     readonly Dictionary<EndPoint, string> _reportedAt = [];
 
     bool _subscribed;
@@ -30,9 +32,9 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
     /// <summary>The expired keys without the prefix.</summary>
     public ChannelReader<string> Keys => _keys.Reader;
 
-    /// <summary>Listens to every current server. Call it periodically, one call at a time.</summary>
-    /// <exception cref="RedisException">Redis cannot be reached.</exception>
-    public async Task TendAsync(CancellationToken cancellationToken)
+    /// <summary>Enables reports on every current server. Call it periodically, one call at a time.</summary>
+    /// <exception cref="RedisException">Redis is unavailable.</exception>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
     {
         foreach (var server in redis.GetServers().Where(s => s.IsConnected)) await EnableNotificationsAsync(server, cancellationToken);
         if (_subscribed) return;
@@ -44,7 +46,8 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
     }
 
     /// <summary>
-    /// Adds expired keys to the events that a server reports. A restarted server has lost the setting. Replicas get it too, for their promotion.
+    /// Adds expired keys to the events that a server reports. A restarted server has lost the setting. A replica gets it too, because it
+    /// may be promoted.
     /// </summary>
     async Task EnableNotificationsAsync(IServer server, CancellationToken cancellationToken)
     {
@@ -60,13 +63,13 @@ public sealed partial class ExpiredKeyFeed(IConnectionMultiplexer redis, RedisSe
         }
         catch (RedisServerException e)
         {
-            // A managed server may forbid CONFIG; its own settings decide.
+            // A managed server may forbid CONFIG. Its own settings apply then.
             LogNotificationsUnavailable(logger, $"{server.EndPoint}", e.Message);
             _reportedAt[server.EndPoint] = run;
         }
         catch (Exception e) when (TransientFaults.IsTransient(e))
         {
-            // The server is away again; the next call configures it.
+            // The server is unavailable again. The next call configures it.
         }
     }
 

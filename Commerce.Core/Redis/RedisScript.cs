@@ -4,7 +4,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.Redis;
 
-/// <summary>An embedded Lua script. It is called by its hash, with a deadline, and sent again if the server does not know it.</summary>
+/// <summary>
+/// An embedded Lua script. It is called by its hash with a deadline, and sent as text if the server does not know it.
+/// </summary>
 public sealed class RedisScript
 {
     readonly string _text;
@@ -19,9 +21,9 @@ public sealed class RedisScript
     public string Text => _text;
 
     /// <summary>
-    /// Runs the script. After <paramref name="deadline"/> a <see cref="TimeoutException"/> is thrown; the script may have run nevertheless,
-    /// so its effect must be safe to repeat. A redirection of a cluster is not followed, because the
-    /// arguments contain the run id of one server. The client learns where the keys are, and the caller retries.
+    /// Runs the script. After <paramref name="deadline"/> a <see cref="TimeoutException"/> is thrown. The script may have run
+    /// nevertheless, so its effect must be safe to repeat. A cluster's redirection is not followed, because the arguments contain the run
+    /// id of one server. The client learns where the keys are, and the caller retries.
     /// </summary>
     public async Task<RedisResult> RunAsync(IDatabase redis, RedisKey[] keys, RedisValue[] arguments, TimeSpan deadline)
     {
@@ -31,7 +33,7 @@ public sealed class RedisScript
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
-            // The server was restarted or its scripts were flushed. It did not run, so sending it again is safe.
+            // The server was restarted or its scripts were flushed. The script did not run, so sending it again is safe.
             return await redis.ScriptEvaluateAsync(_text, keys, arguments, CommandFlags.NoScriptCache | CommandFlags.NoRedirect).WaitAsync(deadline);
         }
     }

@@ -5,21 +5,25 @@ using StackExchange.Redis;
 namespace Commerce.Core.Redis;
 
 /// <summary>
-/// Tracks the incarnation of each Redis server. A restarted server, or a promoted replica, has another <c>run_id</c>, and its data may be older than
-/// what was promised. Scripts that rely on Redis' memory pass the run id along and are refused if another incarnation wrote the data.
+/// Tracks the incarnation of each Redis server. A restarted server or a promoted replica has another <c>run_id</c>, and its data may
+/// be older than what was promised. Scripts that depend on the data in Redis receive the run id, and refuse to run if another
+/// incarnation wrote the data.
 /// </summary>
 public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvider clock, ILogger<RedisServers> logger) : IHostedService, IDisposable
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    /// <summary>No gate works until its server has reported its run id, so it is queried until it answers.</summary>
+    /// <summary>The waits between queries for the run id. A gate does not work until its server has reported its run id.</summary>
     static readonly RetryPolicy Retries = new() { BaseDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(2) };
 
     readonly ConcurrentDictionary<EndPoint, Connection> _connections = new();
     readonly CancellationTokenSource _stopping = new();
     volatile bool _isReplicated;
 
-    /// <summary>The run id of the server that holds <paramref name="key"/>; null while it is unknown, which counts as unavailable.</summary>
+    /// <summary>
+    /// Returns the run id of the server that holds <paramref name="key"/>. Null means that it is unknown, and the server counts as
+    /// unavailable.
+    /// </summary>
     public string? IncarnationOf(RedisKey key)
     {
         if (!_isReplicated)
@@ -31,16 +35,18 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         return FindPrimary(key) is { } at ? RunIdAt(at) : null;
     }
 
-    /// <summary>The run id of a server; null while unknown.</summary>
+    /// <summary>Returns the run id of a server, or null while it is unknown.</summary>
     public string? RunIdAt(EndPoint at)
     {
         if (_connections.TryGetValue(at, out var connection)) return connection.RunId;
-        // A node that joined after the start.
+        // The node joined after the start of the process.
         _ = IdentifyAsync(at, new());
         return null;
     }
 
-    /// <summary>The server that gets the commands on this key; null if no server, or two, claim to be its primary.</summary>
+    /// <summary>
+    /// Finds the server that receives the commands for this key. Returns null if no server, or more than one, claims to be its primary.
+    /// </summary>
     EndPoint? FindPrimary(RedisKey key)
     {
         var primaries = redis.GetServers().Where(s => s.IsConnected && !s.IsReplica).Take(2).ToList();
@@ -52,7 +58,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
         catch (InvalidOperationException)
         {
-            // The primary of this slot is away, and no replica has taken over yet.
+            // The primary of this slot is unavailable, and no replica has taken over yet.
             return null;
         }
     }
@@ -78,7 +84,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     /// <inheritdoc/>
     public void Dispose() => _stopping.Dispose();
 
-    // Also queried: this event may arrive after the next connection is established.
+    // The server is queried here too, because this event may arrive after the next connection is established.
     void OnFailed(object? sender, ConnectionFailedEventArgs e)
     {
         if (e.ConnectionType == ConnectionType.Interactive && e.EndPoint is { } at) _ = IdentifyAsync(at, new());
@@ -91,7 +97,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
 
     void OnChanged(object? sender, EndPointEventArgs e) => _isReplicated = redis.GetEndPoints().Length > 1;
 
-    /// <summary>Returns after the first attempt; the others go on in the background.</summary>
+    /// <summary>Queries the run id. Returns after the first attempt. Further attempts run in the background.</summary>
     async Task IdentifyAsync(EndPoint at, Connection connection)
     {
         _connections[at] = connection;
@@ -113,24 +119,24 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
         }
         catch (OperationCanceledException)
         {
-            // The process ends.
+            // The process is ending.
         }
     }
 
-    /// <summary>The failure, or null on success.</summary>
+    /// <summary>Queries the run id once. Returns the failure, or null on success.</summary>
     async Task<Exception?> TryIdentifyAsync(EndPoint at, Connection connection)
     {
         try
         {
             var info = await redis.GetServer(at).InfoAsync("server").WaitAsync(Deadline, clock);
-            // Stored with its connection: a late response says nothing about the next connection.
+            // The run id is stored with its connection. A late response says nothing about the next connection.
             connection.RunId = info.SelectMany(g => g).First(p => p.Key == "run_id").Value;
             _isReplicated = redis.GetEndPoints().Length > 1;
             return null;
         }
         catch (Exception e)
         {
-            // Any failure, including a server without a run id: the process starts and tries again.
+            // Any failure counts, including a server without a run id. The process starts and tries again.
             return e;
         }
     }
@@ -138,7 +144,7 @@ public sealed partial class RedisServers(IConnectionMultiplexer redis, TimeProvi
     [LoggerMessage(Level = LogLevel.Warning, Message = "The run id of Redis at {EndPoint} is not known yet: {Reason}")]
     static partial void LogUnknown(ILogger logger, string endPoint, string reason);
 
-    /// <summary>A connection and the run id of its server, once known.</summary>
+    /// <summary>A connection, with the run id of its server once it is known.</summary>
     sealed class Connection
     {
         public volatile string? RunId;

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Core.WaitingRoom;
 
-/// <summary>What the gate says of a user.</summary>
+/// <summary>The state of a user's place.</summary>
 public enum PlaceState
 {
     /// <summary>The room is not open in Redis, or was opened by another incarnation of the server.</summary>
@@ -18,16 +18,16 @@ public enum PlaceState
 }
 
 /// <summary>The state of a user in one waiting room.</summary>
-/// <param name="Epoch">Of the room. Places of another epoch are forgotten.</param>
-/// <param name="Ahead">Of a waiting user: how many wait ahead.</param>
-/// <param name="Waiting">Of a waiting user: how many wait in all.</param>
-/// <param name="Wait">Of a waiting user: the estimated time until the admission, from now or from the opening on.</param>
-/// <param name="Expires">Of an admitted user: the end of the pass in µs since 1970, by Redis' clock.</param>
+/// <param name="Epoch">The epoch of the room. Places of another epoch are forgotten.</param>
+/// <param name="Ahead">For a waiting user, the number of users ahead.</param>
+/// <param name="Waiting">For a waiting user, the total number of waiting users.</param>
+/// <param name="Wait">For a waiting user, the estimated time until the admission, from now or from the opening.</param>
+/// <param name="Expires">For an admitted user, the end of the pass in µs since 1970, by Redis' clock.</param>
 public readonly record struct PlaceResult(PlaceState State, int Epoch = 0, long Ahead = 0, long Waiting = 0, TimeSpan Wait = default, long Expires = 0);
 
 /// <summary>
-/// The waiting rooms in Redis. Their scripts alone decide who is admitted, by Redis' clock. Redis may lose a room at any time: then it is closed until
-/// it is opened under a new epoch, without places and with the admissions that MySQL knows.
+/// The waiting rooms in Redis. Only their scripts decide who is admitted, by Redis' clock. Redis may lose a room at any time. The
+/// room is then closed until it is opened under a new epoch, without places, but with the admissions in MySQL.
 /// </summary>
 public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServers servers, IOptions<WaitingRoomOptions> options)
 {
@@ -38,12 +38,15 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
     static readonly RedisScript Open = RedisScript.Load("WaitingRoom/open.lua");
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long Redis keeps a room that nobody asks for.</summary>
+    /// <summary>How long Redis keeps a room without requests.</summary>
     static readonly TimeSpan Retention = TimeSpan.FromDays(2);
 
     readonly IDatabase _redis = connection.GetDatabase();
 
-    /// <summary>Admits those whose turn has come, and says where the user is. Gives a place to a user who joins; a user has one place at most.</summary>
+    /// <summary>
+    /// Admits the users whose turn has come, and returns the state of this user. A user who joins gets a place. A user has at most one
+    /// place.
+    /// </summary>
     public async Task<PlaceResult> EnterAsync(Room room, string userId, bool joins)
     {
         var keys = new WaitingRoomKeys(room.EventId);
@@ -74,11 +77,11 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
         return servers.IncarnationOf(keys.Room) is { } server && await _redis.HashGetAsync(keys.Room, "server").WaitAsync(Deadline) == server;
     }
 
-    /// <summary>How many wait; null while the room is closed.</summary>
+    /// <summary>Counts the waiting users. Returns null while the room is closed.</summary>
     public async Task<long?> CountAsync(long eventId) =>
         await IsOpenAsync(eventId) ? await _redis.SortedSetLengthAsync(new WaitingRoomKeys(eventId).Waiting).WaitAsync(Deadline) : null;
 
-    /// <summary>Opens a room without places, unless a newer epoch of it is open. False while the server is unknown.</summary>
+    /// <summary>Opens a room without places, unless a newer epoch of it is open. Returns false while the server is unknown.</summary>
     public async Task<bool> OpenAsync(long eventId, int epoch, IReadOnlyList<Admission> admissions)
     {
         var keys = new WaitingRoomKeys(eventId);

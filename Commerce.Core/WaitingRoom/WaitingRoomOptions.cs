@@ -11,7 +11,7 @@ public sealed class WaitingRoomOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan PassLifetime { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long the place of a shopper who does not ask is kept: 1 s to 1 hour. Default 2 minutes.</summary>
+    /// <summary>How long the place of a shopper is kept without requests: 1 s to 1 hour. Default 2 minutes.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan KeepPlace { get; init; } = TimeSpan.FromMinutes(2);
 }

@@ -6,12 +6,12 @@ using System.Text;
 namespace Commerce.Core.WaitingRoom;
 
 /// <summary>
-/// The pass of an admitted shopper: <c>EVENT.EXPIRES.SIGNATURE</c>. The signature (HMAC-SHA256 with the event's key) binds it to the user, so a pass
-/// that is given away is worth nothing.
+/// The pass of an admitted shopper: <c>EVENT.EXPIRES.SIGNATURE</c>. The signature (HMAC-SHA256 with the event's key) binds it to the
+/// user, so nobody else can use it.
 /// </summary>
 public static class WaitingRoomPass
 {
-    /// <summary>The header of an order that has the passes, separated by commas.</summary>
+    /// <summary>The request header with the passes for an order, separated by commas.</summary>
     public const string Header = "Waiting-Room-Pass";
 
     /// <summary>Creates a pass.</summary>
@@ -21,7 +21,7 @@ public static class WaitingRoomPass
         return string.Create(CultureInfo.InvariantCulture, $"{eventId}.{expires}.{Base64Url.EncodeToString(Sign(key, eventId, userId, expires))}");
     }
 
-    /// <summary>Whether this is a pass of the event for the user that is valid at this time.</summary>
+    /// <summary>Whether this is a pass of the event for this user that is valid at this time.</summary>
     public static bool IsValid(string pass, byte[] key, long eventId, string userId, DateTimeOffset now)
     {
         if (pass.Split('.') is not [var id, var end, var signature]

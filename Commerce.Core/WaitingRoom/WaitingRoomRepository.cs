@@ -3,24 +3,24 @@ using Commerce.Core.Database;
 namespace Commerce.Core.WaitingRoom;
 
 /// <summary>The waiting room of an event that is planned or open.</summary>
-/// <param name="Rate">Shoppers admitted per second.</param>
-/// <param name="IsOpen">Whether the event is open: before, shoppers can join, and nobody is admitted.</param>
-/// <param name="OpensAt">When the event opens, or has opened.</param>
-/// <param name="Key">Signs the passes; null before the room was first opened.</param>
+/// <param name="Rate">The number of shoppers admitted per second.</param>
+/// <param name="IsOpen">Whether the event is open. Before the opening shoppers can join, but nobody is admitted.</param>
+/// <param name="OpensAt">The time of the opening, past or future.</param>
+/// <param name="Key">The key that signs the passes. Null before the room was first opened.</param>
 public sealed record Room(long EventId, int Rate, bool IsOpen, DateTime OpensAt, byte[]? Key)
 {
-    /// <summary>The products that are sold through it.</summary>
+    /// <summary>The products that are sold through the room.</summary>
     public IReadOnlyList<long> ProductIds { get; init; } = [];
 }
 
 /// <summary>A pass that is still valid.</summary>
-/// <param name="Expires">In µs since 1970, by Redis' clock.</param>
+/// <param name="Expires">The end of the pass in µs since 1970, by Redis' clock.</param>
 public sealed record Admission(string UserId, long Expires);
 
-/// <summary>What MySQL knows of waiting rooms: their epochs and keys, and who was admitted. The places are in Redis alone.</summary>
+/// <summary>The part of the waiting rooms that is in MySQL: their epochs, keys and admissions. Places are only in Redis.</summary>
 public sealed class WaitingRoomRepository(MySqlDatabase database)
 {
-    /// <summary>The waiting rooms of all events that are planned or open.</summary>
+    /// <summary>Lists the waiting rooms of all events that are planned or open.</summary>
     public async Task<IReadOnlyList<Room>> ListAsync(CancellationToken cancellationToken)
     {
         var rooms = await database.QueryAsync<RoomRow>("""
@@ -33,28 +33,31 @@ public sealed class WaitingRoomRepository(MySqlDatabase database)
         return [.. rooms.Select(r => new Room(r.EventId, r.Rate, r.IsOpen != 0, DateTime.SpecifyKind(r.OpensAt, DateTimeKind.Utc), r.Key) { ProductIds = [.. products[r.EventId]] })];
     }
 
-    /// <summary>The epoch of a room: 0 before it was first opened.</summary>
+    /// <summary>Returns the epoch of a room, or 0 before it was first opened.</summary>
     public Task<int> FindEpochAsync(long eventId, CancellationToken cancellationToken) =>
         database.SingleAsync<int>("SELECT waiting_room_epoch FROM event WHERE id = @eventId", new { eventId }, cancellationToken);
 
-    /// <summary>Claims the epoch after this one, so that no admission of an older epoch is recorded any more. False if another process has claimed it.</summary>
-    /// <param name="key">The key of the passes, if the room has none yet.</param>
+    /// <summary>
+    /// Claims the epoch after this one. From then on, admissions of an older epoch are not recorded. Returns false if another process has
+    /// claimed it.
+    /// </summary>
+    /// <param name="key">The key that signs the passes, if the room has none yet.</param>
     public async Task<bool> ClaimEpochAsync(long eventId, int epoch, byte[] key, CancellationToken cancellationToken) => await database.ExecuteAsync("""
         UPDATE event SET waiting_room_epoch = waiting_room_epoch + 1, waiting_room_key = COALESCE(waiting_room_key, @key)
         WHERE id = @eventId AND waiting_room_epoch = @epoch
         """, new { eventId, epoch, key }, cancellationToken) == 1;
 
-    /// <summary>The admissions that may still be valid. Redis' clock decides, so some more are listed.</summary>
+    /// <summary>Lists the admissions that may still be valid. Redis' clock decides, so the list has some more.</summary>
     public Task<IReadOnlyList<Admission>> ListAdmissionsAsync(long eventId, CancellationToken cancellationToken) => database.QueryAsync<Admission>("""
         SELECT user_id AS UserId, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', expires_at) AS Expires
         FROM waiting_room_admission WHERE event_id = @eventId AND expires_at > UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE
         """, new { eventId }, cancellationToken);
 
-    /// <summary>Records an admission, once. False if the room has a newer epoch, which does not know of it.</summary>
+    /// <summary>Records an admission once. Returns false if the room has a newer epoch, which does not include it.</summary>
     public Task<bool> RecordAsync(long eventId, string userId, int epoch, DateTime admittedAt, DateTime expiresAt, CancellationToken cancellationToken) =>
         database.TryExecuteInTransactionAsync(async transaction =>
         {
-            // Locked until the commit: the next epoch lists this admission, or it is not made.
+            // The row is locked until the commit, so the next epoch either includes this admission or comes first and refuses it.
             if (await transaction.SingleAsync<int>("SELECT waiting_room_epoch FROM event WHERE id = @eventId FOR SHARE", new { eventId }) != epoch) return false;
             await transaction.ExecuteAsync("""
                 INSERT INTO waiting_room_admission (event_id, user_id, expires_at, admitted_at, epoch) VALUES (@eventId, @userId, @expiresAt, @admittedAt, @epoch)

@@ -7,18 +7,19 @@ namespace Commerce.Core.WaitingRoom;
 
 /// <summary>A place in a waiting room.</summary>
 /// <param name="Status">WAITING or ADMITTED.</param>
-/// <param name="Epoch">Another epoch than before: the shop had to forget all places, and this is a new one.</param>
-/// <param name="Position">1 is next. Null if admitted.</param>
-/// <param name="Waiting">How many wait in all. Null if admitted.</param>
+/// <param name="Epoch">If it differs from an earlier response, the shop has lost all places, and this is a new one.</param>
+/// <param name="Position">1 is the next shopper to be admitted. Null if admitted.</param>
+/// <param name="Waiting">The total number of waiting shoppers. Null if admitted.</param>
 /// <param name="EstimatedSeconds">The estimated time until the admission. Null if admitted.</param>
-/// <param name="RetryAfter">When to ask again, in seconds, also as header. Null if admitted. A place that is not asked for is given up after <c>WaitingRoom:KeepPlace</c>.</param>
-/// <param name="Pass">For the header Waiting-Room-Pass of orders. Null while waiting.</param>
+/// <param name="RetryAfter">The time until the next request in seconds, also sent as a header. Null if admitted. A place without
+/// requests is lost after <c>WaitingRoom:KeepPlace</c>.</param>
+/// <param name="Pass">The value for the header Waiting-Room-Pass of orders. Null while waiting.</param>
 /// <param name="PassExpiresAt">The end of the pass. Null while waiting.</param>
 public sealed record WaitingRoomPlace(
     long EventId, string Status, int Epoch, long? Position = null, long? Waiting = null, long? EstimatedSeconds = null, int? RetryAfter = null, string? Pass = null, DateTime? PassExpiresAt = null);
 
 /// <summary>
-/// Waiting rooms for shoppers. A pass is given only after its admission was committed, so that an admission outlives Redis and is not repeated.
+/// Waiting rooms for shoppers. An admission is committed before its pass is given out, so it outlives Redis and is not repeated.
 /// </summary>
 public sealed partial class WaitingRooms(
     WaitingRoomCatalog catalog, WaitingRoomGate gate, WaitingRoomRepository repository, IOptions<WaitingRoomOptions> options, TimeProvider clock, ILogger<WaitingRooms> logger)
@@ -28,15 +29,18 @@ public sealed partial class WaitingRooms(
 
     const int Attempts = 5;
 
-    /// <summary>The times between two polls: the last tenth of the wait is told second by second, and a long wait costs few requests.</summary>
-    const double PollsPerWait = 10, LongestPoll = 15;
+    /// <summary>
+    /// The number of polls per wait, and the maximum time between two polls in seconds. Shoppers poll every second at the end of the
+    /// wait, and a long wait costs few requests.
+    /// </summary>
+    const double PollsPerWait = 10, MaxPollSeconds = 15;
 
     static readonly TimeSpan Opening = TimeSpan.FromMilliseconds(50);
 
     readonly ConcurrentDictionary<long, Task> _openings = new();
 
-    /// <summary>The place of the user; null if there is none.</summary>
-    /// <param name="joins">Whether the user gets a place.</param>
+    /// <summary>Finds the place of the user. Returns null if there is none.</summary>
+    /// <param name="joins">Whether the user gets a place if there is none.</param>
     /// <exception cref="ProblemException">The event has no waiting room, or the room is closed.</exception>
     public async Task<WaitingRoomPlace?> EnterAsync(long eventId, string userId, bool joins, CancellationToken cancellationToken)
     {
@@ -54,7 +58,7 @@ public sealed partial class WaitingRooms(
                 case PlaceState.Waiting:
                     var wait = place.Wait + (room.IsOpen ? TimeSpan.Zero : Max(TimeSpan.Zero, room.OpensAt - clock.GetUtcNow().UtcDateTime));
                     return new(eventId, Waiting, place.Epoch, place.Ahead + 1, place.Waiting, (long)Math.Ceiling(wait.TotalSeconds),
-                        (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds / PollsPerWait), 1, LongestPoll));
+                        (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds / PollsPerWait), 1, MaxPollSeconds));
                 case PlaceState.Admitted when room.Key is { } key:
                     var expiresAt = DateTime.UnixEpoch.AddTicks(place.Expires * TimeSpan.TicksPerMicrosecond);
                     if (await repository.RecordAsync(eventId, userId, place.Epoch, expiresAt - options.Value.PassLifetime, expiresAt, cancellationToken))
@@ -62,7 +66,7 @@ public sealed partial class WaitingRooms(
                     // The room was opened again meanwhile.
                     break;
                 default:
-                    // The key was created a moment ago.
+                    // The key was created a moment ago and is not cached yet.
                     catalog.Forget();
                     break;
             }
@@ -79,7 +83,7 @@ public sealed partial class WaitingRooms(
         await gate.LeaveAsync(eventId, userId);
     }
 
-    /// <summary>Refuses an order of products that are sold through a waiting room, unless the user has a pass for each.</summary>
+    /// <summary>Refuses an order of products that are sold through a waiting room, unless the user has a pass for each of them.</summary>
     /// <param name="passes">The passes, separated by commas.</param>
     /// <exception cref="ProblemException">A pass is missing.</exception>
     public async Task RequirePassesAsync(string userId, IEnumerable<long> productIds, string? passes)
@@ -107,7 +111,7 @@ public sealed partial class WaitingRooms(
     async Task<Room> FindAsync(long eventId, CancellationToken cancellationToken) =>
         (await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) ?? throw new ProblemException(WaitingRoomProblems.NotFound);
 
-    /// <summary>A lost room is met by a whole crowd: one of its requests opens it, and the others wait.</summary>
+    /// <summary>Opens a lost room. Many users find it lost at once, so one of their requests opens it and the others wait.</summary>
     async Task OpenTogetherAsync(long eventId, CancellationToken cancellationToken)
     {
         var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -135,7 +139,7 @@ public sealed partial class WaitingRooms(
         if (await gate.IsOpenAsync(eventId)) return;
         if (!await repository.ClaimEpochAsync(eventId, epoch, RandomNumberGenerator.GetBytes(32), CancellationToken.None))
         {
-            // Another replica opens it.
+            // Another replica is opening the room.
             await Task.Delay(Opening, clock);
             return;
         }

@@ -1,12 +1,12 @@
--- Tells a user's place in the waiting room, and gives one to a user who joins. First it admits those whose turn has come: admission is a matter of
--- the rate and this server's clock, so whoever asks next carries it out, and no other process is needed.
+-- Admits the users whose turn has come, and then returns the place of this user. A user who joins gets a place. Admissions depend
+-- only on the rate and this server's clock, so any caller can make them and no other process is needed.
 -- KEYS: room, waiting, seen, admitted
--- ARGV: server, user, joins (1 or 0), admits (1 or 0: the event is open), rate (per second), validity of a pass (µs), how long the place of a user
---   who does not ask is kept (s), time to live of the keys (s)
+-- ARGV: server, user, joins (1 or 0), admits (1 or 0: the event is open), rate (per second), validity of a pass (µs),
+--   how long a place is kept without requests (s), time to live of the keys (s)
 -- Returns: {} the room is closed: never opened, lost, or opened by another incarnation of the server
 --   {epoch} no place
 --   {epoch, expires} admitted, with a pass until then (µs since 1970)
---   {epoch, ahead, credit, waiting} the users ahead, the part of an admission that is saved up (millionths), and all who wait
+--   {epoch, ahead, credit, waiting} the users ahead, the saved part of an admission (millionths), and the number of waiting users
 local room = redis.call('HMGET', KEYS[1], 'server', 'epoch', 'at', 'credit')
 if room[1] ~= ARGV[1] then return {} end
 local epoch, at, credit = tonumber(room[2]), tonumber(room[3]), tonumber(room[4])
@@ -29,7 +29,7 @@ if not expires then
 end
 
 if ARGV[4] == '1' then
-  -- At most one second's worth is saved up. A clock that was set back adds nothing until it has caught up.
+  -- At most the admissions of one second are saved. A clock that was set back adds nothing until it has caught up.
   credit = math.min(credit + math.max(0, now - at) * rate, rate * 1000000)
   local most = 1000
   while credit >= 1000000 and most > 0 do
@@ -39,7 +39,7 @@ if ARGV[4] == '1' then
       most = most - 1
       local asked = tonumber(redis.call('HGET', KEYS[3], first[i])) or 0
       redis.call('HDEL', KEYS[3], first[i])
-      -- Who has gone without a word costs no admission.
+      -- A user who has stopped asking costs no admission.
       if asked + keep >= seconds then
         credit = credit - 1000000
         local ending = string.format('%.0f', now + tonumber(ARGV[6]))

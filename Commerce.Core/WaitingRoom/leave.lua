@@ -1,4 +1,4 @@
--- Gives up a place. An admission is kept: its pass stays valid.
+-- Gives up a place. An admission is kept, and its pass stays valid.
 -- KEYS: room, waiting, seen, admitted
 -- ARGV: user
 -- Returns: 1 if the user had a place, else 0

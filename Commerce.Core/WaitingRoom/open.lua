@@ -1,7 +1,7 @@
--- Opens a lost or new room without places and with the admissions that are still valid.
+-- Opens a lost or new room without places, but with the admissions that are still valid.
 -- KEYS: room, waiting, seen, admitted
 -- ARGV: server, epoch, time to live of the keys (s), then for each admission: expires (µs since 1970), user
--- Returns: 1 if it was opened, 0 if this server has it open under this or a newer epoch
+-- Returns: 1 if it was opened, 0 if this server has it open under this epoch or a newer one
 local room = redis.call('HMGET', KEYS[1], 'server', 'epoch')
 if room[1] == ARGV[1] and tonumber(room[2]) >= tonumber(ARGV[2]) then return 0 end
 local time = redis.call('TIME')

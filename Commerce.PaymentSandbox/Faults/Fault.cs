@@ -5,8 +5,8 @@ namespace Commerce.PaymentSandbox.Faults;
 
 /// <summary>A fault of the merchant's calls.</summary>
 /// <param name="Kind">The kind of fault.</param>
-/// <param name="Operation">The affected operation; null affects all.</param>
-/// <param name="Count">The number of affected calls; null affects all.</param>
+/// <param name="Operation">The affected operation. Null affects all.</param>
+/// <param name="Count">The number of affected calls. Null affects all.</param>
 /// <param name="DelayMs">Extra processing time: 0 to 120,000.</param>
 /// <param name="Code">The response code for <see cref="FaultKind.Code"/>.</param>
 /// <param name="Probability">The share of affected calls: 0 to 1.</param>
@@ -14,8 +14,8 @@ namespace Commerce.PaymentSandbox.Faults;
 sealed record Fault(
     FaultKind Kind, Operation? Operation = null, int? Count = null, int DelayMs = 0, string? Code = null, double Probability = 1, int? Seed = null)
 {
-    /// <summary>The error in the fault; null if it is valid.</summary>
-    public string? Mistake() => this switch
+    /// <summary>Returns the error in the fault, or null if it is valid.</summary>
+    public string? Validate() => this switch
     {
         { Count: < 1 } => "count must be at least 1.",
         { DelayMs: < 0 or > 120_000 } => "delayMs must be 0 to 120000.",
@@ -36,46 +36,46 @@ enum Operation
 [JsonConverter(typeof(CamelCase<FaultKind>))]
 enum FaultKind
 {
-    /// <summary>Processed and answered later, even if the caller has disconnected.</summary>
+    /// <summary>The call is processed and answered later, even if the caller has disconnected.</summary>
     Delay,
 
-    /// <summary>Never processed, never answered.</summary>
+    /// <summary>The call is neither processed nor answered.</summary>
     Hang,
 
-    /// <summary>Processed, never answered.</summary>
+    /// <summary>The call is processed and not answered.</summary>
     ApproveThenHang,
 
-    /// <summary>Not processed; the connection breaks.</summary>
+    /// <summary>The call is not processed, and the connection breaks.</summary>
     Drop,
 
-    /// <summary>Processed; the connection breaks.</summary>
+    /// <summary>The call is processed, and the connection breaks.</summary>
     ApproveThenDrop,
 
-    /// <summary>Not processed; 503.</summary>
+    /// <summary>The call is not processed. The response is 503.</summary>
     Status5xx,
 
-    /// <summary>Processed; 503.</summary>
+    /// <summary>The call is processed. The response is 503.</summary>
     ApproveThen5xx,
 
-    /// <summary>Not processed; a truncated response.</summary>
+    /// <summary>The call is not processed. The response is truncated.</summary>
     Malformed,
 
-    /// <summary>Processed; a truncated response.</summary>
+    /// <summary>The call is processed. The response is truncated.</summary>
     ApproveThenMalformed,
 
-    /// <summary>Not processed; 200 without a body.</summary>
+    /// <summary>The call is not processed. The response is 200 without a body.</summary>
     Empty,
 
-    /// <summary>Processed; 200 without a body.</summary>
+    /// <summary>The call is processed. The response is 200 without a body.</summary>
     ApproveThenEmpty,
 
     /// <summary>Captures 1 KRW more than the user authorised.</summary>
     WrongAmount,
 
-    /// <summary>Captures, and reports the order id with the suffix <c>-other</c> from then on. The ledger keeps the true one.</summary>
+    /// <summary>Captures, and from then on reports the order id with the suffix <c>-other</c>. The ledger keeps the true id.</summary>
     WrongOrder,
 
-    /// <summary>Not processed; answered with a code.</summary>
+    /// <summary>The call is not processed. The response has the given code.</summary>
     Code,
 }
 

@@ -14,7 +14,7 @@ static class FaultEndpoints
 
     static Results<NoContent, ProblemResult> Set(IReadOnlyList<Fault> faults, FaultPlan plan)
     {
-        if (faults.Select(f => f.Mistake()).FirstOrDefault(m => m is not null) is { } mistake) return CommonProblems.Validation.ToResult(mistake);
+        if (faults.Select(f => f.Validate()).FirstOrDefault(m => m is not null) is { } mistake) return CommonProblems.Validation.ToResult(mistake);
         plan.Set(faults);
         return TypedResults.NoContent();
     }

@@ -8,7 +8,7 @@ sealed class FaultPlan
     /// <summary>Replaces the active faults.</summary>
     public void Set(IEnumerable<Fault> faults) => _switches = [.. faults.Select(f => new FaultSwitch(f))];
 
-    /// <summary>The first fault that affects this call.</summary>
+    /// <summary>Finds the first fault that affects this call.</summary>
     public Fault? Take(Operation operation)
     {
         foreach (var candidate in _switches)

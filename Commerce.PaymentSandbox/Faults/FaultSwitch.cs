@@ -4,11 +4,11 @@ namespace Commerce.PaymentSandbox.Faults;
 sealed class FaultSwitch(Fault fault)
 {
     readonly Lock _lock = new();
-    // Random numbers for tests, not for security. The seed makes a run repeatable.
+    // The random numbers are for tests, not for security. The seed makes a run repeatable.
     readonly Random _random = fault.Seed is { } seed ? new(seed) : new();
     int? _left = fault.Count;
 
-    /// <summary>The fault if it affects this call; otherwise null.</summary>
+    /// <summary>Returns the fault if it affects this call, otherwise null.</summary>
     public Fault? Take(Operation operation)
     {
         if (fault.Operation is { } only && only != operation) return null;

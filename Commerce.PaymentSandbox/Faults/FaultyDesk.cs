@@ -3,12 +3,12 @@ using Commerce.PaymentSandbox.Partner;
 
 namespace Commerce.PaymentSandbox.Faults;
 
-/// <summary>Serves the merchant's calls and applies faults between call and processing.</summary>
+/// <summary>Serves the merchant's calls and applies the faults.</summary>
 sealed class FaultyDesk(FaultPlan plan, IHostApplicationLifetime lifetime, TimeProvider clock)
 {
     static readonly TimeSpan MaxHang = TimeSpan.FromMinutes(2);
 
-    /// <param name="process">Does not receive the caller's token: started work is finished.</param>
+    /// <param name="process">Processes the call. It does not receive the caller's token, because started work is finished.</param>
     public async Task<IResult> ServeAsync(HttpContext context, Operation operation, Payment? payment, Func<Fault?, Task<PartnerAnswer>> process)
     {
         var fault = payment?.TakeFault(operation) ?? plan.Take(operation);

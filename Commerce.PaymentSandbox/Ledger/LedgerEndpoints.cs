@@ -7,7 +7,7 @@ namespace Commerce.PaymentSandbox.Ledger;
 /// <summary>The ledger for tests and consistency checks.</summary>
 static class LedgerEndpoints
 {
-    /// <summary>For the audit of the merchant's shop, with switches or without.</summary>
+    /// <summary>Maps the summary for the shop's consistency check. It exists with and without switches.</summary>
     public static void MapLedgerSummary(this IEndpointRouteBuilder app) =>
         app.MapGet("/sandbox/ledger/summary", Summarize).AddEndpointFilter<MerchantFilter>().WithoutTraces();
 
@@ -19,7 +19,7 @@ static class LedgerEndpoints
 
     static Ok<IEnumerable<PaymentView>> List(string? merchantPayKey, PaymentLedger ledger) => TypedResults.Ok(ledger.Views(merchantPayKey));
 
-    /// <summary>A refund in the gateway's console, or a charge-back: the merchant is not told.</summary>
+    /// <summary>A refund in the gateway's console, or a charge-back. The merchant is not told.</summary>
     static Results<NoContent, ProblemResult> CancelAtConsole(string paymentId, ConsoleCancel cancel, PaymentLedger ledger)
     {
         if (ledger.Find(paymentId) is not { } payment) return CommonProblems.NotFound.ToResult();
@@ -29,30 +29,30 @@ static class LedgerEndpoints
 
     static Ok<IEnumerable<OrderSummary>> Summarize(PaymentLedger ledger, LedgerFile file, HttpResponse response)
     {
-        // Older payments cannot be compared with this ledger.
+        // The header tells the caller that older payments cannot be compared with this ledger.
         response.Headers["Ledger-Since"] = file.Since.ToString("O");
         return TypedResults.Ok(ledger.Summarize());
     }
 }
 
 /// <summary>A payment in the ledger.</summary>
-/// <param name="MerchantPayKey">The order from the payment window, whatever a fault has reported since.</param>
+/// <param name="MerchantPayKey">The order from the payment window, even if a fault has reported another one.</param>
 /// <param name="Amount">The authorised amount in whole KRW.</param>
-/// <param name="Captured">Whole KRW.</param>
-/// <param name="Cancelled">Whole KRW.</param>
+/// <param name="Captured">The captured amount in whole KRW.</param>
+/// <param name="Cancelled">The cancelled amount in whole KRW.</param>
 /// <param name="State">AUTHORIZED, PROCESSING, CAPTURED, PARTIALLY_CANCELLED, CANCELLED or EXPIRED.</param>
-/// <param name="ApplyCalls">The merchant's approval calls, including those that a fault swallowed.</param>
+/// <param name="ApplyCalls">The number of approval calls by the merchant, including those that a fault swallowed.</param>
 sealed record PaymentView(
     string PaymentId, string MerchantPayKey, string MerchantUserKey, long Amount, long Captured, long Cancelled, string State, int ApplyCalls,
     DateTime AuthorizedAt);
 
-/// <summary>The amount to refund.</summary>
-/// <param name="Amount">Whole KRW.</param>
+/// <summary>A refund at the console.</summary>
+/// <param name="Amount">The amount to refund, in whole KRW.</param>
 sealed record ConsoleCancel(long Amount);
 
 /// <summary>The captures of an order.</summary>
-/// <param name="Captures">Payments with a capture.</param>
-/// <param name="NetCaptures">Payments with a remaining captured amount.</param>
-/// <param name="Captured">Whole KRW.</param>
-/// <param name="Cancelled">Whole KRW.</param>
+/// <param name="Captures">The number of payments with a capture.</param>
+/// <param name="NetCaptures">The number of payments with a remaining captured amount.</param>
+/// <param name="Captured">The captured amount in whole KRW.</param>
+/// <param name="Cancelled">The cancelled amount in whole KRW.</param>
 sealed record OrderSummary(string MerchantPayKey, int Captures, int NetCaptures, long Captured, long Cancelled);

@@ -6,8 +6,9 @@ using Microsoft.Extensions.Options;
 namespace Commerce.PaymentSandbox.Ledger;
 
 /// <summary>
-/// Keeps the ledger in a file, so that it lives as long as the shop's database. The first line is its start. Every other line is a payment; the last
-/// line of a payment counts. Without a path in <see cref="SandboxOptions.LedgerFile"/> nothing is written.
+/// Keeps the ledger in a file, so that it lives as long as the shop's database. The first line is the start of the ledger. Every
+/// other line is the state of a payment, and the last line of a payment counts. Without a path in
+/// <see cref="SandboxOptions.LedgerFile"/> nothing is written.
 /// </summary>
 sealed partial class LedgerFile : IDisposable
 {
@@ -21,7 +22,8 @@ sealed partial class LedgerFile : IDisposable
         Since = clock.GetUtcNow().UtcDateTime;
         if (options.Value.LedgerFile is not { Length: > 0 } path) return;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        // Locked until the end, because two processes would overwrite each other's lines. On Linux only None excludes another writer.
+        // The file is locked until the end, because two processes would overwrite each other's lines. On Linux only None excludes another
+        // writer.
         var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         Kept = Read(file, logger);
         _writer = Continue(file);
@@ -33,11 +35,14 @@ sealed partial class LedgerFile : IDisposable
     /// <summary>The payments in the file.</summary>
     public IReadOnlyList<KeptPayment> Kept { get; } = [];
 
-    /// <summary>Returns when the operating system has the line: it survives a crash of the process, but not a power loss.</summary>
+    /// <summary>
+    /// Appends the state of a payment. Returns when the operating system has the line, which then survives a crash of the process, but
+    /// not a power loss.
+    /// </summary>
     public void Write(Payment payment)
     {
         if (_writer is null) return;
-        // The current state, not the one before a concurrent write.
+        // The state is read inside the lock, so that the last line has the newest state.
         lock (_lock) _writer.WriteLine(JsonSerializer.Serialize(payment.Keep(), SandboxJson.Default.KeptPayment));
     }
 
@@ -61,7 +66,7 @@ sealed partial class LedgerFile : IDisposable
             }
             catch (JsonException)
             {
-                // The process ended while writing this line: nobody was told about it.
+                // The process ended while it was writing this line, so nobody was told about this state.
                 LogUnreadable(logger, file.Name);
             }
         }
@@ -78,7 +83,7 @@ sealed partial class LedgerFile : IDisposable
             return writer;
         }
 
-        // A new line starts after an unfinished one.
+        // The unfinished line is ended, so that the next line starts after it.
         file.Position = file.Length - 1;
         if (file.ReadByte() != '\n') writer.WriteLine();
         return writer;
@@ -89,7 +94,7 @@ sealed partial class LedgerFile : IDisposable
 }
 
 /// <summary>A payment in the file.</summary>
-/// <param name="OrderTold">The order that is reported to the merchant; a fault may have changed it.</param>
+/// <param name="OrderTold">The order that is reported to the merchant. A fault may have changed it.</param>
 sealed record KeptPayment(
     string Id, PayOrder Order, DateTimeOffset AuthorizedAt, DateTimeOffset ExpiresAt, long Captured, long Cancelled, string OrderTold, int ApplyCalls,
     IReadOnlyList<Entry> Entries);

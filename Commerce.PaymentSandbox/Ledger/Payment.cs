@@ -10,7 +10,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
     readonly Lock _lock = new();
     readonly List<Entry> _entries = [];
 
-    /// <summary>A payment from the file. Its faults ended with the process.</summary>
+    /// <summary>Creates a payment from the file. Its faults ended with the process.</summary>
     public Payment(KeptPayment kept) : this(kept.Id, kept.Order with { Fault = null }, kept.AuthorizedAt, kept.ExpiresAt)
     {
         (_captured, _cancelled, _orderTold, _applyCalls) = (kept.Captured, kept.Cancelled, kept.OrderTold, kept.ApplyCalls);
@@ -24,7 +24,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
     long _cancelled;
     int _applyCalls;
 
-    // The reported order; a fault may change it.
+    // The reported order. A fault can change it.
     string _orderTold = order.MerchantPayKey!;
 
     public string Id { get; } = id;
@@ -37,7 +37,7 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <summary>The payment for the file.</summary>
+    /// <summary>Returns the state of the payment for the file.</summary>
     public KeptPayment Keep()
     {
         lock (_lock) return new(Id, order, authorizedAt, expiresAt, _captured, _cancelled, _orderTold, _applyCalls, [.. _entries]);
@@ -47,7 +47,9 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
 
     public Fault? TakeFault(Operation operation) => _fault?.Take(operation);
 
-    /// <summary>Null: continue, and end with <see cref="Capture"/>. Otherwise the response code.</summary>
+    /// <summary>
+    /// Begins an approval. Returns null if it continues and ends with <see cref="Capture"/>, otherwise the response code.
+    /// </summary>
     public string? Begin(DateTimeOffset now)
     {
         lock (_lock)
@@ -60,19 +62,19 @@ sealed class Payment(string id, PayOrder order, DateTimeOffset authorizedAt, Dat
         }
     }
 
-    /// <param name="lie">A fault with another amount or order.</param>
-    public Entry Capture(DateTimeOffset now, FaultKind? lie)
+    /// <param name="falseFault">A fault that reports another amount or order.</param>
+    public Entry Capture(DateTimeOffset now, FaultKind? falseFault)
     {
         lock (_lock)
         {
             _processing = false;
-            _captured = order.TotalPayAmount + (lie is FaultKind.WrongAmount ? 1 : 0);
-            if (lie is FaultKind.WrongOrder) _orderTold += "-other";
+            _captured = order.TotalPayAmount + (falseFault is FaultKind.WrongAmount ? 1 : 0);
+            if (falseFault is FaultKind.WrongOrder) _orderTold += "-other";
             return Add("01", _captured, now);
         }
     }
 
-    /// <summary>The entry, or the reason for the refusal.</summary>
+    /// <summary>Cancels an amount. Returns the entry, or the reason for the refusal.</summary>
     public (Entry? Entry, long Left, string Refusal) Cancel(long amount, long? expectedRest, DateTimeOffset now)
     {
         lock (_lock)

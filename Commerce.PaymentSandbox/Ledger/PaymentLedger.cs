@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.Ledger;
 
-/// <summary>All payments: in memory, and in a file if one is configured.</summary>
+/// <summary>All payments, in memory and, if one is configured, in a file.</summary>
 sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<SandboxOptions> options)
 {
     const int TenDigits = 10;
@@ -22,7 +22,7 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
 
     public IEnumerable<Entry> EntriesOf(string id) => Find(id)?.Entries ?? [];
 
-    /// <summary>The user authorises a payment; nothing is captured yet.</summary>
+    /// <summary>Records that the user authorised a payment. Nothing is captured yet.</summary>
     public Payment Authorize(PayOrder order)
     {
         var now = clock.GetUtcNow();
@@ -74,7 +74,7 @@ sealed class PaymentLedger(TimeProvider clock, LedgerFile file, IOptions<Sandbox
             .OrderBy(v => v.AuthorizedAt);
     }
 
-    /// <summary>Orders with at least one capture.</summary>
+    /// <summary>Lists the orders with at least one capture.</summary>
     public IEnumerable<OrderSummary> Summarize() => Views(null)
         .Where(v => v.Captured > 0)
         .GroupBy(v => v.MerchantPayKey)

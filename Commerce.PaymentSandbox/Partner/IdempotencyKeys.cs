@@ -4,7 +4,8 @@ using Commerce.PaymentSandbox.Faults;
 namespace Commerce.PaymentSandbox.Partner;
 
 /// <summary>
-/// Responses by the merchant's idempotency keys, for the lifetime of the process. A concurrent call waits for the first one's response.
+/// The responses by the merchant's idempotency keys, kept for the lifetime of the process. A concurrent call waits for the response
+/// of the first one.
 /// </summary>
 sealed class IdempotencyKeys
 {
@@ -12,9 +13,9 @@ sealed class IdempotencyKeys
 
     readonly ConcurrentDictionary<(Operation Operation, string Key), Request> _requests = new();
 
-    /// <param name="operation">Each operation has its own keys.</param>
-    /// <param name="key">Null: processed every time.</param>
-    /// <param name="parameters">The parameters of the first call. A different call with the same key is rejected.</param>
+    /// <param name="operation">The operation. Each has its own keys.</param>
+    /// <param name="key">The key. A call without a key is processed every time.</param>
+    /// <param name="parameters">The parameters of the call. A call with the same key and other parameters is rejected.</param>
     public async Task<PartnerAnswer> AnswerAsync(Operation operation, string? key, string parameters, Func<Task<PartnerAnswer>> process)
     {
         if (string.IsNullOrEmpty(key)) return await process();
@@ -23,7 +24,7 @@ sealed class IdempotencyKeys
         var known = _requests.GetOrAdd((operation, key), mine);
         if (known.Parameters != parameters) return PartnerAnswer.Of("Fail", "The idempotency key was used for another request.");
         var answer = await known.Answer.Value;
-        // Not a final outcome: the same call may get another response later.
+        // This outcome is not final. The same call may get another response later.
         if (answer.Code is "AlreadyOnGoing") _requests.TryRemove(new((operation, key), known));
         return answer;
     }

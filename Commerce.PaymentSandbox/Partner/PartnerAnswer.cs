@@ -3,7 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Commerce.PaymentSandbox.Partner;
 
-/// <summary>A serialised response: the same bytes for every repetition.</summary>
+/// <summary>A serialised response. Every repetition gets the same bytes.</summary>
 sealed class PartnerAnswer(string code, byte[] json) : IResult
 {
     static readonly Dictionary<string, string> Messages = new()

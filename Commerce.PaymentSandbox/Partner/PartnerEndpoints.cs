@@ -13,13 +13,13 @@ static class PartnerEndpoints
     public static void MapPartnerApi(this IEndpointRouteBuilder app)
     {
         var payments = app.MapGroup("/naverpay-partner/naverpay/payments").AddEndpointFilter<RouteGroupBuilder, MerchantFilter>();
-        // Headers authenticate the merchant, not a cookie that a browser would add.
+        // Headers authenticate the merchant. A browser cannot add them, unlike a cookie.
         payments.MapPost("/v2.2/apply/payment", ApplyAsync).DisableAntiforgery();
         payments.MapPost("/v2.2/list/history", HistoryAsync);
         payments.MapPost("/v1/cancel", CancelAsync).DisableAntiforgery();
     }
 
-    // Missing fields are rejected after authentication, with NaverPay's codes.
+    // Missing fields are rejected after the authentication, with NaverPay's codes.
     static Task<IResult> ApplyAsync(
         [FromForm] string? paymentId, [FromHeader(Name = "X-NaverPay-Idempotency-Key")] string? key,
         HttpContext context, PaymentLedger ledger, IdempotencyKeys keys, FaultyDesk desk)
@@ -66,7 +66,7 @@ static class PartnerEndpoints
         if (query.PaymentId is null && query.MerchantPayKey is null && (query.StartTime is null || query.EndTime is null))
             return PartnerAnswer.Of("Fail", "paymentId, merchantPayKey, or startTime and endTime are needed.");
         if (query is { PageNumber: < 1 } or { RowsPerPage: < 1 or > MaxRows }) return PartnerAnswer.Of("Fail", "There is no such page.");
-        // By the reported order, which a fault may have changed.
+        // The filter uses the reported order, which a fault may have changed.
         var entries = (query.PaymentId is { } id ? ledger.EntriesOf(id) : ledger.AllEntries)
             .Where(e => query.MerchantPayKey is null || e.MerchantPayKey == query.MerchantPayKey)
             .Where(e => query.StartTime is null || string.CompareOrdinal(e.AdmissionYmdt, query.StartTime) >= 0)

@@ -7,9 +7,10 @@ namespace Commerce.PaymentSandbox.PayWindow;
 /// <param name="TotalPayAmount">Whole KRW: 1 to 1,000,000,000.</param>
 /// <param name="MerchantUserKey">The user: 1 to 64 characters.</param>
 /// <param name="ProductName">1 to 128 characters.</param>
-/// <param name="ReturnUrl">The return address of the browser; programs need none.</param>
-/// <param name="Fault">A fault for this payment only, if switches are on.</param>
-/// <param name="LifetimeMs">How long it can be captured, instead of <see cref="SandboxOptions.PaymentLifetime"/>, if switches are on.</param>
+/// <param name="ReturnUrl">The address to which the browser returns. Programs need none.</param>
+/// <param name="Fault">A fault for this payment only. Ignored unless switches are on.</param>
+/// <param name="LifetimeMs">How long the payment can be captured, instead of <see cref="SandboxOptions.PaymentLifetime"/>. Ignored
+/// unless switches are on.</param>
 sealed record PayOrder(
     string? MerchantPayKey, long TotalPayAmount, string? MerchantUserKey, string? ProductName, string? ReturnUrl = null, Fault? Fault = null,
     int? LifetimeMs = null)
@@ -19,14 +20,14 @@ sealed record PayOrder(
     const long MaxAmount = 1_000_000_000;
 
     /// <summary>The errors by field; empty if the request is valid.</summary>
-    public Dictionary<string, string[]> Mistakes()
+    public Dictionary<string, string[]> Validate()
     {
         var mistakes = new Dictionary<string, string[]>();
         Check("merchantPayKey", MerchantPayKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
         Check("totalPayAmount", TotalPayAmount is > 0 and <= MaxAmount, $"1 to {MaxAmount}.");
         Check("merchantUserKey", MerchantUserKey is { Length: > 0 and <= MaxKeyLength }, $"1 to {MaxKeyLength} characters.");
         Check("productName", ProductName is { Length: > 0 and <= MaxNameLength }, $"1 to {MaxNameLength} characters.");
-        if (Fault?.Mistake() is { } mistake) mistakes["fault"] = [mistake];
+        if (Fault?.Validate() is { } mistake) mistakes["fault"] = [mistake];
         return mistakes;
 
         void Check(string field, bool holds, string rule)
@@ -36,5 +37,5 @@ sealed record PayOrder(
     }
 }
 
-/// <summary>The response to programs.</summary>
+/// <summary>The response for programs.</summary>
 sealed record Authorization(string PaymentId);

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.PaymentSandbox.PayWindow;
 
-/// <summary>The payment window, where users authorise payments. It captures nothing.</summary>
+/// <summary>The payment window, in which users authorise payments. It captures nothing.</summary>
 static class PayWindowEndpoints
 {
     public static void MapPayWindow(this IEndpointRouteBuilder app)
@@ -27,7 +27,7 @@ static class PayWindowEndpoints
         var order = new PayOrder(merchantPayKey, totalPayAmount ?? 0, merchantUserKey, productName, returnUrl);
         if (Refuse(order, options.Value, environment, out var target) is { } refusal) return refusal;
         var headers = context.Response.Headers;
-        // Browsers also apply form-action to the redirect after the form.
+        // Browsers apply form-action to the redirect after the form as well.
         headers.ContentSecurityPolicy =
             $"default-src 'none'; style-src 'self'; form-action 'self' {target.GetLeftPart(UriPartial.Authority)}; frame-ancestors 'none'; base-uri 'none'";
         headers.XContentTypeOptions = "nosniff";
@@ -50,7 +50,7 @@ static class PayWindowEndpoints
 
     static Results<Ok<Authorization>, ProblemResult> Authorize(PayOrder order, PaymentLedger ledger, IOptions<SandboxOptions> options)
     {
-        var mistakes = order.Mistakes();
+        var mistakes = order.Validate();
         if (!options.Value.Switches && order is not { Fault: null, LifetimeMs: null }) mistakes["fault"] = ["Fault switches are disabled."];
         if (mistakes.Count > 0) return CommonProblems.Validation.ToResult(errors: mistakes);
         return TypedResults.Ok(new Authorization(ledger.Authorize(order).Id));
@@ -58,8 +58,8 @@ static class PayWindowEndpoints
 
     static ProblemResult? Refuse(PayOrder order, SandboxOptions options, IHostEnvironment environment, [NotNull] out Uri? target)
     {
-        var mistakes = order.Mistakes();
-        // An open redirect would send users anywhere from an address that looks like ours.
+        var mistakes = order.Validate();
+        // An open redirect would send users to any site from an address that looks like ours.
         if (!Uri.TryCreate(order.ReturnUrl, UriKind.Absolute, out target) || target.Scheme is not ("http" or "https") || target.UserInfo.Length > 0
             || !(options.ReturnOrigins.Contains(target.GetLeftPart(UriPartial.Authority)) || (environment.IsDevelopment() && target.IsLoopback)))
         {

@@ -12,13 +12,14 @@ public static class AuthenticationExtensions
     const string Section = "Authentication:Schemes:Bearer";
 
     /// <summary>
-    /// Adds JWT bearer authentication from the section <c>Authentication:Schemes:Bearer</c>: <c>Authority</c> (an OIDC provider) or
-    /// <c>SigningKeys:n</c> (<c>Issuer</c>, base64 <c>Value</c>), with <c>ValidIssuer</c> and <c>ValidAudiences</c>. Adds the policies of <see
-    /// cref="Policies"/>. <c>Authentication:Roles</c> maps the provider's roles: <c>Claim</c> (a name such as <c>roles</c>, or a path such as
-    /// <c>realm_access.roles</c>) and its values <c>Member</c> (<c>*</c>: every user) and <c>Admin</c>. Every endpoint requires a token unless it
-    /// allows anonymous callers. In Development the section may be empty: the process then signs and accepts its own tokens.
+    /// Adds JWT bearer authentication from the section <c>Authentication:Schemes:Bearer</c>, and the policies of <see cref="Policies"/>.
+    /// The section has <c>ValidIssuer</c>, <c>ValidAudiences</c> and either <c>Authority</c> (an OIDC provider) or <c>SigningKeys:n</c>
+    /// (<c>Issuer</c>, base64 <c>Value</c>). <c>Authentication:Roles</c> maps the provider's roles: <c>Claim</c> (a name such as
+    /// <c>roles</c>, or a path such as <c>realm_access.roles</c>) and its values <c>Member</c> (<c>*</c>: every user) and <c>Admin</c>.
+    /// Every endpoint requires a token unless it allows anonymous callers. In Development the section may be empty. The process then
+    /// signs and accepts its own tokens.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The section does not suffice to validate tokens.</exception>
+    /// <exception cref="InvalidOperationException">The section is not sufficient to validate tokens.</exception>
     public static TBuilder AddCommerceAuthentication<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         if (builder.Environment.IsDevelopment())
@@ -32,10 +33,10 @@ public static class AuthenticationExtensions
             bearer.MapInboundClaims = false;
             bearer.SaveToken = false;
         });
-        // Runs after the section was read, which replaces these parameters.
+        // This runs after the section was read, because reading it replaces these parameters.
         builder.Services.PostConfigure<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme, bearer =>
         {
-            // The framework returns a sequence that reads the configuration again for every request.
+            // The framework's sequence would read the configuration again for every request.
             if (bearer.TokenValidationParameters.IssuerSigningKeys is { } keys) bearer.TokenValidationParameters.IssuerSigningKeys = [.. keys];
             bearer.TokenValidationParameters.NameClaimType = "sub";
             bearer.TokenValidationParameters.RoleClaimType = RoleClaims.Type;
@@ -52,7 +53,7 @@ public static class AuthenticationExtensions
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).AddRequirements(subject))
             .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).AddRequirements(subject))
-            // Without an endpoint there is nothing to protect, and the response is 404 for everyone.
+            // A request without an endpoint is allowed, because there is nothing to protect. Everyone gets 404.
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAssertion(context =>
                 context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is null)).Build());
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, DevelopmentTokenJson.Default));

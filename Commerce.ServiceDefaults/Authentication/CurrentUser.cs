@@ -3,15 +3,15 @@ using System.Security.Claims;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>The caller. Endpoints bind a parameter of this type automatically.</summary>
-/// <param name="Id">The id of the token's subject, see <see cref="UserId"/>.</param>
+/// <param name="Id">The id of the token's subject (see <see cref="UserId"/>).</param>
 /// <param name="IsAdmin">Whether the token has the role ADMIN.</param>
 public sealed record CurrentUser(string Id, bool IsAdmin)
 {
-    /// <summary>The user of a token. Null without a token, or if its subject is unusable.</summary>
+    /// <summary>Returns the user of a token, or null if there is no token or its subject is unusable.</summary>
     public static CurrentUser? Of(ClaimsPrincipal principal) =>
         principal.Identity is { IsAuthenticated: true, Name: var subject } && UserId.OfSubject(subject) is { } id ? new(id, principal.IsInRole(Roles.Admin)) : null;
 
-    /// <summary>The refusal for a caller without permission: no token, an unusable subject, or the wrong role.</summary>
+    /// <summary>Returns the refusal for a caller who has no token, an unusable subject or the wrong role.</summary>
     public static ProblemResult RefusalOf(ClaimsPrincipal principal)
     {
         if (principal.Identity is not { IsAuthenticated: true }) return CommonProblems.Unauthorized.ToResult();

@@ -15,8 +15,8 @@ public static class DevelopmentTokens
     static readonly TimeSpan Lifetime = TimeSpan.FromHours(8);
 
     /// <summary>
-    /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> → <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>. Only in
-    /// Development without an OIDC provider; otherwise the route does not exist.
+    /// Maps <c>POST /api/auth/token</c>: <c>{"user":"alice","role":"MEMBER"}</c> →
+    /// <c>{"accessToken","tokenType":"Bearer","expiresIn"}</c>. The route exists only in Development without an OIDC provider.
     /// </summary>
     public static WebApplication MapDevelopmentTokens(this WebApplication app)
     {

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Maps a claim of the token to our roles. Providers use different claims: <c>roles</c>, <c>realm_access.roles</c> (Keycloak), <c>cognito:groups</c>,
-/// <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
+/// Maps a claim of the token to our roles. Providers use different claims: <c>roles</c>, <c>realm_access.roles</c> (Keycloak),
+/// <c>cognito:groups</c>, <c>scp</c>. Configuration section <c>Authentication:Roles</c>.
 /// </summary>
 sealed class RoleClaims
 {
@@ -14,7 +14,7 @@ sealed class RoleClaims
     /// <summary>The claim for our own roles. A claim of this type in the token is removed.</summary>
     public const string Type = "urn:commerce:role";
 
-    /// <summary>As a value for MEMBER: every user with a valid token is a member.</summary>
+    /// <summary>The value for MEMBER that makes every user with a valid token a member.</summary>
     const string Anybody = "*";
 
     readonly string _claim;
@@ -22,7 +22,7 @@ sealed class RoleClaims
     readonly HashSet<string> _member, _admin;
 
     /// <summary>Reads the section.</summary>
-    /// <exception cref="InvalidOperationException">The section would make nobody an administrator, or everybody.</exception>
+    /// <exception cref="InvalidOperationException">The section would make nobody or everybody an administrator.</exception>
     public RoleClaims(IConfiguration configuration)
     {
         var section = configuration.GetSection(Section);
@@ -31,11 +31,11 @@ sealed class RoleClaims
         _admin = Read(section.GetSection("Admin"), Roles.Admin);
         if (string.IsNullOrWhiteSpace(_claim)) throw new InvalidOperationException($"{Section}:Claim is empty. Name the claim that holds the roles.");
         if (_admin.Contains(Anybody)) throw new InvalidOperationException($"{Section}:Admin cannot be {Anybody}: everybody would be an administrator.");
-        // RFC 8693: scopes are one string, separated by spaces. In other claims a space is part of the name.
+        // Scopes are one string, separated by spaces (RFC 8693). In other claims a space is part of the name.
         _listInText = _claim is "scp" or "scope";
     }
 
-    /// <summary>A claim with one of our roles, for tokens that we sign.</summary>
+    /// <summary>Creates a claim with one of our roles, for tokens that we sign.</summary>
     public Claim ToClaim(string role) => new(_claim, role == Roles.Admin ? _admin.First() : _member.FirstOrDefault(v => v != Anybody) ?? Roles.Member);
 
     /// <summary>Adds our roles to the identity of a token.</summary>
@@ -64,7 +64,7 @@ sealed class RoleClaims
         _ => [],
     };
 
-    /// <summary>The values at the end of a path such as <c>my.client.roles</c>. Names in the path may contain dots.</summary>
+    /// <summary>Finds the values at the end of a path such as <c>my.client.roles</c>. Names in the path may contain dots.</summary>
     IEnumerable<string> Find(JsonElement json, string path)
     {
         if (json.ValueKind != JsonValueKind.Object) yield break;
@@ -87,7 +87,7 @@ sealed class RoleClaims
         }
         catch (JsonException)
         {
-            // Looks like JSON but is not: none of our roles.
+            // The text looks like JSON but is not, so it contains none of our roles.
             return [];
         }
     }

@@ -1,6 +1,6 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Our roles. <c>Authentication:Roles</c> maps the claims of a token to them.</summary>
+/// <summary>The roles of this application. <c>Authentication:Roles</c> maps the claims of a token to them.</summary>
 public static class Roles
 {
     public const string Member = "MEMBER";

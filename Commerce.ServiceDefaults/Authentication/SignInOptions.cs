@@ -10,11 +10,14 @@ public sealed class SignInOptions
     public const string Section = "SignIn";
 
     /// <summary>
-    /// The client id of the page at the provider: a public client (no secret) with authorization code and PKCE. Without it the page cannot sign in.
+    /// The client id of the page at the provider. The page is a public client without a secret and uses the authorization code with PKCE.
+    /// Without a client id the page cannot sign in.
     /// </summary>
     public string ClientId { get; set; } = "";
 
-    /// <summary>The requested scopes. Default <c>openid profile</c>. Some providers require a scope of the shop to issue its token.</summary>
+    /// <summary>
+    /// The requested scopes. Default <c>openid profile</c>. Some providers require a scope of the shop to issue its token.
+    /// </summary>
     [Required]
     public string Scope { get; set; } = "openid profile";
 

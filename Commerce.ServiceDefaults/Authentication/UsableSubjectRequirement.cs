@@ -7,7 +7,7 @@ namespace Commerce.ServiceDefaults;
 sealed class UsableSubjectRequirement : AuthorizationHandler<UsableSubjectRequirement>, IAuthorizationRequirement
 {
     /// <summary>
-    /// The response to a valid token with an unusable subject. Distinct from <c>forbidden</c>, because another role would not help.
+    /// The response to a valid token with an unusable subject. It differs from <c>forbidden</c>, because another role would not help.
     /// </summary>
     public static ProblemResult Refusal { get; } = CommonProblems.SubjectNotUsable.ToResult(
         $"The claim sub must be a single string of 1 to {UserId.MaxSubjectLength} characters. Ask the identity provider for another subject.");
@@ -20,7 +20,9 @@ sealed class UsableSubjectRequirement : AuthorizationHandler<UsableSubjectRequir
     }
 }
 
-/// <summary>Responds with <see cref="UsableSubjectRequirement.Refusal"/> if the subject is the reason, otherwise like the framework.</summary>
+/// <summary>
+/// Responds with <see cref="UsableSubjectRequirement.Refusal"/> if the subject is the reason, otherwise like the framework.
+/// </summary>
 sealed class SubjectAwareResultHandler : IAuthorizationMiddlewareResultHandler
 {
     readonly AuthorizationMiddlewareResultHandler _framework = new();

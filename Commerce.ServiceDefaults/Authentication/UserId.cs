@@ -7,8 +7,8 @@ using System.Text.Unicode;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The id of a user in keys, columns and messages. Subjects of tokens are opaque, may be longer and may contain any character. The id of such a
-/// subject is its hash, so that an id always fits and never needs escaping.
+/// The id of a user in keys, columns and messages. The subject of a token may be long and may contain any character. The id of such a
+/// subject is its hash, so every id fits its column and needs no escaping.
 /// </summary>
 public static class UserId
 {
@@ -18,7 +18,7 @@ public static class UserId
     const int MaxLength = 64;
     const string HashPrefix = "sha256:";
 
-    /// <summary>The maximum size of a subject in UTF-8. A larger one has too many characters.</summary>
+    /// <summary>The maximum size of a subject in UTF-8. A larger subject has too many characters.</summary>
     const int MaxSubjectBytes = MaxSubjectLength * 4;
 
     static readonly SearchValues<char> Allowed =
@@ -28,12 +28,13 @@ public static class UserId
     public static bool IsValid([NotNullWhen(true)] string? id) => id is { Length: >= 1 and <= MaxLength } && !id.AsSpan().ContainsAnyExcept(Allowed);
 
     /// <summary>
-    /// The id of a subject: the subject itself if it is a valid id, otherwise <c>sha256:</c> and its hash. Two subjects never share an id. Null if
-    /// the subject is empty, longer than <see cref="MaxSubjectLength"/> characters, or invalid Unicode.
+    /// Returns the id of a subject. It is the subject itself if that is a valid id, otherwise <c>sha256:</c> and its hash. Two subjects
+    /// never share an id. Returns null if the subject is empty, longer than <see cref="MaxSubjectLength"/> characters, or invalid
+    /// Unicode.
     /// </summary>
     public static string? OfSubject(string? subject)
     {
-        // A subject that looks like a hash is hashed as well, so that nobody obtains another user's id by choosing a name.
+        // A subject that looks like a hash is hashed as well, so that nobody can choose a name that is another user's id.
         if (IsValid(subject) && !subject.StartsWith(HashPrefix, StringComparison.Ordinal)) return subject;
         if (string.IsNullOrEmpty(subject)) return null;
         Span<byte> utf8 = stackalloc byte[MaxSubjectBytes];
@@ -45,7 +46,9 @@ public static class UserId
         return HashPrefix + Base64Url.EncodeToString(hash);
     }
 
-    /// <summary>The id for a text that is an id of our responses, or a subject. Empty, which is nobody's id, if it is neither.</summary>
+    /// <summary>
+    /// Returns the id for a text that is either an id or a subject. Returns an empty string, which is nobody's id, if it is neither.
+    /// </summary>
     public static string OfText(string text) => IsValid(text) ? text : OfSubject(text) ?? "";
 
     static int CountCharacters(ReadOnlySpan<byte> utf8)

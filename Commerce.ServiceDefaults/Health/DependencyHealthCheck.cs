@@ -3,8 +3,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Probes a dependency, at most once a second for any number of callers. If it does not answer, the process is degraded, not unhealthy: most of it
-/// still works, and a restart would not help.
+/// Probes a dependency at most once a second for any number of callers. If the dependency does not answer, the process is degraded
+/// and not unhealthy, because most of it still works and a restart would not help.
 /// </summary>
 sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProvider clock) : IHealthCheck
 {
@@ -20,7 +20,7 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
         using var deadline = new CancellationTokenSource(Deadline, clock);
         try
         {
-            // Not every client library observes the token.
+            // Some client libraries ignore the token.
             await probe(deadline.Token).WaitAsync(Deadline, clock);
             return null;
         }
@@ -34,10 +34,12 @@ sealed class DependencyHealthCheck(Func<CancellationToken, Task> probe, TimeProv
 /// <summary>Registers the checks of <c>/health/dependencies</c>.</summary>
 public static class DependencyHealthExtensions
 {
-    /// <summary>Adds a dependency under its name. <paramref name="probe"/> throws if it does not answer.</summary>
+    /// <summary>
+    /// Adds the check of a dependency under its name. <paramref name="probe"/> throws if the dependency does not answer.
+    /// </summary>
     public static void AddDependencyCheck(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task> probe)
     {
-        // A singleton, because it caches its result. The services of a single probe are disposed before the next one.
+        // The check is a singleton, because it caches its result. The services of a probe are disposed of before the next one.
         services.AddKeyedSingleton(name, (provider, _) => new DependencyHealthCheck(token => probe(provider, token), provider.GetRequiredService<TimeProvider>()));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,

@@ -1,8 +1,8 @@
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Asks clients to close their connections while the process drains. A kept-alive connection could carry its next request at the moment when the
-/// server closes it.
+/// Asks clients to close their connections while the process drains. Otherwise the server might close a kept-alive connection at the
+/// moment when the client sends its next request.
 /// </summary>
 sealed class DrainMiddleware(RequestDelegate next, ShutdownDrain drain)
 {

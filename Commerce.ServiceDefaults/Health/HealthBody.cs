@@ -4,7 +4,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>The response of the health endpoints: name, status and duration of each check. It omits messages, which may contain secrets.</summary>
+/// <summary>
+/// The response of the health endpoints: name, status and duration of each check. It omits messages, which may contain secrets.
+/// </summary>
 sealed record HealthBody(string Status, IEnumerable<HealthCheckBody> Checks)
 {
     public static Task WriteAsync(HttpContext context, HealthReport report) => context.Response.WriteAsJsonAsync(

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Drains the process before it stops: readiness fails while everything else keeps working for a while. The host calls StoppingAsync of all services
-/// before it stops the first one, the server included.
+/// Drains the process before it stops. Readiness fails, and everything else keeps working for a while. The host calls StoppingAsync
+/// of all services before it stops the first one, including the server.
 /// </summary>
 sealed class ShutdownDrain(IHostApplicationLifetime lifetime, IOptions<ShutdownOptions> options, TimeProvider time)
     : IHostedLifecycleService, IHealthCheck

@@ -18,7 +18,8 @@ static class HttpResilienceExtensions
         builder.Services.AddServiceDiscovery();
         builder.Services.ConfigureHttpClientDefaults(http =>
         {
-            // One circuit breaker per host. In this order every attempt resolves the service again and may reach another replica.
+            // There is one circuit breaker per host. The handlers are in this order so that every attempt resolves the service again and
+            // may reach another replica.
             http.AddResilienceHandler("commerce", Configure).SelectPipelineByAuthority();
             http.AddServiceDiscovery();
         });
@@ -51,14 +52,14 @@ static class HttpResilienceExtensions
             ShouldHandle = call => ValueTask.FromResult(
                 HttpClientResiliencePredicates.IsTransient(call.Outcome) && call.Outcome.Result?.StatusCode is not HttpStatusCode.TooManyRequests),
         });
-        // A request with a single attempt may use the whole timeout.
+        // A request that is not repeated may use the whole timeout.
         pipeline.AddTimeout(new TimeoutStrategyOptions
         {
             TimeoutGenerator = attempt => ValueTask.FromResult(IsRepeatable(attempt.Context) ? settings.AttemptTimeout : settings.TotalTimeout),
         });
     }
 
-    // Without a body, because a stream may have been consumed.
+    // Requests with a body are not repeated, because a stream may have been consumed.
     static bool IsRepeatable(ResilienceContext context) => context.GetRequestMessage() is { Content: null } request
         && (request.Method == HttpMethod.Get || request.Method == HttpMethod.Head || request.Method == HttpMethod.Options);
 

@@ -19,11 +19,13 @@ public sealed class HttpResilienceOptions : IValidatableObject
     [Range(1, 10)]
     public int Attempts { get; set; } = 4;
 
-    /// <summary>The wait before the second attempt. It doubles each time, and half of it is random: 1 ms to 1 min. Default 200 ms.</summary>
+    /// <summary>
+    /// The wait before the second attempt: 1 ms to 1 min. It doubles each time, and half of it is random. Default 200 ms.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:01:00")]
     public TimeSpan BaseDelay { get; set; } = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>The maximum wait. A response whose Retry-After exceeds it is final: 1 ms to 5 min. Default 5 s.</summary>
+    /// <summary>The maximum wait: 1 ms to 5 min. A response with a longer Retry-After is final. Default 5 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:05:00")]
     public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(5);
 
@@ -31,7 +33,9 @@ public sealed class HttpResilienceOptions : IValidatableObject
     [Range(0.01, 1.0)]
     public double BreakerFailureRatio { get; set; } = 0.5;
 
-    /// <summary>The minimum number of calls within <see cref="BreakerSampling"/> for that ratio: 2 to 10,000. Default 20.</summary>
+    /// <summary>
+    /// The minimum number of calls within <see cref="BreakerSampling"/> before the ratio counts: 2 to 10,000. Default 20.
+    /// </summary>
     [Range(2, 10_000)]
     public int BreakerMinimumThroughput { get; set; } = 20;
 

@@ -10,13 +10,13 @@ namespace Commerce.ServiceDefaults;
 /// </remarks>
 public sealed class KafkaAdmin(KafkaProducer producer)
 {
-    /// <summary>The brokers' metadata of all topics.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Returns the brokers' metadata of all topics.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public Task<Metadata> DescribeTopicsAsync(TimeSpan within, CancellationToken cancellationToken) =>
         AskAsync(client => Task.Run(() => client.GetMetadata(within)), cancellationToken);
 
-    /// <summary>The configuration of a topic.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Returns the configuration of a topic.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task<TopicMetadata> DescribeTopicAsync(string topic, TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => Task.Run(() => client.GetMetadata(topic, within)), cancellationToken)).Topics.Single(t => t.Topic == topic);
 
@@ -41,8 +41,8 @@ public sealed class KafkaAdmin(KafkaProducer producer)
         }
     }
 
-    /// <summary>The offset after the last message of each partition.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached, or have no leader of a partition.</exception>
+    /// <summary>Returns the offset after the last message of each partition.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable, or a partition has no leader.</exception>
     public async Task<IReadOnlyDictionary<TopicPartition, long>> EndsAsync(IEnumerable<TopicPartition> partitions, TimeSpan within, CancellationToken cancellationToken)
     {
         var specs = partitions.Select(p => new TopicPartitionOffsetSpec { TopicPartition = p, OffsetSpec = OffsetSpec.Latest() }).ToList();
@@ -51,8 +51,9 @@ public sealed class KafkaAdmin(KafkaProducer producer)
     }
 
     /// <summary>
-    /// Throws unless a broker knows the cluster. A broker that has just started answers without any broker. librdkafka 2.16 does not take that for an error
-    /// of DescribeCluster and DescribeTopics, and ends the process by an assertion (<c>rd_kafka_admin_response_parse</c>).
+    /// Throws unless a broker knows the cluster. A broker that has just started answers without any broker. librdkafka 2.16 does not
+    /// treat this as an error of DescribeCluster and DescribeTopics, and a failed assertion (<c>rd_kafka_admin_response_parse</c>) ends
+    /// the process.
     /// </summary>
     static async Task CheckReadyAsync(IAdminClient client, TimeSpan within)
     {
@@ -61,7 +62,7 @@ public sealed class KafkaAdmin(KafkaProducer producer)
     }
 
     /// <summary>Sends another request to the brokers.</summary>
-    /// <param name="ask">Must end within seconds. A cancellation does not stop it.</param>
+    /// <param name="ask">The request. It must end within seconds, because a cancellation does not stop it.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<T> AskAsync<T>(Func<IAdminClient, Task<T>> ask, CancellationToken cancellationToken) => producer.AskAsync(ask).WaitAsync(cancellationToken);
 }

@@ -3,9 +3,10 @@ using Confluent.Kafka;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The producer of the process, with the admin client on its connections (each client starts threads). Both can be replaced while they are in use: a
-/// client remembers the highest epoch of each leader and ignores metadata with a lower one, so it would send the messages of a topic that was made
-/// anew to the old leaders. Clients that were replaced are disposed of after their last call: to do so earlier corrupts the memory of the process.
+/// The producer of the process, and the admin client on its connections. (Each client starts threads, so they share one.) Both can be
+/// replaced while they are in use. This is necessary if a topic was created again: a client remembers the highest epoch of each
+/// leader and ignores metadata with a lower one, so it would send messages to the old leaders. Replaced clients are disposed of after
+/// their last call, because an earlier disposal corrupts the memory of the process.
 /// </summary>
 /// <param name="build">Creates a producer.</param>
 public sealed class KafkaProducer(Func<IProducer<string?, byte[]?>> build) : IDisposable
@@ -16,19 +17,19 @@ public sealed class KafkaProducer(Func<IProducer<string?, byte[]?>> build) : IDi
     bool _isDisposed;
 
     /// <summary>Sends a message to any partition. Returns when the brokers have it.</summary>
-    /// <exception cref="ProduceException{TKey,TValue}">They do not have it.</exception>
+    /// <exception cref="ProduceException{TKey,TValue}">The brokers do not have the message.</exception>
     public Task<DeliveryResult<string?, byte[]?>> ProduceAsync(string topic, Message<string?, byte[]?> message, CancellationToken cancellationToken = default) =>
         UseAsync(clients => clients.Producer.ProduceAsync(topic, message, cancellationToken));
 
     /// <summary>Sends a message to a partition. Returns when the brokers have it.</summary>
-    /// <exception cref="ProduceException{TKey,TValue}">They do not have it.</exception>
+    /// <exception cref="ProduceException{TKey,TValue}">The brokers do not have the message.</exception>
     public Task<DeliveryResult<string?, byte[]?>> ProduceAsync(TopicPartition partition, Message<string?, byte[]?> message, CancellationToken cancellationToken = default) =>
         UseAsync(clients => clients.Producer.ProduceAsync(partition, message, cancellationToken));
 
     /// <summary>Sends another request to the brokers.</summary>
     public Task<T> AskAsync<T>(Func<IAdminClient, Task<T>> ask) => UseAsync(clients => ask(clients.Admin));
 
-    /// <summary>Replaces the clients. What they have under way still ends.</summary>
+    /// <summary>Replaces the clients. Running calls of the old ones are completed.</summary>
     public void Renew()
     {
         lock (_replacing)
@@ -76,7 +77,7 @@ public sealed class KafkaProducer(Func<IProducer<string?, byte[]?>> build) : IDi
     {
         readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>The calls, and one for being the current clients.</summary>
+        /// <summary>The number of running calls, plus one while the clients are the current ones.</summary>
         int _uses = 1;
 
         public IProducer<string?, byte[]?> Producer => producer;
@@ -100,7 +101,7 @@ public sealed class KafkaProducer(Func<IProducer<string?, byte[]?>> build) : IDi
 
         public void EndUse()
         {
-            // Not on this thread, which may be the client's own.
+            // The disposal runs on another thread, because this one may belong to the client.
             if (Interlocked.Decrement(ref _uses) == 0) _ = Task.Run(End);
         }
 

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Problems of no particular feature.</summary>
+/// <summary>Problems that belong to no feature.</summary>
 public static class CommonProblems
 {
     public static readonly ProblemType Validation = new(400, "validation", "The request is not valid.");
@@ -21,7 +21,7 @@ public static class CommonProblems
     static readonly ConcurrentDictionary<int, ProblemType> ByStatus = new(
         new[] { Validation, Unauthorized, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType, RateLimited, InternalError }.ToDictionary(p => p.Status));
 
-    /// <summary>The problem for a bare status code.</summary>
+    /// <summary>Returns the problem for a bare status code.</summary>
     internal static ProblemType ForStatus(int status) => ByStatus.GetOrAdd(status, static code =>
     {
         var phrase = ReasonPhrases.GetReasonPhrase(code) is { Length: > 0 } known ? known : $"Status {code}";

@@ -5,8 +5,8 @@ using Confluent.Kafka;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// The failures that a message causes: it cannot be read, is too large, or breaks a business rule or a constraint. Every other failure belongs to the
-/// infrastructure, and the message waits.
+/// The failures that a message causes: it cannot be read, is too large, or breaks a business rule or a constraint. Any other failure
+/// is caused by the infrastructure, and the message waits.
 /// </summary>
 public static class MessageFaults
 {
@@ -23,7 +23,7 @@ public static class MessageFaults
         return false;
     }
 
-    /// <summary>Whether the brokers or the client refuse the message itself.</summary>
+    /// <summary>Whether the brokers or the client reject the message itself.</summary>
     public static bool Is(ErrorCode code) => code is ErrorCode.MsgSizeTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.InvalidMsg or ErrorCode.InvalidMsgSize
         or ErrorCode.InvalidRecord or ErrorCode.InvalidTimestamp or ErrorCode.Local_BadMsg or ErrorCode.Local_InvalidArg;
 }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Maps exceptions to responses. (The framework handles disconnected callers: 499, no log entry.)</summary>
+/// <summary>Maps exceptions to responses. The framework itself handles disconnected callers (499, no log entry).</summary>
 sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogger<ProblemExceptionHandler> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
@@ -25,13 +25,13 @@ sealed partial class ProblemExceptionHandler(IHostEnvironment environment, ILogg
         {
             case ProblemException e:
                 return e.ProblemType.ToResult(e.Detail, e.RetryAfter);
-            // Bodies and queries are validated before. What remains are broken requests, such as a body that ends early.
+            // Bodies and queries were validated before. Only broken requests remain, such as a body that ends early.
             case BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest }:
                 return CommonProblems.Validation.ToResult("The request cannot be read.");
             case BadHttpRequestException e:
                 return CommonProblems.ForStatus(e.StatusCode).ToResult();
             case var e when TransientFaults.IsTransient(e):
-                // Without the stack trace: during an outage every request comes here.
+                // The stack trace is omitted, because during an outage every request fails here.
                 LogDependencyFault(e.GetType().Name, e.Message);
                 return CommonProblems.DependencyUnavailable.ToResult();
             default:

@@ -8,7 +8,7 @@ static class ProblemExtensions
         // The exception handler answers unreadable requests, with the same text in every environment.
         builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.AddExceptionHandler<ProblemExceptionHandler>();
-        // Applies our types to problem details of the framework, such as validation errors.
+        // Applies our types to problem details that the framework creates, such as validation errors.
         builder.Services.AddProblemDetails(details => details.CustomizeProblemDetails = context =>
         {
             var problem = CommonProblems.ForStatus(context.ProblemDetails.Status ?? context.HttpContext.Response.StatusCode);

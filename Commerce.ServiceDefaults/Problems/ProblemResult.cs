@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>A response in <c>application/problem+json</c>. Created by <see cref="ProblemType.ToResult"/>.</summary>
+/// <summary>A response in <c>application/problem+json</c>. <see cref="ProblemType.ToResult"/> creates it.</summary>
 public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentTypeHttpResult
 {
     readonly string? _detail;
@@ -30,7 +30,7 @@ public sealed class ProblemResult : IResult, IStatusCodeHttpResult, IContentType
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        // Server failures carry their trace id. Refusals are always the same and can be cached.
+        // A server failure contains its trace id. Refusals are always the same and can be cached.
         var failed = ProblemType.Status >= StatusCodes.Status500InternalServerError;
         if (failed) ServerFailures.Add();
         var bytes = failed

@@ -1,6 +1,8 @@
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Counts the 5xx responses of this process. All of them are problem details, so requests that succeed cost nothing.</summary>
+/// <summary>
+/// Counts the 5xx responses of this process. All of them are problem details, so counting costs successful requests nothing.
+/// </summary>
 public static class ServerFailures
 {
     static long _count;

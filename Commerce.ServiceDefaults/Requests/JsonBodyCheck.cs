@@ -105,7 +105,7 @@ sealed partial class JsonBodyCheck
 
     void Add(string path, string mistake) => _errors.TryAdd(path.Length > 0 ? path : "body", [mistake]);
 
-    /// <summary>The error for a scalar value, or null if it is valid.</summary>
+    /// <summary>Returns the error for a scalar value, or null if it is valid.</summary>
     static string? Expected(JsonElement value, JsonTypeInfo type)
     {
         var target = Nullable.GetUnderlyingType(type.Type) ?? type.Type;

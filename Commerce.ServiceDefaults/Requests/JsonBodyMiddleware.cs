@@ -10,15 +10,17 @@ using Microsoft.Net.Http.Headers;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Validates the JSON body of a request before its endpoint reads it. The framework's messages are meant for developers, report one error at a time,
-/// and an unusual charset is a 500. This middleware names every error by its member.
+/// Validates the JSON body of a request before its endpoint reads it, and reports every error with its member. The framework reports
+/// one error at a time, in messages for developers, and answers an unusual charset with 500.
 /// </summary>
 sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json)
 {
     const string Json = "application/json";
     const string Identity = "identity";
 
-    /// <summary>Larger buffers grow while the body arrives, so that a caller cannot allocate memory by announcing a length.</summary>
+    /// <summary>
+    /// The initial size of the buffer. It grows while the body arrives, so that a caller cannot allocate memory by announcing a length.
+    /// </summary>
     const int FirstBuffer = 64 * 1024;
 
     public Task InvokeAsync(HttpContext context)
@@ -84,7 +86,7 @@ sealed class JsonBodyMiddleware(RequestDelegate next, IOptions<JsonOptions> json
         header is not null && header.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Any(encoding => !encoding.Equals(Identity, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Null if the charset is unknown.</summary>
+    /// <summary>Finds the encoding. Returns null if the charset is unknown.</summary>
     static Encoding? FindEncoding(string? contentType)
     {
         if (!MediaTypeHeaderValue.TryParse(contentType, out var type)) return null;

@@ -4,18 +4,18 @@ using System.Diagnostics;
 namespace Commerce.ServiceDefaults;
 
 /// <summary>
-/// Spans of SQL statements. The spans of the client library lack the statement, and listening to them adds a query attribute to every statement, on
-/// which prepared statements fail.
+/// Spans of SQL statements. The spans of the client library do not contain the statement. Listening to them also adds a query
+/// attribute to every statement, which makes prepared statements fail.
 /// </summary>
 public static class SqlSpan
 {
     static readonly SearchValues<char> Separators = SearchValues.Create(" \t\r\n(),;");
 
     /// <summary>
-    /// Starts a span inside the current trace; dispose it when the rows are read. Null, at no cost, without a listener and outside of a trace:
-    /// polling would fill the list of traces.
+    /// Starts a span inside the current trace. Dispose it after the rows are read. Returns null, at no cost, if nobody listens or there
+    /// is no trace, because polling would fill the list of traces.
     /// </summary>
-    /// <param name="sql">The statement with parameters instead of values.</param>
+    /// <param name="sql">The statement, with parameters instead of values.</param>
     public static Activity? Start(string sql)
     {
         if (Activity.Current is null) return null;
@@ -29,7 +29,9 @@ public static class SqlSpan
         return span;
     }
 
-    /// <summary>The verb and the first table, such as <c>SELECT orders</c> or <c>INSERT outbox</c>; only the verb if no table follows.</summary>
+    /// <summary>
+    /// Returns the verb and the first table, such as <c>SELECT orders</c> or <c>INSERT outbox</c>, or only the verb if no table follows.
+    /// </summary>
     internal static string Summary(string statement)
     {
         var text = statement.AsSpan();
@@ -48,7 +50,7 @@ public static class SqlSpan
             word = NextWord(ref text);
         if (marker is not null)
             word = NextWord(ref text);
-        // A subquery instead of a table: use its own table.
+        // A subquery stands in place of the table, so its own table is used.
         if (word.Equals("SELECT", StringComparison.OrdinalIgnoreCase))
             return Summary($"SELECT {text}");
         return word.IsEmpty ? verb : $"{verb} {word.Trim('`')}";

@@ -18,10 +18,11 @@ public static class TelemetryExtensions
     internal static bool HasOtlpEndpoint(IConfiguration configuration) =>
         !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
 
-    // The clients of the factory are disposed when the last batch is sent at shutdown, and would retry against a collector that is away.
+    // The factory disposes of its clients before the last batch is sent at shutdown. Its clients would also retry if the collector is
+    // unavailable.
     static void Export(OtlpExporterOptions exporter) => exporter.HttpClientFactory = () => new HttpClient { Timeout = ExportTimeout };
 
-    /// <summary>Does nothing without an OTLP endpoint: there are no listeners and no spans.</summary>
+    /// <summary>Adds traces and metrics. Does nothing without an OTLP endpoint, so there are no listeners and no spans.</summary>
     internal static void AddTelemetry(this IHostApplicationBuilder builder)
     {
         if (!HasOtlpEndpoint(builder.Configuration))
@@ -35,7 +36,7 @@ public static class TelemetryExtensions
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService(
                 builder.Configuration["OTEL_SERVICE_NAME"] ?? builder.Environment.ApplicationName,
-                // Aspire sets the instance in the environment. Elsewhere every process is an instance of its own.
+                // Aspire sets the instance id in the environment. Elsewhere every process gets its own.
                 autoGenerateServiceInstanceId: builder.Configuration["OTEL_RESOURCE_ATTRIBUTES"]?.Contains("service.instance.id", StringComparison.Ordinal) is not true))
             .WithTracing(traces => traces
                 .AddSource(CommerceTelemetry.Name)

@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Excludes requests to endpoints with <see cref="UntracedMetadata"/>, and everything that they cause, from traces.</summary>
+/// <summary>
+/// Excludes requests to endpoints with <see cref="UntracedMetadata"/>, and everything that they cause, from traces.
+/// </summary>
 sealed class UntracedMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context)

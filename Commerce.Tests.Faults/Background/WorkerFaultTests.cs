@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Background;
 
-/// <summary>Invalid rows: none of them ends the Workers, or keeps them from valid rows.</summary>
+/// <summary>Invalid rows neither end the Workers nor block valid rows.</summary>
 public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -19,7 +19,7 @@ public sealed class WorkerFaultTests(CommerceStack stack) : PaymentStackTests(st
             """, new { bad }, Cancelled);
         try
         {
-            // A hold with an impossible order id and unreadable lines; an invalid product.
+            // The test adds a hold with an impossible order id and unreadable lines, and an invalid product.
             await Stack.RedisAsync("HSET", InventoryKeys.All[3], "주문 ☃", "x", bad, "1");
             await Stack.RedisAsync("ZADD", InventoryKeys.All[2], 1, "주문 ☃");
             await Stack.RedisAsync("HSET", InventoryKeys.All[1], "no product", "many");

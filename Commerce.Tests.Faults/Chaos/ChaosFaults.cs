@@ -7,8 +7,8 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults.Chaos;
 
-/// <summary>A fault that is injected, observed to do harm, and removed.</summary>
-/// <param name="Run">Returns after the fault is removed. Fails if it did no harm, because then it proved nothing.</param>
+/// <summary>A fault that is injected, has a visible effect, and is removed.</summary>
+/// <param name="Run">Returns after the fault is removed. Fails if the fault had no effect, because it then proved nothing.</param>
 public sealed record ChaosFault(string Name, Func<ChaosScene, Random, Task> Run)
 {
     public override string ToString() => Name;
@@ -16,7 +16,7 @@ public sealed record ChaosFault(string Name, Func<ChaosScene, Random, Task> Run)
 
 /// <summary>The stack and the observations of its users.</summary>
 /// <param name="Answered">The number of responses so far from the Api that the faults affect.</param>
-/// <param name="Count">The number of times an outcome occurred so far.</param>
+/// <param name="Count">The number of times that an outcome occurred so far.</param>
 public sealed record ChaosScene(CommerceStack Stack, Func<int> Answered, Func<string, int> Count)
 {
     public MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
@@ -26,13 +26,13 @@ public sealed record ChaosScene(CommerceStack Stack, Func<int> Answered, Func<st
     public InventoryRepository Inventory => Stack.Services.GetRequiredService<InventoryRepository>();
 }
 
-/// <summary>The faults of a random run. Each lasts until it has done harm, and a while longer.</summary>
+/// <summary>The faults of a random run. Each lasts until it has had an effect, and a while longer.</summary>
 public static class ChaosFaults
 {
-    /// <summary>Longer than it takes, by far, until somebody among a hundred users notices that something is broken.</summary>
+    /// <summary>The time limit for an effect. It is much longer than a hundred users need to notice a fault.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(45);
 
-    /// <summary>Every third fault belongs to the same seeds. Slow faults are apart from each other.</summary>
+    /// <summary>Each third of the faults belongs to the same seeds. Slow faults are in different thirds.</summary>
     public static IReadOnlyList<ChaosFault> All { get; } =
     [
         new("workers frozen past a lease", FreezeWorkersPastLeaseAsync),
@@ -51,7 +51,7 @@ public static class ChaosFaults
         new("mysql read-only", (scene, dice) => RefusedWhileAsync(scene, dice, () => ReadOnlyAsync(scene, true), () => ReadOnlyAsync(scene, false))),
     ];
 
-    /// <summary>Redis loses the gate's data: the gate is rebuilt under a higher epoch.</summary>
+    /// <summary>Redis loses the data of the gate. The gate is rebuilt under a higher epoch.</summary>
     static async Task RebuiltAfterAsync(ChaosScene scene, Func<Task> breakIt)
     {
         var epoch = await Eventually.DoneAsync(() => scene.Inventory.FindEpochAsync(CancellationToken.None));
@@ -59,7 +59,7 @@ public static class ChaosFaults
         await BittenAsync(async () => await scene.Inventory.FindEpochAsync(CancellationToken.None) > epoch);
     }
 
-    /// <summary>Messages normally leave the outbox within milliseconds; now they wait for seconds.</summary>
+    /// <summary>Messages normally leave the outbox within milliseconds. During this fault they wait for seconds.</summary>
     static async Task StuckWhileAsync(ChaosScene scene, Random dice, Func<Task> breakIt, Func<Task> mendIt)
     {
         await BittenAsync(async () => await OldestAsync(scene) < 0.5);
@@ -75,7 +75,7 @@ public static class ChaosFaults
         }
     }
 
-    /// <summary>Users get 503 because the database is away.</summary>
+    /// <summary>Users get 503 because the database is unavailable.</summary>
     static async Task RefusedWhileAsync(ChaosScene scene, Random dice, Func<Task> breakIt, Func<Task> mendIt)
     {
         var refused = scene.Count("dependency-unavailable");
@@ -107,7 +107,7 @@ public static class ChaosFaults
         }
     }
 
-    /// <summary>No request is answered, though many are sent.</summary>
+    /// <summary>Many requests are sent, and none is answered.</summary>
     static async Task FreezeApiAsync(ChaosScene scene, Random dice)
     {
         await scene.Stack.FreezeAsync("api");
@@ -130,7 +130,9 @@ public static class ChaosFaults
         }
     }
 
-    /// <summary>The relays freeze in the middle of a batch. Another relay sends it after their lease, and then they resume.</summary>
+    /// <summary>
+    /// The relays freeze in the middle of a batch. After their lease another relay sends the batch, and then they resume.
+    /// </summary>
     static async Task FreezeWorkersPastLeaseAsync(ChaosScene scene, Random dice)
     {
         await BittenAsync(async () => await OldestAsync(scene) < 0.5);
@@ -141,7 +143,7 @@ public static class ChaosFaults
             {
                 if (await OldestAsync(scene) < 0.2) return false;
                 await scene.Stack.FreezeAsync("workers");
-                // By then MySQL has finished the earlier statements.
+                // MySQL has finished the earlier statements by then.
                 await Task.Delay(100);
                 if (await LeasesAsync(scene) > 0) return true;
                 await scene.Stack.ThawAsync("workers");
@@ -176,7 +178,7 @@ public static class ChaosFaults
         await BittenAsync(async () => await UnknownScriptsAsync(scene) > unknown);
     }
 
-    /// <summary>Captures with a lost response and without a history: the orders must be settled later.</summary>
+    /// <summary>The responses to captures are lost, and there is no history, so the orders must be settled later.</summary>
     static async Task UnwellGatewayAsync(ChaosScene scene, Random dice)
     {
         var settling = scene.Count("approve 202");
@@ -207,7 +209,7 @@ public static class ChaosFaults
     static Task<int> LeasesAsync(ChaosScene scene, string when = "") => scene.Database.SingleAsync<int>(
         $"SELECT COUNT(*) FROM outbox_shard WHERE token IS NOT NULL {when}", null, CancellationToken.None);
 
-    /// <summary>How often Redis did not know a script.</summary>
+    /// <summary>Returns how often Redis did not know a script.</summary>
     static async Task<int> UnknownScriptsAsync(ChaosScene scene)
     {
         var line = ((string)(await scene.Stack.RedisAsync("INFO", "errorstats"))!).Split('\n').FirstOrDefault(l => l.StartsWith("errorstat_NOSCRIPT:", StringComparison.Ordinal));

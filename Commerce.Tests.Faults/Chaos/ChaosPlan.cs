@@ -1,15 +1,15 @@
 namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
-/// The plan of a seed. All random choices derive from the seed arithmetically, so they are the same in every process. The timing depends on the
-/// machine.
+/// The plan of a seed. All random choices derive from the seed arithmetically, so they are the same in every process. The timing
+/// depends on the machine.
 /// </summary>
 public static class ChaosPlan
 {
     /// <summary>Three consecutive seeds cover all faults. A longer run continues with the others.</summary>
     const int Shares = 3;
 
-    /// <summary>All behaviours of the gateway.</summary>
+    /// <summary>All faults of the gateway.</summary>
     public static IReadOnlyList<SandboxFault> GatewayFaults { get; } =
     [
         new("delay", "apply", DelayMs: 4_000), new("approveThenHang", "apply", Count: 1), new("wrongAmount", "apply"), new("drop", "apply", Count: 1),
@@ -19,10 +19,10 @@ public static class ChaosPlan
         new("approveThenMalformed", "apply", Count: 1), new("empty", "apply", Count: 1), new("code", "apply", Count: 1, Code: "AlreadyOnGoing"),
     ];
 
-    /// <summary>The choices for these numbers: the seed, the user, the step.</summary>
+    /// <summary>Returns the random choices for these numbers, such as seed, user and step.</summary>
     public static Random Dice(params ReadOnlySpan<int> names)
     {
-        // SplitMix64 after each number, so that neighbouring or swapped numbers are unrelated.
+        // SplitMix64 is applied after each number, so that adjacent or swapped numbers give unrelated results.
         var state = 0UL;
         foreach (var name in names)
         {
@@ -38,7 +38,7 @@ public static class ChaosPlan
     /// <summary>The faults that a run must include, in order.</summary>
     public static IReadOnlyList<ChaosFault> Planned(int seed) => Shuffled(ChaosFaults.All.Where((_, i) => IsMine(i, seed)), Dice(seed, 1));
 
-    /// <summary>The faults of a longer run: the remaining ones, then any.</summary>
+    /// <summary>The faults of a longer run: the remaining ones, and then random ones.</summary>
     public static IEnumerable<ChaosFault> More(int seed)
     {
         var dice = Dice(seed, 2);
@@ -49,7 +49,7 @@ public static class ChaosPlan
     /// <summary>The gateway faults that a run must include.</summary>
     public static IReadOnlyList<SandboxFault> PlannedOfGateway(int seed) => [.. GatewayFaults.Where((_, i) => IsMine(i, seed))];
 
-    /// <summary>The fault of a payment; half of the payments have none.</summary>
+    /// <summary>Chooses the fault of a payment. Half of the payments have none.</summary>
     public static SandboxFault? FaultOfPayment(int seed, Random dice) => dice.Next(4) switch
     {
         0 => GatewayFaults[dice.Next(GatewayFaults.Count)],

@@ -6,7 +6,7 @@ public sealed class ChaosPlanTests
     [Fact]
     public void A_seed_stands_for_the_same_in_every_process()
     {
-        // Constants, because the plan must be equal in every process.
+        // The expected values are constants, because the plan must be equal in every process.
         Assert.Equal([423, 388, 194], Enumerable.Range(0, 3).Select(step => ChaosPlan.Dice(7, 42, step).Next(1000)));
     }
 

@@ -15,8 +15,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Tests.Faults.Chaos;
 
 /// <summary>
-/// Many users order, pay, cancel, refund, request coupons and wait in a line at two replicas of the Api while faults occur. The seed determines users and faults.
-/// Every 2xx is recorded as a promise and checked in the database at the end.
+/// Many users order, pay, cancel, refund, request coupons and wait in a waiting room, at two replicas of the Api, while faults occur.
+/// The seed determines users and faults. Every 2xx is recorded as a promise and checked in the database at the end.
 /// </summary>
 public sealed class ChaosRun(CommerceStack stack, int seed)
 {
@@ -24,15 +24,15 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     const int Products = 20;
     const int StockOfEach = 30;
 
-    /// <summary>One in this many products has a limit, reached by a few orders.</summary>
+    /// <summary>One in this many products has a limit, which a few orders reach.</summary>
     const int ProductsOfLimit = 4;
 
     const int MaxPerCustomer = 3;
 
-    /// <summary>Of the event with a waiting room: few enough that shoppers wait, and order a second time, while faults occur.</summary>
+    /// <summary>The rate of the event's waiting room. It is so low that shoppers wait, and order again, while faults occur.</summary>
     const int AdmittedPerSecond = 2;
 
-    /// <summary>One in this many users calls the replica where holds are short.</summary>
+    /// <summary>One in this many users calls the replica with short holds.</summary>
     const int UsersOfReplica = 4;
 
     const string OrderOf0Won = "order of 0 won";
@@ -67,12 +67,13 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
     MySqlDatabase Database => stack.Services.GetRequiredService<MySqlDatabase>();
 
     /// <summary>
-    /// Runs until all planned faults did harm, and until the minimum number of requests and the time are reached. No fault is active at the end.
+    /// Runs until all planned faults have had an effect, and until the minimum number of requests and the minimum time are reached. No
+    /// fault is active at the end.
     /// </summary>
     public async Task RunAsync(int operations, TimeSpan time, CancellationToken cancellationToken)
     {
         for (var i = 0; i < Products; i++) _products.Add(await stack.ProductAsync(StockOfEach, price: 2_000 + (100 * i), maxPerCustomer: i % ProductsOfLimit == 0 ? MaxPerCustomer : null));
-        // A fixed amount, a percentage of some products, and one that pays the whole order.
+        // The coupons are a fixed amount, a percentage of some products, and one that pays the whole order.
         Func<CouponDefinition, CouponDefinition>[] terms =
         [
             d => d,
@@ -86,7 +87,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         await using var replica = await ApiReplica.StartAsync(stack, ("Orders__HoldTime", HoldTimeOfReplica));
         using var atReplica = new HttpClient { BaseAddress = replica.Url };
         var users = (await stack.UsersAsync(Prefix, Users)).Select((u, i) => i % UsersOfReplica == 0 ? u with { Client = atReplica } : u.Impatient).ToList();
-        // From now on both replicas know the room.
+        // After this, both replicas know the room.
         foreach (var user in users.Take(2)) await user.JoinAsync(_room);
 
         var start = Stopwatch.GetTimestamp();
@@ -95,7 +96,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         await breaking;
     }
 
-    /// <summary>Fails if a promise was broken. Call it at rest.</summary>
+    /// <summary>Fails if a promise was broken. Call it when the system is at rest.</summary>
     public async Task CheckPromisesAsync(CancellationToken cancellationToken)
     {
         var orders = (await Database.QueryAsync<Order>(
@@ -144,7 +145,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
                 "SELECT COUNT(*) FROM product_stock_audit WHERE reason LIKE @reason", new { reason = $"{reason} (%" }, cancellationToken));
     }
 
-    /// <summary>Fails if a planned fault did no harm. Call it at rest.</summary>
+    /// <summary>Fails if a planned fault had no effect. Call it when the system is at rest.</summary>
     public async Task CheckFaultsAsync(CancellationToken cancellationToken)
     {
         foreach (var planned in ChaosPlan.Planned(seed)) Assert.Contains(_faults, happened => happened.StartsWith(planned.Name, StringComparison.Ordinal));
@@ -227,7 +228,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         return placed;
     }
 
-    /// <summary>Joins the waiting room, or asks again. Who is admitted orders; who is not is refused.</summary>
+    /// <summary>Joins the waiting room, or polls it. An admitted user orders, and other users are refused.</summary>
     async Task<PlacedOrder?> WaitAsync(Shopper user, string key)
     {
         var (joined, place) = await AskAsync("wait", user, () => user.AskToJoinAsync(_room));
@@ -277,7 +278,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     async Task RefundAsync(Shopper user, PlacedOrder order, string key, Random dice)
     {
-        // Everything, half of the amount, or one unit of one line.
+        // The refund is for everything, half of the amount, or one unit of one line.
         var products = _orders[order.OrderId].Products;
         object request = dice.Next(4) switch
         {
@@ -292,7 +293,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         _orders[order.OrderId].Refunds[refunded.RefundId] = (refunded.Status, refunded.Amount);
     }
 
-    /// <summary>Makes a request with a key, and repeats it with the same key if there was no response or a Retry-After.</summary>
+    /// <summary>Sends a request with a key. Repeats it with the same key if there was no response or a Retry-After.</summary>
     async Task<(HttpStatusCode Status, JsonElement Body)> AgainAsync(string name, Shopper user, Func<Task<HttpResponseMessage>> send)
     {
         var first = await AskAsync(name, user, send);
@@ -322,7 +323,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         }
     }
 
-    /// <summary>Injects and removes faults one after the other: first the planned ones, then more.</summary>
+    /// <summary>Injects and removes faults one after the other, first the planned ones and then more.</summary>
     async Task BreakAsync(Func<bool> enough, CancellationToken cancellationToken)
     {
         var dice = ChaosPlan.Dice(seed, 3);
@@ -359,7 +360,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         public volatile bool Paid;
         public volatile bool Cancelled;
 
-        /// <summary>Requested but not promised: only then may the money be refunded.</summary>
+        /// <summary>A refund was requested, but not promised. Only in this case can the money be refunded.</summary>
         public volatile bool RefundAsked;
 
         public ConcurrentDictionary<string, (string Status, long Amount)> Refunds { get; } = new();

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Commerce.Tests.Faults.Chaos;
 
-/// <summary>Every promise is kept, whatever fails in whatever order.</summary>
+/// <summary>Every promise is kept, whatever fails and in whatever order.</summary>
 public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
 {
     /// <summary>The minimum number of requests of a run.</summary>
@@ -11,7 +11,7 @@ public sealed class ChaosTests(CommerceStack stack) : StackTests(stack)
     const double SecondsOfEach = 15;
 
     /// <summary>
-    /// Seeds and minimum durations in seconds: the one of <c>./commerce chaos</c>, or three consecutive seeds, which cover all faults.
+    /// Seeds with minimum durations in seconds. The seed of <c>./commerce chaos</c>, or three consecutive seeds, which cover all faults.
     /// </summary>
     public static TheoryData<int, double> Runs => Environment.GetEnvironmentVariable("CHAOS_SEED") is { Length: > 0 } seed
         ? new() { { int.Parse(seed, CultureInfo.InvariantCulture), 60 * double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES")!, CultureInfo.InvariantCulture) } }

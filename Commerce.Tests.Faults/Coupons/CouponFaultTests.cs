@@ -22,8 +22,8 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     protected KafkaProducer Producer => Stack.Services.GetRequiredService<KafkaProducer>();
 
     /// <summary>
-    /// Invariants I1 to I4 of docs/promises.md at rest, together with the users' responses: every user with a success has a row, and no user with a
-    /// refusal has one.
+    /// Invariants I1 to I4 of docs/promises.md at rest, together with the users' responses: every user with a success has a row, and no
+    /// user with a refusal has one.
     /// </summary>
     protected async Task CheckConsistencyAsync(long couponId, IReadOnlyDictionary<string, string> verdicts)
     {
@@ -456,7 +456,9 @@ sealed class Refusing : IMessageHandler<byte[]>
     public Task OnDeadLetterAsync(byte[] message, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
-/// <summary>A handler that counts how often it receives each message, rejects some, and meets a transient fault at every other call.</summary>
+/// <summary>
+/// A handler that counts how often it receives each message, rejects some, and meets a transient fault at every other call.
+/// </summary>
 sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
 {
     int _calls;

@@ -4,14 +4,14 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Coupons;
 
-/// <summary>Which promises around the loss of a gate must hold, and which must not.</summary>
+/// <summary>Tests which promises must hold after the loss of a gate.</summary>
 public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
     public async Task Of_an_old_and_a_new_acceptance_of_one_user_the_new_one_counts()
     {
         var coupon = await Stack.CouponAsync(total: 10);
-        // The gate was rebuilt and its barriers were consumed: later acceptances of the older epoch were promised to nobody.
+        // The gate was rebuilt and its barriers were consumed. Later acceptances of the older epoch were promised to nobody.
         await Database.ExecuteAsync("""
             UPDATE coupon SET gate_epoch = 2 WHERE id = @Id;
             INSERT INTO coupon_fence (coupon_id, epoch, `partition`) VALUES (@Id, 2, 0), (@Id, 2, 1), (@Id, 2, 2), (@Id, 2, 3)
@@ -28,7 +28,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     public async Task An_acceptance_that_cannot_be_honoured_is_counted_with_its_reason()
     {
         var coupon = await Stack.CouponAsync(total: 1);
-        // An acceptance of a gate with too much stock.
+        // The acceptance comes from a gate with too much stock.
         await Database.ExecuteAsync("UPDATE coupon SET gate_epoch = 2 WHERE id = @Id", coupon, Cancelled);
         using var unhonoured = new CounterListener("commerce.coupons.unhonoured");
 
@@ -45,7 +45,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     {
         var coupon = await Stack.CouponAsync(total: 10);
         var users = new Queue<Shopper>(await Stack.UsersAsync("again", 10));
-        // Without a sweeper.
+        // The sweeper is stopped.
         await Stack.StopAsync("workers");
         Stack.Arm(Checkpoints.AfterGate);
         var user = users.Peek();
@@ -79,10 +79,10 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
                 }
                 catch (OperationCanceledException)
                 {
-                    // As intended.
+                    // This is expected.
                 }
 
-                // Longer than the maximum age of the cached coupon.
+                // This is longer than the maximum age of the cached coupon.
                 await Task.Delay(100, Cancelled);
                 Assert.Equal("", await stays.PressAsync(coupon.Id));
             }
@@ -100,7 +100,7 @@ public sealed class CouponRebuildTests(CommerceStack stack) : CouponFaultTests(s
     {
         var coupon = await Stack.CouponAsync(total: 10, startsInHours: -5, endsInHours: -2);
         var user = (await Stack.UsersAsync("long-ago", 1))[0];
-        // It was open before.
+        // The gate was open before.
         await Database.ExecuteAsync("UPDATE coupon SET gate_epoch = 1 WHERE id = @Id", coupon, Cancelled);
 
         Assert.Equal("coupon-ended", await user.TakeAsync(coupon.Id));

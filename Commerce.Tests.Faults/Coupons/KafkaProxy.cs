@@ -8,8 +8,8 @@ using System.Text;
 namespace Commerce.Tests.Faults.Coupons;
 
 /// <summary>
-/// A proxy between a client and the single broker that handles frame by frame. It replaces the broker's address in responses by its own, so that
-/// clients stay connected to it.
+/// A proxy between a client and the single broker, which forwards frame by frame. It replaces the broker's address in responses with
+/// its own, so that clients stay connected to it.
 /// </summary>
 sealed class KafkaProxy : IAsyncDisposable
 {
@@ -24,7 +24,7 @@ sealed class KafkaProxy : IAsyncDisposable
     int _toLose;
     int _lost;
 
-    /// <param name="broker">HOST:PORT.</param>
+    /// <param name="broker">The address of the broker: HOST:PORT.</param>
     public KafkaProxy(string broker)
     {
         _broker = IPEndPoint.Parse(broker);
@@ -44,13 +44,13 @@ sealed class KafkaProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>HOST:PORT for the client.</summary>
+    /// <summary>The address for the client: HOST:PORT.</summary>
     public string Address { get; }
 
     /// <summary>The number of lost acknowledgements.</summary>
     public int Lost => Volatile.Read(ref _lost);
 
-    /// <summary>Drops the broker's next <paramref name="count"/> produce responses and breaks the connection.</summary>
+    /// <summary>Drops the next <paramref name="count"/> produce responses of the broker and breaks the connection.</summary>
     public void LoseAcknowledgements(int count) => Volatile.Write(ref _toLose, count);
 
     public async ValueTask DisposeAsync()
@@ -69,7 +69,7 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Disposed.
+            // The proxy was disposed of.
         }
     }
 
@@ -84,7 +84,7 @@ sealed class KafkaProxy : IAsyncDisposable
             await Task.WhenAny(
                 PumpAsync(client, broker, request =>
                 {
-                    // Length, API key, API version, correlation id.
+                    // A request starts with length, API key, API version and correlation id.
                     if (BinaryPrimitives.ReadInt16BigEndian(request.AsSpan(4)) == Produce) produced[BinaryPrimitives.ReadInt32BigEndian(request.AsSpan(8))] = true;
                     return true;
                 }, closing.Token),
@@ -102,7 +102,7 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            // The client sees its connection end, as without the proxy.
+            // The client sees that its connection ends, as without the proxy.
         }
 
         await closing.CancelAsync();
@@ -128,7 +128,7 @@ sealed class KafkaProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // One side is gone.
+            // One side has closed the connection.
         }
     }
 }

@@ -4,13 +4,13 @@ using Confluent.Kafka;
 
 namespace Commerce.Tests.Faults.Coupons;
 
-/// <summary>Messages that nobody here wrote, in every topic, dead-letter topics included.</summary>
+/// <summary>Tests messages that the application did not write, in every topic and every dead-letter topic.</summary>
 public sealed class PoisonTests(CommerceStack stack) : CouponFaultTests(stack)
 {
-    /// <summary>Below what a producer sends and a broker takes, and above what is left once the reason of a dead letter is added.</summary>
+    /// <summary>The size is below the limits of producer and broker. With the added reason of a dead letter it is above them.</summary>
     const int Largest = 999_000;
 
-    /// <summary>Those that the application consumes.</summary>
+    /// <summary>The topics that the application consumes.</summary>
     public static TheoryData<string> ConsumedTopics { get; } = [.. Topics.Partitions.Keys.Where(topic => topic != Topics.OrderChanged)];
 
     [Theory]
@@ -26,10 +26,10 @@ public sealed class PoisonTests(CommerceStack stack) : CouponFaultTests(stack)
             await SentAsync(partition, message);
         }
 
-        // A message that was sent again is a letter of its own.
+        // Each message that is sent again becomes its own dead letter.
         await Eventually.EqualAsync(kinds.Count, () => Database.SingleAsync<int>(
             "SELECT COUNT(DISTINCT message_key) FROM dead_letter WHERE message_key LIKE CONCAT(@prefix, '%')", new { prefix }, Cancelled));
-        // Without a key.
+        // The message has no key.
         await SentAsync(partition, new() { Value = "null"u8.ToArray() });
         await SentAsync(partition, new() { Key = prefix + "-last", Value = "null"u8.ToArray() });
         await Eventually.EqualAsync(1, () => Database.SingleAsync<int>(

@@ -7,7 +7,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Faults.Coupons;
 
-/// <summary>Servers that run, and take no client of ours: a password was changed before our configuration, or all connections are taken.</summary>
+/// <summary>
+/// Servers that run, but reject our clients, because a password was changed there first or all connections are in use.
+/// </summary>
 public sealed class RefusedClientTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Theory]
@@ -20,7 +22,7 @@ public sealed class RefusedClientTests(CommerceStack stack) : CouponFaultTests(s
         using var admin = Stack.ImpatientAdmin();
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         var text = new MySqlConnectionStringBuilder((await Stack.App.GetConnectionStringAsync("commerce", Cancelled))!) { Pooling = false };
-        // Two: MySQL has one connection more than the limit, for administrators, as whom these tests run.
+        // Two connections are needed, because MySQL reserves one more for administrators, and these tests run as an administrator.
         await using var one = new MySqlConnection(text.ConnectionString);
         await using var two = new MySqlConnection(text.ConnectionString);
         await one.OpenAsync(Cancelled);
@@ -34,7 +36,7 @@ public sealed class RefusedClientTests(CommerceStack stack) : CouponFaultTests(s
             using var refusal = await admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
             await refusal.ShouldBeProblemAsync(HttpStatusCode.ServiceUnavailable, "dependency-unavailable");
             Assert.NotNull(refusal.Headers.RetryAfter);
-            // Not after MySQL takes connections again.
+            // The response came before MySQL accepted connections again.
             Assert.True(TimeProvider.System.GetElapsedTime(asked) < TimeSpan.FromSeconds(30));
             verdicts = await users.SellAsync(coupon.Id, TimeSpan.FromSeconds(15));
         }

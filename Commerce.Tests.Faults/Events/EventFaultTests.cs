@@ -15,7 +15,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Faults.Events;
 
-/// <summary>Events under faults. Each test ends with the audit: one EVENT_OPEN per opening, none early.</summary>
+/// <summary>
+/// Events under faults. Each test ends with the audit, which finds one EVENT_OPEN per opening and no early opening.
+/// </summary>
 public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
 {
     const string Notifications = "notify-keyspace-events";
@@ -109,7 +111,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         foreach (var one in events) await stream.OpeningOfAsync(one.Id);
         await Stack.StartAsync("redis");
         foreach (var one in events) await stream.OpeningOfAsync(one.Id);
-        // It has lost the notification setting.
+        // The server has lost the notification setting.
         await Eventually.GetAsync(
             async () => (string)((RedisResult[])(await Stack.RedisAsync("CONFIG", "GET", Notifications))!)[1]!,
             flags => flags.Contains('E', StringComparison.Ordinal) && flags.AsSpan().ContainsAny('x', 'A'));
@@ -161,7 +163,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
                 }
                 catch (Exception e) when (ServiceDefaults.TransientFaults.IsTransient(e))
                 {
-                    // Like poller and listener, which retry soon.
+                    // Poller and listener also retry soon.
                 }
             }
         }).ToList();
@@ -228,14 +230,14 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         var schedule = Stack.Services.GetRequiredService<EventSchedule>();
         var scheduled = await Stack.EventAsync(opensIn: 2);
         var transition = new EventTransition(Opens: true, scheduled.Id);
-        // The lock is taken repeatedly until the due time and then never released.
+        // The lock is taken repeatedly until the due time, and then it is never released.
         await Eventually.GetAsync(async () =>
         {
             await schedule.TryLockAsync(transition);
             return await Database.SingleAsync<int>("SELECT opens_at < UTC_TIMESTAMP(6) FROM event WHERE id = @Id", scheduled, Cancelled);
         }, due => due == 1);
         var opened = await Stack.EventIsAsync(scheduled.Id, EventStatus.Open);
-        // The lock expires after half a second. A lock that stayed would leave the event to the recovery.
+        // The lock expires after half a second. If it stayed, only the recovery would open the event.
         Assert.InRange(opened.OpenedAt!.Value - opened.OpensAt!.Value, TimeSpan.Zero, EventStories.MaxDelay);
         await CheckConsistencyAsync();
     }
@@ -273,14 +275,14 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         var name = new string('봄', 200);
         Assert.False(await IsCutAsync(deaf));
 
-        // Until more data waits for the client than sockets and server can buffer.
+        // The loop ends when more data waits for the client than sockets and server can buffer.
         for (var i = 0; i < 20; i++)
         {
             var some = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Stack.EventAsync(opensIn: null, name: name)));
             await Task.WhenAll(some.Select(one => Stack.EventActionAsync(one.Id, "open")));
-            // Nobody waits for the disconnection of the stalled client.
+            // The other clients do not wait for the disconnection of the stalled client.
             foreach (var one in some) await reader.OpeningOfAsync(one.Id, TimeSpan.FromSeconds(12));
-            // The public list has 200 events; these would hide the events of other tests.
+            // The public list has 200 events. These events would hide those of other tests.
             await Task.WhenAll(some.Select(one => Stack.EventActionAsync(one.Id, "cancel")));
         }
 
@@ -328,7 +330,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
             $"SELECT COUNT(*) FROM {OutboxStore.Rows} WHERE o.topic = 'EVENT_OPEN' AND {OutboxStore.Status} <> 'SENT'", null, Cancelled));
     }
 
-    /// <summary>Core's services in this process, with a wrong clock.</summary>
+    /// <summary>Creates a host with the services of Core and a wrong clock.</summary>
     async Task<IHost> HostAsync(TimeSpan wrongBy)
     {
         var builder = Host.CreateApplicationBuilder();
@@ -344,7 +346,7 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         return host;
     }
 
-    /// <summary>Requests a stream and never reads, with a minimal receive buffer.</summary>
+    /// <summary>Requests a stream and never reads it. The receive buffer is minimal.</summary>
     static async Task<Socket> DeafClientAsync(Uri url, string authorization)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 1024 };
@@ -354,12 +356,12 @@ public sealed class EventFaultTests(CommerceStack stack) : StackTests(stack)
         return socket;
     }
 
-    /// <summary>Whether the server has closed the connection: no more data after its buffer is read.</summary>
+    /// <summary>Whether the server has closed the connection, so that no more data comes after the buffer.</summary>
     static async Task<bool> IsCutAsync(Socket socket)
     {
         var state = await File.ReadAllLinesAsync("/proc/net/tcp", Cancelled);
         var port = ((System.Net.IPEndPoint)socket.LocalEndPoint!).Port.ToString("X4", CultureInfo.InvariantCulture);
-        // The server's side: 01 is established.
+        // The state of the server's socket. 01 means established.
         return !state.Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, _, var remote, "01", ..] && remote.EndsWith(":" + port, StringComparison.Ordinal));
     }
 }

@@ -4,7 +4,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Inventory;
 
-/// <summary>Changes in the database that reach the gate late, twice or never. The gate may temporarily have too little, never too much.</summary>
+/// <summary>
+/// Changes in the database that reach the gate late, twice or never. The gate may temporarily have too little stock, but never too
+/// much.
+/// </summary>
 public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     InventoryRepository Inventory => Stack.Services.GetRequiredService<InventoryRepository>();
@@ -57,7 +60,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
     {
         var product = await Stack.ProductAsync(stock: 10);
         var placed = await (await Stack.UsersAsync("unconfirmed", 1))[0].PlaceAsync(product.Id, 4);
-        // Paid, deducted and fully refunded, but the gate does not know yet.
+        // The order is paid, deducted and fully refunded, but the gate does not know it yet.
         await PaySilentlyAsync(placed);
         Assert.Equal([placed.OrderId], (await Inventory.DeductStockAsync([placed.OrderId], Cancelled)).Deducted);
         var returned = await RefundSilentlyAsync(placed);
@@ -86,7 +89,7 @@ public sealed class InventoryRepairTests(CommerceStack stack) : OrderFaultTests(
         await CheckConsistencyAsync();
     }
 
-    /// <summary>An administrator's change whose process dies between MySQL and Redis.</summary>
+    /// <summary>Makes an administrator's change whose process dies between MySQL and Redis.</summary>
     Task<int> AddSilentlyAsync(long productId, int pieces) => Database.ExecuteAsync("""
         UPDATE product SET stock = stock + @pieces WHERE id = @productId;
         INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@productId, @change, @pieces, 'test')

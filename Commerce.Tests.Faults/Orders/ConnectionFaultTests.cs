@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Orders;
 
-/// <summary>What the pool has may be closed by MySQL at any moment: after its wait_timeout, by a restart, by an administrator.</summary>
+/// <summary>MySQL may close pooled connections at any time: after its wait_timeout, by a restart, or by an administrator.</summary>
 public sealed class ConnectionFaultTests(CommerceStack stack) : StackTests(stack)
 {
     const int NoSuchThread = 1094;
@@ -18,7 +18,7 @@ public sealed class ConnectionFaultTests(CommerceStack stack) : StackTests(stack
         var users = (await Stack.UsersAsync("closed", 16)).Select(u => u.Impatient).ToList();
         for (var round = 0; round < 3; round++)
         {
-            // As many as there are users, so that all of them meet one that is closed.
+            // There are as many connections as users, so that each user gets a closed one.
             await OrderAsync();
             Assert.True(0 < await database.ExecuteInTransactionAsync(async session =>
             {
@@ -44,7 +44,7 @@ public sealed class ConnectionFaultTests(CommerceStack stack) : StackTests(stack
         }
         catch (DbException e) when (MySqlErrors.Number(e) == NoSuchThread)
         {
-            // It has ended by itself.
+            // The connection has ended already.
         }
     }
 }

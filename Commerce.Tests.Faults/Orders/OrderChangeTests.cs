@@ -5,7 +5,7 @@ using Confluent.Kafka;
 
 namespace Commerce.Tests.Faults.Orders;
 
-/// <summary>What other systems hear of orders where <c>Orders:PublishChanges</c> is set.</summary>
+/// <summary>Tests the messages that other systems receive if <c>Orders:PublishChanges</c> is set.</summary>
 public sealed class OrderChangeTests(OrderChangeTests.Publishing publishing) : PurchaseCost(publishing.Stack), IClassFixture<OrderChangeTests.Publishing>
 {
     /// <inheritdoc/>
@@ -98,7 +98,7 @@ public sealed class OrderChangeTests(OrderChangeTests.Publishing publishing) : P
     [Fact]
     public Task A_purchase_that_is_told_of_costs_no_more_than_another_may() => CheckCostAsync();
 
-    /// <summary>What was told of an order, once its message with this sequence has arrived.</summary>
+    /// <summary>Returns the published changes of an order after the message with this sequence has arrived.</summary>
     static List<string> Told(TopicTail topic, Purchase purchase, int last)
     {
         for (var all = last; ; all++)
@@ -121,7 +121,7 @@ public sealed class OrderChangeTests(OrderChangeTests.Publishing publishing) : P
 
     static JsonElement Content(ConsumeResult<string?, byte[]?> result) => JsonSerializer.Deserialize<JsonElement>(result.Message.Value);
 
-    /// <summary>A stack that tells of changes.</summary>
+    /// <summary>A stack that publishes changes.</summary>
     public sealed class Publishing : IAsyncDisposable
     {
         internal CommerceStack Stack { get; } = new() { Settings = new Dictionary<string, string> { ["Orders__PublishChanges"] = "true" } };

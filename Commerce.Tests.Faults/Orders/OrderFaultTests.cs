@@ -20,7 +20,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
 {
     protected MySqlDatabase Database => Stack.Services.GetRequiredService<MySqlDatabase>();
 
-    /// <summary>Repeats an order until it has a definite response: "" for an order, otherwise the refusal.</summary>
+    /// <summary>Repeats an order until it has a definite response. Returns "" for an order, otherwise the refusal.</summary>
     protected static async Task<string> PressAsync(Shopper user, long productId, CancellationToken cancellationToken)
     {
         var key = Guid.NewGuid().ToString();
@@ -34,7 +34,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
             }
             catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                // No response: repeat with the same key.
+                // There was no response, so the request is repeated with the same key.
             }
 
             await Task.Delay(100, CancellationToken.None);
@@ -58,7 +58,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
             user.Id, order.OrderId, authorised, _ => Task.CompletedTask, (_, _) => { }, Cancelled)).Status);
     }
 
-    /// <summary>Pays an order some time ago, without its message.</summary>
+    /// <summary>Pays an order some time ago, without sending its message.</summary>
     protected async Task PaySilentlyAsync(PlacedOrder order, TimeSpan ago = default)
     {
         var authorised = await Stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount);
@@ -94,7 +94,7 @@ public abstract class OrderFaultTests(CommerceStack stack) : StackTests(stack)
     }
 }
 
-/// <summary>Orphaned holds, and clocks that disagree.</summary>
+/// <summary>Orphaned holds, and processes whose clocks differ.</summary>
 public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Fact]
@@ -112,7 +112,7 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
         await Eventually.EqualAsync(6L, () => Stack.AvailableAsync(product.Id));
         var gate = Stack.Services.GetRequiredService<InventoryGate>();
         var orphan = (await Eventually.DoneAsync(gate.SnapshotAsync))!.Holds.Single(h => h.Value.Lines.Any(l => l.ProductId == product.Id)).Key;
-        // As if the ten minutes had passed.
+        // This simulates that the ten minutes have passed.
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(orphan, TimeSpan.FromSeconds(1)));
 
         await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
@@ -142,14 +142,14 @@ public sealed class HoldFaultTests(CommerceStack stack) : OrderFaultTests(stack)
             var orders = ActivatorUtilities.CreateInstance<OrderService>(Stack.Services, new WrongClock(wrongBy));
             var product = await Stack.ProductAsync(stock: 10);
             var placed = await orders.PlaceAsync("f31", request with { Items = [new(product.Id, 1)] }, () => Task.CompletedTask, (_, _) => { }, Cancelled);
-            // All by MySQL's clock. Between the two it may have waited, for less than the clocks are off.
+            // All times are by MySQL's clock. The process may have waited between the two, but for less time than the clocks differ.
             var held = placed.HoldExpiresAt - await Database.SingleAsync<DateTime>("SELECT created_at FROM orders WHERE id = @OrderId", placed, Cancelled);
             Assert.InRange(held, TimeSpan.FromMinutes(10) - TimeSpan.FromSeconds(25), TimeSpan.FromMinutes(10));
             await Stack.RecordOrderEndsAsync();
             await Database.ExecuteAsync(
                 "UPDATE orders SET hold_expires_at = UTC_TIMESTAMP(6) + INTERVAL 2 SECOND WHERE id = @OrderId", new { placed.OrderId }, Cancelled);
             await Eventually.EqualAsync(10L, () => Stack.AvailableAsync(product.Id));
-            // Neither early nor half a minute late.
+            // The order ended neither early nor half a minute late.
             Assert.InRange(await Stack.EndedAfterHoldAsync(placed.OrderId), TimeSpan.Zero, TimeSpan.FromSeconds(25));
         }
 
@@ -184,7 +184,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         await LoseRedisAsync(how);
 
         var verdicts = await sale;
-        // Stock that was held for a lost response goes to another user once that is detected.
+        // Stock that was held for a lost response goes to another user after that is detected.
         foreach (var user in users.Zip(verdicts).Where(v => v.Second.Length > 0).Select(v => v.First).Take(Stock - verdicts.Count(v => v.Length == 0)))
             await Eventually.EqualAsync("", () => PressAsync(user, product.Id, patience.Token));
         Assert.Equal(Stock, await Database.SingleAsync<int>("SELECT COUNT(*) FROM order_item WHERE product_id = @Id", new { product.Id }, Cancelled));
@@ -205,7 +205,7 @@ public sealed class InventoryFaultTests(CommerceStack stack) : OrderFaultTests(s
         var sale = Task.WhenAll(users.SelectMany(user => Enumerable.Range(0, 3).Select(_ => PressAsync(user, product.Id, Cancelled))));
         await LoseRedisAsync(how);
         await sale;
-        // Units that were counted for a lost response are free again once that is detected.
+        // Units that were counted for a lost response are free again after that is detected.
         foreach (var user in users) await Eventually.EqualAsync("customer-limit", () => PressAsync(user, product.Id, Cancelled));
 
         var units = await Database.QueryAsync<int>("""
@@ -326,7 +326,7 @@ public sealed class CommitFaultTests(CommerceStack stack) : OrderFaultTests(stac
     }
 }
 
-/// <summary>Paid orders on their way to the deduction of their stock.</summary>
+/// <summary>Paid orders whose stock is not deducted yet.</summary>
 public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     [Fact]
@@ -383,7 +383,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         var few = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync("short", 1))[0];
         var placed = await user.PlaceAsync([new(plenty.Id, 2), new(few.Id, 2)]);
-        // The stock is removed from the database without telling the gate.
+        // The stock is removed from the database, and the gate is not told.
         await Database.ExecuteAsync("UPDATE product SET stock = 1 WHERE id = @Id", new { few.Id }, Cancelled);
         await Database.ExecuteAsync(
             "INSERT INTO product_stock_audit (product_id, event_id, delta, reason) VALUES (@Id, @placed, -9, 'test')", new { few.Id, placed = $"test:{placed.OrderId}" }, Cancelled);
@@ -432,14 +432,14 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         {
             await PayAsync(failing, stuck);
             await Eventually.GetAsync(TriesAsync, tries => tries > 0);
-            // The same key, so it follows the other one in its partition.
+            // The message has the same key, so it follows the other one in its partition.
             var message = (await MessageAsync(behind.OrderId, next.Id, product.Id)).ToMessage();
             await Eventually.DoneAsync(() => Stack.Services.GetRequiredService<KafkaProducer>().ProduceAsync(
                 Topics.OrderPlaced, new Message<string?, byte[]?> { Key = stuck.OrderId, Value = message.Payload }, Cancelled));
             await Eventually.GetAsync(() => DeadLettersAsync(stuck.OrderId), letters => letters is [DeadLetterReasons.HandlerFailed, ..]);
             Assert.Equal(4, await TriesAsync());
             await Eventually.EqualAsync(9, () => StockAsync(product.Id));
-            // Long ago, so that it would be announced again if it were only late.
+            // The order was paid long ago, so it would be announced again if the message were only late.
             await Eventually.EqualAsync("I8", () => BrokenAsync());
             await Database.ExecuteAsync("""
                 UPDATE orders SET paid_at = paid_at - INTERVAL 1 HOUR WHERE id = @OrderId;
@@ -516,7 +516,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
             await PaySilentlyAsync(placed, ago: TimeSpan.FromHours(1));
             for (var i = 0; i < 3; i++)
             {
-                // As if the time had come, and every message had been lost.
+                // This simulates that the time has come and every message has been lost.
                 await Database.ExecuteAsync("""
                     UPDATE order_announcement SET next_at = UTC_TIMESTAMP(6) WHERE order_id = @OrderId;
                     UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR WHERE message_key = @OrderId;
@@ -535,7 +535,7 @@ public sealed class StockFaultTests(CommerceStack stack) : OrderFaultTests(stack
         Assert.InRange(distances[0], 20, 30);
         Assert.InRange(distances[1], 50, 60);
         Assert.InRange(distances[2], 110, 120);
-        // The mock cluster gives the partitions of the stopped process away after 45 s.
+        // The mock cluster reassigns the partitions of the stopped process after 45 s.
         await Eventually.EqualAsync(9, () => StockAsync(product.Id), TimeSpan.FromMinutes(3));
         await CheckConsistencyAsync();
     }

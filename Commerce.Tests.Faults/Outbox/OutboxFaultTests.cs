@@ -11,7 +11,9 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Faults.Outbox;
 
-/// <summary>Relays that die, freeze and compete; brokers and Redis away. Committed messages arrive, in order per key.</summary>
+/// <summary>
+/// Relays that die, freeze and compete, with brokers and Redis unavailable. Committed messages arrive, in order per key.
+/// </summary>
 public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(stack)
 {
     [Fact]
@@ -51,7 +53,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
 
         var arrived = topic.Await(ids.Count + 1).Select(m => MessageId.Of(m.Message.Headers)).ToList();
         Assert.Equal(ids.Append(last).Order(), arrived.Order());
-        // Nothing more arrives.
+        // No further message arrives.
         var (end, _) = await WriteAsync(Key("f26-end"));
         Assert.Equal(ids.Count + 2, topic.IdsUntil(end).Count);
         await CheckConsistencyAsync();
@@ -88,7 +90,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
                 await relay.DrainAsync(Cancelled);
                 return await CountAsync("SENT", id, before);
             });
-            // Makes it wait again, blocked behind another message of its key: a mark by the frozen relay would let it be sent.
+            // The message waits again, blocked behind another message of its key. If the frozen relay marked it, it would be sent.
             await RefuseAsync(before);
             await Database.ExecuteAsync("INSERT INTO outbox_waiting (shard, id) SELECT shard, id FROM outbox WHERE message_id = @id", new { id }, Cancelled);
         }
@@ -97,7 +99,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             await Stack.ThawAsync("workers");
         }
 
-        // The workers are back and send later messages.
+        // The Workers run again and send later messages.
         var (later, _) = await WriteAsync(Key("f27-later"));
         await SentAsync(later);
         await Task.Delay(TimeSpan.FromSeconds(4), Cancelled);
@@ -137,7 +139,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         await Database.ExecuteInTransactionAsync(async transaction =>
         {
             await OutboxWriter.AddAsync(transaction, new(Topic, Key("f28"), early, "{}"u8.ToArray()));
-            // While this transaction is open, one with a higher id is committed and sent.
+            // While this transaction is open, a transaction with a higher id commits and is sent.
             (late, _) = await WriteAsync(Key("f28"));
             await SentAsync(late);
             return 0;
@@ -163,7 +165,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             if (round == 1) await Stack.BrokerAwayAsync();
             if (round == 3) await Stack.BrokerBackAsync();
             foreach (var key in keys) written[key].AddRange((await WriteAsync(key, count: 5)).All);
-            // Longer than the message timeout.
+            // The wait is longer than the message timeout.
             if (round == 2) await Task.Delay(TimeSpan.FromSeconds(6), Cancelled);
         }
 
@@ -191,7 +193,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         var (other, _) = await WriteAsync(Key("dead-other"));
         await SentAsync(other);
         await ChangeRefusedAsync(bad, "r.next_attempt_at = UTC_TIMESTAMP(6)");
-        // The next one is the ninth attempt. Until the tenth the key waits.
+        // The next attempt is the ninth. The key waits until the tenth.
         Stack.Services.GetRequiredService<OutboxWriter>().Wake();
         await Eventually.EqualAsync(9, () => AttemptsAsync(bad));
         Assert.Equal(2, await CountAsync("PENDING", good, bad));
@@ -272,7 +274,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
             await Stack.StartAsync("redis");
         }
 
-        // Without being woken, they poll every 5 s.
+        // The relays are not woken, so they poll every 5 s.
         await Eventually.GetAsync(async () =>
         {
             var start = TimeProvider.System.GetTimestamp();
@@ -294,7 +296,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         {
             producer.Send(Row("stuck"), delivery => stuck = delivery.Error.Code);
             producer.Renew();
-            // It did not wait for the unresponsive broker: the message would have timed out.
+            // The message was not sent to the unresponsive broker, because it would have timed out there.
             Assert.NotEqual(ErrorCode.Local_MsgTimedOut, stuck);
         }
         finally
@@ -309,7 +311,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
 
         static OutboxRow Row(string id) => new() { Id = 1, Shard = 0, Topic = Topic, Key = id, MessageId = id, Payload = "{}"u8.ToArray() };
 
-        // Like the relay: a timeout is retried.
+        // A timeout is retried, as the relay does.
         Task SendAsync(string id) => Eventually.EqualAsync(ErrorCode.NoError, async () =>
         {
             var done = new TaskCompletionSource<ErrorCode>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -318,10 +320,10 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         });
     }
 
-    /// <summary>Takes no large messages.</summary>
+    /// <summary>The name of a topic that accepts only small messages.</summary>
     const string SmallTopic = "OUTBOX_TEST_SMALL";
 
-    /// <summary>An additional relay in this process.</summary>
+    /// <summary>Creates an additional relay in this process.</summary>
     OutboxRelay NewRelay() => ActivatorUtilities.CreateInstance<OutboxRelay>(Stack.Services, Options.Create(new OutboxOptions()));
 
     async Task RelayUntilAsync(CancellationToken ended)
@@ -357,7 +359,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
         SELECT COUNT(*) FROM outbox o JOIN outbox_shard s ON s.shard = o.shard WHERE o.message_id = @id AND s.lease_until > UTC_TIMESTAMP(6)
         """, new { id }, Cancelled);
 
-    /// <summary>0 where none was counted.</summary>
+    /// <summary>Returns the number of attempts, or 0 if none was counted.</summary>
     Task<int> AttemptsAsync(string id) => Database.SingleAsync<int>(
         "SELECT r.attempts FROM outbox_refused r JOIN outbox o ON o.id = r.id WHERE o.message_id = @id", new { id }, Cancelled);
 

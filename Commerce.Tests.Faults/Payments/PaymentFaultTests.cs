@@ -43,12 +43,12 @@ public sealed class PaymentHoldFaultTests(CommerceStack stack) : PaymentStackTes
     public async Task A_prepared_order_keeps_its_pieces_when_their_first_deadline_is_over()
     {
         var purchase = await PrepareAsync("first-deadline");
-        // As if the ten minutes since the order had passed. Prepare has extended the hold in MySQL.
+        // This simulates that ten minutes have passed since the order. The prepare request has extended the hold in MySQL.
         var gate = Stack.Services.GetRequiredService<InventoryGate>();
         await Eventually.EqualAsync(true, () => gate.ExtendAsync(purchase.OrderId, TimeSpan.Zero));
         var over = await DeadlineAsync();
 
-        // The reaper has checked it and will check it again later.
+        // The reaper has checked the hold and will check it again later.
         await Eventually.GetAsync(DeadlineAsync, deadline => deadline > over);
 
         Assert.Equal(9, await Stack.AvailableAsync(purchase.Product.Id));
@@ -112,7 +112,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
     {
         var purchase = await OrderAsync("payment-duplicates");
 
-        // As many as one user may request per second, the order included.
+        // This is the number of requests that one user can send per second, including the order.
         var prepared = await DuplicatesAsync(9, () => purchase.PrepareAsync(key: "prepare"));
         var authorised = await purchase.AuthorizeAsync(new("delay", "apply", DelayMs: 300));
         var approved = await DuplicatesAsync(20, () => purchase.SendApproveAsync(authorised, "approve"));
@@ -172,7 +172,7 @@ public sealed class PaymentRaceTests(CommerceStack stack) : PaymentStackTests(st
     }
 }
 
-/// <summary>The gateway hangs, drops, lies, or reports a concurrent request.</summary>
+/// <summary>The gateway hangs, drops connections, reports wrong data, or reports a concurrent request.</summary>
 public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Theory]
@@ -228,7 +228,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
     [Fact]
     public Task F19_F20_What_the_gateway_never_processed_is_given_up_and_the_order_can_be_paid_again() =>
-        // In parallel, because waiting takes the time.
+        // The cases run in parallel, because most of the time is waiting.
         Task.WhenAll(new[] { "hang", "drop", "status5xx", "malformed", "empty" }.Select(GivenUpAsync));
 
     async Task GivenUpAsync(string kind)
@@ -237,7 +237,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
         Assert.Equal(PaymentState.Settling, await purchase.ApproveAsync(await purchase.AuthorizeAsync(new(kind, "apply", Count: 1))));
 
-        // Unless it was abandoned just now.
+        // The attempt may have been abandoned a moment ago.
         var told = await purchase.ApproveAsync(await purchase.AuthorizeAsync());
         Assert.True(told == "payment-in-progress" || (await AttemptsAsync(purchase)).StartsWith("ABANDONED ", StringComparison.Ordinal), $"{kind}: {told}");
         if (told == "payment-in-progress") await ShouldBePayableAsync(purchase);
@@ -247,7 +247,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
 
     [Fact]
     public Task A_capture_that_comes_after_it_was_given_up_pays_the_order_or_goes_back() =>
-        // In parallel, because waiting takes the time.
+        // The cases run in parallel, because most of the time is waiting.
         Task.WhenAll(new[] { "nothing", "paid otherwise", "paid with the same", "cancelled" }.Select(CapturedLateAsync));
 
     async Task CapturedLateAsync(string meanwhile)
@@ -276,7 +276,8 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
         {
             "nothing" => attempts == "SUCCEEDED",
             "paid otherwise" => attempts == "CANCELLED SUCCEEDED",
-            // Both attempts are for this capture, and the second may also be abandoned before it arrives. It belongs to one of them.
+            // Both attempts are for this capture, and the second may also be abandoned before the capture arrives. It belongs to one of
+            // them.
             "paid with the same" => attempts is "ABANDONED SUCCEEDED" or "SUCCEEDED ABANDONED",
             _ => attempts == "CANCELLED",
         });
@@ -330,7 +331,7 @@ public sealed class GatewayFaultTests(CommerceStack stack) : PaymentStackTests(s
     {
         var purchase = await PrepareAsync("f23-complete");
         var authorised = await purchase.AuthorizeAsync();
-        // By a call of ours that is not recorded here.
+        // A call that is not recorded here captures the payment.
         var gateway = Stack.Services.GetRequiredService<PaymentGateway>();
         Assert.IsType<ApproveOutcome.Approved>(await gateway.ApproveAsync(authorised, Guid.NewGuid().ToString(), Cancelled));
 
@@ -399,9 +400,9 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
 
-        // Earlier than the reconciler takes over, which is after 12 s.
+        // The time is before the reconciler takes over after 12 s.
         await Eventually.EqualAsync(PaymentState.Paid, () => PaymentStatusAsync(purchase), TimeSpan.FromSeconds(9));
-        // The response is stored shortly after the payment commits; until then the key is in flight.
+        // The response is stored shortly after the payment commits. Until then the key is in flight.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () =>
         {
             using var again = await purchase.SendApproveAsync(authorised, "gone");
@@ -425,12 +426,12 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
             // The approval waits for the order's row, and its caller disconnects.
             await transaction.ExecuteAsync("SELECT 1 FROM orders WHERE id = @OrderId FOR UPDATE", new { purchase.OrderId });
             var approval = purchase.User.Client.SendAsync(request, impatient.Token);
-            // Not innodb_trx: more than one query per 100 ms gets the same cached result.
+            // innodb_trx is not used, because it caches its result for 100 ms.
             await Eventually.EqualAsync(1, () => transaction.SingleAsync<int>(
                 "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE orders o STRAIGHT_JOIN payment p%'"));
             await impatient.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => approval);
-            // The Api has noticed by then.
+            // The Api has noticed the disconnect by then.
             await Task.Delay(TimeSpan.FromMilliseconds(200), Cancelled);
             return true;
         }, Cancelled);
@@ -521,7 +522,7 @@ public sealed class PaymentCrashTests(CommerceStack stack) : PaymentStackTests(s
 
         var refunds = (await purchase.DetailAsync()).GetProperty("refunds").EnumerateArray().ToList();
         Assert.Equal(["REFUSED", "REFUSED", "DONE"], refunds.Select(r => r.GetProperty("status").GetString()));
-        // Twice as long after the second time as after the first.
+        // The second wait is twice as long as the first.
         var asked = refunds.ConvertAll(r => r.GetProperty("createdAt").GetDateTime());
         Assert.True(asked[1] - asked[0] >= TimeSpan.FromSeconds(1), $"{asked[1] - asked[0]}");
         Assert.True(asked[2] - asked[1] >= TimeSpan.FromSeconds(2), $"{asked[2] - asked[1]}");

@@ -6,7 +6,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.WaitingRoom;
 
-/// <summary>A room that Redis loses begins again under a new epoch: places are forgotten and said to be, and an admission is not made twice.</summary>
+/// <summary>
+/// A room that Redis loses starts again under a new epoch. Its places are lost, shoppers are informed, and no admission is made
+/// twice.
+/// </summary>
 public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests(stack)
 {
     WaitingRoomRepository Repository => Stack.Services.GetRequiredService<WaitingRoomRepository>();
@@ -48,7 +51,7 @@ public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests
         }
 
         await Stack.StartAsync("redis");
-        // A replica takes over that does not know of the admission.
+        // A replica without the admission takes over.
         await Stack.RestoreAsync(stale);
         await Eventually.EqualAsync("waiting-room-place-not-found", async () =>
         {
@@ -68,7 +71,7 @@ public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests
         var pass = await admitted.JoinAsync(sale.Id);
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
 
-        // An Api was about to record it when Redis was lost; meanwhile another one opened the room again.
+        // An Api was about to record the admission when Redis was lost. Meanwhile another Api opened the room again.
         await Stack.RedisAsync("FLUSHALL");
         await admitted.JoinAsync(sale.Id);
 
@@ -91,7 +94,7 @@ public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests
         Assert.Equal(60, joined.Select(p => p.Position ?? 0).Distinct().Count());
     }
 
-    /// <summary>An open event, a shopper with a pass, and one who waits for long.</summary>
+    /// <summary>Creates an open event, a shopper with a pass, and a shopper with a long wait.</summary>
     async Task<(SaleEvent Sale, Shopper Admitted, Shopper Waiting)> CrowdAsync(string name, params IReadOnlyList<long> productIds)
     {
         var sale = await Stack.EventAsync(opensIn: 3600, productIds: productIds, waitingRoomRate: 1);

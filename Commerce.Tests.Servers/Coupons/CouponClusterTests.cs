@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Servers.Coupons;
 
-/// <summary>Every coupon script on a Redis Cluster: the keys of a coupon are on one node, and the coupons are spread over all nodes.</summary>
+/// <summary>
+/// Runs every coupon script on a Redis Cluster. The keys of a coupon are on one node, and the coupons are spread over all nodes.
+/// </summary>
 [Long]
 public sealed class CouponClusterTests
 {
@@ -13,7 +15,7 @@ public sealed class CouponClusterTests
     public async Task Issue_sweep_and_rebuild_run_on_a_cluster()
     {
         await using var cluster = await RedisCluster.StartAsync();
-        // New coupons for each run.
+        // Each run uses new coupons.
         var firstId = 1;
         await Eventually.UnspoiltAsync(() => RunAsync(cluster, firstId += 20));
     }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Servers.Coupons;
 
-/// <summary>Who has an acceptance before it is told: asked of the brokers where nobody says it.</summary>
+/// <summary>Tests where an acceptance is stored before the response. Without a setting the brokers' configuration decides.</summary>
 [Long]
 public sealed class CouponDurabilityTests
 {
@@ -27,7 +27,7 @@ public sealed class CouponDurabilityTests
         using var producer = NewProducer(new ProducerConfig().ForCommerce(configuration));
         var admin = new KafkaAdmin(producer);
         using var durability = new CouponDurability(configuration, admin, TimeProvider.System, NullLogger<CouponDurability>.Instance);
-        // Until the brokers have told.
+        // The brokers have not answered yet.
         Assert.Equal(Durability.Database, durability.Needed);
         var options = new TopicOptions { MinInsyncReplicas = minInsync };
         await new TopicCreator(configuration, Options.Create(options), NullLogger<TopicCreator>.Instance).CreateAsync();

@@ -4,7 +4,9 @@ using Aspire.Hosting.Testing;
 
 namespace Commerce.Tests.Servers.Hosting;
 
-/// <summary>The projects in hosting/integrations provide the same connection strings as the packages of the same name. Nothing is started.</summary>
+/// <summary>
+/// The projects in hosting/integrations provide the same connection strings as the packages of the same name. Nothing is started.
+/// </summary>
 public sealed class ConnectionContractTests
 {
     readonly IDistributedApplicationTestingBuilder _builder =

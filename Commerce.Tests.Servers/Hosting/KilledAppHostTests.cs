@@ -57,7 +57,7 @@ public sealed class KilledAppHostTests
         Assert.Fail($"The AppHost ended without saying '{text}'.");
     }
 
-    /// <summary>The processes that inherited the mark, anywhere in the process tree.</summary>
+    /// <summary>Finds the processes that inherited the mark, anywhere in the process tree.</summary>
     static List<string> Marked(string mark)
     {
         var wanted = Encoding.UTF8.GetBytes($"{Mark}={mark}\0");
@@ -71,7 +71,7 @@ public sealed class KilledAppHostTests
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // It has ended meanwhile, or belongs to another user.
+                // The process has ended meanwhile, or belongs to another user.
             }
         }
 

@@ -12,8 +12,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Tests.Servers.Hosting;
 
 /// <summary>
-/// A small application whose containers run as processes: real servers, and test containers whose recipe runs a shell script. Started once per test
-/// class.
+/// A small application whose containers run as processes. It has real servers, and test containers whose recipe runs a shell script.
+/// It is started once per test class.
 /// </summary>
 public sealed class NativeApplication : IAsyncLifetime
 {
@@ -31,7 +31,7 @@ public sealed class NativeApplication : IAsyncLifetime
     /// <summary>The folder of the data volumes.</summary>
     public string Data => _data.FullName;
 
-    /// <summary>Limits every wait.</summary>
+    /// <summary>The time limit of every wait.</summary>
     public static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token;
 
     public static IDistributedApplicationTestingBuilder CreateBuilder(string data) => DistributedApplicationTestingBuilder.Create(
@@ -66,7 +66,8 @@ public sealed class NativeApplication : IAsyncLifetime
         Shell("consumer").WithReference(redis).WithReference(database).WithReference(kafka);
 
         _app = await builder.WithQuickHealthChecks().BuildAsync();
-        // Not awaited: it completes when everything has started, and the resource that waits for the unhealthy one never starts.
+        // The task is not awaited. It completes when everything has started, but the resource that waits for the unhealthy one never
+        // starts.
         _starting = _app.StartAsync();
 
         IResourceBuilder<ExecutableResource> Shell(string name) => builder.AddExecutable(name, "sleep", ".", "1000");
@@ -88,11 +89,11 @@ public sealed class NativeApplication : IAsyncLifetime
 
     public Task HealthyAsync(string resource) => States.WaitForResourceHealthyAsync(resource, Deadline);
 
-    /// <summary>The id of the running process once it differs from <paramref name="before"/>.</summary>
+    /// <summary>Returns the id of the running process after it differs from <paramref name="before"/>.</summary>
     public async Task<int> PidAsync(string resource, int before = 0) =>
         Pid((await SeenAsync(resource, s => s.State?.Text == KnownResourceStates.Running && Pid(s) is var pid && pid != 0 && pid != before)).Snapshot);
 
-    /// <summary>For a server that may not be started yet.</summary>
+    /// <summary>Returns the connection string of a server that may not have started yet.</summary>
     public async Task<string?> ConnectionStringAsync(string resource) => await App.Services.GetRequiredService<DistributedApplicationModel>()
         .Resources.OfType<IResourceWithConnectionString>().Single(r => r.Name == resource).GetConnectionStringAsync(Deadline);
 
@@ -102,7 +103,7 @@ public sealed class NativeApplication : IAsyncLifetime
         Assert.True(result.Success, result.Message);
     }
 
-    /// <summary>The first line of console output that contains the text.</summary>
+    /// <summary>Returns the first line of console output that contains the text.</summary>
     public async Task<LogLine> SaidAsync(string resource, string text)
     {
         var id = (await SeenAsync(resource, _ => true)).ResourceId;
@@ -115,7 +116,9 @@ public sealed class NativeApplication : IAsyncLifetime
     static int Pid(CustomResourceSnapshot snapshot) =>
         Convert.ToInt32(snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value, CultureInfo.InvariantCulture);
 
-    /// <summary>Runs a container of the image <paramref name="image"/> as a shell script. Without a script it counts as not installed.</summary>
+    /// <summary>
+    /// Runs a container of the image <paramref name="image"/> as a shell script. Without a script it counts as not installed.
+    /// </summary>
     sealed class ScriptRecipe(string image, string? script, HealthCheckResult? health = null) : NativeServerRecipe
     {
         public override string Name => image;

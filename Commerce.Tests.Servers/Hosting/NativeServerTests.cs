@@ -6,7 +6,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.Tests.Servers.Hosting;
 
-/// <summary>What an application can expect of its servers without a container engine.</summary>
+/// <summary>Tests what an application can expect of its servers without a container engine.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class NativeServerTests(NativeApplication application) : IClassFixture<NativeApplication>
 {

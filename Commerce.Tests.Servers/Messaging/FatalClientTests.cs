@@ -15,7 +15,9 @@ public sealed class FatalClientTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    /// <summary>With the newer protocol a group that is gone is a fatal error of its consumers; with the older one they join it anew.</summary>
+    /// <summary>
+    /// With the newer protocol a group that is gone is a fatal error of its consumers; with the older one they join it anew.
+    /// </summary>
     [Theory]
     [InlineData(GroupProtocol.Consumer)]
     [InlineData(GroupProtocol.Classic)]

@@ -10,10 +10,10 @@ namespace Commerce.Tests.Servers.Messaging;
 /// <summary>Brokers of a real Kafka distribution for one test: one node, or several that replicate each other.</summary>
 public sealed class KafkaCluster : IAsyncDisposable
 {
-    /// <summary>Why a test that needs these brokers is skipped.</summary>
+    /// <summary>The reason for skipping a test that needs these brokers.</summary>
     public const string WhyNot = "Needs a real broker: set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
 
-    /// <summary>Three nodes elect each other in turn on a machine that is busy.</summary>
+    /// <summary>The time limit for a start. Three nodes elect each other in turn on a busy machine.</summary>
     static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(3);
 
     readonly DirectoryInfo _folder;
@@ -24,24 +24,24 @@ public sealed class KafkaCluster : IAsyncDisposable
 
     KafkaCluster(DirectoryInfo folder, IReadOnlyDictionary<string, string> settings, KafkaSecurity? security) => (_folder, _settings, _security) = (folder, settings, security);
 
-    /// <summary>Whether there is a distribution and a Java to run it.</summary>
+    /// <summary>Whether a distribution and a Java runtime are installed.</summary>
     public static bool IsInstalled { get; } = File.Exists(Tool("kafka-server-start.sh"))
         && (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, "java")));
 
-    /// <summary>For clients; of the listener with TLS and SASL where there is one.</summary>
+    /// <summary>The addresses for clients. If there is a listener with TLS and SASL, its addresses.</summary>
     public string BootstrapServers => string.Join(',', _nodes.Select(n => $"127.0.0.1:{(_security is null ? n.Port : n.SecurePort)}"));
 
     /// <summary>The certificate authority of the listener with TLS.</summary>
     public string CaFile => TestCertificates.AuthorityIn(_folder.FullName);
 
-    /// <summary>For the tests' own clients.</summary>
+    /// <summary>The addresses for the tests' own clients.</summary>
     public string PlainServers => string.Join(',', _nodes.Select(n => $"127.0.0.1:{n.Port}"));
 
-    /// <summary>Starts so many brokers.</summary>
-    /// <param name="nodes">Each is broker and controller.</param>
-    /// <param name="settings">For all of them, beside those of a small machine.</param>
-    /// <param name="security">A second listener with TLS and SASL; inter-broker traffic stays on the first.</param>
-    /// <param name="disk">Where the logs are, instead of in a temporary folder.</param>
+    /// <summary>Starts a number of brokers.</summary>
+    /// <param name="nodes">The number of nodes. Each is a broker and a controller.</param>
+    /// <param name="settings">Settings for all nodes, in addition to those for a small machine.</param>
+    /// <param name="security">A second listener with TLS and SASL. Traffic between brokers uses the first listener.</param>
+    /// <param name="disk">The folder for the logs. Null: a temporary folder.</param>
     public static async Task<KafkaCluster> StartAsync(int nodes = 1, IReadOnlyDictionary<string, string>? settings = null, KafkaSecurity? security = null, DirectoryInfo? disk = null)
     {
         var cluster = new KafkaCluster(disk?.CreateSubdirectory("kafka") ?? Directory.CreateTempSubdirectory("commerce-kafka-"), settings ?? new Dictionary<string, string>(), security);
@@ -60,7 +60,7 @@ public sealed class KafkaCluster : IAsyncDisposable
         return cluster;
     }
 
-    /// <summary>Ends a broker as a power cut would; its log stays.</summary>
+    /// <summary>Kills a broker, as a power failure would. Its log stays.</summary>
     public async Task KillAsync(int node = 1)
     {
         if (_nodes[node - 1].Process is not { } process) return;
@@ -70,7 +70,7 @@ public sealed class KafkaCluster : IAsyncDisposable
         _nodes[node - 1].Process = null;
     }
 
-    /// <summary>Starts a broker that was killed, with the log that it has.</summary>
+    /// <summary>Starts a killed broker again, with its log.</summary>
     public async Task StartNodeAsync(int node = 1)
     {
         var it = _nodes[node - 1];
@@ -78,13 +78,15 @@ public sealed class KafkaCluster : IAsyncDisposable
         await AnswersAsync(it);
     }
 
-    /// <summary>Stops a broker where it stands; its connections stay.</summary>
+    /// <summary>Freezes a broker. Its connections stay open.</summary>
     public void Freeze(int node = 1) => Signal("-STOP", node);
 
-    /// <summary>Lets a frozen broker go on.</summary>
+    /// <summary>Resumes a frozen broker.</summary>
     public void Thaw(int node = 1) => Signal("-CONT", node);
 
-    /// <summary>All brokers die and come back at the same addresses without anything: no topics, no groups, another cluster id.</summary>
+    /// <summary>
+    /// Kills all brokers and starts them again at the same addresses without any data: no topics, no groups, another cluster id.
+    /// </summary>
     public async Task EmptyAsync()
     {
         foreach (var node in _nodes) await KillAsync(node.Id);
@@ -103,7 +105,7 @@ public sealed class KafkaCluster : IAsyncDisposable
         return process.ExitCode == 0 ? text : throw new InvalidOperationException($"{tool} ended with {process.ExitCode}: {text}");
     }
 
-    /// <summary>The node that leads a partition.</summary>
+    /// <summary>Returns the node that leads a partition.</summary>
     public int LeaderOf(string topic, int partition = 0)
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = PlainServers }).SetLogHandler((_, _) => { }).Build();

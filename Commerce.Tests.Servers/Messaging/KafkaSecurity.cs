@@ -1,7 +1,7 @@
 namespace Commerce.Tests.Servers.Messaging;
 
-/// <summary>A listener with TLS, by a certificate of a CA of its own, on which these users sign in with SASL.</summary>
-/// <param name="Users">Known to SCRAM-SHA-512 and to PLAIN.</param>
+/// <summary>A listener with TLS and SASL for these users. Its certificate comes from the test's own authority.</summary>
+/// <param name="Users">The users for SCRAM-SHA-512 and PLAIN.</param>
 public sealed record KafkaSecurity(params IReadOnlyList<(string Name, string Password)> Users)
 {
     const string Login = "listener.name.sasl_ssl";

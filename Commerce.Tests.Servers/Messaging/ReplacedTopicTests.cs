@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Commerce.Tests.Servers.Messaging;
 
-/// <summary>Topics that are made anew while their producers live.</summary>
+/// <summary>Topics that are created again while their producers are in use.</summary>
 [Long]
 public sealed class ReplacedTopicTests
 {
@@ -56,7 +56,7 @@ public sealed class ReplacedTopicTests
         IReadOnlyList<int> Leaders() =>
             [.. Written.SelectMany(topic => Enumerable.Range(0, Topics.Partitions[topic]).Select(partition => kafka.LeaderOf(topic, partition)))];
 
-        // To each partition.
+        // Sends a message to each partition.
         async Task SendAsync()
         {
             foreach (var topic in Written)

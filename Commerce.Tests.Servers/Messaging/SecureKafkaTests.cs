@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Servers.Messaging;
 
-/// <summary>Every client of Kafka that the product makes, on a listener with TLS and SASL.</summary>
+/// <summary>Tests every Kafka client of the application on a listener with TLS and SASL.</summary>
 public sealed class SecureKafkaTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -35,23 +35,23 @@ public sealed class SecureKafkaTests
     static async Task ConnectsAsync(KafkaCluster kafka, string mechanism, string user, string password)
     {
         using var host = Host(kafka, mechanism, user, password);
-        // Topic creation.
+        // This tests the creation of topics.
         await host.Services.GetRequiredService<TopicCreator>().CreateAsync();
-        // The producer of acceptances and dead letters, and what asks for partitions.
+        // This tests the producer of acceptances and dead letters, and the query for partitions.
         var partitions = await host.Services.GetRequiredService<TopicPartitions>().CountAsync(Topics.EventOpen, Cancelled);
         Assert.Equal(Topics.Partitions[Topics.EventOpen], partitions);
         await host.Services.GetRequiredService<KafkaProducer>().ProduceAsync(Topics.EventOpen, new() { Value = "acceptance"u8.ToArray() }, Cancelled);
-        // The relay.
+        // This tests the relay.
         using var relay = new OutboxProducer(host.Services.GetRequiredService<IConfiguration>(), NullLogger.Instance);
         var sent = new TaskCompletionSource<Error>(TaskCreationOptions.RunContinuationsAsynchronously);
         relay.Send(new() { Id = 1, Shard = 0, Topic = Topics.EventOpen, Key = "key", MessageId = "id", Payload = "outbox"u8.ToArray() }, report => sent.SetResult(report.Error));
         Assert.False((await sent.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancelled)).IsError);
-        // A consumer.
+        // This tests a consumer.
         using var consumer = host.Services.GetRequiredService<ConsumerFactory>().Create($"secure-{mechanism}");
         consumer.Subscribe(Topics.EventOpen);
         for (var i = 0; i < 2; i++) Assert.NotNull(consumer.Consume(TimeSpan.FromSeconds(20)));
         consumer.Close();
-        // Health.
+        // This tests the health check.
         Assert.Equal(HealthStatus.Healthy, await HealthAsync(host, "kafka"));
         Assert.Equal(HealthStatus.Healthy, await HealthAsync(host, "topics"));
     }

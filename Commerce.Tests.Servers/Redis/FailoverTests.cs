@@ -7,11 +7,13 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Servers.Redis;
 
-/// <summary>What a failover of Redis does to those who rely on it; that nothing is lost and the gates come back tells the whole product's test.</summary>
+/// <summary>
+/// Tests the effect of a Redis failover on its users. ClusterSaleTests show that nothing is lost and that the gates are rebuilt.
+/// </summary>
 [Long]
 public sealed class FailoverTests
 {
-    /// <summary>How soon a gate can be rebuilt.</summary>
+    /// <summary>The time within which a gate can be rebuilt.</summary>
     static readonly TimeSpan Known = TimeSpan.FromSeconds(10);
 
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -28,7 +30,7 @@ public sealed class FailoverTests
         var before = servers.IncarnationOf(key);
 
         await cluster.KillAsync(await cluster.PrimaryOfAsync(key!));
-        // As a sale does it; no answer may be an acceptance by what the replica happens to know.
+        // Requests are sent as in a sale. None may be accepted because of the data that the replica happens to have.
         var start = Stopwatch.GetTimestamp();
         while (servers.IncarnationOf(key) is not { } now || now == before)
         {
@@ -56,11 +58,11 @@ public sealed class FailoverTests
         var key = new CouponKeys(coupon.Id).Gate;
         var (before, primary) = (servers.IncarnationOf(key), await cluster.PrimaryOfAsync(key!));
         var replica = await RedisCluster.ReplicaOfAsync(primary);
-        // Waits until it has the gate.
+        // Wait until the replica has the gate.
         await Eventually.EqualAsync("3", () => RedisCluster.AskAsync($"-p {primary} hget {key} stock"));
         await RedisCluster.AskAsync($"-p {primary} wait 1 5000");
 
-        // The old primary lives, and points to the new one, which need not have all that the old one has promised.
+        // The old primary is alive and redirects to the new one, which may lack data that the old one has promised.
         Assert.Equal("OK", await RedisCluster.AskAsync($"-p {replica} cluster failover takeover"));
 
         await Eventually.GetAsync(async () =>
@@ -114,7 +116,7 @@ public sealed class FailoverTests
 
         if (primaryDied) await pair.KillAsync(pair.Ports[0]);
         await RedisCluster.AskAsync($"-p {pair.Ports[^1]} replicaof no one");
-        // The other one becomes its replica, as an operator would do it.
+        // The other server becomes its replica, as an operator would configure it.
         if (!primaryDied) await RedisCluster.AskAsync($"-p {pair.Ports[0]} replicaof 127.0.0.1 {pair.Ports[^1]}");
 
         await Eventually.GetAsync(() => Task.FromResult(servers.IncarnationOf(key)), now => now is not null && now != before, Known);
@@ -136,11 +138,11 @@ public sealed class FailoverTests
             {
                 try
                 {
-                    await feed.TendAsync(Cancelled);
+                    await feed.RefreshAsync(Cancelled);
                 }
                 catch (Exception e) when (TransientFaults.IsTransient(e))
                 {
-                    // As the listener does it.
+                    // The listener also ignores this failure.
                 }
 
                 await Task.Delay(200, Cancelled);
@@ -154,7 +156,7 @@ public sealed class FailoverTests
         await Eventually.GetAsync(() => cluster.PrimaryOfAsync(key), at => at != 0 && at != primary);
         await HeardAsync("failed-over");
 
-        // It comes back as a replica, and is made primary again.
+        // The server returns as a replica, and is promoted again.
         cluster.StartNode(primary);
         await Eventually.GetAsync(() => RedisCluster.AskAsync($"-p {primary} info replication"), info => info.Contains("master_link_status:up", StringComparison.Ordinal));
         await RedisCluster.AskAsync($"-p {primary} cluster failover");
@@ -164,7 +166,7 @@ public sealed class FailoverTests
         await tend;
         await servers.StopAsync(Cancelled);
 
-        // On every primary one that expires soon; what is not heard is set again, as long as it takes.
+        // Sets a key with a short expiry on every primary. A key without a notification is set again until it arrives.
         Task HeardAsync(string what)
         {
             var heard = new HashSet<string>();
@@ -194,7 +196,7 @@ public sealed class FailoverTests
         return coupon;
     }
 
-    /// <summary>What the gate says; null where it says nothing, which must be a fault of a dependency.</summary>
+    /// <summary>Returns the gate's verdict, or null after a fault of a dependency.</summary>
     static async Task<GateVerdict?> PressAsync(CouponGate gate, long coupon, string user)
     {
         try

@@ -5,7 +5,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Servers.Redis;
 
-/// <summary>redis-server processes for one test: three primaries that form a cluster, each with so many replicas, or one primary with replicas.</summary>
+/// <summary>
+/// redis-server processes for one test: a cluster of three primaries with a number of replicas each, or one primary with replicas.
+/// </summary>
 public sealed class RedisCluster : IAsyncDisposable
 {
     const int Primaries = 3;
@@ -24,13 +26,15 @@ public sealed class RedisCluster : IAsyncDisposable
     /// <summary>A client of the cluster.</summary>
     public IConnectionMultiplexer Client => _client!;
 
-    /// <summary>The ports of the servers that run.</summary>
+    /// <summary>The ports of the running servers.</summary>
     public IReadOnlyList<int> Ports => [.. _servers.Keys];
 
-    /// <summary>For clients.</summary>
+    /// <summary>The connection string for clients.</summary>
     public string ConnectionString => string.Join(',', _servers.Keys.Select(p => $"127.0.0.1:{p}"));
 
-    /// <summary>Starts three primaries with so many replicas each. A replica takes over two seconds after its primary is gone.</summary>
+    /// <summary>
+    /// Starts three primaries with a number of replicas each. A replica takes over two seconds after its primary has failed.
+    /// </summary>
     public static async Task<RedisCluster> StartAsync(int replicas = 0)
     {
         var cluster = new RedisCluster("--cluster-enabled yes", "--cluster-node-timeout 2000");
@@ -58,7 +62,9 @@ public sealed class RedisCluster : IAsyncDisposable
         return pair;
     }
 
-    /// <summary>Starts one server that takes TLS only, and users of these rights (in the words of <c>ACL SETUSER</c>).</summary>
+    /// <summary>
+    /// Starts one server that accepts only TLS, with users that have these rights (in the syntax of <c>ACL SETUSER</c>).
+    /// </summary>
     public static async Task<RedisCluster> StartSecureAsync(params string[] users)
     {
         var folder = Directory.CreateTempSubdirectory("commerce-redis-");
@@ -75,13 +81,13 @@ public sealed class RedisCluster : IAsyncDisposable
     /// <summary>The certificate authority of a server with TLS.</summary>
     public string Authority => TestCertificates.AuthorityIn(_folder.FullName);
 
-    /// <summary>Stops every server where it stands; the connections stay.</summary>
+    /// <summary>Freezes every server. The connections stay open.</summary>
     public void Freeze() => Signal("-STOP");
 
-    /// <summary>The servers go on, and answer what they were asked meanwhile.</summary>
+    /// <summary>Resumes the servers. They then answer the requests that arrived meanwhile.</summary>
     public void Thaw() => Signal("-CONT");
 
-    /// <summary>Ends a server as a power cut would.</summary>
+    /// <summary>Kills a server, as a power failure would.</summary>
     public async Task KillAsync(int port)
     {
         if (!_servers.Remove(port, out var server)) return;
@@ -90,7 +96,7 @@ public sealed class RedisCluster : IAsyncDisposable
         server.Dispose();
     }
 
-    /// <summary>Starts a server that was killed, with what its folder has.</summary>
+    /// <summary>Starts a killed server again, with the data in its folder.</summary>
     public void StartNode(int port) => StartNode(port, "--port");
 
     void StartNode(int port, string listen)
@@ -99,7 +105,7 @@ public sealed class RedisCluster : IAsyncDisposable
         _servers[port] = Run("redis-server", $"{listen} {port} --bind 127.0.0.1 --dir {data} --save \"\" {string.Join(' ', _arguments)}");
     }
 
-    /// <summary>The port of the primary that has a key, as the first server sees it; 0 where there is none at the moment.</summary>
+    /// <summary>Returns the port of the primary with a key, as the first server sees it, or 0 if there is none at the moment.</summary>
     public async Task<int> PrimaryOfAsync(string key)
     {
         var slot = int.Parse(await AskAsync($"-p {Ports[0]} cluster keyslot {key}"), CultureInfo.InvariantCulture);
@@ -117,7 +123,7 @@ public sealed class RedisCluster : IAsyncDisposable
         return 0;
     }
 
-    /// <summary>Moves the slot of a key, with all that is in it, to another primary, as an operator does it.</summary>
+    /// <summary>Moves the slot of a key with all its keys to another primary, as an operator would.</summary>
     public async Task MoveSlotAsync(string key, int to)
     {
         var from = await PrimaryOfAsync(key);
@@ -129,7 +135,7 @@ public sealed class RedisCluster : IAsyncDisposable
         foreach (var port in new[] { to, from }) await AskAsync($"-p {port} cluster setslot {slot} node {toId}");
     }
 
-    /// <summary>The primaries, as the first server sees them.</summary>
+    /// <summary>Returns the primaries, as the first server sees them.</summary>
     public async Task<IReadOnlyList<int>> PrimariesAsync() =>
     [
         .. (await AskAsync($"-p {Ports[0]} cluster nodes")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
@@ -137,7 +143,7 @@ public sealed class RedisCluster : IAsyncDisposable
             .Select(parts => int.Parse(parts[1].Split('@')[0].Split(':')[1], CultureInfo.InvariantCulture)),
     ];
 
-    /// <summary>A replica of the server at this port.</summary>
+    /// <summary>Returns a replica of the server at this port.</summary>
     public static async Task<int> ReplicaOfAsync(int port)
     {
         var info = await AskAsync($"-p {port} info replication");
@@ -145,7 +151,7 @@ public sealed class RedisCluster : IAsyncDisposable
         return int.Parse(replica.Split("port=")[1].Split(',')[0], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Asks redis-cli.</summary>
+    /// <summary>Runs redis-cli.</summary>
     public static async Task<string> AskAsync(string arguments)
     {
         using var cli = Run("redis-cli", arguments);
@@ -183,7 +189,7 @@ public sealed class RedisCluster : IAsyncDisposable
         kill.WaitForExit();
     }
 
-    /// <summary>The program of the private Redis, else the one on PATH.</summary>
+    /// <summary>Runs a program of the private Redis installation, or else the one on PATH.</summary>
     static Process Run(string program, string arguments)
     {
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set
@@ -193,12 +199,12 @@ public sealed class RedisCluster : IAsyncDisposable
         start.RedirectStandardOutput = start.RedirectStandardError = true;
         var process = Process.Start(start)!;
         if (program != "redis-server") return process;
-        // Read, or a full pipe would stop it.
+        // The output is read, because a full pipe would block the process.
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return process;
     }
 
-    /// <summary>The cluster bus has the port that is 10,000 higher.</summary>
+    /// <summary>The port of the cluster bus is higher by 10,000.</summary>
     static List<int> TakePorts(int count) => [.. Enumerable.Range(0, count).Select(_ => FreePorts.Take(neighbour: 10_000))];
 }

@@ -11,10 +11,10 @@ using StackExchange.Redis;
 
 namespace Commerce.Tests.Servers.Redis;
 
-/// <summary>Redis with TLS, and a user who may do what the product does and no more.</summary>
+/// <summary>Redis with TLS, and a user with only the rights that the application needs.</summary>
 public sealed class SecureRedisTests
 {
-    /// <summary>docs/operations.md says the same.</summary>
+    /// <summary>The same rights as in docs/operations.md.</summary>
     const string Rights = "~* &* +@all -@admin -@dangerous +info +config|get +config|set";
 
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -33,7 +33,7 @@ public sealed class SecureRedisTests
         Assert.Equal(GateVerdict.Accepted, (await gate.AcceptAsync(1, "alice")).Verdict);
 
         var feed = new ExpiredKeyFeed(host.Services.GetRequiredService<IConnectionMultiplexer>(), servers, "timer:", TimeProvider.System, NullLogger<ExpiredKeyFeed>.Instance);
-        await feed.TendAsync(Cancelled);
+        await feed.RefreshAsync(Cancelled);
         await host.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase().StringSetAsync("timer:x", "", TimeSpan.FromMilliseconds(20));
         Assert.Equal("x", await feed.Keys.ReadAsync(Cancelled).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancelled));
         Assert.Equal(HealthStatus.Healthy, await HealthAsync(host));

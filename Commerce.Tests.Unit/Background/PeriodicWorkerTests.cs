@@ -35,7 +35,7 @@ public sealed class PeriodicWorkerTests : IDisposable
 
         Assert.True(worker.ExecuteTask!.IsCompletedSuccessfully);
         Assert.Equal(3, failures.Counted.Count(t => (string?)t["worker"] == nameof(Worker)));
-        // The first and second failure, and the recovery.
+        // The log has the first and second failure, and the recovery.
         Assert.Equal(3, _logs.AtLeast(LogLevel.Information).Count());
     }
 
@@ -53,7 +53,7 @@ public sealed class PeriodicWorkerTests : IDisposable
         }
 
         await worker.StopAsync(TestContext.Current.CancellationToken);
-        // Within a minute; without a back-off there would be 600 runs.
+        // These are the runs of one minute. Without a back-off there would be 600.
         Assert.InRange(runs, 10, 70);
         // An outage does not flood the log.
         Assert.InRange(_logs.AtLeast(LogLevel.Warning).Count(), 1, 7);

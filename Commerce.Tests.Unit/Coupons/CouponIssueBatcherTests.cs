@@ -103,6 +103,6 @@ public sealed class CouponIssueBatcherTests
         return call;
     }
 
-    /// <summary>One call to the gate; the test completes it.</summary>
+    /// <summary>One call to the gate. The test completes it.</summary>
     sealed record Call(IReadOnlyList<string> Users, TaskCompletionSource<IReadOnlyList<GateResult>> Answer);
 }

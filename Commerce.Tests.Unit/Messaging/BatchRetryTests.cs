@@ -28,7 +28,7 @@ public sealed class BatchRetryTests
         Assert.Equal(batch.Bad, batch.GivenUp);
         Assert.All(batch.Bad, i => Assert.Equal(attempts, batch.Tries[i]));
         Assert.All(batch.Tries, tries => Assert.InRange(tries, 1, attempts));
-        // Each once, in order of arrival.
+        // Each message is processed once, in order of arrival.
         Assert.Equal(Enumerable.Range(0, count).Except(batch.Bad), batch.Handled);
     }
 

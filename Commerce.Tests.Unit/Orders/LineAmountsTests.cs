@@ -2,7 +2,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Tests.Unit.Orders;
 
-/// <summary>What units of lines get back adds up to what was paid, in whatever portions.</summary>
+/// <summary>The refunds of all units add up to the paid amount, in whatever portions they are made.</summary>
 public sealed class LineAmountsTests
 {
     [Fact]
@@ -10,7 +10,7 @@ public sealed class LineAmountsTests
     {
         for (var seed = 0; seed < 5_000; seed++)
         {
-            // The same orders in every run.
+            // The seed makes the orders the same in every run.
             var dice = new Random(seed);
             var lines = Enumerable.Range(0, dice.Next(1, 6)).Select(_ => (Quantity: dice.Next(1, 8), Price: Price(dice))).ToList();
             var discounted = lines.ConvertAll(_ => dice.Next(3) > 0);

@@ -17,7 +17,7 @@ public sealed class OutboxRelayTests
         using var broker = new TcpListener(IPAddress.Loopback, 0);
         broker.Start();
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("ConnectionStrings:kafka", $"{broker.LocalEndpoint}")]).Build();
-        // Stopped before it claims anything, so it needs no database. The watch is not started.
+        // The relay is stopped before it claims anything, so it needs no database. The watch is not started.
         using var topics = new TopicWatch(null!, null!, TimeProvider.System, NullLogger<TopicWatch>.Instance);
         using var relay = new OutboxRelay(null!, topics, configuration, Options.Create(new OutboxOptions()), TimeProvider.System, NullLogger<OutboxRelay>.Instance);
         await relay.DrainAsync(new CancellationToken(canceled: true));

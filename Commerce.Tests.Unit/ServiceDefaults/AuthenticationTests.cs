@@ -121,7 +121,7 @@ public sealed class AuthenticationTests
     [InlineData("앨리스", null)]
     [InlineData("a\nb", null)]
     [InlineData("longest", null)]
-    // It looks like another user's id, but is not.
+    // The subject looks like another user's id, but is not one.
     [InlineData("sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", null)]
     public async Task A_subject_is_opaque_and_its_id_fits_everywhere(string subject, string? id)
     {
@@ -145,7 +145,7 @@ public sealed class AuthenticationTests
         Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct(StringComparer.OrdinalIgnoreCase).Count() + 1);
         Assert.Equal(subjects.Length, subjects.Select(UserId.OfSubject).Distinct().Count());
         Assert.Equal(UserId.OfSubject("앨리스"), UserId.OfSubject("앨리스"));
-        // Counted in characters, not in bytes.
+        // The length is counted in characters, not in bytes.
         Assert.NotNull(UserId.OfSubject(string.Concat(Enumerable.Repeat("😀", 255))));
         Assert.Null(UserId.OfSubject(string.Concat(Enumerable.Repeat("😀", 256))));
         Assert.Null(UserId.OfSubject("\ud800"));

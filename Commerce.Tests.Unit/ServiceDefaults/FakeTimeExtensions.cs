@@ -17,7 +17,7 @@ static class FakeTimeExtensions
     {
         while (!work.IsCompleted)
         {
-            // Work of the last step runs on other threads; let it finish first.
+            // The work of the last step runs on other threads and finishes first.
             await Task.Delay(1, TestContext.Current.CancellationToken);
             clock.Advance(TimeSpan.FromMilliseconds(20));
         }
@@ -25,12 +25,12 @@ static class FakeTimeExtensions
     }
 }
 
-/// <summary>A fake clock that records the requested waits. Requested waits are exact, however long a slow machine takes.</summary>
+/// <summary>A fake clock that records the requested waits. They are exact, even on a slow machine.</summary>
 sealed class RecordingClock() : FakeTimeProvider(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero))
 {
     readonly ConcurrentQueue<TimeSpan> _waits = [];
 
-    /// <summary>In order of their start.</summary>
+    /// <summary>The requested waits, in the order of their start.</summary>
     public IReadOnlyList<TimeSpan> Waits => [.. _waits];
 
     /// <inheritdoc/>

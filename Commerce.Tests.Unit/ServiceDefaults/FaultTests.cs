@@ -6,15 +6,19 @@ using Polly.CircuitBreaker;
 using Polly.Timeout;
 using StackExchange.Redis;
 
-// The newer constructors ask for the flags of a command; there is none here.
+// The newer constructors require the flags of a command, and there is no command here.
 #pragma warning disable CS0618
 
 namespace Commerce.Tests.Unit.ServiceDefaults;
 
-/// <summary>Whose fault it is: a dependency's (503, come again), a message's (dead letter), or neither (500; the message waits).</summary>
+/// <summary>
+/// Tests the cause of a fault: a dependency (503, retry), a message (dead letter), or neither (500, the message waits).
+/// </summary>
 public sealed class FaultTests
 {
-    /// <summary>What the clients of Redis, MySQL and Kafka throw when those are away, fail over, are full, or do not let us in.</summary>
+    /// <summary>
+    /// Exceptions of the clients of Redis, MySQL and Kafka when these are unavailable, fail over, are full, or reject our credentials.
+    /// </summary>
     public static TheoryData<Exception> OfDependencies =>
     [
         new RedisConnectionException(ConnectionFailureType.UnableToConnect, "No connection is active/available to service this operation: EVALSHA"),
@@ -55,7 +59,7 @@ public sealed class FaultTests
         new AggregateException(new RedisTimeoutException("Timeout", CommandStatus.Sent)),
     ];
 
-    /// <summary>Unreadable, too large, refused by a rule or a constraint: the whole list.</summary>
+    /// <summary>All failures that a message causes: unreadable, too large, refused by a rule or a constraint.</summary>
     public static TheoryData<Exception> OfMessages =>
     [
         new JsonException(), new FormatException(), new OverflowException(), new ProblemException(CommonProblems.Validation),
@@ -64,7 +68,7 @@ public sealed class FaultTests
         new KafkaException(ErrorCode.MsgSizeTooLarge), new KafkaException(ErrorCode.InvalidRecord), new KafkaException(ErrorCode.InvalidMsg),
     ];
 
-    /// <summary>Mistakes of the code, or nobody knows.</summary>
+    /// <summary>Bugs, and failures with an unknown cause.</summary>
     public static TheoryData<Exception> OfNobody =>
     [
         new InvalidOperationException(), new InvalidCastException(), new ArgumentException("no such server"), new NotSupportedException(), new KeyNotFoundException(),

@@ -58,7 +58,7 @@ public sealed class HealthTests
             builder.Services.AddSingleton<TimeProvider>(clock);
             builder.Services.AddDependencyCheck("mysql", (services, _) =>
             {
-                // Services of the process, because those of a probe are disposed before the next probe.
+                // The services belong to the process. Those of a probe are disposed of before the next probe.
                 services.GetRequiredService<TimeProvider>();
                 Interlocked.Increment(ref asked);
                 return Task.CompletedTask;
@@ -213,7 +213,7 @@ public sealed class HealthTests
             builder => builder.Services.AddSingleton<TimeProvider>(clock), settings: Draining);
         var lifetime = api.App.Services.GetRequiredService<IHostApplicationLifetime>();
         using var balancer = new CancellationTokenSource();
-        // The server stops when it has drained, and not before its last request has ended.
+        // The server stops only after it has drained and its last request has ended.
         var ended = api.App.WaitForShutdownAsync(TestContext.Current.CancellationToken);
         var statuses = await Task.WhenAll(Enumerable.Range(0, 8).Select(n => Task.Run(async () =>
         {
@@ -221,7 +221,7 @@ public sealed class HealthTests
             while (!balancer.IsCancellationRequested)
             {
                 seen.Add((await api.SendAsync(HttpMethod.Get, "/work")).Status);
-                // One of them plays the load balancer and sends no requests after readiness fails.
+                // One of the clients acts as the load balancer. It sends no requests after readiness fails.
                 if (n == 0 && (await api.SendAsync(HttpMethod.Get, "/health")).Status == 503)
                     await balancer.CancelAsync();
                 if (n == 1 && seen.Count == 100)

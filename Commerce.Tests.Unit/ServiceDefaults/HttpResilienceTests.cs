@@ -124,7 +124,7 @@ public sealed class HttpResilienceTests
 
         Assert.Equal(1, _clock.Waits.Count(w => w == TimeSpan.FromSeconds(5)));
         Assert.True(_clock.GetUtcNow() - start >= TimeSpan.FromSeconds(5));
-        // Of four possible attempts there was no time for the last.
+        // Four attempts were allowed, but there was no time for the last one.
         Assert.InRange(server.Calls.Count, 1, 3);
     }
 
@@ -201,7 +201,7 @@ public sealed class HttpResilienceTests
     static HttpResponseMessage Busy(HttpStatusCode status, TimeSpan wait) =>
         new(status) { Headers = { RetryAfter = new RetryConditionHeaderValue(wait) } };
 
-    /// <summary>Returns the given responses, the last one repeatedly, and records when and where it was called.</summary>
+    /// <summary>Returns the given responses, repeating the last one, and records the time and address of each call.</summary>
     sealed class Server(TimeProvider time, Func<int, CancellationToken, Task<HttpResponseMessage>> answer) : HttpMessageHandler
     {
         public Server(TimeProvider time, params HttpStatusCode[] statuses)

@@ -16,13 +16,13 @@ public sealed class SharedValueTests
         var value = new SharedValue<int>(MaxAge, _clock);
         var gate = new TaskCompletionSource();
         var first = Enumerable.Range(0, 100).Select(_ => value.GetAsync(() => LoadAsync(gate.Task))).ToList();
-        // Longer than its maximum age: concurrent callers still share the load.
+        // The load takes longer than the maximum age, and concurrent callers still share it.
         _clock.Advance(MaxAge * 3);
         first.Add(value.GetAsync(() => LoadAsync(gate.Task)));
         gate.SetResult();
 
         Assert.All(await Task.WhenAll(first), loaded => Assert.Equal(1, loaded));
-        // It was loaded three seconds ago.
+        // The value was loaded three seconds ago.
         Assert.Equal(2, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
         Assert.Equal(2, await value.GetAsync(() => LoadAsync(Task.CompletedTask)));
         _clock.Advance(MaxAge);

@@ -13,7 +13,7 @@ namespace Commerce.Tests.Unit.ServiceDefaults;
 
 public sealed partial class TelemetryTests
 {
-    // Listeners of a process receive the spans of other tests as well. Unique names identify ours.
+    // Listeners of a process also receive the spans of other tests. Unique names identify those of this test.
     readonly string _id = Guid.NewGuid().ToString("N");
 
     [Fact]

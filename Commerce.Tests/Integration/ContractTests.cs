@@ -93,7 +93,9 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
             order["responses"]!["409"]!["content"]!["application/problem+json"]!["examples"]!.AsObject().Select(e => e.Key).ToHashSet());
     }
 
-    /// <summary>The rules of Spectral's ruleset <c>spectral:oas</c> that a document of this framework breaks by itself.</summary>
+    /// <summary>
+    /// Checks the rules of Spectral's ruleset <c>spectral:oas</c> that a document of this framework breaks without further work.
+    /// </summary>
     [Fact]
     public async Task The_contract_is_complete_enough_for_a_linter()
     {
@@ -121,7 +123,7 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
         var paged = (await OperationsAsync()).Where(o => o.Operation["responses"]!["200"]?["headers"]?["Link"] is not null).Select(o => o.Name);
         var lists = (await OperationsAsync()).Where(o => (string?)o.Operation["responses"]!["200"]?["content"]?["application/json"]?["schema"]?["type"] == "array").Select(o => o.Name);
 
-        // The order list of a user is an object with a cursor. The reconcilers are a fixed number.
+        // The order list of a user is an object with a cursor. The number of reconcilers is fixed.
         Assert.Equal(lists.Except(["post /api/admin/reconcile"]).Append("get /api/orders").Order(StringComparer.Ordinal), paged.Order(StringComparer.Ordinal));
     }
 

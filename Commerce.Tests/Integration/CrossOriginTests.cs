@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Commerce.Tests.Integration;
 
-/// <summary>Pages of other origins may call the Api where the configuration names them.</summary>
+/// <summary>Pages of other origins can call the Api if the configuration lists them.</summary>
 public sealed class CrossOriginTests(CommerceStack stack) : StackTests(stack)
 {
     const string Origin = "https://app.example";

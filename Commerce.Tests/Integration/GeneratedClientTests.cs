@@ -9,10 +9,10 @@ using NSwag.CodeGeneration.OperationNameGenerators;
 
 namespace Commerce.Tests.Integration;
 
-/// <summary>A client that a generator makes of <c>/openapi/v1.json</c> is enough to buy something.</summary>
+/// <summary>A client that is generated from <c>/openapi/v1.json</c> can buy something.</summary>
 public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTests(stack)
 {
-    /// <summary>Compiled with the generated client: names and types of the contract are checked by the compiler.</summary>
+    /// <summary>The program is compiled with the generated client, so the compiler checks names and types of the contract.</summary>
     const string Buyer = """
         using System;
         using System.Linq;

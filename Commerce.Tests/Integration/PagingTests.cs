@@ -55,7 +55,7 @@ public sealed partial class PagingTests(CommerceStack stack) : StackTests(stack)
         address = address.Replace("{id}", $"{product.Id}", StringComparison.Ordinal);
         await Eventually.GetAsync(async () => (await PageAsync(Stack.Admin, $"{address}limit=5", id)).Ids.Count, count => count >= 3);
 
-        // Other tests do not run meanwhile, but the system's own messages may arrive.
+        // Other tests do not run at the same time, but messages of the system may arrive.
         await Eventually.GetAsync(async () =>
         {
             var (all, _) = await PageAsync(Stack.Admin, $"{address}limit=4", id);

@@ -17,7 +17,7 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
     {
         const int Visitors = 60;
         var alice = await Stack.UserAsync("alice");
-        // The cached result is outdated when the table is locked.
+        // The cached result is too old when the table is locked.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () => (await Stack.Impatient.GetAsync(path, Cancelled)).StatusCode);
         await Task.Delay(TimeSpan.FromSeconds(1), Cancelled);
         var source = Stack.Services.GetRequiredService<DbDataSource>();
@@ -28,7 +28,7 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
         var answers = Enumerable.Range(0, Visitors).Select(i => (i % 2 == 0 ? Stack.Anonymous : alice).GetAsync($"{path}?utm_source={i}", Cancelled)).ToList();
         await Eventually.EqualAsync(1L, () => Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
-        // All requests have arrived, and there is still one query.
+        // All requests have arrived, and there is still only one query.
         await Task.Delay(TimeSpan.FromMilliseconds(300), Cancelled);
         Assert.Equal(1, await Stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<long>(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE CONCAT('%', @statement, '%') AND info NOT LIKE '%processlist%'", new { statement }, Cancelled));
@@ -75,14 +75,14 @@ public sealed class PublicReadTests(CommerceStack stack) : StackTests(stack)
             await ShouldBeLimitedAsync(() => alice.GetAsync(path, Cancelled));
         foreach (var path in new[] { "/api/products", "/api/products/1", "/api/coupons", "/api/events", "/api/events/1", "/openapi/v1.json" })
             await ShouldBeLimitedAsync(() => anybody.GetAsync(path, Cancelled));
-        // Each user has an own limit.
+        // Each user has a separate limit.
         await Eventually.EqualAsync(HttpStatusCode.OK, async () => (await bob.GetAsync("/api/orders", Cancelled)).StatusCode);
         // Probes are never limited.
         Assert.All(await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => anybody.GetAsync("/health", Cancelled))), a => Assert.NotEqual(HttpStatusCode.TooManyRequests, a.StatusCode));
 
         async Task ShouldBeLimitedAsync(Func<Task<HttpResponseMessage>> ask)
         {
-            // Ten at once; repeated if a new window began in between.
+            // Ten requests are sent at once. They are repeated if a new window began in between.
             var refused = await Eventually.GetAsync(
                 async () => (await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => ask()))).FirstOrDefault(a => a.StatusCode == HttpStatusCode.TooManyRequests), a => a is not null);
             await refused!.ShouldBeProblemAsync(HttpStatusCode.TooManyRequests, "rate-limited");

@@ -18,7 +18,7 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 1);
         foreach (var path in await PathsAsync("get"))
         {
-            // Some ids do not exist; then both are 404.
+            // Some ids do not exist. Both responses are then 404.
             var address = Fill(path, product.Id.ToString(CultureInfo.InvariantCulture));
             foreach (var client in new[] { Stack.Anonymous, Stack.Admin })
             {

@@ -28,7 +28,7 @@ public sealed class SubjectTests(CommerceStack stack) : PaymentStackTests(stack)
         using (var prepared = await purchase.PrepareAsync()) Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
         await PayAsync(purchase, await Stack.Sandbox.PayAsync(purchase.OrderId, purchase.Order.TotalAmount, UserId.OfSubject(subject)!));
 
-        // By subject, and by the id in responses.
+        // The user is found by the subject, and by the id in responses.
         var found = await FindAsync(subject);
         Assert.Equal(purchase.OrderId, (string?)found["id"]);
         Assert.Equal(purchase.OrderId, (string?)(await FindAsync((string)found["userId"]!))["id"]);
@@ -36,7 +36,7 @@ public sealed class SubjectTests(CommerceStack stack) : PaymentStackTests(stack)
         using var stream = await Stack.Anonymous.GetAsync(
             $"/api/events/stream?ticket={(await ticket.Content.ReadFromJsonAsync<JsonElement>(Cancelled)).GetProperty("ticket").GetString()}", HttpCompletionOption.ResponseHeadersRead, Cancelled);
         Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
-        // Never another user's, even if the subjects differ in one character only.
+        // The result is never another user's order, even if the subjects differ in only one character.
         using var other = await Stack.UserAsync(subject[..^1] + "!");
         using var hidden = await other.GetAsync($"/api/orders/{purchase.OrderId}", Cancelled);
         await hidden.ShouldBeProblemAsync(HttpStatusCode.NotFound, "order-not-found");

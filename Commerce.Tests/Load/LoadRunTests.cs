@@ -50,7 +50,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
     [InlineData("https", 443)]
     public async Task An_address_without_a_port_means_the_protocol_s(string protocol, int port)
     {
-        // There is no such host, so the set-up fails.
+        // The host does not exist, so the set-up fails.
         var (code, output) = await LoadAsync("coupon-rush", ["--host", $"{protocol}://shop.invalid"], "errors <= 0 *");
 
         Assert.Equal(1, code);
@@ -68,7 +68,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Without_JMeter_one_line_says_how_to_get_it()
     {
-        // Everything that the script needs before it looks for JMeter.
+        // The folder has everything that the script needs before it looks for JMeter.
         var tools = Directory.CreateTempSubdirectory("commerce-load-");
         try
         {
@@ -86,7 +86,9 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
         }
     }
 
-    /// <summary>Loads the stack, with thresholds of the test's own: how fast it is beside other tests is no promise.</summary>
+    /// <summary>
+    /// Runs a plan against the stack with the test's own thresholds, because its speed next to other tests is no promise.
+    /// </summary>
     async Task<(int Code, string Output)> LoadAsync(string plan, IEnumerable<string> options, string thresholds, params (string Name, string Value)[] environment)
     {
         var file = Path.GetTempFileName();
@@ -99,7 +101,8 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             };
-            // The plan; the stack, unless the test names another shop, which comes later and so counts; and what it is to do.
+            // The arguments are the plan, the stack, and the options. A test that sets another host passes it later, so it takes
+            // precedence.
             foreach (var argument in (string[])[plan, "--host", Stack.Anonymous.BaseAddress!.ToString(), .. options, "--no-audit", "--thresholds", file, "-Jwarmup=1"])
                 start.ArgumentList.Add(argument);
             foreach (var (name, value) in environment) start.Environment[name] = value;
@@ -114,7 +117,7 @@ public sealed class LoadRunTests(CommerceStack stack) : StackTests(stack)
             }
             finally
             {
-                // Ends its children.
+                // This also ends its children.
                 if (!process.HasExited) process.Kill(entireProcessTree: true);
             }
         }

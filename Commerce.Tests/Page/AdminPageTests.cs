@@ -152,7 +152,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(page.Locator("#order-list li")).ToHaveCountAsync(1);
         await OpenRefundAsync();
         await ShouldBeAccessibleAsync(page);
-        // Neither units nor an amount.
+        // The form has neither units nor an amount.
         await TypeAsync(texts["adminOrder.reason"], "broken");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.Locator("#form-wrong")).ToHaveTextAsync(texts["adminOrder.refundEither"]);
@@ -275,7 +275,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(bought.Locator(".pill")).ToHaveTextAsync(texts["order.partlyRefunded"]);
         await Expect(bought).ToContainTextAsync(texts["fulfilment.DELIVERED"]);
         await Expect(bought).ToContainTextAsync(texts.Say("order.itemsRefunded", ("name", productName), ("refunded", 1), ("quantity", 2)));
-        // Delivered units do not return to the stock by themselves.
+        // Delivered units do not return to the stock automatically.
         Assert.Equal(8, await Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @product", new { product }, Cancelled));
         await CheckConsistencyAsync();
     });
@@ -439,7 +439,9 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         Assert.Empty(browser.Complaints);
     }
 
-    /// <summary>Visible Latin words. Rows of lists are data of all tests, but for those of this selector.</summary>
+    /// <summary>
+    /// Finds visible Latin words. Rows of lists contain data of all tests, so only those of this selector are included.
+    /// </summary>
     const string EnglishTexts = """
         own => [...document.querySelectorAll('title, body *')]
           .filter(e => e.tagName === 'TITLE' || e.checkVisibility() && !e.closest('noscript, #user') && (!e.closest('li') || e.closest(own)))
@@ -454,7 +456,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         Assert.Empty(browser.Complaints);
     }
 
-    /// <summary>The page with an operator signed in.</summary>
+    /// <summary>Opens the page with an operator signed in.</summary>
     async Task<IPage> OpenAsync(Browser browser, BrowserNewContextOptions? options = null)
     {
         var page = await browser.OpenAsync(new(Shop, "/admin"), options);
@@ -495,7 +497,6 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(page.Locator("#form")).ToBeHiddenAsync();
     }
 
-    /// <summary>A local time for an input.</summary>
     /// <summary>A time for a form, as browsers write it: without seconds if they are 0.</summary>
     static string At(TimeSpan fromNow)
     {

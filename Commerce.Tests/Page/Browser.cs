@@ -3,7 +3,8 @@ using Microsoft.Playwright;
 namespace Commerce.Tests.Page;
 
 /// <summary>
-/// Headless Chromium, installed by <c>hosting/install/chromium.sh</c>. Started once, because starting takes longer than most tests.
+/// Headless Chromium, installed by <c>hosting/install/chromium.sh</c>. It is started once, because a start takes longer than most
+/// tests.
 /// </summary>
 public sealed class Chromium : IAsyncLifetime
 {
@@ -44,7 +45,7 @@ sealed class Browser(IBrowser chromium) : IAsyncDisposable
     /// <summary>Console errors of the pages, including violations of the content security policy.</summary>
     public IReadOnlyList<string> Complaints => _complaints;
 
-    /// <summary>A context with the shop open and its user signed in.</summary>
+    /// <summary>Opens the shop in a new context, with its user signed in.</summary>
     public async Task<IPage> ShopAsync(Uri shop, string user, BrowserNewContextOptions? options = null)
     {
         var page = await OpenAsync(shop, options);
@@ -54,7 +55,7 @@ sealed class Browser(IBrowser chromium) : IAsyncDisposable
         return page;
     }
 
-    /// <summary>A context with the shop open.</summary>
+    /// <summary>Opens the shop in a new context.</summary>
     public async Task<IPage> OpenAsync(Uri shop, BrowserNewContextOptions? options = null)
     {
         var context = await chromium.NewContextAsync(options);
@@ -63,7 +64,7 @@ sealed class Browser(IBrowser chromium) : IAsyncDisposable
         var page = await context.NewPageAsync();
         page.Console += (_, message) =>
         {
-            // Refused requests also appear there; the page shows them to its user.
+            // Refused requests also appear there. The page shows them to its user.
             if (message.Type == "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Add(message.Text);
         };
         page.PageError += (_, error) => _complaints.Add(error);

@@ -83,7 +83,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
         await SignInAsync(page, "late");
 
-        // It has arrived twice by now.
+        // The opening has arrived twice by now.
         for (var i = 0; i < 2; i++) await page.WaitForResponseAsync("**/api/events/stream");
         await page.WaitForResponseAsync("**/api/events");
         Assert.False(await page.EvaluateAsync<bool>("window.wrong === true"));
@@ -197,7 +197,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(card.Locator(".line")).ToContainTextAsync("You are number 13 of 13.");
         await page.ReloadAsync();
         await Expect(card.Locator(".line")).ToContainTextAsync("You are number 13 of 13.");
-        // Redis loses the room: everybody has a new place.
+        // Redis loses the room, and all shoppers get a new place.
         await Stack.RedisAsync("DEL", $"{{waiting:{sale.Id}}}:room");
         await HearsAsync(page, "the shop has lost the line");
         await TabAsync(page, page.Locator($"#leave-{sale.Id}"));
@@ -274,7 +274,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         var order = page.Locator("#orders li").First;
         await Expect(order.Locator(".pill")).ToHaveTextAsync("paid");
         var orderId = (await order.GetAttributeAsync("id"))!["order-".Length..];
-        // One in another window of the shopper, one at the gateway.
+        // One refund is made in another window of the shopper, and one at the gateway.
         var shopper = (await Stack.UsersAsync(name, 1))[0] with { Token = (await page.EvaluateAsync<string>("sessionStorage.getItem('token')"))! };
         using var part = await shopper.PostAsync($"/api/payments/{orderId}/refund", new { amount = 2_000, reason = "scratched" });
         Assert.True(part.IsSuccessStatusCode, await part.Content.ReadAsStringAsync());
@@ -282,7 +282,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         await Expect(order.Locator(".pill")).ToHaveTextAsync("partly refunded");
         await Expect(order).ToContainTextAsync("₩2,000 refunded");
 
-        // After the page was read: its offer is too high, and the response has the rest.
+        // The refund comes after the page was read, so the page offers too much. The response has the rest.
         await Stack.Sandbox.GiveBackAsync(orderId, 1_000);
         await order.GetByRole(AriaRole.Button, new() { Name = "Refund" }).ClickAsync();
         await Expect(page.Locator("#confirm")).ToContainTextAsync("You get ₩10,000 back. ₩2,000 came back before.");
@@ -485,7 +485,9 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         Assert.Contains("Content Security Policy", Assert.Single(browser.Complaints), StringComparison.Ordinal);
     }
 
-    /// <summary>Text with a contrast below 4.5, or 3 for large text (WCAG 2, level AA). Decoration is hidden from assistive technology.</summary>
+    /// <summary>
+    /// Text with a contrast below 4.5, or 3 for large text (WCAG 2, level AA). Decoration is hidden from assistive technology.
+    /// </summary>
     const string FaintTexts = """
         () => {
           const channels = color => color.match(/[\d.]+/g).map(Number);
@@ -499,7 +501,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
         }
         """;
 
-    /// <summary>No page may report an error.</summary>
+    /// <summary>Runs a story. No page may report an error.</summary>
     async Task BrowseAsync(Func<Browser, Task> story)
     {
         await using var browser = chromium.Open();
@@ -509,7 +511,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
     static ILocator StateOf(IPage page, SaleEvent saleEvent) => page.Locator($"#event-{saleEvent.Id} .head .pill");
 
-    /// <summary>Puts the page into the background, where it does not poll: everything it learns comes from the stream.</summary>
+    /// <summary>Puts the page into the background, where it does not poll. All updates then come from the stream.</summary>
     static async Task HideAsync(IPage page) => await page.EvaluateAsync("Object.defineProperty(document, 'hidden', { value: true })");
 
     static async Task SignInAsync(IPage page, string user)
@@ -520,7 +522,7 @@ public sealed class PageTests(CommerceStack stack, Chromium chromium) : StackTes
 
     static Task HearsAsync(IPage page, string text) => Expect(page.Locator("#notices")).ToContainTextAsync(text);
 
-    /// <summary>From the open dialog to the payment window.</summary>
+    /// <summary>Fills the form, from the open dialog to the payment window.</summary>
     static async Task FillAddressAsync(IPage page)
     {
         await page.GetByLabel("Phone").FillAsync("010-1234-5678");

@@ -12,7 +12,10 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Tests.Page;
 
-/// <summary>An OIDC provider that signs in everyone as the same user: a strict authorization code flow with PKCE for one public client.</summary>
+/// <summary>
+/// An OIDC provider that signs in everyone as the same user. It implements a strict authorization code flow with PKCE for one public
+/// client.
+/// </summary>
 sealed class SignInProvider : IAsyncDisposable
 {
     public const string ClientId = "page";

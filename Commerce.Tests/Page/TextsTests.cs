@@ -39,7 +39,7 @@ public sealed partial class TextsTests
         Assert.Equal(3, Pages.Length);
         foreach (var page in Pages)
         {
-            // Without JavaScript there is no language either.
+            // Without JavaScript no language can be selected.
             var html = WithoutScript().Replace(File.ReadAllText(page), "");
             Assert.DoesNotMatch(@"\p{L}", Tag().Replace(html, ""));
             Assert.DoesNotMatch(@"\s(title|alt|aria-label|placeholder)=""[^""]*\p{L}", html);
@@ -69,14 +69,14 @@ public sealed partial class TextsTests
     [GeneratedRegex(@"/\*.*?\*/|^\s*//.*$", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Comment();
 
-    /// <summary>A text in quotes; not the classes of an element.</summary>
+    /// <summary>A text in quotes, except the classes of an element.</summary>
     [GeneratedRegex(@"(?<classes>class: )?(?:'(?<text>[^'\n]*)'|`(?<text>[^`]*)`)")]
     private static partial Regex Literal();
 
     [GeneratedRegex(@"\$\{[^}]*\}")]
     private static partial Regex Inserted();
 
-    /// <summary>Two words, or anything in Korean.</summary>
+    /// <summary>Two words, or any Korean text.</summary>
     [GeneratedRegex(@"\b[A-Za-z]{2,}[,.:]? [A-Za-z]{2,}\b|\p{IsHangulSyllables}")]
     private static partial Regex Sentence();
 }

@@ -6,13 +6,13 @@ using Commerce.Core.Consistency;
 
 namespace Commerce.Workers.Consistency;
 
-/// <summary>
-/// <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the consistency check as a table. It calls the Api at the URL with the token in
-/// <c>COMMERCE_TOKEN</c> (in Development it requests one). Without a URL it uses MySQL and Redis directly if their connection strings are configured,
-/// as in the Workers' container. <para>With <c>--within</c> it repeats the check until the time is over, and each finding must hold once: in a
-/// running shop something is always on its way, but a broken invariant stays broken. Findings that only say whether the shop is at rest are left
-/// out.</para> Exit code 0: everything holds; 1: something is broken; 2: the shop is unavailable.
-/// </summary>
+/// <summary> <c>Commerce.Workers audit [URL] [--within SECONDS]</c>: prints the consistency check as a table. With a URL it calls the
+/// Api there, with the token in <c>COMMERCE_TOKEN</c>. In Development it requests a token. Without a URL it uses MySQL and Redis
+/// directly if their connection strings are configured, as in the Workers' container.
+/// <para>With <c>--within</c> it repeats the check until the time is over, and each finding must hold once. In a running shop some
+/// messages are always on their way, but a broken invariant stays broken. Findings that only tell whether the shop is at rest are
+/// omitted.</para>
+/// <para>Exit codes: 0 if everything holds, 1 if something is broken, 2 if the shop is unavailable.</para> </summary>
 static class ConsistencyCommand
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);

@@ -5,18 +5,18 @@ using Commerce.Core.Coupons;
 namespace Commerce.Workers.Coupons;
 
 /// <summary>
-/// Keeps every gate in step with its coupon and has lost gates rebuilt. Several instances may run; a claim in the database lets one of them rebuild a
-/// gate.
+/// Keeps every gate up to date with its coupon, and has lost gates rebuilt. Several instances can run. A claim in the database
+/// ensures that one of them rebuilds a gate.
 /// </summary>
 sealed partial class CouponGateService(
     CouponRepository repository, CouponGate gate, CouponGateRebuilder rebuilder, TimeProvider clock, ILogger<CouponGateService> logger) : PeriodicWorker(clock, logger)
 {
     const int MaxEndedGates = 10_000;
 
-    /// <summary>Coupons whose gate this process is rebuilding.</summary>
+    /// <summary>The coupons whose gate this process is rebuilding.</summary>
     readonly ConcurrentDictionary<long, byte> _rebuilding = new();
 
-    /// <summary>Gates of ended coupons that expire in Redis. Setting the expiry again is harmless.</summary>
+    /// <summary>The gates of ended coupons that already expire in Redis. Setting the expiry again would be harmless.</summary>
     readonly HashSet<(long Id, int Version, int Epoch)> _over = [];
 
     readonly Quarantine<long> _quarantine = new("gate of coupon", clock, logger);
@@ -26,7 +26,7 @@ sealed partial class CouponGateService(
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
         if (_over.Count > MaxEndedGates) _over.Clear();
-        // A server whose run id is unknown may be the right one.
+        // A server whose run id is unknown may be the right one, so its gates are skipped.
         var coupons = (await repository.ListGatedAsync(stoppingToken))
             .Where(c => c.GateEpoch > 0 && gate.KnowsServerOf(c.Id) && !_rebuilding.ContainsKey(c.Id) && !_quarantine.Contains(c.Id)).ToList();
         if (coupons.Count == 0) return;
@@ -41,8 +41,9 @@ sealed partial class CouponGateService(
                     else if (coupon.EndsAt < Clock.GetUtcNow().UtcDateTime && _over.Add((coupon.Id, coupon.Version, coupon.GateEpoch))) await _quarantine.TryAsync(coupon.Id, () => gate.ForgetLaterAsync(coupon.Id), stoppingToken);
                     break;
                 default:
-                    // All in parallel: a lost server had the gates of many coupons, and a slow rebuild must not delay others. Recorded before it
-                    // starts, because a rebuild that belongs to another process ends at once.
+                    // Rebuilds run in parallel, because a lost server had the gates of many coupons, and a slow rebuild must not delay
+                    // others. The coupon is recorded before the rebuild starts, because the rebuild ends at once if another process does
+                    // it.
                     if (_rebuilding.TryAdd(coupon.Id, 0)) _ = Task.Run(() => RebuildAsync(coupon, stoppingToken), CancellationToken.None);
                     break;
             }

@@ -5,16 +5,25 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Coupons;
 
-/// <summary>Saves acceptances to <c>coupon_issue</c>, many in one transaction, then acknowledges them at the gate.</summary>
+/// <summary>Saves acceptances to <c>coupon_issue</c>, many in one transaction, and then acknowledges them at the gate.</summary>
 sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) : IMessageHandler<CouponIssued>
 {
+    public static ConsumerLoopOptions Options { get; } = new()
+    {
+        // A full batch relieves MySQL and Redis. An earlier row would gain little, because the user already has a response.
+        BatchSize = 4000,
+        Linger = TimeSpan.FromMilliseconds(100),
+        // These are the first attempt and four retries.
+        Retries = new() { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+    };
+
     public string? Read(ConsumeResult<string?, byte[]?> source, out CouponIssued message) => CouponIssued.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<CouponIssued>> batch, CancellationToken cancellationToken)
     {
         var refused = await repository.SaveAsync(batch, cancellationToken);
         Checkpoints.Reach(Checkpoints.AfterCommit);
-        // The pending entry may belong to a newer acceptance whose row is still to come.
+        // The pending entry of a late acceptance may belong to a newer one whose row is not saved yet.
         var late = refused.Where(r => r.Reason == CouponFailures.TooLate).Select(r => r.Issue).ToHashSet();
         foreach (var coupon in batch.Where(r => !r.Message.IsBarrier && !late.Contains(r.Message)).GroupBy(r => r.Message.CouponId))
             await AcknowledgeAsync(coupon.Key, coupon.Select(r => r.Message.UserId!));
@@ -24,28 +33,12 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
     {
         if (message.IsBarrier) return;
         await repository.RecordDeadLetterAsync(message, cancellationToken);
-        // The dead letter keeps it now. The sweeper would only create more dead letters.
+        // The dead letter keeps the acceptance. The sweeper would only create more dead letters.
         await AcknowledgeAsync(message.CouponId, [message.UserId!]);
     }
 
-    /// <summary>Removes pending entries. Without Redis they stay, and the sweeper publishes them again, which changes nothing.</summary>
+    /// <summary>
+    /// Removes pending entries. If Redis is unavailable they stay, and the sweeper publishes them again, which changes nothing.
+    /// </summary>
     Task AcknowledgeAsync(long couponId, IEnumerable<string> userIds) => TransientFaults.TryAsync(() => gate.AcknowledgeAsync(couponId, userIds));
-}
-
-/// <summary>Adds the consumer of <c>COUPON_ISSUED</c>.</summary>
-static class CouponConsumerExtensions
-{
-    public static WebApplicationBuilder AddCouponConsumer(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<CouponIssuedHandler>();
-        builder.AddConsumerLoop<CouponIssued, CouponIssuedHandler>(Topics.CouponIssued, group: "coupon-ledger", new ConsumerLoopOptions
-        {
-            // The user already has an answer. A full batch saves MySQL and Redis more than an earlier row is worth.
-            BatchSize = 4000,
-            Linger = TimeSpan.FromMilliseconds(100),
-            // The first attempt and four retries.
-            Retries = new RetryPolicy { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
-        });
-        return builder;
-    }
 }

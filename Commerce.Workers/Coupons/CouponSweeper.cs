@@ -5,8 +5,8 @@ using Commerce.Core.Coupons;
 namespace Commerce.Workers.Coupons;
 
 /// <summary>
-/// Publishes acceptances again whose rows did not arrive in time: after a crash of the Api between gate and Kafka, after a lost message, or while the
-/// consumer is away. Several instances may run; each entry is handed to one of them.
+/// Publishes acceptances again whose rows did not arrive in time. This happens after a crash of the Api between gate and Kafka, after
+/// a lost message, and while the consumer is down. Several instances can run. Each entry is given to one of them.
 /// </summary>
 sealed partial class CouponSweeper(CouponRepository repository, CouponGate gate, CouponPublisher publisher, TimeProvider clock, ILogger<CouponSweeper> logger)
     : PeriodicWorker(clock, logger)

@@ -4,7 +4,9 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Database;
 
-/// <summary><c>Commerce.Workers migrate [--seed]</c>: updates the schema, creates the topics and exits. Running it again changes nothing.</summary>
+/// <summary>
+/// <c>Commerce.Workers migrate [--seed]</c>: updates the schema, creates the topics and exits. Running it again changes nothing.
+/// </summary>
 static class MigrateCommand
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);

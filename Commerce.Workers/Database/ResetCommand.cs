@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Commerce.Workers.Database;
 
 /// <summary>
-/// <c>Commerce.Workers reset</c>: deletes all tables, all Redis data and the topics, then runs <c>migrate --seed</c>. For developers: it refuses to
-/// run outside Development. Stop Api and Workers first.
+/// <c>Commerce.Workers reset</c>: deletes all tables, all Redis data and the topics, then runs <c>migrate --seed</c>. It is for
+/// developers and refuses to run outside Development. Stop Api and Workers first.
 /// </summary>
 static class ResetCommand
 {

@@ -4,9 +4,15 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Announces openings to the replicas of the Api. A copy adds nothing: the number of the opening is its id in the stream.</summary>
+/// <summary>
+/// Announces openings to the replicas of the Api. A duplicate adds nothing, because the number of the opening is its id in the
+/// stream.
+/// </summary>
 sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandler<EventOpened>
 {
+    // A message is processed at once, because users are watching a countdown.
+    public static ConsumerLoopOptions Options { get; } = new() { Linger = TimeSpan.Zero, Retries = new() { Attempts = 4 } };
+
     public string? Read(ConsumeResult<string?, byte[]?> source, out EventOpened message) => EventOpened.Read(source.Message.Value, out message);
 
     public async Task HandleAsync(IReadOnlyList<Received<EventOpened>> batch, CancellationToken cancellationToken)
@@ -16,20 +22,4 @@ sealed class EventOpenHandler(EventAnnouncements announcements) : IMessageHandle
 
     // The replicas notice the gap, or read the database anyway.
     public Task OnDeadLetterAsync(EventOpened message, CancellationToken cancellationToken) => Task.CompletedTask;
-}
-
-/// <summary>Adds the consumer of <c>EVENT_OPEN</c>.</summary>
-static class EventOpenConsumerExtensions
-{
-    public static WebApplicationBuilder AddEventOpenConsumer(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<EventOpenHandler>();
-        builder.AddConsumerLoop<EventOpened, EventOpenHandler>(Topics.EventOpen, group: "event-stream", new ConsumerLoopOptions
-        {
-            // Users are watching a countdown.
-            Linger = TimeSpan.Zero,
-            Retries = new RetryPolicy { Attempts = 4 },
-        });
-        return builder;
-    }
 }

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>Opens and closes missed events by the database alone, and restores the schedule in Redis: at startup and every minute.</summary>
+/// <summary>
+/// Opens and closes missed events by the database alone, and restores the schedule in Redis. It runs at startup and every minute.
+/// </summary>
 sealed class EventRecoveryScheduler(
     EventOpener opener, IOptions<EventsOptions> options, TimeProvider clock, ILogger<EventRecoveryScheduler> logger) : PeriodicWorker(clock, logger)
 {

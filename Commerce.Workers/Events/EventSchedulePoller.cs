@@ -4,8 +4,8 @@ using Commerce.Core.Events;
 namespace Commerce.Workers.Events;
 
 /// <summary>
-/// Runs due transitions four times a second, and exactly at the next due time. It opens events on time. Notifications of expired keys are late when
-/// many keys expire, and missing after a reconnect.
+/// Runs due transitions four times a second, and exactly at the next due time, so that events open on time. Notifications of expired
+/// keys are late when many keys expire, and are lost while a connection is down.
 /// </summary>
 sealed class EventSchedulePoller(EventOpener opener, TimeProvider clock, ILogger<EventSchedulePoller> logger) : PeriodicWorker(clock, logger)
 {
@@ -17,6 +17,6 @@ sealed class EventSchedulePoller(EventOpener opener, TimeProvider clock, ILogger
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken) => _next = await opener.RunDueAsync(PollInterval, stoppingToken);
 
-    // From now on, not from the start of the run: RunDueAsync returns the time until the next transition.
+    // The wait starts now and not at the start of the run, because RunDueAsync returns the time until the next transition.
     protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(_next, stoppingToken);
 }

@@ -2,7 +2,9 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Commerce.Workers.Events;
 
-/// <summary>The services that open and close events. Configuration section <c>Events</c>. Each one alone opens all events eventually.</summary>
+/// <summary>
+/// The services that open and close events. Configuration section <c>Events</c>. Each of them alone opens all events eventually.
+/// </summary>
 sealed class EventsOptions
 {
     public const string Section = "Events";
@@ -18,7 +20,7 @@ sealed class EventsOptions
     public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
 }
 
-/// <summary>Adds the services that open and close events, and the consumer that announces them.</summary>
+/// <summary>Adds the services that open and close events.</summary>
 static class EventsExtensions
 {
     public static WebApplicationBuilder AddEvents(this WebApplicationBuilder builder)
@@ -28,7 +30,6 @@ static class EventsExtensions
         if (options.Listen) builder.Services.AddHostedService<RedisKeyExpirationListener>();
         if (options.Poll) builder.Services.AddHostedService<EventSchedulePoller>();
         builder.Services.AddHostedService<EventRecoveryScheduler>();
-        builder.AddEventOpenConsumer();
         return builder;
     }
 }

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 namespace Commerce.Workers.Events;
 
 /// <summary>
-/// Opens and closes events when their timers expire in Redis. It is an accelerator only: the poll finds what it misses.
+/// Opens and closes events when their timers expire in Redis. It only speeds things up: the poller finds what it misses.
 /// </summary>
 sealed class RedisKeyExpirationListener(
     IConnectionMultiplexer redis, RedisServers servers, EventOpener opener, TimeProvider clock, ILoggerFactory loggers)
@@ -14,8 +14,8 @@ sealed class RedisKeyExpirationListener(
 {
     const int BatchSize = 200;
 
-    /// <summary>How soon it listens to a server that joined, came back or was promoted.</summary>
-    static readonly TimeSpan TendEvery = TimeSpan.FromSeconds(1);
+    /// <summary>The interval at which it starts to listen to servers that joined, came back or were promoted.</summary>
+    static readonly TimeSpan RefreshInterval = TimeSpan.FromSeconds(1);
     static readonly TimeSpan MaxEarly = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan OneTick = TimeSpan.FromMilliseconds(1);
 
@@ -25,21 +25,21 @@ sealed class RedisKeyExpirationListener(
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
-        await _timers.TendAsync(stoppingToken);
-        if (!await HearAsync(stoppingToken)) return;
+        await _timers.RefreshAsync(stoppingToken);
+        if (!await WaitForKeyAsync(stoppingToken)) return;
         var transitions = new HashSet<EventTransition>();
         while (transitions.Count < BatchSize && _timers.Keys.TryRead(out var timer))
             if (EventTransition.TryParse(timer, out var transition)) transitions.Add(transition);
-        // A key may expire a millisecond before the database's clock is there.
+        // A key may expire a millisecond before the transition is due by the database's clock.
         while (await opener.RunAsync([.. transitions], OpenedBy.Listener, stoppingToken) is { } early && early < MaxEarly)
             await Task.Delay(early + OneTick, Clock, stoppingToken);
     }
 
-    /// <summary>True as soon as a key expired; false after the time limit.</summary>
-    async Task<bool> HearAsync(CancellationToken stoppingToken)
+    /// <summary>Waits for an expired key. Returns true as soon as one expired, or false after the time limit.</summary>
+    async Task<bool> WaitForKeyAsync(CancellationToken stoppingToken)
     {
-        using var tend = new CancellationTokenSource(TendEvery, Clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(tend.Token, stoppingToken);
+        using var refresh = new CancellationTokenSource(RefreshInterval, Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(refresh.Token, stoppingToken);
         try
         {
             return await _timers.Keys.WaitToReadAsync(either.Token);

@@ -6,7 +6,7 @@ namespace Commerce.Workers.Idempotency;
 /// <summary>Deletes expired idempotency keys.</summary>
 sealed partial class IdempotencyPurger(IdempotencyStore store, TimeProvider clock, ILogger<IdempotencyPurger> logger) : PeriodicWorker(clock, logger)
 {
-    /// <summary>24 h are promised.</summary>
+    /// <summary>How long keys are kept. The contract promises 24 h.</summary>
     static readonly TimeSpan Retention = TimeSpan.FromHours(48);
 
     protected override TimeSpan Interval => TimeSpan.FromHours(1);

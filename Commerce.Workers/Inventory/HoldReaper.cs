@@ -6,8 +6,8 @@ using Commerce.Core.Orders;
 namespace Commerce.Workers.Inventory;
 
 /// <summary>
-/// Expires orders whose hold has ended and returns their stock. The database decides, by its clock. Then it checks expired holds in the gate: their
-/// orders were never committed, or ended without a message to the gate. Several instances may run.
+/// Expires orders whose hold has ended and returns their stock. The database decides by its clock. Then it checks expired holds in
+/// the gate, whose orders were never committed, or ended without a message to the gate. Several instances can run.
 /// </summary>
 sealed partial class HoldReaper(
     OrderRepository orders, InventoryGate gate, InventoryReconciler reconciler, TimeProvider clock, ILogger<HoldReaper> logger)
@@ -16,7 +16,8 @@ sealed partial class HoldReaper(
     static readonly Counter<long> Expired = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.expired");
 
     /// <summary>
-    /// A hold that has expired in the gate but is alive in the database (extended, pinned or paid) is checked again after this time.
+    /// The time after which a hold is checked again that has expired in the gate, but is alive in the database (extended, pinned or
+    /// paid).
     /// </summary>
     static readonly TimeSpan RecheckDelay = TimeSpan.FromSeconds(5);
 
@@ -50,7 +51,7 @@ sealed partial class HoldReaper(
         }
         catch (Exception e) when (!TransientFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
         {
-            // One of them is invalid: the others are ended without it.
+            // One of the holds is invalid. Each is ended alone now, so that it does not block the others.
             await _quarantine.TryEachAsync(due, order => reconciler.EndHoldsAsync([order], endUnknown: true, cancellationToken), cancellationToken);
         }
 

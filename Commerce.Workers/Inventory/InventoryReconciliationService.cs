@@ -4,7 +4,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Workers.Inventory;
 
-/// <summary>Runs the reconcilers of inventory and orders every 10 s. Payments have an interval of their own.</summary>
+/// <summary>Runs the reconcilers of inventory and orders every 10 s. The reconciler of payments has another interval.</summary>
 sealed class InventoryReconciliationService(InventoryReconciler inventory, OrderReconciler orders, TimeProvider clock, ILogger<InventoryReconciliationService> logger)
     : PeriodicWorker(clock, logger)
 {

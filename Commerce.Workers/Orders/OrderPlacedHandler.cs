@@ -7,10 +7,17 @@ using Confluent.Kafka;
 
 namespace Commerce.Workers.Orders;
 
-/// <summary>Deducts the stock of paid orders, then confirms their holds.</summary>
+/// <summary>Deducts the stock of paid orders, and then confirms their holds.</summary>
 sealed partial class OrderPlacedHandler(InventoryRepository repository, InventoryGate gate, ILogger<OrderPlacedHandler> logger)
     : IMessageHandler<OrderPlaced>
 {
+    public static ConsumerLoopOptions Options { get; } = new()
+    {
+        BatchSize = 200,
+        // These are the first attempt and three retries.
+        Retries = new() { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
+    };
+
     static readonly Counter<long> Shortfalls = CommerceTelemetry.Meter.CreateCounter<long>("commerce.orders.shortfalls");
 
     public string? Read(ConsumeResult<string?, byte[]?> source, out OrderPlaced message) => OrderPlaced.Read(source.Message.Value, out message);
@@ -26,7 +33,7 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
             LogShortfall(logger, order);
         }
 
-        // The stock is committed. Without Redis the reaper ends the holds after their deadline.
+        // The stock is committed. If Redis is unavailable, the reaper ends the holds after their deadline.
         await TransientFaults.TryAsync(async () =>
         {
             await gate.ConfirmAsync(deducted);
@@ -38,20 +45,4 @@ sealed partial class OrderPlacedHandler(InventoryRepository repository, Inventor
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Order {OrderId} is paid but short of stock: it will be refunded")]
     static partial void LogShortfall(ILogger logger, string orderId);
-}
-
-/// <summary>Adds the consumer of <c>ORDER_PLACED</c>.</summary>
-static class OrderConsumerExtensions
-{
-    public static WebApplicationBuilder AddOrderConsumer(this WebApplicationBuilder builder)
-    {
-        builder.Services.AddSingleton<OrderPlacedHandler>();
-        builder.AddConsumerLoop<OrderPlaced, OrderPlacedHandler>(Topics.OrderPlaced, group: "order-stock", new ConsumerLoopOptions
-        {
-            // The first attempt and three retries.
-            Retries = new RetryPolicy { Attempts = 4, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
-            BatchSize = 200,
-        });
-        return builder;
-    }
 }

@@ -7,8 +7,9 @@ using StackExchange.Redis;
 namespace Commerce.Workers.Outbox;
 
 /// <summary>
-/// Runs one relay: when it is woken, and every few seconds. The first relay of a process is woken for every commit. It gathers for some milliseconds while
-/// commits come in quick succession, because a batch costs the same for one message and for many. The others are woken for a backlog.
+/// Runs one relay when it is woken, and every few seconds. Each commit wakes the first relay of a process. If commits come in quick
+/// succession, it waits some milliseconds between batches, because a batch costs the same for one message and for many. A backlog
+/// wakes the other relays.
 /// </summary>
 sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
     : PeriodicWorker(clock, logger)
@@ -35,7 +36,7 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
         }
         catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
         {
-            // Not woken: poll.
+            // The relay was not woken in time, so it polls.
         }
     }
 
@@ -50,14 +51,14 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
 sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxWakeups> logger)
     : PeriodicWorker(clock, logger)
 {
-    // One notification equals many: a woken relay sends everything.
+    // One pending notification is enough, because a woken relay sends everything.
     readonly List<Channel<bool>> _relays = [];
 
     /// <summary>The wake-ups of one relay.</summary>
     /// <param name="IsFirst">Whether it is woken for every commit.</param>
     public sealed record Reader(ChannelReader<bool> Channel, bool IsFirst);
 
-    /// <summary>Registers one more relay. Called before this service starts.</summary>
+    /// <summary>Registers another relay. Call it before this service starts.</summary>
     public Reader Add()
     {
         var wakeups = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -67,7 +68,10 @@ sealed class OutboxWakeups(IConnectionMultiplexer redis, IOptions<OutboxOptions>
 
     protected override TimeSpan Interval => options.Value.Poll;
 
-    /// <summary>The first time needs a connection. After a disconnect the client subscribes again by itself.</summary>
+    /// <summary>
+    /// Subscribes to the notifications. The first subscription needs a connection. After a disconnect the client subscribes again by
+    /// itself.
+    /// </summary>
     protected override Task RunOnceAsync(CancellationToken stoppingToken) => redis.GetSubscriber().SubscribeAsync(OutboxWriter.WakeChannel, (_, _) => _relays[0].Writer.TryWrite(true));
 
     protected override Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken) => base.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
@@ -87,7 +91,7 @@ static class OutboxExtensions
         builder.Services.AddOptions<OutboxOptions>().BindConfiguration(OutboxOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         var relays = (builder.Configuration.GetSection(OutboxOptions.Section).Get<OutboxOptions>() ?? new()).Relays;
         builder.Services.AddSingleton<OutboxWakeups>();
-        // Not AddHostedService, which ignores a second service of the same type.
+        // AddHostedService would ignore a second service of the same type.
         for (var i = 0; i < relays; i++)
             builder.Services.AddSingleton<IHostedService>(services =>
                 ActivatorUtilities.CreateInstance<OutboxRelayService>(services, ActivatorUtilities.CreateInstance<OutboxRelay>(services)));

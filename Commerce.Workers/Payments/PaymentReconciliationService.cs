@@ -4,7 +4,9 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Workers.Payments;
 
-/// <summary>Runs the payment reconciler twice a second, and measures waiting and overdue payments. Several instances may run.</summary>
+/// <summary>
+/// Runs the payment reconciler twice a second, and measures waiting and overdue payments. Several instances can run.
+/// </summary>
 sealed partial class PaymentReconciliationService : PeriodicWorker
 {
     static readonly TimeSpan MeasureInterval = TimeSpan.FromSeconds(10);

@@ -21,12 +21,14 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Bench;
 
-/// <summary>The whole stack from its AppHost, in Release, without proxies and telemetry, and the ceilings next to it.</summary>
+/// <summary>
+/// The whole stack from its AppHost, in Release, without proxies and telemetry. The processes for the ceilings run next to it.
+/// </summary>
 sealed partial class BenchStack : IAsyncDisposable
 {
     const int SigInt = 2, SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigTerm = 15;
 
-    /// <summary>Nobody consumes it but the benchmarks.</summary>
+    /// <summary>The topic of the benchmarks. The application does not consume it.</summary>
     public const string Topic = "BENCH";
 
     static readonly string SigningKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
@@ -65,7 +67,7 @@ sealed partial class BenchStack : IAsyncDisposable
 
     public IServiceProvider Services => _host.Services;
 
-    /// <param name="durability">Who has an acceptance before it is told.</param>
+    /// <param name="durability">Where an acceptance is stored before the user gets the response.</param>
     public static async Task<BenchStack> StartAsync(Durability durability = Durability.Broker)
     {
         s_signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM }.Select(signal => PosixSignalRegistration.Create(signal, Interrupt))];
@@ -113,7 +115,9 @@ sealed partial class BenchStack : IAsyncDisposable
         return s_running = new BenchStack(app, host, ceilings, url);
     }
 
-    /// <summary>Creates the topic of the benchmarks. The mock broker cannot create any; there the first message does.</summary>
+    /// <summary>
+    /// Creates the topic of the benchmarks. The mock broker cannot create topics, but the first message creates this one.
+    /// </summary>
     static async Task CreateTopicAsync(string kafka)
     {
         using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = kafka }).Build();
@@ -129,8 +133,8 @@ sealed partial class BenchStack : IAsyncDisposable
     }
 
     /// <summary>
-    /// A measurement cannot be interrupted cleanly, so running resources are ended first, then this process. The orchestrator ends resources that
-    /// were just starting.
+    /// Ends the running resources, and then this process. A measurement cannot be interrupted cleanly. The orchestrator ends resources
+    /// that were just starting.
     /// </summary>
     static void Interrupt(PosixSignalContext context)
     {
@@ -174,7 +178,7 @@ sealed partial class BenchStack : IAsyncDisposable
         SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(SigningKey)), SecurityAlgorithms.HmacSha256),
     });
 
-    /// <summary>A coupon with an open gate, so that opening it is not measured.</summary>
+    /// <summary>Creates a coupon and opens its gate, so that the opening is not measured.</summary>
     public async Task<Coupon> CouponAsync(int total)
     {
         var now = TimeProvider.System.GetUtcNow();
@@ -185,12 +189,12 @@ sealed partial class BenchStack : IAsyncDisposable
         return coupon;
     }
 
-    /// <summary>The configuration of a running resource.</summary>
+    /// <summary>Returns the configuration of a running resource.</summary>
     public async Task<IReadOnlyList<(string Name, string Value)>> EnvironmentAsync(string resource) =>
         [.. (await File.ReadAllTextAsync($"/proc/{await PidAsync(resource)}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries)
             .Select(v => v.Split('=', 2)).Select(v => (v[0], v[1]))];
 
-    /// <summary>Workers with their own settings, instead of the stack's, which must be stopped.</summary>
+    /// <summary>Starts Workers with their own settings instead of the stack's Workers, which must be stopped.</summary>
     public async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
     {
         var url = new Uri($"http://127.0.0.1:{FreePort()}");
@@ -223,14 +227,14 @@ sealed partial class BenchStack : IAsyncDisposable
         return Convert.ToInt32(running.Snapshot.Properties.Single(p => p.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Kills a resource's process like a power loss.</summary>
+    /// <summary>Kills the process of a resource, as a power failure would.</summary>
     public async Task KillAsync(string resource)
     {
         await SignalAsync(resource, SigKill);
         await EndedAsync(resource);
     }
 
-    /// <summary>Kills the broker; its log stays. The mock broker keeps its log in memory, so it only closes its connections.</summary>
+    /// <summary>Kills the broker and keeps its log. The mock broker has its log in memory, so it only closes its connections.</summary>
     public async Task BrokerAwayAsync()
     {
         if (await HasMockBrokerAsync()) await SignalAsync("kafka", SigUsr1);
@@ -255,13 +259,13 @@ sealed partial class BenchStack : IAsyncDisposable
         if (Kill(await PidAsync(resource), signal) != 0) throw new InvalidOperationException($"{resource} cannot be signalled.");
     }
 
-    /// <summary>The maximum resident memory of the process so far, in MB.</summary>
+    /// <summary>Returns the maximum resident memory of the process so far, in MB.</summary>
     public Task<double> PeakMemoryAsync(string resource) => StatusAsync(resource, "VmHWM:");
 
-    /// <summary>The resident memory of the process, in MB.</summary>
+    /// <summary>Returns the resident memory of the process, in MB.</summary>
     public Task<double> MemoryAsync(string resource) => StatusAsync(resource, "VmRSS:");
 
-    /// <summary>The processor time of the process so far.</summary>
+    /// <summary>Returns the processor time of the process so far.</summary>
     public async Task<TimeSpan> ProcessorTimeAsync(string resource)
     {
         using var process = Process.GetProcessById(await PidAsync(resource));

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Bench;
 
 /// <summary>
-/// The ceilings of the Api, in a process of their own with the same pipeline: a hello-world behind the same authentication, and a row-lock
-/// implementation of coupon issuing on tables of its own.
+/// The ceilings of the Api, in a separate process with the same pipeline: a hello-world endpoint behind the same authentication, and
+/// coupon issuing with a row lock on its own tables.
 /// </summary>
 static class CeilingApi
 {
@@ -30,7 +30,9 @@ static class CeilingApi
         return 0;
     }
 
-    /// <summary>The hello-world only, for measuring a load generator. It needs no servers and issues its own tokens.</summary>
+    /// <summary>
+    /// Serves only the hello-world endpoint, to measure a load generator. It needs no servers and issues its own tokens.
+    /// </summary>
     public static async Task<int> HelloAsync(string url)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });

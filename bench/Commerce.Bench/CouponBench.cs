@@ -14,7 +14,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>How fast coupons are issued, as ratios to what the parts can do alone in the same run.</summary>
+/// <summary>Measures how fast coupons are issued, as ratios to the ceilings of the same run.</summary>
 sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 3;
@@ -41,7 +41,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         await using (var stack = await BenchStack.StartAsync()) return await new CouponBench(stack, quick, figures).RunAsync();
     }
 
-    /// <summary>What it costs that the database, and not the broker alone, has an acceptance before it is told.</summary>
+    /// <summary>Measures the cost of storing an acceptance in the database, and not only on the broker, before the response.</summary>
     async Task RunWithDatabaseAsync()
     {
         await PrepareAsync();
@@ -92,14 +92,16 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         return _figures.Missed ? 1 : 0;
     }
 
-    /// <summary>The endpoints alternately for several rounds. Ratios are taken within a round, so that noise affects all alike.</summary>
+    /// <summary>
+    /// Measures the endpoints alternately for several rounds. Ratios are taken within a round, so that noise affects all of them equally.
+    /// </summary>
     async Task CompareAsync()
     {
         var hello = new Uri(stack.CeilingUrl, "/hello");
         await Database.ExecuteAsync("CREATE TABLE bench_coupon LIKE coupon", null, CancellationToken.None);
         await Database.ExecuteAsync("CREATE TABLE bench_coupon_issue LIKE coupon_issue", null, CancellationToken.None);
         var soldOut = await stack.CouponAsync(total: 1);
-        // Measuring starts after the JIT compiler has finished: it would take a third of the cores.
+        // The measurement starts after the JIT compiler has finished, because it would take a third of the cores.
         for (var i = 0; i < 3; i++)
         {
             await IssueAsync(WarmUp);
@@ -131,7 +133,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
 
     Task<LoadResult> CrowdAsync(Uri url, TimeSpan duration) => Load.AsMuchAsGoesAsync(url, _tokensFile, duration, connections: Load.Crowd);
 
-    /// <summary>Issues per second with a row lock, on a copy of the coupon.</summary>
+    /// <summary>Measures issues per second with a row lock, on a copy of the coupon.</summary>
     async Task<double> RowLockAsync(Coupon coupon, TimeSpan duration)
     {
         await Database.ExecuteAsync("INSERT INTO bench_coupon SELECT * FROM coupon WHERE id = @Id", coupon, CancellationToken.None);
@@ -142,7 +144,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         return (result.Requests - result.Refused) / result.Seconds;
     }
 
-    /// <summary>Successful issues per second. Each user is new to the coupon.</summary>
+    /// <summary>Measures successful issues per second. Each user is new to the coupon.</summary>
     async Task<double> IssueAsync(TimeSpan duration)
     {
         var coupon = await stack.CouponAsync(total: 10_000_000);
@@ -155,18 +157,17 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         return issued / result.Seconds;
     }
 
-    /// <summary>Several rounds, as for the rates: one stall of the machine would be all that a single one tells of.</summary>
+    /// <summary>Measures several rounds, as for the rates, because a single stall of the machine could dominate one round.</summary>
     async Task<double> LatencyAsync()
     {
         var rate = _topRate / 2;
         string[] tokens = [.. _tokens.Take((int)(rate * _round.TotalSeconds))];
         var rounds = new List<double>();
-        // The load generator must warm up, too: the first round does not count.
+        // The load generator needs a warm-up, too, so the first round does not count.
         for (var i = 0; i <= LatencyRounds; i++)
         {
             var coupon = await stack.CouponAsync(total: 10_000_000);
-            // The compiler of the Api also processes methods of the audit and of the coupon's creation, shortly after them. That is not part of the
-            // sale.
+            // The Api's compiler is still busy with methods of the audit and of the coupon's creation. They are not part of the sale.
             await Task.Delay(Settling);
             var latencies = await Load.AtRateAsync(IssueUrl(coupon), tokens, rate);
             await RestAsync();
@@ -214,7 +215,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         return perSecond;
     }
 
-    /// <summary>All coupons are issued while the Workers are stopped. Then the Workers drain the backlog.</summary>
+    /// <summary>Issues all coupons while the Workers are stopped. Then the Workers drain the backlog.</summary>
     async Task DrainAsync(double insertPerSecond)
     {
         await stack.CommandAsync("workers", KnownResourceCommands.StopCommand);
@@ -240,7 +241,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         await RestAsync();
     }
 
-    /// <summary>All users, with the broker away for 10 s and Redis killed once; then the audit.</summary>
+    /// <summary>Issues coupons to all users while the broker is down for 10 s and Redis is killed once. Then it runs the audit.</summary>
     async Task FaultsAsync()
     {
         var coupon = await stack.CouponAsync(total: _crowd);
@@ -275,7 +276,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
         }
     }
 
-    /// <summary>Repeats a request until it has a definite response; true for a 2xx.</summary>
+    /// <summary>Repeats a request until it has a definite response. Returns true for a 2xx.</summary>
     static async Task<bool> PressAsync(HttpClient http, Coupon coupon, string token)
     {
         while (true)
@@ -289,7 +290,7 @@ sealed class CouponBench(BenchStack stack, bool quick, Figures figures)
             }
             catch (HttpRequestException)
             {
-                // No response: repeat.
+                // There was no response, so the request is repeated.
             }
 
             await Task.Delay(100);

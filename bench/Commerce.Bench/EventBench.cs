@@ -12,7 +12,7 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>The delay of openings by path, and the time until the last of 10,000 browsers receives an opening.</summary>
+/// <summary>Measures the delay of openings by path, and the time until the last of 10,000 browsers receives an opening.</summary>
 sealed class EventBench(BenchStack stack, bool quick)
 {
     const int ManyEvents = 100;
@@ -20,7 +20,10 @@ sealed class EventBench(BenchStack stack, bool quick)
     const int PerAddress = 2000;
     const int WarmUp = 100;
 
-    /// <summary>Notifications come minutes late when many keys expire; the benchmark does not wait for all of them.</summary>
+    /// <summary>
+    /// The time to wait for openings. If many keys expire, notifications are minutes late, and the benchmark does not wait for all of
+    /// them.
+    /// </summary>
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     static readonly (string Name, (string, string)[] Settings)[] Paths =
@@ -63,12 +66,12 @@ sealed class EventBench(BenchStack stack, bool quick)
         return _figures.Missed ? 1 : 0;
     }
 
-    /// <summary>Ten thousand open streams, idle, then with an opening.</summary>
+    /// <summary>Measures ten thousand open streams, first idle, then with an opening.</summary>
     async Task StreamsAsync()
     {
         Figures.Say($"{_clients:N0} streams");
         var idle = TimeSpan.FromSeconds(quick ? 16 : 60);
-        // One-time costs of the first streams do not count. They are few, because their leftovers serve the following ones.
+        // One-time costs of the first streams do not count. Only a few streams are opened here, because later streams reuse their memory.
         foreach (var client in await OpenAsync(WarmUp)) client.Dispose();
         await Task.Delay(idle / 4);
         var before = await stack.MemoryAsync("api");
@@ -104,7 +107,7 @@ sealed class EventBench(BenchStack stack, bool quick)
         return clients;
     }
 
-    /// <summary>A hundred events in the same second, and a hundred clients that receive all openings.</summary>
+    /// <summary>Measures a hundred events in the same second, and a hundred clients that receive all openings.</summary>
     async Task TogetherAsync()
     {
         var clients = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => StreamClient.OpenAsync(stack.ApiUrl, IPAddress.Loopback, BenchStack.Token($"u{i}"))));
@@ -121,7 +124,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     {
         await Redis.ExecuteAsync("EVAL", $"for i = 1, {keys} do redis.call('SET', 'ttl:' .. i, 1, 'EX', 36000) end", 0);
         var now = TimeProvider.System.GetUtcNow();
-        // Spread over a second, like real times, and not all in one timer tick.
+        // The times are spread over a second, like real ones, and do not all fall into one timer tick.
         var times = Enumerable.Range(0, _events).Select(i => now.AddMilliseconds(5000 + (i * 137))).ToArray();
         var ids = await ScheduleAsync(times);
         var late = await LateAsync(ids, times[^1]);
@@ -138,7 +141,9 @@ sealed class EventBench(BenchStack stack, bool quick)
         return ids;
     }
 
-    /// <summary>Waits until all are open, at most the timeout after the last one's time. Returns the sorted delays in ms.</summary>
+    /// <summary>
+    /// Waits until all events are open, but at most the timeout after the last event's time. Returns the sorted delays in ms.
+    /// </summary>
     async Task<IReadOnlyList<double>> LateAsync(IReadOnlyList<long> ids, DateTimeOffset last)
     {
         IReadOnlyList<long> late;
@@ -179,7 +184,7 @@ sealed class EventBench(BenchStack stack, bool quick)
     }
 }
 
-/// <summary>An open stream that costs the client little: it searches the received bytes for event ids and records the time.</summary>
+/// <summary>An open stream that costs the client little. It searches the received bytes for event ids and records the time.</summary>
 sealed class StreamClient : IDisposable
 {
     readonly Socket _socket;
@@ -195,7 +200,7 @@ sealed class StreamClient : IDisposable
 
     StreamClient(Socket socket) => _socket = socket;
 
-    /// <summary>When the last opening arrived.</summary>
+    /// <summary>The time when the last opening arrived.</summary>
     public DateTime HeardAt { get; private set; }
 
     public static async Task<StreamClient> OpenAsync(Uri api, IPAddress from, string token)
@@ -242,7 +247,7 @@ sealed class StreamClient : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Closed.
+            // The stream was closed.
         }
     }
 

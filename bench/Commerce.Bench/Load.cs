@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Bench;
 
-/// <summary>The result of one run of wrk; latencies in ms.</summary>
+/// <summary>The result of one run of wrk. The latencies are in ms.</summary>
 sealed record LoadResult(long Requests, double Seconds, long Refused, long Failed, double P50, double P99)
 {
     public double PerSecond => Requests / Seconds;
@@ -17,14 +17,17 @@ sealed partial class LoadJson : JsonSerializerContext;
 /// <summary>Load on one URL, at the maximum or at a constant rate.</summary>
 static class Load
 {
-    /// <summary>Concurrent callers with a transaction each.</summary>
+    /// <summary>The number of concurrent callers, each with its own transaction.</summary>
     const int Connections = 64;
 
-    /// <summary>Enough connections: with fewer, each waiting for its response, Kafka's linger of a millisecond would leave the cores idle.</summary>
+    /// <summary>
+    /// The number of connections. With fewer, each waiting for its response, Kafka's linger of one millisecond would leave the cores
+    /// idle.
+    /// </summary>
     public const int Crowd = 256;
 
     /// <summary>
-    /// The maximum rate for the given time, by wrk with one thread. Each request has the next token, and a new key if it has a body.
+    /// Runs wrk with one thread at the maximum rate for the given time. Each request has the next token, and a new key if it has a body.
     /// </summary>
     public static async Task<LoadResult> AsMuchAsGoesAsync(Uri url, string tokensFile, TimeSpan duration, string? json = null, int connections = Connections)
     {
@@ -40,14 +43,14 @@ static class Load
     }
 
     /// <summary>
-    /// One request per token at a constant rate, measured from its due time, so that a stall counts for all waiting requests. Returns the sorted
-    /// latencies in ms.
+    /// Sends one request per token at a constant rate. The latency is measured from the due time of a request, so that a stall counts for
+    /// all waiting requests. Returns the sorted latencies in ms.
     /// </summary>
     public static async Task<double[]> AtRateAsync(Uri url, IReadOnlyList<string> tokens, double perSecond)
     {
         var requests = tokens.Select(t => RawClient.Post(url, t)).ToArray();
         var latencies = new double[requests.Length];
-        // Connections are opened first: opening them takes as long as a hundred requests.
+        // The connections are opened first, because opening them takes as long as a hundred requests.
         var clients = await Task.WhenAll(Enumerable.Range(0, Crowd).Select(_ => RawClient.ConnectAsync(url)));
         var next = -1;
         var start = Stopwatch.GetTimestamp();

@@ -12,7 +12,9 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>The rates of placing and paying orders and deducting stock, and the time until expired holds return.</summary>
+/// <summary>
+/// Measures the rates of placing and paying orders and deducting stock, and the time until expired holds are returned.
+/// </summary>
 sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 3;
@@ -37,7 +39,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         await LapseAsync();
     }
 
-    /// <summary>The purchases alone.</summary>
+    /// <summary>Measures only the purchases.</summary>
     public async Task RunPurchasesAsync()
     {
         for (var i = 0; i < Products; i++) _products.Add(await ProductAsync());
@@ -50,7 +52,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         return (await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<Product>())!.Id;
     }
 
-    /// <summary>Orders of two lines through the Api, alternately with the same rows in bare transactions.</summary>
+    /// <summary>Measures orders of two lines through the Api, alternately with the same rows in bare transactions.</summary>
     async Task OrdersAsync()
     {
         var tokensFile = Path.GetTempFileName();
@@ -77,7 +79,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         figures.AtLeast("orders ÷ raw transactions with the same rows", ratio, 0.5);
     }
 
-    /// <summary>The same five tables, one command each, with one transaction per connection at a time.</summary>
+    /// <summary>Writes to the same five tables with one command each. Every connection runs one transaction at a time.</summary>
     async Task<double> RawAsync()
     {
         var source = stack.Services.GetRequiredService<DbDataSource>();
@@ -120,14 +122,14 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
             }
         }));
         var rate = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        // They hold nothing, so that audit and reaper ignore them.
+        // These orders hold nothing, so that audit and reaper ignore them.
         foreach (var table in new[] { "order_item", "shipping_info" })
             await Database.ExecuteAsync($"DELETE t FROM {table} t JOIN orders o ON o.id = t.order_id WHERE o.user_id LIKE 'raw%'", null, CancellationToken.None);
         await Database.ExecuteAsync("DELETE FROM orders WHERE user_id LIKE 'raw%'", null, CancellationToken.None);
         return rate;
     }
 
-    /// <summary>Order, prepare, payment window, approve, until the stock is deducted.</summary>
+    /// <summary>Measures whole purchases: order, prepare, payment window and approve, until the stock is deducted.</summary>
     async Task PurchasesAsync()
     {
         var tokens = Enumerable.Range(0, 1000).Select(i => BenchStack.Token($"p{i}")).ToArray();
@@ -137,13 +139,13 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         string[] names = ["order", "prepare", "pay window", "approve"];
         var steps = names.Select(_ => new List<double>()).ToArray();
         var raw = await RawPurchases.CreateAsync(stack, Shipping, Together, Products);
-        // What is compiled and connected for the first time is not measured.
+        // The first compilation and the first connections are not measured.
         await raw.RunAsync(_warmUp);
         await BuyAsync(_warmUp);
         await SettledAsync();
         foreach (var step in steps) step.Clear();
 
-        // In turn, so that both meet the same machine.
+        // The rounds alternate, so that both sides run under the same conditions.
         var rounds = new List<(double Raw, double Bought, double Whole)>();
         var (count, used, counted) = (0, ProcessorTimes.None, new StatementCount(0, 0, 0));
         await using var counter = await StatementCounter.StartAsync(Database);
@@ -176,7 +178,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         }
 
         figures.Add("  processor time of a purchase", used.ForEach(count));
-        // Step by step, so that each shows what it costs; the approval with what follows from it in the Workers.
+        // Each step runs alone, to show its cost. The approval includes the work that it causes in the Workers.
         var purchases = Enumerable.Range(0, _stepwise).Select(i => new Bought(i)).ToArray();
         foreach (var (name, step) in new (string, Func<Bought, Task>)[] { ("order", OrderAsync), ("prepare", PrepareAsync), ("approve", ApproveAsync) })
         {
@@ -256,7 +258,9 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
         public string? PgPaymentId { get; set; }
     }
 
-    /// <summary>With 20,000 other holds: from the expiry of a hold on MySQL's clock until its stock is available in the gate.</summary>
+    /// <summary>
+    /// Measures the time from the expiry of a hold on MySQL's clock until its stock is available in the gate, with 20,000 other holds.
+    /// </summary>
     async Task LapseAsync()
     {
         var holds = quick ? 2_000 : 20_000;
@@ -268,7 +272,7 @@ sealed class OrderBench(BenchStack stack, bool quick, Figures figures)
 
         var redis = stack.Services.GetRequiredService<IConnectionMultiplexer>().GetDatabase();
         var first = await Database.SingleAsync<DateTime>("SELECT UTC_TIMESTAMP(6) + INTERVAL 2 SECOND", null, CancellationToken.None);
-        // MySQL uses this machine's clock.
+        // MySQL uses the clock of this machine.
         var due = new Dictionary<string, DateTime>();
         for (var i = 0; i < Lapsing; i++)
         {

@@ -4,7 +4,8 @@ namespace Commerce.Bench;
 static class OrdersBench
 {
     /// <param name="quick">Fewer rows and shorter rounds.</param>
-    /// <param name="part">Only <c>outbox</c>, the relay's part, or <c>purchases</c>, on the screen; then no results are written.</param>
+    /// <param name="part"><c>outbox</c> (the relay's part) or <c>purchases</c> runs only this part and writes no results. Null runs all
+    /// parts.</param>
     public static async Task<int> RunAsync(bool quick, string? part = null)
     {
         await using var stack = await BenchStack.StartAsync();

@@ -11,14 +11,16 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Bench;
 
-/// <summary>The rate of the Workers' relays, compared with a program that only reads the same rows and produces them.</summary>
+/// <summary>
+/// Measures the rate of the Workers' relays, compared with a program that only reads the same rows and produces them.
+/// </summary>
 sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 {
     const int Rounds = 5;
     const int BatchSize = 5000;
     const string Topic = BenchStack.Topic;
 
-    /// <summary>Transactions in the latency part, one every few milliseconds.</summary>
+    /// <summary>The time between two transactions of the latency part, in ms.</summary>
     const int Gap = 10;
 
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -29,7 +31,9 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         items = new[] { new { productId = 1, quantity = 2 }, new { productId = 2, quantity = 1 } },
     });
 
-    /// <summary>The same guarantees per message as the relay's producer, with minimal reports.</summary>
+    /// <summary>
+    /// The producer for comparison. It has the same guarantees per message as the relay's producer, and minimal reports.
+    /// </summary>
     readonly IProducer<string, byte[]> _raw = new ProducerBuilder<string, byte[]>(new ProducerConfig
     {
         BootstrapServers = stack.Kafka, EnableIdempotence = true, Acks = Acks.All, LingerMs = 1, SocketNagleDisable = true,
@@ -42,7 +46,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     public async Task RunAsync()
     {
-        // The compiler is done with both after some ten thousand messages.
+        // The compiler has finished both programs after some ten thousand messages.
         await RoundAsync(50_000);
         var rounds = new List<(double Raw, double Relay)>();
         for (var i = 0; i < Rounds; i++)
@@ -62,7 +66,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
 
     async Task<(double Raw, double Relay)> RoundAsync(int rows)
     {
-        // Leased to nobody, so that the relays ignore it.
+        // The shards are leased to nobody, so that the relays ignore them.
         await Database.ExecuteAsync("UPDATE outbox_shard SET lease_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR", null, CancellationToken.None);
         await FillAsync(rows);
         var raw = await RawAsync(rows);
@@ -92,8 +96,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
     }
 
     /// <summary>
-    /// The same bytes by a program that only reads and produces: one loop that reads pages while earlier pages are in flight. It claims and marks
-    /// nothing, and keys do not wait.
+    /// Sends the same bytes with a program that only reads and produces. One loop reads pages while earlier pages are in flight. It
+    /// neither claims nor marks rows, and keys do not wait for each other.
     /// </summary>
     async Task<double> RawAsync(int rows)
     {
@@ -129,7 +133,9 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         }
     }
 
-    /// <summary>From the insert (before the commit) to a consumer (after the acknowledgement), so the true time is shorter.</summary>
+    /// <summary>
+    /// Measures the time from the insert (before the commit) to a consumer (after the acknowledgement). The true latency is shorter.
+    /// </summary>
     async Task LatencyAsync()
     {
         var writer = stack.Services.GetRequiredService<OutboxWriter>();
@@ -158,7 +164,8 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
     }
 
     /// <summary>
-    /// Reads the topic from its current end with frequent polls: the mock broker answers a waiting consumer only after its timeout.
+    /// Reads the topic from its current end with frequent polls, because the mock broker answers a waiting consumer only after its
+    /// timeout.
     /// </summary>
     IConsumer<string, byte[]> Listen()
     {

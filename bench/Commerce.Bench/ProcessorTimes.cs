@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Commerce.Bench;
 
-/// <summary>The processor time of every server, what it does at rest included. It depends less on the machine than a rate does.</summary>
+/// <summary>The processor time of every server, including its idle work. It depends less on the machine than a rate does.</summary>
 sealed class ProcessorTimes
 {
     static readonly (string Resource, string Name)[] Servers =
@@ -20,10 +20,10 @@ sealed class ProcessorTimes
 
     public static ProcessorTimes operator -(ProcessorTimes a, ProcessorTimes b) => new([.. a._times.Zip(b._times, (x, y) => x - y)]);
 
-    /// <summary>The sum and the share of each server, for each of <paramref name="count"/>, in ms.</summary>
+    /// <summary>Returns the sum and the share of each server per unit of <paramref name="count"/>, in ms.</summary>
     public string ForEach(long count) => ForEach(count, t => t.TotalMilliseconds, "ms", "F2");
 
-    /// <summary>The same in µs.</summary>
+    /// <summary>Returns the sum and the share of each server per unit of <paramref name="count"/>, in µs.</summary>
     public string MicrosecondsForEach(long count) => ForEach(count, t => t.TotalMicroseconds, "µs", "F1");
 
     string ForEach(long count, Func<TimeSpan, double> measure, string unit, string format)

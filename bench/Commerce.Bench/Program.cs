@@ -16,7 +16,7 @@ try
 }
 catch (Exception) when (BenchStack.Interrupted)
 {
-    // The process ends when all its children have ended.
+    // The process ends after all its children have ended.
     await Task.Delay(Timeout.Infinite);
     throw;
 }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Commerce.Bench;
 
-/// <summary>One connection that sends prepared requests and parses as little as possible of the responses, so that it costs little.</summary>
+/// <summary>
+/// One connection that sends prepared requests and parses as little of the responses as possible, so that it costs little.
+/// </summary>
 sealed class RawClient : IDisposable
 {
     readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -34,7 +36,7 @@ sealed class RawClient : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    /// <summary>The responses are chunked, or small with a length.</summary>
+    /// <summary>Whether a response is complete. The responses are chunked, or small with a length.</summary>
     static bool IsWhole(ReadOnlySpan<byte> answer)
     {
         var head = answer.IndexOf("\r\n\r\n"u8);

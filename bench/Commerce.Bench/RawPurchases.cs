@@ -10,8 +10,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Bench;
 
 /// <summary>
-/// The floor of a purchase: the rows that it leaves, written with nothing around them. One command for each of its transactions: order, prepare, the
-/// beginning and the end of the approval, the stock.
+/// The lower bound of a purchase: it only writes the rows that a purchase leaves. Each of the purchase's transactions is one command:
+/// order, prepare, the beginning and the end of the approval, and the stock.
 /// </summary>
 sealed class RawPurchases
 {
@@ -44,7 +44,7 @@ sealed class RawPurchases
         COMMIT
         """;
 
-    // What waits in the outbox comes and goes in this transaction, so that no relay meets it.
+    // The waiting row of the outbox is inserted and deleted in this transaction, so that no relay sees it.
     const string Pay = """
         START TRANSACTION;
         UPDATE orders SET status = 'PAID', pinned = FALSE, paid_at = UTC_TIMESTAMP(6) WHERE id = @id;
@@ -57,7 +57,7 @@ sealed class RawPurchases
         COMMIT
         """;
 
-    // The stock stays as it is: the gate knows nothing of this, and would be repaired.
+    // The stock does not change. The gate does not know these purchases, and the reconciler would repair the difference.
     const string Stock = """
         START TRANSACTION;
         INSERT INTO inbox (consumer, message_id) VALUES ('raw', @id);
@@ -74,7 +74,7 @@ sealed class RawPurchases
 
     RawPurchases(BenchStack stack, ShippingRequest shipping, int together) => (_stack, _shipping, _together) = (stack, shipping, together);
 
-    /// <summary>With so many products of its own, so that the locks on their rows are nobody else's.</summary>
+    /// <summary>Creates purchases with their own products, so that nobody else locks the product rows.</summary>
     public static async Task<RawPurchases> CreateAsync(BenchStack stack, ShippingRequest shipping, int together, int products)
     {
         var raw = new RawPurchases(stack, shipping, together);
@@ -87,7 +87,7 @@ sealed class RawPurchases
         return raw;
     }
 
-    /// <summary>Writes as many as it can at once, for so long; returns how many each second.</summary>
+    /// <summary>Writes as many purchases as possible for the given time. Returns their number per second.</summary>
     public async Task<double> RunAsync(TimeSpan time)
     {
         var source = _stack.Services.GetRequiredService<DbDataSource>();
@@ -128,7 +128,7 @@ sealed class RawPurchases
         return rate;
     }
 
-    /// <summary>They were bought by nobody: the reconcilers are to know of no such order.</summary>
+    /// <summary>Deletes the orders, so that the reconcilers do not see them. They belong to no user.</summary>
     async Task ForgetAsync()
     {
         var database = _stack.Services.GetRequiredService<MySqlDatabase>();

@@ -5,10 +5,10 @@ using System.Text.Json.Serialization;
 
 namespace Commerce.Bench;
 
-/// <summary>One figure. <paramref name="Met"/> is null without a target.</summary>
+/// <summary>One figure. <paramref name="Met"/> is null if there is no target.</summary>
 sealed record Figure(string What, string Value, string Target, bool? Met)
 {
-    /// <summary>The median of several rounds.</summary>
+    /// <summary>Returns the median of several rounds.</summary>
     public static double Median(IEnumerable<double> values)
     {
         var sorted = values.Order().ToArray();
@@ -16,7 +16,7 @@ sealed record Figure(string What, string Value, string Target, bool? Met)
     }
 }
 
-/// <summary>The figures of a run; each is printed when it is added.</summary>
+/// <summary>The figures of a run. Each is printed when it is added.</summary>
 sealed class Figures
 {
     public List<Figure> Measured { get; } = [];

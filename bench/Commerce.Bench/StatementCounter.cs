@@ -3,9 +3,9 @@ using Commerce.Core.Database;
 
 namespace Commerce.Bench;
 
-/// <summary>What MySQL did.</summary>
-/// <param name="Commits">Those that changed something.</param>
-/// <param name="Flushes">Of the redo log to the disk.</param>
+/// <summary>The work of MySQL in a period.</summary>
+/// <param name="Commits">The commits that changed something.</param>
+/// <param name="Flushes">The flushes of the redo log to the disk.</param>
 readonly record struct StatementCount(double Statements, double Commits, double Flushes)
 {
     public static StatementCount operator +(StatementCount a, StatementCount b) => new(a.Statements + b.Statements, a.Commits + b.Commits, a.Flushes + b.Flushes);
@@ -15,7 +15,7 @@ readonly record struct StatementCount(double Statements, double Commits, double 
     public static StatementCount operator *(StatementCount a, double times) => new(a.Statements * times, a.Commits * times, a.Flushes * times);
 }
 
-/// <summary>Counts what MySQL does, by its own counters.</summary>
+/// <summary>Counts the work of MySQL by its own counters.</summary>
 sealed class StatementCounter : IAsyncDisposable
 {
     readonly MySqlDatabase _database;
@@ -36,7 +36,7 @@ sealed class StatementCounter : IAsyncDisposable
         return new(counters["Questions"], commits, counters["Innodb_os_log_fsyncs"]);
     }
 
-    /// <summary>What goes on while nobody buys.</summary>
+    /// <summary>Measures the work per second while nobody buys anything.</summary>
     public async Task<StatementCount> PerSecondAsync(TimeSpan time)
     {
         var (before, start) = (await ReadAsync(), Stopwatch.GetTimestamp());

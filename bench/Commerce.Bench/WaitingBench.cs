@@ -8,7 +8,10 @@ using StackExchange.Redis;
 
 namespace Commerce.Bench;
 
-/// <summary>A waiting room with 50,000 shoppers: the cost of joining and of asking, the memory of a place, and how exact the estimated wait is.</summary>
+/// <summary>
+/// Measures a waiting room with 50,000 shoppers: the cost of joining and of polling, the memory of a place, and the accuracy of the
+/// estimated wait.
+/// </summary>
 sealed class WaitingBench(BenchStack stack, bool quick)
 {
     const int Crowd = 50_000;
@@ -45,7 +48,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
         await ApiAsync(sale);
         await EstimateAsync(planned with { IsOpen = true }, leaving: 0);
 
-        // Begins again, without places.
+        // The room starts again without places.
         await Redis.KeyDeleteAsync([.. new WaitingRoomKeys(sale).All]);
         await Gate.OpenAsync(sale, 1, []);
         await CostAsync(i => Gate.EnterAsync(planned, User(i), joins: true));
@@ -54,7 +57,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
         return _figures.Missed ? 1 : 0;
     }
 
-    /// <summary>Asking for a place in turn with one bare command on the same connection: what is left of its rate.</summary>
+    /// <summary>Measures polls for a place, alternately with one bare command on the same connection.</summary>
     async Task AskAsync(Room room)
     {
         var keys = new WaitingRoomKeys(room.EventId);
@@ -73,7 +76,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
         _figures.AtLeast("asking ÷ a bare ZRANK", Figure.Median(rounds.Select(r => r.Ask / r.Bare)), 0.30);
     }
 
-    /// <summary>The same through the Api, in turn with a hello-world behind the same authentication.</summary>
+    /// <summary>Measures polls through the Api, alternately with a hello-world endpoint behind the same authentication.</summary>
     async Task ApiAsync(long sale)
     {
         var tokensFile = Path.GetTempFileName();
@@ -95,7 +98,9 @@ sealed class WaitingBench(BenchStack stack, bool quick)
         _figures.AtLeast("asking through the Api ÷ authenticated hello-world", Figure.Median(rounds.Select(r => r.Ask / r.Hello)), 0.30);
     }
 
-    /// <summary>What a sample is told at the opening, and when it is admitted by Redis' clock, while everybody asks all the time.</summary>
+    /// <summary>
+    /// Compares the estimated wait of a sample at the opening with its admission by Redis' clock, while all shoppers keep polling.
+    /// </summary>
     async Task EstimateAsync(Room room, int leaving)
     {
         var keys = new WaitingRoomKeys(room.EventId);
@@ -130,7 +135,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
         else _figures.Add($"the same while {leaving} % leave without waiting (their places are ahead of others)", text);
     }
 
-    /// <summary>Runs a call for every shopper, many at once: the rate, and the processor time that Redis counts for each.</summary>
+    /// <summary>Runs a call for every shopper, many at once. Returns the rate, and Redis' processor time per call.</summary>
     async Task<(double PerSecond, double Micros)> CostAsync(Func<int, Task> call)
     {
         await Redis.ExecuteAsync("CONFIG", "RESETSTAT");
@@ -148,7 +153,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
     async Task<long> MemoryAsync() => long.Parse(
         ((string)(await Redis.ExecuteAsync("INFO", "memory"))!).Split('\n').Single(l => l.StartsWith("used_memory:", StringComparison.Ordinal)).Split(':')[1], CultureInfo.InvariantCulture);
 
-    /// <summary>A planned event, so that nobody is admitted before the estimate is measured.</summary>
+    /// <summary>Creates a planned event, so that nobody is admitted before the estimate is measured.</summary>
     async Task<long> EventAsync()
     {
         using var answer = await stack.Admin.PostAsJsonAsync(

@@ -1,5 +1,5 @@
--- The script of wrk: METHOD PATH TOKENS-FILE [BODY KEY-PREFIX]. Each request has the next user's token; a request with a body has a new
--- Idempotency-Key. Prints one line of JSON at the end.
+-- The script for wrk: METHOD PATH TOKENS-FILE [BODY KEY-PREFIX]. Each request has the next user's token. A request with a body has a
+-- new Idempotency-Key. The script prints one line of JSON at the end.
 local tokens, method, path, at, key, tail = {}, nil, nil, 0, 0, nil
 
 function init(args)

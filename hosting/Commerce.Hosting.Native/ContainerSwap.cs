@@ -30,7 +30,7 @@ sealed class ContainerSwap(
     {
         var annotations = container.Annotations;
         var environment = annotations.OfType<EnvironmentCallbackAnnotation>().ToList();
-        // Annotations that only apply to containers, or that request certificates for them.
+        // These annotations only apply to containers, or request certificates for them.
         RemoveAll(annotations, a => a is ContainerImageAnnotation or DockerfileBuildAnnotation or EnvironmentCallbackAnnotation
             or CertificateTrustConfigurationCallbackAnnotation or HttpsCertificateConfigurationCallbackAnnotation);
         annotations.Add(new HttpsCertificateAnnotation { UseDeveloperCertificate = false });
@@ -57,14 +57,14 @@ sealed class ContainerSwap(
         return server;
     }
 
-    // Without a proxy, so that a killed server refuses connections. The port stays the same for the whole run.
+    // The endpoint has no proxy, so that a killed server refuses connections. The port stays the same for the whole run.
     static EndpointAnnotation KeepOneEndpoint(ContainerResource container)
     {
         var endpoints = container.Annotations.OfType<EndpointAnnotation>().ToList();
         var kept = endpoints.FirstOrDefault(e => e.Name == "tcp") ?? endpoints.FirstOrDefault()
             ?? throw new DistributedApplicationException($"'{container.Name}' has no endpoint.");
         RemoveAll(container.Annotations, a => a is EndpointAnnotation && a != kept);
-        // Read first: without a proxy the container's own port would count as the requested one.
+        // The port is read first, because without a proxy the container's own port would count as the requested one.
         var asked = kept.Port ?? FreePorts.Take();
         kept.IsProxied = false;
         kept.TargetHost = "127.0.0.1";
@@ -81,7 +81,7 @@ sealed class ContainerSwap(
         foreach (var registration in checks.Value.Registrations.Where(r => keys.Contains(r.Name))) registration.Factory = _ => check;
     }
 
-    /// <summary>The plain-text variables of the container. The others refer to things that only containers have.</summary>
+    /// <summary>Returns the plain-text variables of the container. The others refer to things that only containers have.</summary>
     async Task<IReadOnlyDictionary<string, string>> TextOfAsync(IEnumerable<EnvironmentCallbackAnnotation> callbacks, CommandLineArgsCallbackContext context)
     {
         var variables = new EnvironmentCallbackContext(execution, context.Resource, cancellationToken: context.CancellationToken);
@@ -92,7 +92,7 @@ sealed class ContainerSwap(
     static void RequireFree(string server, int port)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        // Like the servers: connections of a server that has just ended do not block the port.
+        // As for the servers, connections of a server that has just ended do not block the port.
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         try
         {

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID-N</c> belongs to one run; the next run removes it after its process has ended. Only the
-/// current user can read them. The folder is in the AppHost's parent, or where the setting <c>NativeServers:Data</c> points.
+/// The data folders. <c>.data/NAME</c> is the volume NAME. <c>.data/run/PID-N</c> belongs to one run. The next run removes it after
+/// its process has ended. Only the current user can read the folders. They are in the AppHost's parent folder, or in the folder of
+/// the setting <c>NativeServers:Data</c>.
 /// </summary>
 sealed class DataFolders
 {
@@ -19,7 +20,7 @@ sealed class DataFolders
         if (Directory.Exists(runs))
             foreach (var ended in Directory.EnumerateDirectories(runs).Where(run => !Directory.Exists($"/proc/{Path.GetFileName(run).Split('-')[0]}")))
                 Delete(ended);
-        // A process of tests may run several applications.
+        // A test process may run several applications.
         Run = Make(Path.Combine(runs, string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{Interlocked.Increment(ref s_applications)}")));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(Run);
     }
@@ -41,7 +42,7 @@ sealed class DataFolders
         }
         catch (IOException)
         {
-            // A server is still writing, or another application is deleting it too. The next run removes the rest.
+            // A server is still writing, or another application is deleting the folder as well. The next run removes the rest.
         }
     }
 

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Forwards events and states of a process to the subscribers of its container and to the container's children (databases). For containers Aspire
-/// does the same.
+/// Forwards events and states of a process to the subscribers of its container, and to the container's children (databases). For a
+/// container, Aspire does the same.
 /// </summary>
 sealed partial class EventBridge(
     IReadOnlyList<NativeServerResource> servers, DistributedApplicationModel model, IDistributedApplicationEventing eventing,
@@ -25,7 +25,8 @@ sealed partial class EventBridge(
     IEnumerable<IResourceWithParent> ChildrenOf(NativeServerResource server) =>
         model.Resources.OfType<IResourceWithParent>().Where(child => child.Parent == server.Container);
 
-    // Not for the container itself: Aspire would publish a state for it, and the orchestrator's watchers fail for two resources with one name.
+    // The container itself gets no event. Aspire would publish a state for it, and the orchestrator's watchers fail if two resources
+    // have the same name.
     async Task PassOnConnectionStringAsync(NativeServerResource server, CancellationToken cancellationToken)
     {
         foreach (var child in ChildrenOf(server).OfType<IResourceWithConnectionString>())
@@ -40,7 +41,7 @@ sealed partial class EventBridge(
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // An integration that creates databases here has no connection string. The recipe has created them.
+            // An integration that creates databases here has no connection string, so it fails. The recipe has created the databases.
             var logger = loggers.GetLogger(server);
             LogReadyHandlerFailed(logger, e);
         }
@@ -62,11 +63,11 @@ sealed partial class EventBridge(
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
         {
-            // The application ends.
+            // The application is ending.
         }
         catch (Exception e)
         {
-            // Whoever waits for a child would wait for ever.
+            // Otherwise a resource that waits for a child would wait forever.
             foreach (var server in servers)
             {
                 var logger = loggers.GetLogger(server);

@@ -4,7 +4,8 @@ using System.Net.Sockets;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Free ports below those that the kernel gives to clients (from 32768 by default): while a server is down, no outgoing connection takes its port.
+/// Finds free ports below the range that the kernel gives to clients (from 32768 by default). While a server is down, no outgoing
+/// connection takes its port.
 /// </summary>
 public static class FreePorts
 {
@@ -12,8 +13,8 @@ public static class FreePorts
 
     static readonly HashSet<int> Taken = [];
 
-    /// <summary>A port that is free now and was not returned before.</summary>
-    /// <param name="neighbour">The distance to a second port of the same server, which is free as well; 0 if it has none.</param>
+    /// <summary>Returns a port that is free now and was not returned before.</summary>
+    /// <param name="neighbour">The distance to a second free port for the same server. 0 if it needs none.</param>
     public static int Take(int neighbour = 0)
     {
         lock (Taken)

@@ -9,12 +9,12 @@ using Microsoft.Extensions.Logging;
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Runs a Kafka distribution as a KRaft node, from KAFKA_HOME or kafka-server-start.sh on PATH, with Java 17. Without a distribution
-/// MockKafkaBroker replaces it. Nodes whose variables name the same voters and CLUSTER_ID form a cluster.
+/// Runs a Kafka distribution as a KRaft node with Java 17, from KAFKA_HOME or from kafka-server-start.sh on PATH. Without a
+/// distribution it runs MockKafkaBroker. Nodes with the same voters and CLUSTER_ID in their variables form a cluster.
 /// </summary>
 sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRecipe
 {
-    // An ApiVersions request of version 0 with correlation id 7 and no client id: the first request of every client.
+    // An ApiVersions request of version 0, with correlation id 7 and without a client id. It is the first request of every client.
     static readonly byte[] ApiVersions = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
 
     const string Voters = "KAFKA_CONTROLLER_QUORUM_VOTERS";
@@ -23,7 +23,7 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
 
     public override string HowToInstall => "Set KAFKA_HOME to a Kafka distribution, with Java 17 on PATH.";
 
-    // Enough for a developer's broker next to everything else.
+    // This memory is enough for a developer's broker next to all other processes.
     public override IReadOnlyDictionary<string, string> Environment => Distribution is null
         ? new Dictionary<string, string>() : new Dictionary<string, string> { ["KAFKA_HEAP_OPTS"] = configuration["KAFKA_HEAP_OPTS"] ?? "-Xms128m -Xmx256m" };
 
@@ -68,11 +68,11 @@ sealed partial class KafkaRecipe(IConfiguration configuration) : NativeServerRec
             ["share.coordinator.state.topic.replication.factor"] = "1",
             ["share.coordinator.state.topic.min.isr"] = "1",
             ["group.initial.rebalance.delay.ms"] = "0",
-            // A killed broker can restart when its predecessor's session has expired: 9 s by default.
+            // A broker can restart after a kill only when its predecessor's session has expired, which takes 9 s by default.
             ["broker.session.timeout.ms"] = "3000",
             ["broker.heartbeat.interval.ms"] = "500",
         };
-        // KAFKA_LOG_RETENTION_HOURS becomes log.retention.hours, as in the container. The recipe sets listeners and folders.
+        // KAFKA_LOG_RETENTION_HOURS becomes log.retention.hours, as in the container. The recipe itself sets listeners and folders.
         foreach (var (name, value) in start.Variables.Where(v => v.Key.StartsWith("KAFKA_", StringComparison.Ordinal) && !v.Key.Contains("LISTENER", StringComparison.Ordinal) && v.Key != "KAFKA_LOG_DIRS"))
             properties[name["KAFKA_".Length..].ToLowerInvariant().Replace('_', '.')] = value;
         var file = start.WritePrivately($"{start.Container.Name}.properties", string.Concat(properties.Select(p => $"{p.Key}={p.Value}\n")));

@@ -24,13 +24,13 @@ sealed class MySqlRecipe : NativeServerRecipe
         string[] command =
         [
             .. program == OnPath("mysqld") ? Array.Empty<string>() : ["mysqld"], "--no-defaults", $"--datadir={data}",
-            // A private installation does not find its own files otherwise.
+            // Without this argument, a private installation does not find its own files.
             .. Path.Combine(Path.GetDirectoryName(program)!, "usr") is var folder && Directory.Exists(folder) ? [$"--basedir={folder}"] : Array.Empty<string>(),
             .. System.Environment.IsPrivilegedProcess ? ["--user=root"] : Array.Empty<string>(),
         ];
         if (!File.Exists(Path.Combine(start.Home, "initialised"))) await InitialiseAsync(start.Home, data, program, command, cancellationToken);
 
-        // Limited to 107 bytes, and unique per server of a machine.
+        // The path is limited to 107 bytes and must be unique per server of a machine.
         var socket = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"mysql-{start.Port}.sock"));
         return
         [
@@ -38,7 +38,7 @@ sealed class MySqlRecipe : NativeServerRecipe
             "--bind-address=127.0.0.1", string.Create(CultureInfo.InvariantCulture, $"--port={start.Port}"),
             $"--socket={socket}", $"--pid-file={start.Home}/mysqld.pid", "--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-name-resolve",
             "--character-set-server=utf8mb4", "--collation-server=utf8mb4_0900_ai_ci", "--default-time-zone=+00:00",
-            // Small, because many servers share a machine. Durable as in production: every commit reaches the disk.
+            // The server is small, because many servers share a machine. It is as durable as in production: every commit reaches the disk.
             "--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=64M", "--innodb-log-buffer-size=4M", "--innodb-flush-log-at-trx-commit=1",
             "--innodb-buffer-pool-dump-at-shutdown=OFF", "--innodb-buffer-pool-load-at-startup=OFF",
             "--performance-schema=OFF", "--skip-log-bin", "--max-connections=500", "--table-open-cache=400", "--table-definition-cache=400",
@@ -51,7 +51,7 @@ sealed class MySqlRecipe : NativeServerRecipe
 
     static async Task InitialiseAsync(string home, string data, string program, string[] command, CancellationToken cancellationToken)
     {
-        // Leftovers of an interrupted start are unusable.
+        // An interrupted start leaves an unusable folder.
         if (Directory.Exists(data)) Directory.Delete(data, recursive: true);
         if (InCache("mysql-9.7", "template") is { } template)
             await RunAsync("cp", ["-a", "--reflink=auto", template, data], cancellationToken);
@@ -69,7 +69,9 @@ sealed class MySqlRecipe : NativeServerRecipe
             throw new DistributedApplicationException($"'{command}' ended with exit code {process.ExitCode}: {errors}");
     }
 
-    /// <summary>Runs at every start before connections are accepted, so that password and databases match the model.</summary>
+    /// <summary>
+    /// Returns the statements that run at every start before connections are accepted. They make password and databases match the model.
+    /// </summary>
     static async Task<string> InitStatementsAsync(MySqlServerResource server, CancellationToken cancellationToken)
     {
         var password = (await server.PasswordParameter.GetValueAsync(cancellationToken))!
@@ -85,7 +87,7 @@ sealed class MySqlRecipe : NativeServerRecipe
             """;
     }
 
-    /// <summary>The server speaks first: its version, or why it refuses.</summary>
+    /// <summary>Reads the server's greeting, which is its version or the reason why it refuses. The server sends it first.</summary>
     static async Task<string?> ReadGreetingAsync(NetworkStream stream, CancellationToken cancellationToken)
     {
         var header = new byte[4];

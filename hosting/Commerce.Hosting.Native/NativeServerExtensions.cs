@@ -6,19 +6,19 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Aspire.Hosting;
 
-/// <summary>Runs an application's servers as processes where there is no container engine.</summary>
+/// <summary>Runs an application's servers as processes if there is no container engine.</summary>
 public static class NativeServerExtensions
 {
     static readonly TimeSpan EngineDeadline = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// In run mode, if neither Docker nor Podman answers, MySQL, Redis and Kafka run as processes of the current user instead of containers. Names,
-    /// endpoints, connection strings, health checks, waiting and commands stay the same. Call it first. The setting <c>NativeServers</c>
-    /// (<c>true</c>, <c>false</c>) overrides the detection.
+    /// Runs MySQL, Redis and Kafka as processes of the current user instead of containers, in run mode and if neither Docker nor Podman
+    /// answers. Names, endpoints, connection strings, health checks, waiting and commands stay the same. Call it first. The setting
+    /// <c>NativeServers</c> (<c>true</c>, <c>false</c>) overrides the detection.
     /// </summary>
     /// <param name="builder">The application.</param>
     /// <param name="configure">Adds recipes for other containers.</param>
-    /// <exception cref="DistributedApplicationException">At startup: a container has no recipe.</exception>
+    /// <exception cref="DistributedApplicationException">A container has no recipe. Thrown at startup.</exception>
     public static IDistributedApplicationBuilder UseNativeServersWithoutContainers(
         this IDistributedApplicationBuilder builder, Action<IList<NativeServerRecipe>>? configure = null)
     {
@@ -53,7 +53,7 @@ public static class NativeServerExtensions
         }
         catch (Win32Exception)
         {
-            // It is not installed.
+            // The container engine is not installed.
         }
         return false;
     }

@@ -16,10 +16,10 @@ public abstract class NativeServerRecipe
     /// <summary>Environment variables of the process.</summary>
     public virtual IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string>();
 
-    /// <summary>Whether this recipe fits the container. The last recipe that fits is used.</summary>
+    /// <summary>Whether this recipe fits the container. If several recipes fit, the last one is used.</summary>
     public abstract bool Fits(ContainerResource container);
 
-    /// <summary>The full path of the program; null if it is not installed.</summary>
+    /// <summary>Returns the full path of the program, or null if it is not installed.</summary>
     public abstract string? FindProgram();
 
     /// <summary>Prepares data and files, and returns the program's arguments. Called before every start, also after a crash.</summary>
@@ -28,7 +28,10 @@ public abstract class NativeServerRecipe
     /// <summary>Checks the server and all its databases.</summary>
     public abstract IHealthCheck HealthCheckOf(ContainerResource container);
 
-    /// <summary>A file in the folder of private installations: ~/.cache/commerce, or $XDG_CACHE_HOME/commerce. Null if it does not exist.</summary>
+    /// <summary>
+    /// Returns a file in the folder of private installations (~/.cache/commerce, or $XDG_CACHE_HOME/commerce), or null if it does not
+    /// exist.
+    /// </summary>
     protected static string? InCache(string folder, string file)
     {
         var cache = System.Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } given
@@ -36,7 +39,7 @@ public abstract class NativeServerRecipe
         return Path.Combine(cache, "commerce", folder, file) is var path && Path.Exists(path) ? path : null;
     }
 
-    /// <summary>A program on PATH or in a system folder; null if it does not exist.</summary>
+    /// <summary>Returns a program on PATH or in a system folder, or null if it does not exist.</summary>
     protected static string? OnPath(string program) =>
         $"{System.Environment.GetEnvironmentVariable("PATH")}:/usr/sbin:/usr/local/sbin".Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
@@ -44,11 +47,11 @@ public abstract class NativeServerRecipe
 
 /// <summary>One start of a server.</summary>
 /// <param name="Container">The container that the process replaces.</param>
-/// <param name="Home">Data folder and working directory.</param>
+/// <param name="Home">The data folder, which is also the working directory.</param>
 /// <param name="Run">A folder of this run that only the current user can read.</param>
 /// <param name="Port">The port on 127.0.0.1.</param>
-/// <param name="Arguments">The container's command line, as far as it is plain text.</param>
-/// <param name="Variables">The container's environment, as far as it is plain text.</param>
+/// <param name="Arguments">The plain-text part of the container's command line.</param>
+/// <param name="Variables">The plain-text part of the container's environment.</param>
 /// <param name="Logger">The console log of the resource.</param>
 public sealed record NativeServerStart(
     ContainerResource Container, string Home, string Run, int Port, IReadOnlyList<string> Arguments, IReadOnlyDictionary<string, string> Variables, ILogger Logger)

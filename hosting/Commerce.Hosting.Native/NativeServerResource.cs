@@ -1,8 +1,8 @@
 namespace Commerce.Hosting.Native;
 
 /// <summary>
-/// Replaces a container in the model with its name and annotations, endpoints included: references to the container refer to this process. The
-/// orchestrator runs it because it is an executable.
+/// Replaces a container in the model and takes over its name, annotations and endpoints. References to the container then refer to
+/// this process. The orchestrator runs it because it is an executable.
 /// </summary>
 class NativeServerResource : ExecutableResource
 {

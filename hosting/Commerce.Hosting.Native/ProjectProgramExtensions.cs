@@ -6,9 +6,9 @@ namespace Aspire.Hosting;
 public static class ProjectProgramExtensions
 {
     /// <summary>
-    /// Starts projects as their built executables: sooner than by <c>dotnet run</c>, and the resource's process is the program itself, so that a test
-    /// can kill it. IDEs and <c>dotnet watch</c> are not affected. The AppHost imports Commerce.Hosting.Native.targets, which provides the paths of
-    /// the executables.
+    /// Starts projects as their built executables. This is faster than <c>dotnet run</c>. The resource's process is also the program
+    /// itself, so that a test can kill it. IDEs and <c>dotnet watch</c> are not affected. The AppHost imports
+    /// Commerce.Hosting.Native.targets, which provides the paths of the executables.
     /// </summary>
     public static IDistributedApplicationBuilder RunProjectsAsPrograms(this IDistributedApplicationBuilder builder)
     {

@@ -18,11 +18,11 @@ sealed class RedisRecipe : NativeServerRecipe
     public override async Task<IEnumerable<string>> PrepareAsync(NativeServerStart start, CancellationToken cancellationToken)
     {
         var redis = (RedisResource)start.Container;
-        // The integration's arguments, "redis-server --requirepass $REDIS_PASSWORD", need the shell in the container.
+        // The integration's arguments, "redis-server --requirepass $REDIS_PASSWORD", need the shell of the container.
         var arguments = start.Arguments.Where(a => a is not ("redis-server" or "--requirepass" or "$REDIS_PASSWORD")).ToList();
         if (!arguments.Contains("--save")) arguments.AddRange(["--save", ""]);
         var password = redis.PasswordParameter is null ? null : Quote((await redis.PasswordParameter.GetValueAsync(cancellationToken))!);
-        // Replicas of a cluster present the same password to their primary.
+        // Replicas of a cluster authenticate at their primary with the same password.
         var file = start.WritePrivately($"{redis.Name}.conf", password is null ? "" : $"requirepass {password}\nmasterauth {password}\n");
         return [.. FindProgram() == OnPath("redis-server") ? Array.Empty<string>() : ["redis-server"], file, "--bind", "127.0.0.1",
             "--port", start.Port.ToString(CultureInfo.InvariantCulture), "--dir", start.Home, "--appendonly", "no", .. arguments];

@@ -3,7 +3,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Commerce.Hosting.Native;
 
-/// <summary>Connects and exchanges data. A server that accepts and stays silent is as unhealthy as one that refuses.</summary>
+/// <summary>
+/// Connects and exchanges data. A server that accepts connections and stays silent is as unhealthy as one that refuses them.
+/// </summary>
 /// <param name="endpoint">The endpoint of the server.</param>
 /// <param name="talkAsync">Returns null if the server is healthy, otherwise its message.</param>
 sealed class TcpHealthCheck(EndpointReference endpoint, Func<NetworkStream, CancellationToken, Task<string?>> talkAsync) : IHealthCheck

@@ -11,7 +11,8 @@ internal sealed class MockCluster : IDisposable
     readonly nint _client, _cluster;
     readonly int _ownPort, _port;
 
-    // The package's librdkafka.so needs libsasl2.so.3, which Debian calls .2. The build for CentOS 8 needs only the C library.
+    // The package's librdkafka.so needs libsasl2.so.3, which Debian calls libsasl2.so.2. The build for CentOS 8 needs only the C
+    // library.
     static MockCluster() => NativeLibrary.SetDllImportResolver(typeof(MockCluster).Assembly, (name, assembly, path) =>
         name == "librdkafka" && (NativeLibrary.TryLoad(name, assembly, path, out var library)
             || NativeLibrary.TryLoad("centos8-librdkafka", assembly, path, out library)) ? library : 0);
@@ -26,7 +27,7 @@ internal sealed class MockCluster : IDisposable
         var own = Marshal.PtrToStringUTF8(Native.rd_kafka_mock_cluster_bootstraps(_cluster))!;
         _ownPort = int.Parse(own[(own.LastIndexOf(':') + 1)..]);
         MoveListener();
-        // The address in metadata responses. The call also wakes the cluster's thread, which then notices the moved socket.
+        // Sets the address in metadata responses. The call also wakes the cluster's thread, which then notices the moved socket.
         Native.rd_kafka_mock_broker_set_host_port(_cluster, Broker, "127.0.0.1", port);
         Native.rd_kafka_mock_set_controller_id(_cluster, Broker);
         Native.rd_kafka_mock_group_initial_rebalance_delay_ms(_cluster, 0);
@@ -37,7 +38,7 @@ internal sealed class MockCluster : IDisposable
 
     public static string Version => Marshal.PtrToStringUTF8(Native.rd_kafka_version_str())!;
 
-    /// <summary>Breaks connections and refuses new ones; the log stays.</summary>
+    /// <summary>Breaks connections and refuses new ones. The log stays.</summary>
     public void GoDown() => Succeeded(Native.rd_kafka_mock_broker_set_down(_cluster, Broker));
 
     public void ComeUp()
@@ -54,8 +55,8 @@ internal sealed class MockCluster : IDisposable
     }
 
     /// <summary>
-    /// The cluster listens on a port of the kernel's choice and offers no alternative. Its socket's descriptor is replaced by a socket on the wanted
-    /// port: the cluster only knows the descriptor's number.
+    /// Moves the listener to the wanted port. The cluster listens on a port that the kernel chooses and cannot be configured. It only
+    /// knows the number of its socket's descriptor, so the descriptor is replaced by a socket on the wanted port.
     /// </summary>
     void MoveListener()
     {
@@ -79,7 +80,8 @@ internal sealed class MockCluster : IDisposable
         throw new InvalidOperationException("the cluster's listener is not found");
     }
 
-    // A signal that interrupts its poll ends the cluster's thread. Threads inherit the signal mask of their creator.
+    // A signal that interrupts the poll of the cluster's thread ends the thread. Threads inherit the signal mask of their creator, so it
+    // blocks all signals.
     static nint WithoutSignals(Func<nint> make)
     {
         Span<ulong> before = stackalloc ulong[Native.SignalSetLength], all = stackalloc ulong[Native.SignalSetLength];

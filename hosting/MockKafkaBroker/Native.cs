@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace MockKafkaBroker;
 
-/// <summary>The required functions of rdkafka.h, rdkafka_mock.h and the C library, under their own names.</summary>
+/// <summary>The functions of rdkafka.h, rdkafka_mock.h and the C library that are used here, under their own names.</summary>
 internal static partial class Native
 {
     const string Kafka = "librdkafka";

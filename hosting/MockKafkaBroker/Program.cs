@@ -1,6 +1,6 @@
-// MockKafkaBroker --port N: librdkafka's mock cluster with the real protocol on 127.0.0.1:N, in memory. Topics: those of topics.json next to the
-// program, a JSON object of names and partition counts; others are created on first use. Signals: SIGTERM and SIGINT end it. SIGUSR1: the broker goes
-// away; SIGUSR2: it returns with its log.
+// MockKafkaBroker --port N runs librdkafka's mock cluster, with the real protocol on 127.0.0.1:N, in memory. Its topics are those of
+// topics.json next to the program, a JSON object of names and partition counts. Other topics are created on first use. SIGTERM and
+// SIGINT end it. On SIGUSR1 the broker goes down, and on SIGUSR2 it returns with its log.
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;

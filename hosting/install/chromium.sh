@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# chromium.sh [--check]: Chromium as `my chromium`, for the tests of the page. The host's own browser is used where there is one.
+# chromium.sh [--check]: installs Chromium as `my chromium`, for the tests of the page. If the host has a browser, that one is used.
 source "$(dirname -- "$(readlink -f -- "$0")")/lib.sh"
 source "$HERE/debian.sh"
 
 MINIMUM=120.0.0
 
-# The browser starts itself again for each of its processes, so it cannot run under a loader of its own: the host's loader and C library, the
-# folder's other libraries. Package and host are of the same release of Debian. libpulse's own libraries are where only its RUNPATH, a folder of
-# the host, says.
+# The browser starts itself again for each of its processes, so it cannot run under its own loader. It uses the host's loader and C
+# library, and the folder's other libraries. Package and host belong to the same release of Debian. Only the RUNPATH of libpulse
+# names the folder with libpulse's own libraries.
 wrap_browser() {
   local library
   for library in ld-linux libBrokenLocale libanl libc libc_malloc_debug libdl libm libmvec libnsl libnss_ libpthread libresolv librt libthread_db libutil; do
@@ -25,7 +25,7 @@ export LD_LIBRARY_PATH=$libraries XDG_DATA_DIRS=$here/usr/share FONTCONFIG_FILE=
 exec "$@"
 WRAPPER
   chmod 755 "$STAGE/my"
-  # The packages' own configuration names the host's folders.
+  # The configuration of the packages names folders of the host.
   cat >"$STAGE/fonts.conf" <<FONTS
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -42,11 +42,11 @@ if begin chromium 3; then
   if [[ -n $host ]]; then
     wrap_host
   else
-    # what a desktop wants of a browser, and a test does not
+    # a desktop needs these packages, a test does not
     unpack_debian "$(host_suite)" 'adduser init-system-helpers lsb-base xdg-utils adwaita-icon-theme hicolor-icon-theme shared-mime-info dconf-gsettings-backend perl' chromium fonts-dejavu-core
     wrap_browser
   fi
-  # For programs that start a browser by its path alone.
+  # Some programs start a browser only by its path.
   printf '%s\n' '#!/bin/sh' 'exec "$(dirname -- "$(readlink -f -- "$0")")/my" chromium "$@"' >"$STAGE/browser"
   chmod 755 "$STAGE/browser"
   version=$("$STAGE/my" chromium --version 2>&1) || die "chromium does not start: $version"

@@ -1,11 +1,11 @@
-# Servers from Debian packages, without root and without touching the host: sourced after lib.sh by mysql.sh and redis.sh.
+# Installs servers from Debian packages, without root and without changing the host. mysql.sh and redis.sh source it after lib.sh.
 
-# The signed index of a suite tells how long it is valid, a week mostly. A mirror that is synchronised seldom exceeds that; signatures are
-# checked all the same.
+# The signed index of a suite is usually valid for a week. A mirror that is rarely synchronised exceeds that. Signatures are checked
+# in any case.
 INDEX_MAX_DAYS=400
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# host_program PROGRAM MINIMUM: the path of the host's own program where it is at least that version, else nothing.
+# host_program PROGRAM MINIMUM: prints the path of the host's own program if it has at least that version.
 host_program() {
   local program version
   program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$1") || return 0
@@ -15,7 +15,7 @@ host_program() {
   printf '%s' "$program"
 }
 
-# wrap_host: `my PROGRAM ARG...` in the stage runs the host's programs.
+# wrap_host: creates `my` in the stage, which runs the host's programs.
 wrap_host() {
   cat >"$STAGE/my" <<'WRAPPER'
 #!/bin/sh
@@ -28,7 +28,8 @@ WRAPPER
   chmod 755 "$STAGE/my"
 }
 
-# wrap_private TRIPLET: `my PROGRAM ARG...` runs a program of this folder with the folder's own loader and libraries, as the host's may be older.
+# wrap_private TRIPLET: creates `my` in the stage, which runs a program with the folder's loader and libraries, because the host's
+# may be older.
 wrap_private() {
   local loader
   loader=$(cd "$STAGE" && find usr/lib usr/lib64 -name 'ld-linux-*.so.*' -print -quit)
@@ -47,11 +48,11 @@ WRAPPER
   chmod 755 "$STAGE/my"
 }
 
-# host_suite: the host's own release of Debian.
+# host_suite: prints the host's release of Debian.
 host_suite() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
-# mirror: the Debian archive in the host's apt configuration: by what its Release file says of itself or, where no index has been downloaded
-# yet, by the host's own release.
+# mirror: prints the Debian archive in the host's apt configuration. It is identified by its Release file or, if no index has been
+# downloaded yet, by the host's release.
 mirror() {
   local uri
   uri=$(apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(ORIGIN) $(LABEL) $(REPO_URI)' 2>/dev/null \
@@ -63,16 +64,16 @@ mirror() {
   printf '%s' "$uri"
 }
 
-# need_debian PROGRAM MINIMUM: a private install can be made here.
+# need_debian PROGRAM MINIMUM: checks that a private installation is possible.
 need_debian() {
   local how="install $1 $2 or newer with this host's own tools, it is then used from PATH"
   need "$how" apt-get apt-config dpkg dpkg-deb tar
   [[ -n $(mirror) && -r $KEYRING ]] || lacking "no $1 on PATH, and apt is not set up for Debian with $KEYRING: $how"
 }
 
-# unpack_debian SUITE "STAND-IN..." PACKAGE...: downloads the packages with all that they need, glibc included, through an apt root of its own,
-# which verifies signatures and checksums as apt always does, and unpacks them into the stage with a wrapper `my`. STAND-INs count as installed:
-# packages that are only wanted by scripts which are not run here.
+# unpack_debian SUITE "STAND-IN..." PACKAGE...: downloads the packages with all dependencies, including glibc, and unpacks them into
+# the stage with a wrapper `my`. It uses a separate apt root, which verifies signatures and checksums as usual. STAND-INs count as
+# installed. They are packages that only unused scripts need.
 unpack_debian() {
   local suite=$1 stand_ins=$2 apt=$STAGE/apt uri arch triplet name packages size netrc= netrc_d=
   shift 2
@@ -126,7 +127,7 @@ Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Debug::NoLocking "true";
 CONFIGURATION
-    # The host's way to the network.
+    # The settings of the host's network access.
     apt-config dump | grep -E '^Acquire::https?::(Proxy|CaInfo|CaPath|Timeout)' || true
   } >"$apt/apt.conf"
 
@@ -141,7 +142,7 @@ CONFIGURATION
   ((${#packages[@]})) || die "apt downloaded nothing for $*"
 
   note "unpacking ${#packages[@]} packages"
-  # The packages expect /bin, /lib ... to be links into /usr.
+  # The packages expect that /bin, /lib and so on are links into /usr.
   mkdir -p "$STAGE"/usr/{bin,sbin,lib,lib64}
   for name in bin sbin lib lib64; do ln -s "usr/$name" "$STAGE/$name"; done
   for name in "${packages[@]}"; do

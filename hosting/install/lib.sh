@@ -1,5 +1,6 @@
-# What the installers share: sourced by each, never run. An installer is called without arguments, or with --check, which changes nothing and
-# says in one line how things stand: exit code 0 installed (what, where), 1 not installed yet, 3 something is needed from an administrator.
+# The common part of the installers, which source it. An installer is called without arguments, or with --check, which changes
+# nothing and prints the state in one line. The exit code is 0 if the program is installed, 1 if it is not installed yet, and 3 if
+# an administrator is needed.
 set -euo pipefail
 umask 022
 shopt -s nullglob
@@ -13,9 +14,9 @@ CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/commerce
 note() { [[ -n $CHECK ]] || printf '%s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$NAME" "$*" >&2; exit 1; }
 
-# begin FOLDER RECIPE: takes the lock of CACHE/FOLDER ($DIR). True where it has to be made: then $STAGE is an empty folder to make it in, which
-# disappears again unless `publish` is reached. Another recipe than the one it was made by, or a program it relies on that is gone, counts as
-# not made.
+# begin FOLDER RECIPE: takes the lock of CACHE/FOLDER ($DIR). Succeeds if it must be created. Then $STAGE is an empty folder to
+# create it in, which is deleted unless `publish` is reached. It must also be created if it was made by another recipe, or if a
+# program that it needs is gone.
 begin() {
   DIR=$CACHE/$1 RECIPE=$2 STAGE=$CACHE/$1.new
   if [[ -n $CHECK ]]; then complete && return 1 || return 0; fi
@@ -37,7 +38,7 @@ complete() {
   [[ $recipe == "$RECIPE" ]] && { [[ -z $relies_on ]] || [[ -x $relies_on ]]; }
 }
 
-# publish WHAT [PROGRAM]: stamps the stage and moves it into place. PROGRAM is one outside it that it cannot do without.
+# publish WHAT [PROGRAM]: marks the stage as complete and moves it into place. PROGRAM is a program outside of it that it needs.
 publish() {
   printf '%s\n' "$RECIPE" "$1" "${2:-}" >"$STAGE/.install-complete"
   rm -rf -- "$DIR"
@@ -45,31 +46,31 @@ publish() {
   note "$1, $(du -sm "$DIR" | cut -f1) MB"
 }
 
-# The end of a --check: what is installed.
+# The end of a --check for an installed program.
 installed() { [[ -z $CHECK ]] || printf '%s in %s\n' "$(sed -n 2p "$DIR/.install-complete")" "$DIR"; }
 
-# The middle of a --check: nothing is there yet, but nothing stands in the way.
+# The end of a --check for a program that can be installed.
 installable() {
   [[ -n $CHECK ]] || return 0
   echo "not installed yet"
   exit 1
 }
 
-# lacking WHY: what only an administrator can bring is not there.
+# lacking WHY: something is missing that only an administrator can install.
 lacking() {
   [[ -n $CHECK ]] || die "$1"
   echo "$1"
   exit 3
 }
 
-# need HOW COMMAND...: the commands that only an administrator can bring.
+# need HOW COMMAND...: checks the commands that only an administrator can install.
 need() {
   local how=$1 command
   shift
   for command; do command -v "$command" >/dev/null || lacking "'$command' not found: $how"; done
 }
 
-# need_free MEGABYTES: the disk has room for the stage.
+# need_free MEGABYTES: checks that the disk has room for the stage.
 need_free() {
   local free
   free=$(df -Pm -- "$CACHE" | awk 'NR == 2 { print $4 }')

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# mysql.sh [--check]: MySQL as `my mysqld`, `my mysql`, `my mysqladmin`, and `template`: an initialised data directory (root@localhost without
-# a password) to copy, which takes a tenth of the time of initialising one. The host's own server is used where there is one.
+# mysql.sh [--check]: installs MySQL as `my mysqld`, `my mysql` and `my mysqladmin`, and `template`, an initialised data directory
+# (root@localhost without a password). Copying it takes a tenth of the time of an initialisation. If the host has a server, that one
+# is used.
 source "$(dirname -- "$(readlink -f -- "$0")")/lib.sh"
 source "$HERE/debian.sh"
 
@@ -18,7 +19,7 @@ if begin "mysql-$SERIES" 1; then
   if [[ -n $host ]]; then
     wrap_host
   else
-    # perl is wanted only by scripts like mysqldumpslow
+    # only scripts like mysqldumpslow need perl
     unpack_debian sid perl mysql-server-core mysql-client-core
     options+=(--basedir="$STAGE/usr")
   fi
@@ -26,11 +27,11 @@ if begin "mysql-$SERIES" 1; then
   [[ $version =~ ([0-9]+\.[0-9]+\.[0-9]+) ]] && version=${BASH_REMATCH[1]}
 
   note "initialising the data directory template"
-  # mysqld refuses root unless root is named
+  # mysqld refuses to run as root unless --user=root is given
   ((EUID)) || options+=(--user=root)
   "$STAGE/my" mysqld --no-defaults "${options[@]}" --datadir="$STAGE/template" --initialize-insecure --skip-log-bin --innodb-doublewrite=OFF \
     --innodb-redo-log-capacity=8M --log-error-verbosity=1 >"$STAGE/log" 2>&1 || { tail -5 "$STAGE/log" >&2; die "mysqld --initialize-insecure failed"; }
-  # each copy gets an identity and keys of its own
+  # each copy gets its own identity and keys
   rm -f -- "$STAGE/log" "$STAGE/template/auto.cnf" "$STAGE"/template/*.pem
   find "$STAGE/template" -type f -size +64k -exec fallocate --dig-holes {} \; 2>/dev/null || true
   publish "MySQL $version" "$host"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# redis.sh [--check]: Redis as `my redis-server` and `my redis-cli`. The host's own server is used where there is one.
+# redis.sh [--check]: installs Redis as `my redis-server` and `my redis-cli`. If the host has a server, that one is used.
 source "$(dirname -- "$(readlink -f -- "$0")")/lib.sh"
 source "$HERE/debian.sh"
 
@@ -14,7 +14,7 @@ if begin redis 1; then
   if [[ -n $host ]]; then
     wrap_host
   else
-    # the first is for the service's user, the others for the service itself
+    # adduser creates the service's user, and the others are for the service itself
     unpack_debian "$(host_suite)" 'adduser init-system-helpers lsb-base' redis-server redis-tools
   fi
   version=$("$STAGE/my" redis-server --version 2>&1) || die "redis-server does not start: $version"

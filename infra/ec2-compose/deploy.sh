@@ -2,9 +2,10 @@
 # ./commerce deploy HOST [--rollback]     puts this commit on a machine that runs Docker, without a failed request
 # ./commerce deploy status|logs|backup|restore|secrets HOST [ARG...]
 #
-# HOST is what ssh takes: user@address, or a name of ~/.ssh/config. What the machine is to be told is in infra/ec2-compose/hosts/HOST.env (see
-# generated/.env.example); secrets of your own are files in infra/ec2-compose/hosts/HOST.secrets, or what the program hosts/HOST.secrets.sh writes into
-# the folder that it is given. Neither is in git. Where IMAGE_REGISTRY is set, images are pushed there and pulled by the machine; else they go over ssh. RUNTIME=linux-arm64 is for machines with Graviton.
+# HOST is a destination of ssh: user@address, or a name in ~/.ssh/config. Its settings are in infra/ec2-compose/hosts/HOST.env (see
+# generated/.env.example). Your own secrets are files in hosts/HOST.secrets, or the program hosts/HOST.secrets.sh writes them into the
+# folder in its argument. None of these files is in git. If IMAGE_REGISTRY is set, images are pushed to that registry and the machine
+# pulls them. Otherwise they are sent over ssh. RUNTIME=linux-arm64 is for machines with Graviton.
 set -euo pipefail
 HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 ROOT=$(dirname -- "$(dirname -- "$HERE")")
@@ -16,7 +17,7 @@ die() { printf 'deploy: %s\n' "$*" >&2; exit 1; }
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
-# on HOST COMMAND...: runs the part of this that lives on the machine.
+# on HOST COMMAND...: runs the machine's part of this script.
 on() {
   local host=$1 arguments
   shift
@@ -40,14 +41,14 @@ upload() {
 
 name() { printf '%scommerce/%s:%s' "${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}" "$1" "$TAG"; }
 
-# Images by the SDK: no engine is needed here. What is on the machine already is not sent again.
+# Sends the images that the machine does not have. The SDK builds them, so no engine is needed here.
 ship() {
   local host=$1 pair project image work
   work=$(mktemp -d)
   for pair in "${IMAGES[@]}"; do
     project=Commerce.${pair%%:*} image=${pair##*:}
     if "${SSH[@]}" "$host" "docker image inspect $(name "$image")" &>/dev/null; then
-      say "$image: there already"
+      say "$image: already on the machine"
       continue
     fi
     local options=(-p:ContainerRepository="commerce/$image" -p:ContainerImageTag="$TAG")
@@ -56,7 +57,7 @@ ship() {
     dotnet publish "$ROOT/$project" -c Release -r "${RUNTIME:-linux-x64}" --no-self-contained -p:PublishReadyToRun=true -t:PublishContainer -v quiet -nologo "${options[@]}" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "$project does not build"; }
     if [[ -n ${IMAGE_REGISTRY:-} ]]; then "${SSH[@]}" "$host" "docker pull --quiet $(name "$image")" >/dev/null; else
       say "$image: sending $(du -h "$work/$image.tar" | cut -f1)"
-      # Its layers are compressed already.
+      # The layers are compressed already.
       "${SSH[@]}" "$host" "docker load --quiet" <"$work/$image.tar" >/dev/null
     fi
   done
@@ -72,13 +73,13 @@ deploy() {
   fi
   [[ -f $HERE/hosts/$host.env ]] || die "there is no infra/ec2-compose/hosts/$host.env; copy generated/.env.example and fill it in"
   TAG=${COMMERCE_TAG:-$(git -C "$ROOT" rev-parse --short=12 HEAD)}
-  [[ -n ${COMMERCE_TAG:-} || -z $(git -C "$ROOT" status --porcelain) ]] || die "there are changes that are not committed; the images are named by the commit"
+  [[ -n ${COMMERCE_TAG:-} || -z $(git -C "$ROOT" status --porcelain) ]] || die "there are uncommitted changes, and the images are named by the commit"
   if [[ -z ${SKIP_CHECKS:-} ]]; then
-    say "checks: the unit tests and the published files (SKIP_CHECKS=1 leaves them out)"
+    say "checks: the unit tests and the published files (SKIP_CHECKS=1 skips them)"
     "$ROOT/commerce" test --filter-namespace 'Commerce.Tests.Unit*' --filter-class '*PublishTests' >/dev/null || die "the tests fail: ./commerce test"
   fi
   say "deploying $TAG to $host"
-  "${SSH[@]}" "$host" "docker compose version" >/dev/null || die "$host has no Docker with the compose plugin, or ssh does not let you in (cloud-init.yaml, provision.md)"
+  "${SSH[@]}" "$host" "docker compose version" >/dev/null || die "$host has no Docker with the compose plugin, or ssh failed (cloud-init.yaml, provision.md)"
   ship "$host"
   upload "$host"
   on "$host" deploy "$TAG"
@@ -91,7 +92,7 @@ case $command in
     host=$2
     shift 2
     case $command in
-      # A backup comes here, a restore goes there: the machine may be lost.
+      # A backup is written here and a restore is sent from here, because the machine may be lost.
       backup)
         file=${1:-commerce-$(date -u +%Y%m%dT%H%M%SZ).sql.gz}
         if [[ $file == -* ]]; then usage >&2; exit 2; fi

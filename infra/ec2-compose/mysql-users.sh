@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs inside of the MySQL container: once by itself when the data folder is new, and at every deploy, so that a changed password holds. Each process has
-# a user of its own with the rights that it needs: only migrate may change the schema, and nobody may read files, other schemas or other users.
+# Runs inside the MySQL container, first when the data folder is new, and then at every deploy, so that a changed password takes
+# effect. Each process has its own user with the rights that it needs. Only migrate may change the schema, and nobody may read
+# files, other schemas or other users.
 set -euo pipefail
 password() { cat "/run/secrets/$1-password"; }
 MYSQL_PWD=$(password root) mysql --user=root --batch <<SQL

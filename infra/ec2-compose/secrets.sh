@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# secrets.sh FOLDER: makes the secrets that this machine keeps to itself, where they are not there yet. Whatever is there already stays: a file that you
-# put there (a connection string to RDS, NaverPay's client secret) is used as it is. To rotate one, delete its file and deploy.
+# secrets.sh FOLDER: creates the secrets of this machine that do not exist yet. It never changes an existing file, so a file that you
+# add (a connection string to RDS, NaverPay's client secret) is used as it is. To rotate a secret, delete its file and deploy.
 #
-# A folder per service, a file per key, named like the environment variable. The folder is for its owner alone; the files can be read by the users
-# inside the containers.
+# There is a folder per service and a file per key, named like the environment variable. Only the owner can enter the folder, but the
+# users inside the containers can read the files.
 set -euo pipefail
 cd -- "$1"
 umask 022
@@ -21,7 +21,8 @@ keep api/ConnectionStrings__commerce "$(mysql api)"
 keep workers/ConnectionStrings__commerce "$(mysql workers)"
 
 for user in api workers; do keep "redis/$user-password" "$(new)"; done
-# What manages a server (FLUSHALL, KEYS, CONFIG SET, SHUTDOWN, ACL …) is nobody's; INFO and CONFIG GET tell one incarnation of it from the next.
+# Nobody may run the commands that manage a server (FLUSHALL, KEYS, CONFIG SET, SHUTDOWN, ACL …). INFO and CONFIG GET are allowed,
+# because they identify its incarnation.
 rights='resetkeys ~* resetchannels &* +@all -@admin -@dangerous +info +config|get +role'
 rm -f redis/users.acl
 printf 'user default on nopass resetkeys resetchannels -@all +ping\nuser api on #%s %s\nuser workers on #%s %s\n' \
@@ -32,7 +33,7 @@ for user in api workers; do
 done
 keep schema/ConnectionStrings__kafka kafka:9092
 
-# The sandbox's, until NaverPay's is put there.
+# This is the sandbox's secret until it is replaced by NaverPay's.
 keep payment-sandbox/Sandbox__ClientSecret "$(new)"
 for user in api workers; do keep "$user/Payments__Gateway__ClientSecret" "$(<payment-sandbox/Sandbox__ClientSecret)"; done
 for service in keycloak grafana; do keep "$service/admin-password" "$(new)"; done

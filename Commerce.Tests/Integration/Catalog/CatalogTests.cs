@@ -140,7 +140,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         var product = await Stack.ProductAsync(stock: 1);
         var database = Stack.Services.GetRequiredService<MySqlDatabase>();
         var (holding, crossed, tries) = (new TaskCompletionSource(), new TaskCompletionSource(), 0);
-        // With more rows than the other one, so that MySQL keeps it.
+        // This transaction has more rows than the other one, so MySQL rolls back the other one.
         var other = database.ExecuteInTransactionAsync(async transaction =>
         {
             await transaction.ExecuteAsync("UPDATE product SET created_at = created_at + INTERVAL 1 SECOND ORDER BY id DESC LIMIT 5");
@@ -203,7 +203,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
         })
         {
             var single = JsonNode.Parse(await Stack.Admin.GetStringAsync(one, Cancelled))!;
-            // The public lists may be a moment old.
+            // The public lists may be up to a second old.
             await Eventually.GetAsync(
                 async () => JsonNode.Parse(await Stack.Admin.GetStringAsync(list, Cancelled))!.AsArray().FirstOrDefault(item => (long)item!["id"]! == (long)single["id"]!),
                 item => JsonNode.DeepEquals(item, single));

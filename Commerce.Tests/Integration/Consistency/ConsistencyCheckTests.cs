@@ -43,7 +43,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
     }
 
     [Theory]
-    // A limit that was not kept; a line that is not counted, or counted wrongly; an order that the gate does not know.
+    // The cases are a limit that was not kept, a line that is not counted or counted wrongly, and an order that the gate does not know.
     [InlineData("UPDATE counted_item SET max_per_customer = 1 WHERE order_id = @OrderId", "UPDATE counted_item SET max_per_customer = 2 WHERE order_id = @OrderId")]
     [InlineData("UPDATE counted_item SET quantity = 1 WHERE order_id = @OrderId", "UPDATE counted_item SET quantity = 2 WHERE order_id = @OrderId")]
     [InlineData("UPDATE counted_item SET user_id = UUID() WHERE order_id = @OrderId", "UPDATE counted_item SET user_id = @Id WHERE order_id = @OrderId")]
@@ -59,7 +59,8 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
     }
 
     [Theory]
-    // More refunded than ordered, refunds that no line has, an amount that does not add up, units that were not returned or returned by nobody.
+    // The cases are more units refunded than ordered, refunds without a line, a wrong amount, and units that were not returned or
+    // returned without a cause.
     [InlineData("UPDATE order_item SET refunded = 3 WHERE order_id = @OrderId", "UPDATE order_item SET refunded = 1 WHERE order_id = @OrderId")]
     [InlineData("UPDATE order_item SET restocked = 0 WHERE order_id = @OrderId", "UPDATE order_item SET restocked = 1 WHERE order_id = @OrderId")]
     [InlineData("UPDATE refund_line SET amount = amount + 1 WHERE refund_id = @RefundId", "UPDATE refund_line SET amount = amount - 1 WHERE refund_id = @RefundId")]
@@ -84,7 +85,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
     }
 
     [Theory]
-    // A total or a discount that does not add up; a discount, minimum, validity or line that the terms do not give.
+    // The cases are a wrong total or discount, and a discount, minimum, validity or line that does not follow from the terms.
     [InlineData("UPDATE orders SET total_amount = total_amount + 1 WHERE id = @OrderId", "UPDATE orders SET total_amount = total_amount - 1 WHERE id = @OrderId")]
     [InlineData("UPDATE orders SET discount = 1, total_amount = total_amount + 999 WHERE id = @OrderId", "UPDATE orders SET discount = 1000, total_amount = total_amount - 999 WHERE id = @OrderId")]
     [InlineData("UPDATE orders SET coupon_id = NULL WHERE id = @OrderId", "UPDATE orders SET coupon_id = @couponId WHERE id = @OrderId")]
@@ -135,7 +136,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
     public async Task A_waiting_room_that_admits_too_many_at_once_or_somebody_twice_is_found()
     {
         var sale = await Stack.EventAsync(opensIn: 3600, waitingRoomRate: 3);
-        // One second's worth at once and the fourth a third of a second later is the most.
+        // The maximum is one second's worth at once, and a fourth admission a third of a second later.
         foreach (var (user, after) in new[] { ("a", 0L), ("b", 0), ("c", 0), ("d", 333_334), ("a", 700_000_000) }) await AdmitAsync(user, after);
         await CheckConsistencyAsync();
 
@@ -159,13 +160,13 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         var others = (await Stack.Sandbox.SummaryAsync()).Where(o => o.MerchantPayKey != purchase.OrderId)
             .Select(o => new GatewayOrder(o.MerchantPayKey, o.NetCaptures, o.Captured, o.Cancelled)).ToList();
 
-        // A sandbox that lost its ledger or a part of it.
+        // This sandbox has lost its ledger or a part of it.
         Assert.Equal((0, 1), await CompareAsync(now.AddMinutes(1), others));
         Assert.True((await CompareAsync(now.AddMinutes(1), [])) is (0, >= 1));
-        // A sandbox with a complete ledger that lacks the payment.
+        // This sandbox has a complete ledger without the payment.
         Assert.Equal((1, 0), await CompareAsync(now.AddDays(-1), others));
         Assert.Equal((1, 0), await CompareAsync(null, others));
-        // A gateway without a ledger.
+        // This gateway has no ledger.
         var (differences, notComparable) = await new PaymentConsistencyCheck(Database, new Told(null)).CompareAsync(Cancelled);
         Assert.Equal(0, differences);
         Assert.True(notComparable >= 1);
@@ -174,7 +175,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
             new PaymentConsistencyCheck(Database, new Told(new(since, orders))).CompareAsync(Cancelled);
     }
 
-    /// <summary>A user with a coupon.</summary>
+    /// <summary>Creates a user with a coupon.</summary>
     async Task<(Shopper User, Coupon Coupon)> HaveCouponAsync(string name, Func<CouponDefinition, CouponDefinition> change)
     {
         var coupon = await Stack.CouponAsync(total: 1, change: change);
@@ -184,7 +185,7 @@ public sealed class ConsistencyCheckTests(CommerceStack stack) : PaymentStackTes
         return (user, coupon);
     }
 
-    /// <summary>The number of violations of an invariant after damaging the database.</summary>
+    /// <summary>Returns the number of violations of an invariant after the database was damaged.</summary>
     async Task<long> BrokenAsync(string invariant, string damage, string repair, object parameters)
     {
         Assert.Equal(1, await Database.ExecuteAsync(damage, parameters, Cancelled));

@@ -5,7 +5,7 @@ using Commerce.Core.Coupons;
 
 namespace Commerce.Tests.Integration.Coupons;
 
-/// <summary>The actions of administrators, and that they take effect soon.</summary>
+/// <summary>Tests the actions of administrators, and that they take effect soon.</summary>
 public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -31,7 +31,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
 
         using var answer = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
 
-        // A new user each time, who may get the last coupon.
+        // Each attempt uses a new user, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-ended", () => users[next++].TakeAsync(coupon.Id));
         using var owner = await Stack.UserAsync(users[0].Id);
@@ -49,7 +49,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
             $"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { StartsAt = coupon.StartsAt.AddDays(1), EndsAt = coupon.EndsAt.AddDays(2) }, Cancelled);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        // A new user each time, who may get the last coupon.
+        // Each attempt uses a new user, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-not-started", () => users[next++].TakeAsync(coupon.Id));
     }
@@ -68,8 +68,8 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         using var cancelled = await Stack.Admin.PostAsync($"/api/admin/coupons/{coupon.Id}/cancel", null, Cancelled);
         await BothSayAsync("coupon-ended", before: "");
 
-        // A request sent more than a second after the change must see it. The round trip does not count, so a slow machine only sends the request
-        // later.
+        // A request that is sent more than a second after the change must see it. The round trip does not count, so a slow machine only
+        // sends the request later.
         Task BothSayAsync(string slug, string? before = null)
         {
             var changed = TimeProvider.System.GetTimestamp();
@@ -135,7 +135,7 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         JsonNode[] told =
         [
             (await Stack.Admin.GetFromJsonAsync<JsonNode>($"/api/admin/coupons/{coupon.Id}", Cancelled))!,
-            // Cached for a moment.
+            // The list is cached for a moment.
             (await Eventually.GetAsync(async () => (await Stack.Anonymous.GetFromJsonAsync<JsonArray>("/api/coupons", Cancelled))!.SingleOrDefault(c => (long)c!["id"]! == coupon.Id), c => c is not null))!,
             (await OwnAsync())!,
         ];
@@ -229,7 +229,8 @@ public sealed class CouponAdministrationTests(CommerceStack stack) : StackTests(
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/admin/coupons")
         {
             Content = new StringContent(new string('x', 100_000), Encoding.UTF8, "application/json"),
-            // The body follows the first response only. Otherwise the server may close the connection while the body is still being sent.
+            // The client sends the body only after the first response. Otherwise the server may close the connection while the body is
+            // still being sent.
             Headers = { ExpectContinue = true },
         };
         using var answer = await Stack.Admin.SendAsync(request, Cancelled);

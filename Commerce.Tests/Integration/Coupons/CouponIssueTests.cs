@@ -55,7 +55,7 @@ public sealed class CouponIssueTests(CommerceStack stack) : StackTests(stack)
 
         var slugs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => user.PressAsync(coupon.Id)));
 
-        // The successful request may have got a 503 first.
+        // The successful request may have received 503 first.
         Assert.InRange(slugs.Count(slug => slug == ""), slugs.Contains("dependency-unavailable") ? 0 : 1, 1);
         Assert.All(slugs, slug => Assert.Contains(slug, new[] { "", "coupon-already-issued", "gate-closed", "dependency-unavailable" }));
         await Eventually.EqualAsync(1, () => RowsAsync(coupon.Id));

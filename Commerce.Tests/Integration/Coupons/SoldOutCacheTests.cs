@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Integration.Coupons;
 
-/// <summary>What a replica answers by itself after the last coupon, and how soon it notices a change.</summary>
+/// <summary>Tests which requests a replica answers by itself after the last coupon, and how soon it notices a change.</summary>
 public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), IAsyncLifetime
 {
     /// <summary>Coupons that are not in the database, so that no other process touches their gates.</summary>
@@ -43,7 +43,7 @@ public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), 
     {
         await FollowAsync(Coupon with { Version = 2, TotalQuantity = 2 });
         Sales.Observe(_id, GateVerdict.SoldOut);
-        // Checked and forgotten: observing it again changes nothing.
+        // The coupon was checked and forgotten, and observing it again changes nothing.
         for (var i = 0; i < 10; i++)
         {
             Assert.Null(Sales.Find(_id, "winner"));
@@ -117,7 +117,7 @@ public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), 
         await KnownAsync(GateVerdict.SoldOut);
     }
 
-    /// <summary>This user has one of them, and the database knows it.</summary>
+    /// <summary>Records that this user has a coupon, and saves it in the database.</summary>
     async Task TakenAsync(string user)
     {
         await Eventually.GetAsync(() => PressAsync(user), verdict => verdict is GateVerdict.Accepted or GateVerdict.AlreadyPending);
@@ -128,7 +128,7 @@ public sealed class SoldOutCacheTests(CommerceStack stack) : StackTests(stack), 
 
     async Task<GateVerdict> PressAsync(string user) => (await Gate.AcceptAsync(_id, user)).Verdict;
 
-    /// <summary>Like the issuer: without a cached verdict it asks the gate and reports the verdict.</summary>
+    /// <summary>Does what the issuer does: without a cached verdict it calls the gate and reports the verdict.</summary>
     async Task KnownAsync(GateVerdict verdict, string user = "late") => await Eventually.EqualAsync<GateVerdict?>(verdict, async () =>
     {
         var known = Sales.Find(_id, user);

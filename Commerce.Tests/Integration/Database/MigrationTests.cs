@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commerce.Tests.Integration.Database;
 
-/// <summary>The schema, on databases of their own next to the stack's.</summary>
+/// <summary>Tests the schema, on separate databases of the stack's server.</summary>
 public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -56,17 +56,17 @@ public sealed class MigrationTests(CommerceStack stack) : StackTests(stack)
         await Migrator(database).ApplyAsync(connection, [.. Files.Where(f => string.CompareOrdinal(f.Name, "0031") < 0)]);
         await CreateAsync("before");
         await Migrator(database).ApplyAsync(connection, Files);
-        // By a process of the previous version, during the deployment.
+        // A process of the previous version creates the coupon during the deployment.
         await CreateAsync("during");
 
-        // An order had to cost more than the discount, and nothing else.
+        // An order only had to cost more than the discount.
         Assert.Equal(
             [("before", 5_001L), ("during", 5_001L)],
             await connection.QueryAsync<(string, long)>("""
                 SELECT name, min_order_amount FROM coupon
                 WHERE percent IS NULL AND valid_from IS NULL AND valid_until IS NULL AND product_ids IS NULL AND event_ids IS NULL ORDER BY id
                 """));
-        // The discount is shared by all lines, and no terms explain it.
+        // All lines share the discount, and no terms explain it.
         Assert.Equal(4, await connection.ExecuteScalarAsync<int>("SELECT COUNT(*) FROM order_item i JOIN orders o ON o.id = i.order_id WHERE i.discounted AND o.coupon_version IS NULL"));
 
         async Task CreateAsync(string name) => await connection.ExecuteAsync("""

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Commerce.Tests.Integration.Database;
 
 /// <summary>
-/// Processes of the previous version keep running while the schema is updated, and return after a rollback (<c>docs/migrations.md</c>).
-/// <c>previous-version.sql</c> has the statements of that version.
+/// Processes of the previous version keep running while the schema is updated, and run again after a rollback
+/// (<c>docs/migrations.md</c>). <c>previous-version.sql</c> has the statements of that version.
 /// </summary>
 public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTests(stack)
 {
@@ -39,7 +39,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
         {
             try
             {
-                // Planned, not executed: a missing or changed table or column is found without rows.
+                // The statement is planned and not executed. A missing or changed table or column is found without rows.
                 await connection.ExecuteAsync($"EXPLAIN {statement}");
             }
             catch (DbException e)
@@ -108,7 +108,7 @@ public sealed partial class RollingMigrationTests(CommerceStack stack) : StackTe
     {
         var name = $"rolling_{Guid.NewGuid():N}";
         await Stack.Services.GetRequiredService<MySqlDatabase>().ExecuteAsync($"CREATE DATABASE {name}", null, Cancelled);
-        // In the statements @name is an unset variable, which stands for any value.
+        // In the statements, @name is an unset variable, which stands for any value.
         var connection = new DbConnectionStringBuilder { ConnectionString = (await Stack.App.GetConnectionStringAsync("commerce", Cancelled))! };
         connection["Database"] = name;
         connection["Allow User Variables"] = "true";

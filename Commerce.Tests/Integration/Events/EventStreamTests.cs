@@ -22,7 +22,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
             await stream.OpeningOfAsync(one.Id);
         }
 
-        // It polls every 5 s, so ten in sequence would take 45 s.
+        // The replica polls every 5 s, so ten openings in sequence would take 45 s.
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
@@ -191,7 +191,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
 
         Assert.Equal(HttpStatusCode.OK, third.Head.StatusCode);
         Assert.True(await first.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
-        // Not at once: with more pages than streams each reconnect would replace another stream.
+        // The client reconnects later, because with more pages than streams each reconnect would replace another stream.
         Assert.InRange(first.Retries[^1], 30_000, 60_000);
         using var fourth = await alice.StreamAsync();
         Assert.True(await second.Ended.WaitAsync(EventStories.MaxDelay, Cancelled));
@@ -205,14 +205,15 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
     {
         await using var replica = await ApiReplica.StartAsync(Stack, ("Events__Stream__MaxStreamsPerUser", "3"));
         using var alice = await replica.UserAsync("alice");
-        // Reads the headers and nothing else, like a connection with a dead peer.
+        // The client reads only the headers, like a connection with a dead peer.
         var deaf = new List<HttpResponseMessage>();
         for (var i = 0; i < 10; i++) deaf.Add(await OpenAsync(() => alice.GetAsync("/api/events/stream", HttpCompletionOption.ResponseHeadersRead, Cancelled), response => response));
 
         using var stream = await OpenAsync(() => alice.StreamAsync(), stream => stream.Head);
         foreach (var one in deaf) one.Dispose();
 
-        // The headers arrive a moment before a stream counts as open. Whoever opens too many in that moment is told to retry.
+        // The headers arrive a moment before a stream counts as open. A client that opens too many streams in that moment is asked to
+        // retry.
         static Task<T> OpenAsync<T>(Func<Task<T>> open, Func<T, HttpResponseMessage> headOf) where T : IDisposable =>
             Eventually.GetAsync(open, opened =>
             {
@@ -237,7 +238,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         var query = $"?lastEventId={Uri.EscapeDataString(lastEventId)}";
         long end;
         using (var plain = await alice.StreamAsync()) end = plain.Ready!.Value;
-        // One ahead, as well.
+        // The position may also be one ahead of the last opening.
         using var ahead = lastEventId == "+1" ? await alice.StreamAsync(lastEventId: end + 1) : await alice.StreamAsync(query);
         Assert.Equal(end, ahead.Ready);
 
@@ -256,7 +257,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         await Stack.EventActionAsync(lost.Id, "open");
         var seen = (await before.OpeningOfAsync(lost.Id)).Id;
 
-        // The backup is older.
+        // The backup is older than the opening.
         await Eventually.EqualAsync(true, () => Stack.Services.GetRequiredService<MySqlDatabase>().TryExecuteInTransactionAsync(async transaction =>
         {
             if (await transaction.SingleAsync<int>(
@@ -291,7 +292,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         using var answer = await alice.PostAsJsonAsync("/api/events/ticket", new { }, Cancelled);
         var query = $"?ticket={(await answer.Content.ReadFromJsonAsync<JsonObject>(Cancelled))!["ticket"]}";
 
-        // HEAD does not use it up.
+        // HEAD does not redeem the ticket.
         using var asked = await Stack.Anonymous.SendAsync(new(HttpMethod.Head, "/api/events/stream" + query), Cancelled);
         using var byTicket = await Stack.Anonymous.StreamAsync(query);
         using var used = await Stack.Anonymous.StreamAsync(query);
@@ -326,7 +327,7 @@ public sealed class EventStreamTests(CommerceStack stack) : StackTests(stack)
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(25));
         Assert.All(await Task.WhenAll(streams.Select(s => s.Ended)), Assert.True);
         Assert.All(streams, s => Assert.Equal(2, s.Retries.Count));
-        // They do not all return at once.
+        // The clients do not all reconnect at the same time.
         Assert.True(streams.Select(s => s.Retries[1]).Distinct().Count() > 10);
         foreach (var stream in streams) stream.Dispose();
         foreach (var user in users) user.Dispose();

@@ -32,7 +32,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     [Fact]
     public async Task Events_do_not_wait_for_the_recovery_to_open_and_to_close()
     {
-        // It runs once an hour here.
+        // The recovery runs once an hour here.
         var closed = await Stack.EventIsAsync((await Stack.EventAsync(opensIn: 0.5, closesIn: 1)).Id, EventStatus.Closed);
         Assert.InRange(closed.OpenedAt!.Value - closed.OpensAt!.Value, TimeSpan.Zero, EventStories.MaxDelay);
         var closedAt = await Database.SingleAsync<DateTime>("SELECT closed_at FROM event WHERE id = @Id", closed, Cancelled);
@@ -44,7 +44,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         var scheduled = await Stack.EventAsync(opensIn: 3600);
         var due = new DateTimeOffset(scheduled.OpensAt!.Value).ToUnixTimeMilliseconds();
-        // By Redis' clock as far from now as by the database's; never earlier.
+        // The wait by Redis' clock equals the wait by the database's clock, and the event never opens earlier.
         await Eventually.GetAsync(
             async () => (double)await Stack.RedisAsync("ZSCORE", "{events}:schedule", $"opening:{scheduled.Id}") - due, late => late is >= 0 and < 60_000);
         Assert.InRange((long)await Stack.RedisAsync("PTTL", $"{{events}}:opening:{scheduled.Id}"), 3_000_000, 3_600_000);
@@ -63,13 +63,13 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var alice = (await Stack.UsersAsync("newest", 1))[0];
         var later = await Stack.EventAsync(opensIn: 1.5, couponIds: [coupon.Id]);
         var sooner = await Stack.EventAsync(opensIn: 3600);
-        // In the last moment.
+        // The change comes just before the opening.
         await EventStories.UntilAsync(later.OpensAt!.Value - TimeSpan.FromMilliseconds(100));
         var newest = TimeProvider.System.GetUtcNow().AddSeconds(2);
         using var postponed = await Stack.EventActionAsync(later.Id, "schedule", new { opensAt = newest });
         await Stack.RescheduleAsync(sooner.Id, opensIn: 1);
 
-        // Either the opener or the administrator comes first, never both.
+        // Either the opener or the administrator comes first.
         if (postponed.StatusCode == HttpStatusCode.OK)
         {
             while (true)
@@ -136,7 +136,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
     {
         var schedule = Stack.Services.GetRequiredService<EventSchedule>();
         var transition = new EventTransition(Opens: true, 999_999_999);
-        // It lasts for half a second; here for longer than a machine may stall.
+        // The lock normally lasts for half a second. Here it lasts longer than a machine may stall.
         var token = await Eventually.GetAsync(async () =>
             await schedule.TryLockAsync(transition) is { } taken && (int)await Stack.RedisAsync("PEXPIRE", $"{{events}}:lock:{transition}", 60_000) == 1 ? taken : null, t => t is not null);
 
@@ -191,7 +191,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         else using (await Stack.EventActionAsync(first.Id, "cancel")) { }
         await Eventually.EqualAsync("coupon-ended", () => users[1].TakeAsync(coupon.Id));
 
-        // Of many concurrent takers one gets it.
+        // One of several concurrent events gets the coupon.
         var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Stack.Admin.PostAsJsonAsync("/api/admin/events", definition with { name = "next" }, Cancelled)));
         Assert.Equal(1, answers.Count(a => a.StatusCode == HttpStatusCode.Created));
         foreach (var refused in answers.Where(a => a.StatusCode != HttpStatusCode.Created)) await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-linked");
@@ -234,7 +234,7 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
 
         Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
         Assert.Equal(1, await Stack.OpeningMessagesAsync(draft.Id));
-        // Earlier than its own window: the event decides.
+        // The coupon opens before its own window, because the event decides.
         await Eventually.EqualAsync("", () => alice.TakeAsync(coupon.Id));
     }
 
@@ -250,10 +250,10 @@ public sealed class EventTests(CommerceStack stack) : StackTests(stack)
         var closed = await Stack.EventIsAsync(scheduled.Id, EventStatus.Closed);
 
         Assert.True(closed.ClosedAt >= closed.ClosesAt);
-        // The gate follows the database within a second. A new user each time, who may get the last coupon.
+        // The gate follows the database within a second. Each attempt uses a new user, who may get the last coupon.
         var next = 1;
         await Eventually.EqualAsync("coupon-ended", () => users[next++].TakeAsync(coupon.Id));
-        // The user was late on a slow machine: repeat with more time.
+        // The user was late on a slow machine, so the test is repeated with more time.
         if (answer != "") await An_event_closes_at_its_time_and_its_coupons_with_it(closesIn * 4);
         else await Eventually.EqualAsync("coupon-already-issued", () => users[0].TakeAsync(coupon.Id));
     }

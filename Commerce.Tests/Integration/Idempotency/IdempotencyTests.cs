@@ -71,7 +71,7 @@ public sealed class IdempotencyTests(CommerceStack stack) : StackTests(stack)
             var key = Guid.NewGuid().ToString();
             var answers = await Task.WhenAll(Enumerable.Range(0, Duplicates).Select(async i =>
             {
-                // Staggered, so that some arrive while the first is about to commit.
+                // The requests are staggered, so that some arrive when the first is about to commit.
                 await Task.Delay(i * round / 2, Cancelled);
                 using var answer = await user.OrderAsync([new(product.Id, 1)], couponId, key);
                 if (answer.IsSuccessStatusCode) return (await answer.Content.ReadFromJsonAsync<PlacedOrder>())!.OrderId;

@@ -6,7 +6,7 @@ namespace Commerce.Tests.Integration.Idempotency;
 /// <summary>F39 for work of several transactions: prepare, approve and refund.</summary>
 public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackTests(stack)
 {
-    /// <summary>Concurrent, and within the limit of one user per second.</summary>
+    /// <summary>The number of concurrent requests. It is within the limit of one user per second.</summary>
     const int AtOnce = 8;
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
     static Task<HttpResponseMessage> SendRefundAsync(Purchase purchase, long amount, string key) =>
         purchase.User.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { amount, reason = "changed my mind" }, key);
 
-    /// <summary>Sends a request many times at once: one is processed, the others get its response or "in flight".</summary>
+    /// <summary>Sends a request many times at once. One is processed, and the others get its response or "in flight".</summary>
     static async Task OneWorksAsync(Func<Task<HttpResponseMessage>> send)
     {
         var asked = 0;
@@ -152,7 +152,7 @@ public sealed class PaymentIdempotencyTests(CommerceStack stack) : PaymentStackT
         }
 
         Assert.Single(told.Distinct());
-        // The processed request may have got Retry-After while the gateway did not respond, and its response later.
+        // The processed request may have received Retry-After while the gateway did not respond, and its response later.
         Assert.InRange(answers.Count(a => a.StatusCode == HttpStatusCode.OK && !a.Headers.Contains("Idempotent-Replayed")), asked > AtOnce ? 0 : 1, 1);
         foreach (var answer in answers.Where(a => a.StatusCode == HttpStatusCode.Conflict))
             await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "idempotency-key-in-flight");

@@ -31,7 +31,7 @@ public sealed class LiveSaleTests(CommerceStack stack) : PaymentStackTests(stack
         Assert.Equal(EventStatus.Open, live.Status);
         Assert.Equal(new LiveOrders(2, 1, 1, Price), live.Orders);
         Assert.Equal(new LiveCoupon(coupon.Id, coupon.Name, 5, 3), Assert.Single(live.Coupons));
-        // The order before the opening holds one.
+        // The order before the opening holds one unit.
         Assert.Equal(new LiveProduct(product.Id, product.Name, 6), Assert.Single(live.Products));
         Assert.NotNull(before);
     }
@@ -98,7 +98,9 @@ public sealed class LiveSaleTests(CommerceStack stack) : PaymentStackTests(stack
     static Task<HttpResponseMessage> OpenAsync(HttpClient client, long eventId) =>
         client.GetAsync($"/api/admin/live?eventId={eventId}", HttpCompletionOption.ResponseHeadersRead, Cancelled);
 
-    /// <summary>The first figures of a new stream for which the condition holds. The stream sends one a second.</summary>
+    /// <summary>
+    /// Returns the first figures of a new stream for which the condition holds. The stream sends figures once a second.
+    /// </summary>
     async Task<LiveSale> ReadAsync(long eventId, Predicate<LiveSale> holds)
     {
         using var answer = await Eventually.GetAsync(() => OpenAsync(Stack.Admin, eventId), a => a.IsSuccessStatusCode);

@@ -36,7 +36,7 @@ public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
 
             Assert.Equal(1, process.ExitCode);
             Assert.Contains($"{Topics.CouponIssued} has {there} of 99", error, StringComparison.Ordinal);
-            // One line, without a stack trace.
+            // The error is one line without a stack trace.
             Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         }
         finally
@@ -64,7 +64,7 @@ public sealed class TopicPartitionTests(CommerceStack stack) : StackTests(stack)
         await Eventually.EqualAsync(20, () => Database.SingleAsync<int>("SELECT COUNT(*) FROM coupon_issue WHERE coupon_id = @Id", coupon, Cancelled));
     }
 
-    /// <summary>False if the brokers cannot add partitions, like the in-memory mock.</summary>
+    /// <summary>Adds partitions. Returns false if the brokers cannot do this, like the mock broker.</summary>
     async Task<bool> AddAsync(int count)
     {
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Stack.Kafka }).Build();

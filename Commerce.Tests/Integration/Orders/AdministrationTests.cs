@@ -30,7 +30,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
     {
         var product = await Stack.ProductAsync(stock: 10);
         var user = (await Stack.UsersAsync($"recipients-{Guid.NewGuid():N}", 1))[0];
-        // Letters and digits of this run only.
+        // The name and the digits are unique to this run.
         var (name, digits) = ($"김{Guid.NewGuid():N}", $"{Random.Shared.NextInt64(1_000_000_000, 9_999_999_999)}");
         var first = await PlaceAsync($"{name}_1", $"+8{digits[..4]}-{digits[4..]}");
         var second = await PlaceAsync($"{name.ToUpperInvariant()}%2", digits);
@@ -38,7 +38,7 @@ public sealed class AdministrationTests(CommerceStack stack) : PaymentStackTests
 
         Assert.Equal([second, first], await FoundAsync(name));
         Assert.Equal([first], await FoundAsync($" {name}_1"));
-        // Wildcards of SQL are characters like others.
+        // Wildcards of SQL are treated like other characters.
         Assert.Equal([], await FoundAsync($"{name}_%"));
         Assert.Equal([second], await FoundAsync($"{name}%"));
         Assert.Equal([second], await FoundAsync(digits[..9]));

@@ -7,7 +7,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>Under which terms an order can use a coupon, and what the coupon takes off.</summary>
+/// <summary>Tests the terms under which an order can use a coupon, and the discount.</summary>
 public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -18,7 +18,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
         var (user, early) = await HaveAsync("early", d => d with { ValidFrom = now.AddHours(1), ValidUntil = now.AddHours(2) });
         var late = await HaveAsync(user, d => d with { StartsAt = now.AddDays(-2), ValidUntil = now.AddMinutes(-1) });
         var valid = await HaveAsync(user, d => d with { ValidFrom = now.AddHours(-1), ValidUntil = now.AddHours(2) });
-        // Issuing is over; using it is not.
+        // The issue window has ended, but the coupon can be used.
         await ChangeAsync(valid, d => d with { StartsAt = now.AddDays(-2), EndsAt = now.AddHours(-1) });
 
         using (var refused = await user.OrderAsync([new(product.Id, 1)], early.Id)) await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-valid-yet");
@@ -68,7 +68,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
     }
 
     [Theory]
-    // Rounded down; capped; never more than the products cost; a fixed amount.
+    // The discount is rounded down, capped, never more than the products cost, or a fixed amount.
     [InlineData(15, 1_000_000, 3_333, 3_333 - 499)]
     [InlineData(50, 1_000, 12_000, 11_000)]
     [InlineData(100, 1_000_000, 12_000, 0)]
@@ -83,7 +83,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
         Assert.Equal(total, order.TotalAmount);
         var detail = await DetailAsync(user, order.OrderId);
         Assert.Equal((price - total, total), (detail.GetProperty("discount").GetInt64(), detail.GetProperty("totalAmount").GetInt64()));
-        // A later change of the coupon does not concern the order.
+        // A later change of the coupon does not affect the order.
         await ChangeAsync(coupon, d => d with { Percent = 1, Discount = 1 });
         Assert.Equal(total, (await DetailAsync(user, order.OrderId)).GetProperty("totalAmount").GetInt64());
         await CheckConsistencyAsync();
@@ -115,7 +115,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
         });
 
         using (var none = await user.OrderAsync([new(other.Id, 1)], coupon.Id)) await none.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-not-applicable");
-        // Only what it applies to counts for the minimum.
+        // Only products that the coupon applies to count for the minimum.
         using (var below = await user.OrderAsync([new(named.Id, 1), new(other.Id, 1)], coupon.Id)) await below.ShouldBeProblemAsync(HttpStatusCode.Conflict, "coupon-below-minimum");
         var order = await user.PlaceAsync([new(named.Id, 1), new(offered.Id, 1), new(other.Id, 1)], coupon.Id);
 
@@ -135,7 +135,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
         using (await purchase.PrepareAsync()) { }
         await PayAsync(purchase, await purchase.AuthorizeAsync());
         await CheckConsistencyAsync();
-        // What the coupon applies to now makes no difference.
+        // The current products of the coupon make no difference.
         await ChangeAsync(coupon, d => d with { ProductIds = [other.Id] });
 
         Assert.Equal(7_000, await RefundAsync(other));
@@ -177,7 +177,7 @@ public sealed class CouponTermsTests(CommerceStack stack) : PaymentStackTests(st
         await CheckConsistencyAsync();
     }
 
-    /// <summary>A user with a coupon.</summary>
+    /// <summary>Creates a user with a coupon.</summary>
     async Task<(Shopper User, Coupon Coupon)> HaveAsync(string name, Func<CouponDefinition, CouponDefinition> change)
     {
         var user = (await Stack.UsersAsync($"terms-{name}", 1))[0];

@@ -44,7 +44,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
         using var answer = await user.OrderAsync([new(other.Id, 5), new(limited.Id, 2)]);
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
-        // At once: the reconciler would release orphaned stock later.
+        // The stock must be correct at once, because the reconciler would release orphaned stock later.
         Assert.Equal([10L, 10L], await Gate.ListAvailableAsync([limited.Id, other.Id]));
         await CheckConsistencyAsync();
     }
@@ -71,7 +71,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
         var user = (await Stack.UsersAsync("freed", 1))[0];
         var cancelled = await user.PlaceAsync(product.Id);
         using (await user.PostAsync($"/api/orders/{cancelled.OrderId}/cancel", null)) { }
-        // The entry has gone with the last unit.
+        // The entry is deleted with the last unit.
         Assert.Equal(0, (int)await Stack.RedisAsync("HEXISTS", "{inventory}:customers", $"{product.Id} {user.Id}"));
 
         var expired = await user.PlaceAsync(product.Id);
@@ -126,7 +126,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
 
         await LimitAsync(product, 4);
 
-        // The gate was rebuilt. Orders wait for it.
+        // The gate is rebuilt, and orders wait for it.
         using (var above = await user.OrderAsync([new(product.Id, 2)])) await above.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
         await user.PlaceAsync(product.Id);
         await CheckConsistencyAsync();
@@ -151,7 +151,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
         await LimitAsync(product, 10);
         await ordering;
 
-        // Who had more before keeps it.
+        // Customers who had more units before keep them.
         await CheckConsistencyAsync();
         foreach (var user in users.Take(3))
             Assert.Equal(await UnitsAsync(product.Id, user), (int)await Stack.RedisAsync("HGET", "{inventory}:customers", $"{product.Id} {user.Id}"));
@@ -164,7 +164,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
         var users = await Stack.UsersAsync("limited-by-event", 2);
         var sale = await Stack.EventAsync(opensIn: 3600, productIds: [product.Id, own.Id], maxPerCustomer: 3);
         Assert.Equal(3, sale.MaxPerCustomer);
-        // The gate was rebuilt, because the product counts its customers from now on.
+        // The gate was rebuilt, because the product now counts its customers.
         await CheckConsistencyAsync();
         await users[0].PlaceAsync(product.Id, 2);
         await users[1].PlaceAsync(product.Id, 4);
@@ -180,7 +180,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
 
         var last = await users[0].PlaceAsync(product.Id);
         using (var full = await users[0].OrderAsync([new(product.Id, 1)])) await full.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
-        // Nobody loses what was ordered before the opening.
+        // Customers keep what they ordered before the opening.
         using (var more = await users[1].OrderAsync([new(product.Id, 1)])) await more.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
         // The lower limit decides.
         using (var above = await users[0].OrderAsync([new(own.Id, 2)])) await above.ShouldBeProblemAsync(HttpStatusCode.Conflict, "customer-limit");
@@ -246,7 +246,7 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
 
         await Eventually.EqualAsync(0, async () =>
         {
-            // It would run by itself within 10 s.
+            // The reconciler would run within 10 s anyway.
             using var reconciled = await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled);
             return (await Reconciler.CompareAllCustomersAsync(Cancelled)).Count;
         });
@@ -288,7 +288,9 @@ public sealed class CustomerLimitTests(CommerceStack stack) : PaymentStackTests(
 
     InventoryReconciler Reconciler => Stack.Services.GetRequiredService<InventoryReconciler>();
 
-    /// <summary>The slugs of the refusals, "" for an order. Each request is repeated with its key until its response is definite.</summary>
+    /// <summary>
+    /// Returns the slugs of the refusals, or "" for an order. Each request is repeated with its key until its response is definite.
+    /// </summary>
     static Task<string[]> OrderAtOnceAsync(Shopper user, long productId, int count) => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
     {
         var key = Guid.NewGuid().ToString();

@@ -5,7 +5,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>An order of 0 won is paid by its coupon. The gateway never hears of it.</summary>
+/// <summary>An order of 0 won is paid by its coupon. The gateway does not know it.</summary>
 public sealed class FreeOrderTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -23,7 +23,7 @@ public sealed class FreeOrderTests(CommerceStack stack) : PaymentStackTests(stac
         Assert.Equal(await answer.Content.ReadAsStringAsync(Cancelled), await again.Content.ReadAsStringAsync(Cancelled));
         var purchase = new Purchase(Stack.Sandbox, user, product, (await answer.Content.ReadFromJsonAsync<PlacedOrder>(Cancelled))!);
         Assert.Equal((OrderState.Paid, 0L), (purchase.Order.Status, purchase.Order.TotalAmount));
-        // Its stock is deducted.
+        // The stock of the order is deducted.
         await Eventually.EqualAsync(8, () => StockAsync(purchase));
         Assert.Equal(8L, await Stack.AvailableAsync(product.Id));
         var payment = await purchase.DetailAsync();
@@ -132,7 +132,7 @@ public sealed class FreeOrderTests(CommerceStack stack) : PaymentStackTests(stac
         Assert.Equal(19L, await Stack.AvailableAsync(product.Id));
     }
 
-    /// <summary>An order of one unit that its coupon pays.</summary>
+    /// <summary>Places an order of one unit that its coupon pays.</summary>
     async Task<Purchase> BuyAsync(string name)
     {
         var (user, coupon) = await HaveAsync(name);

@@ -5,7 +5,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>The delivery of paid orders, and what administrators do for customers.</summary>
+/// <summary>The delivery of paid orders, and the actions of administrators for customers.</summary>
 public sealed class FulfilmentTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -16,7 +16,7 @@ public sealed class FulfilmentTests(CommerceStack stack) : PaymentStackTests(sta
         await AdvanceAsync(purchase, "PREPARING");
         await AdvanceAsync(purchase, "SHIPPED", "6896724195");
         await AdvanceAsync(purchase, "SHIPPED", "6896724195");
-        // A tracking number that was wrong.
+        // The first tracking number was wrong.
         await AdvanceAsync(purchase, "SHIPPED", "6896724196");
         await AdvanceAsync(purchase, "DELIVERED");
 
@@ -151,7 +151,7 @@ public sealed class FulfilmentTests(CommerceStack stack) : PaymentStackTests(sta
     async Task<Purchase> PaidAsync(string name)
     {
         var purchase = await PayAsync(name);
-        // Its stock is deducted.
+        // The stock of the order is deducted.
         await CheckConsistencyAsync();
         return purchase;
     }

@@ -4,7 +4,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>A coupon belongs to one order: reserved with it, used by its payment, otherwise free again.</summary>
+/// <summary>A coupon belongs to one order. It is reserved with the order, used by its payment, and otherwise free again.</summary>
 public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -115,7 +115,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         await CheckConsistencyAsync();
     }
 
-    /// <summary>A user with a coupon and a product to order.</summary>
+    /// <summary>Creates a user with a coupon, and a product to order.</summary>
     async Task<(Shopper User, Coupon Coupon, Core.Inventory.Product Product)> HaveCouponAsync(string name)
     {
         var coupon = await Stack.CouponAsync(total: 1);
@@ -125,7 +125,7 @@ public sealed class OrderCouponTests(CommerceStack stack) : PaymentStackTests(st
         return (user, coupon, await Stack.ProductAsync(stock: 10, Price));
     }
 
-    /// <summary>The order that has the coupon, and whether it is used.</summary>
+    /// <summary>Returns the order with the coupon, and whether the coupon is used.</summary>
     async Task<(string? OrderId, bool Used)> CouponAsync(Coupon coupon)
     {
         var (orderId, used) = await Database.SingleAsync<(string?, long)>(

@@ -23,7 +23,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         }));
 
         Assert.All(answers, a => Assert.Contains(a, new[] { "", "out-of-stock" }));
-        // A lost response holds stock until it is detected; then another user gets it.
+        // A lost response holds stock until it is detected. Then another user gets the stock.
         var orders = answers.Count(a => a.Length == 0);
         foreach (var user in users.Zip(answers).Where(a => a.Second.Length > 0).Select(a => a.First).Take(60 - orders))
             await Eventually.EqualAsync("", async () => await (await user.OrderAsync([new(product.Id, 1)])).SlugAsync());
@@ -42,7 +42,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
         using var answer = await user.OrderAsync([new(plenty.Id, 3), new(few.Id, 2)]);
 
         await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "out-of-stock");
-        // At once: the reconciler would release orphaned stock later.
+        // The stock must be correct at once, because the reconciler would release orphaned stock later.
         Assert.Equal([10, 1], await InGateAsync(plenty.Id, few.Id));
         await CheckConsistencyAsync();
     }
@@ -156,7 +156,7 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"shipping":{"recipient":"A","phone":"010-1234-5678","zipcode":"04524","address1":"A\u0000"}}""", "shipping.address1")]
     public async Task Bad_input_is_told_by_field(string body, string field)
     {
-        // A user per case: together they would exceed the limit.
+        // Each case has its own user, because together they would exceed the limit.
         var user = (await Stack.UsersAsync($"bad-{Guid.NewGuid()}", 1))[0];
         var json = JsonSerializer.Deserialize<JsonElement>(body.Replace("SHIPPING", JsonSerializer.Serialize(Shoppers.Shipping), StringComparison.Ordinal));
 
@@ -277,7 +277,8 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
             late.Add(await Stack.EndedAfterHoldAsync(placed.OrderId));
         }
 
-        // By MySQL's clock. The reaper runs four times a second. With the reconciler, which runs every 10 s, three of five would hardly be in time.
+        // The times are by MySQL's clock. The reaper runs four times a second. If only the reconciler worked, which runs every 10 s, three
+        // of five orders would hardly be in time.
         Assert.InRange(late.Order().ElementAt(Rounds / 2), TimeSpan.Zero, TimeSpan.FromSeconds(1));
         await CheckConsistencyAsync();
     }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Integration.Orders;
 
-/// <summary>Administrators change stock, with a stock audit, and the gate follows.</summary>
+/// <summary>Administrators change stock with a stock audit, and the gate follows.</summary>
 public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 {
     [Fact]
@@ -77,7 +77,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         var repaired = await CompareTwiceAsync(async () =>
         {
-            // Replacing one order by another leaves the numbers unchanged.
+            // Replacing an order with another leaves the numbers unchanged.
             if (sameNumbers) using (await user.PostAsync($"/api/orders/{placed.OrderId}/cancel", null)) { }
             await user.PlaceAsync(product.Id, 5);
         });
@@ -101,7 +101,7 @@ public sealed class StockTests(CommerceStack stack) : StackTests(stack)
 
         await Eventually.EqualAsync(50L, async () =>
         {
-            // It would run by itself within 10 s.
+            // The reconciler would run within 10 s anyway.
             using var reconciled = await Stack.Admin.PostAsync("/api/admin/reconcile", null, Cancelled);
             return await Stack.AvailableAsync(product.Id);
         });

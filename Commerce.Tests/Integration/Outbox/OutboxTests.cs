@@ -20,7 +20,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
             topic.Await(i);
         }
 
-        // Relays poll only every 5 s: ten in sequence would take 45 s.
+        // Relays poll only every 5 s, so ten polls in sequence would take 45 s.
         Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
@@ -105,7 +105,7 @@ public sealed class OutboxTests(CommerceStack stack) : OutboxStackTests(stack)
         Assert.Equal(new[] { dead, refused, waiting, young }.Order(), (await Database.QueryAsync<string>(
             "SELECT message_id FROM outbox WHERE message_id IN @ids", new { ids = new[] { old, dead, refused, waiting, young } }, Cancelled)).Order());
         Assert.Equal([young], await Database.QueryAsync<string>("SELECT message_id FROM inbox WHERE consumer = 'purge'", null, Cancelled));
-        // Young again before the cleanup, because the Workers purge as well.
+        // The rows are made young again before the cleanup, because the Workers purge as well.
         await Database.ExecuteAsync("UPDATE outbox SET created_at = created_at + INTERVAL 10 DAY WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY", null, Cancelled);
         await Database.ExecuteAsync("DELETE FROM outbox_refused WHERE last_error = 'kept'", null, Cancelled);
         await ChangeRefusedAsync(dead, "r.next_attempt_at = UTC_TIMESTAMP(6)");

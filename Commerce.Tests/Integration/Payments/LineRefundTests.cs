@@ -6,7 +6,7 @@ using Commerce.Core.Payments;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>Refunds that name lines: their amounts, the stock, the customer's limit and the coupon.</summary>
+/// <summary>Refunds of lines: their amounts, the stock, the customer's limit and the coupon.</summary>
 public sealed class LineRefundTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -56,7 +56,7 @@ public sealed class LineRefundTests(CommerceStack stack) : PaymentStackTests(sta
         Assert.Equal(6L, await Stack.AvailableAsync(product.Id));
         await RefundedAsync(purchase, [new(product.Id, 1, Restock: true)], asAdministrator: true);
         Assert.Equal(7L, await Stack.AvailableAsync(product.Id));
-        // The old request: everything that is left.
+        // The request of the old form refunds everything that is left.
         Assert.Equal(PaymentState.Refunded, await purchase.RefundedAsync(10_000));
 
         await CheckConsistencyAsync();
@@ -180,7 +180,7 @@ public sealed class LineRefundTests(CommerceStack stack) : PaymentStackTests(sta
         var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(lines, coupon));
         using (await purchase.PrepareAsync()) { }
         await PayAsync(purchase, await purchase.AuthorizeAsync());
-        // Its stock is deducted.
+        // The stock of the order is deducted.
         await CheckConsistencyAsync();
         return purchase;
     }

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>The gateway's client claims only what is proven.</summary>
+/// <summary>The client of the gateway reports only what is proven.</summary>
 public sealed class PaymentGatewayTests(CommerceStack stack) : StackTests(stack)
 {
     readonly string _order = Guid.CreateVersion7().ToString();
@@ -51,7 +51,7 @@ public sealed class PaymentGatewayTests(CommerceStack stack) : StackTests(stack)
         if (captured) Assert.Equal(500, Assert.IsType<FindOutcome.Found>(found).CapturedAmount);
         else Assert.IsType<FindOutcome.NotCaptured>(found);
         Assert.Equal(1, Assert.Single(await Stack.Sandbox.LedgerAsync(_order)).ApplyCalls);
-        // The same key: the lost response, or a capture now.
+        // The same key returns the lost response, or captures now.
         Assert.IsType<ApproveOutcome.Approved>(await shop.Gateway.ApproveAsync(id, _order, Cancelled));
     }
 
@@ -316,7 +316,7 @@ public sealed class PaymentGatewayTests(CommerceStack stack) : StackTests(stack)
         return id;
     }
 
-    /// <summary>A host per test, so that an open circuit stays in it.</summary>
+    /// <summary>Creates a host per test, so that an open circuit does not affect other tests.</summary>
     PrivateShop Shop(
         TimeSpan? approveTimeout = null, TimeSpan? queryTimeout = null, TimeSpan? cancelTimeout = null, Uri? address = null,
         Dictionary<string, string?>? settings = null, Func<string, string>? answer = null)

@@ -93,7 +93,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
         await answer.ShouldBeProblemAsync(HttpStatusCode.PaymentRequired, "payment-refused");
         Assert.Contains(code, await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
         await ShouldBePayableAsync(purchase);
-        // If the gateway timed out, there is an earlier abandoned attempt.
+        // If the gateway timed out, there is also an earlier abandoned attempt.
         Assert.EndsWith("REFUSED SUCCEEDED", await AttemptsAsync(purchase), StringComparison.Ordinal);
     }
 
@@ -224,7 +224,7 @@ public sealed class PaymentTests(CommerceStack stack) : PaymentStackTests(stack)
             }
 
             orders.Add((await Stack.Admin.GetFromJsonAsync<JsonElement>($"/api/admin/orders?userId={purchase.User.Id}", Cancelled))[0]);
-            // It may change between two responses.
+            // The values may change between two responses.
             return orders.ConvertAll(o => (o.GetProperty("refundedAmount").GetInt64(), o.GetProperty("refundable").GetInt64())).Distinct().ToArray() is [var alike] ? alike : (-1, -1);
         }
     }

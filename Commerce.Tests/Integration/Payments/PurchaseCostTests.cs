@@ -10,7 +10,7 @@ public sealed class PurchaseCostTests(CommerceStack stack) : PurchaseCost(stack)
     {
         await CheckCostAsync();
 
-        // Off by default.
+        // The option is off by default.
         Assert.Equal(0, await Database.SingleAsync<int>("SELECT COUNT(*) FROM outbox WHERE topic = @OrderChanged", new { Topics.OrderChanged }, Cancelled));
     }
 }

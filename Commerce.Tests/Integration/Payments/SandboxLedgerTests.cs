@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Commerce.Tests.Integration.Payments;
 
-/// <summary>The sandbox's ledger lives as long as the database with which it is compared.</summary>
+/// <summary>The sandbox's ledger lives as long as the database that it is compared with.</summary>
 public sealed partial class SandboxLedgerTests : IDisposable
 {
     readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("commerce-sandbox-");
@@ -36,7 +36,7 @@ public sealed partial class SandboxLedgerTests : IDisposable
 
         await using var after = await StartAsync();
         Assert.Equal((since, ledger, history), await ReadAsync(after));
-        // Writing continues behind it.
+        // The next line is written after it.
         await CallAsync(after, "v1/cancel", new() { ["paymentId"] = captured, ["cancelAmount"] = "700", ["cancelReason"] = "why", ["cancelRequester"] = "1" });
         Assert.Equal("Success", (string?)(await CallAsync(after, "v2.2/apply/payment", new() { ["paymentId"] = authorised }))["code"]);
         Assert.Equal("AlreadyComplete", (string?)(await CallAsync(after, "v2.2/apply/payment", new() { ["paymentId"] = authorised }))["code"]);
@@ -151,7 +151,7 @@ public sealed partial class SandboxLedgerTests : IDisposable
             }
             catch (InvalidOperationException)
             {
-                // It ended before.
+                // The process had already ended.
             }
 
             _process.Dispose();

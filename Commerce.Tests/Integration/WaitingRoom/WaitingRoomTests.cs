@@ -4,7 +4,9 @@ using Commerce.Core.Events;
 
 namespace Commerce.Tests.Integration.WaitingRoom;
 
-/// <summary>An event with a waiting room admits shoppers in the order of their arrival, at its rate, and sells its products to them alone.</summary>
+/// <summary>
+/// An event with a waiting room admits shoppers in the order of their arrival, at its rate, and sells its products only to them.
+/// </summary>
 public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(stack)
 {
     [Fact]
@@ -23,7 +25,7 @@ public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(st
         var place = await users[0].AdmittedAsync(sale.Id);
         var (key, pass) = ($"{Guid.NewGuid()}", place.Pass!);
         using (var ordered = await users[0].OrderWithPassAsync(product.Id, $"7.1.x, {pass}", key)) Assert.Equal(HttpStatusCode.Created, ordered.StatusCode);
-        // A repetition is answered without a pass: it may have expired meanwhile.
+        // A repetition is answered without a pass, which may have expired meanwhile.
         using (var repeated = await users[0].OrderWithPassAsync(product.Id, null, key)) Assert.Equal(HttpStatusCode.Created, repeated.StatusCode);
 
         var parts = pass.Split('.');
@@ -90,7 +92,7 @@ public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(st
         await Task.WhenAll(users.Select(user => user.AdmittedAsync(sale.Id)));
 
         Assert.Single(joined.Select(place => place.Epoch).Distinct());
-        // All but the second's worth that may be saved up, by Redis' clock.
+        // The rate holds by Redis' clock, apart from the saved admissions of one second.
         var (rows, seconds) = await Database.SingleAsync<(long, double)>(
             "SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(admitted_at), MAX(admitted_at)) / 1000000 FROM waiting_room_admission WHERE event_id = @Id", sale, Cancelled);
         Assert.Equal(Crowd, rows);
@@ -107,7 +109,7 @@ public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(st
         var users = (await Stack.UsersAsync("gone", 12)).Select(user => user with { Client = client }).ToList();
         foreach (var user in users) await user.JoinAsync(sale.Id);
 
-        // The last one asks on, and the others do not.
+        // The last shopper keeps polling, and the others do not.
         await users[^1].AdmittedAsync(sale.Id);
 
         Assert.InRange((int)await Stack.RedisAsync("ZCARD", $"{{waiting:{sale.Id}}}:admitted"), 1, 6);
@@ -150,7 +152,7 @@ public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(st
         await wrong.ShouldBeProblemAsync(HttpStatusCode.BadRequest, "validation");
     }
 
-    /// <summary>An open event whose waiting room every replica knows.</summary>
+    /// <summary>Creates an open event with a waiting room that every replica knows.</summary>
     async Task<SaleEvent> OpenAsync(int rate, params IReadOnlyList<long> productIds)
     {
         var sale = await Stack.EventAsync(opensIn: 3600, productIds: productIds, waitingRoomRate: rate);

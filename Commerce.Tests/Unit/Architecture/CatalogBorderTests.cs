@@ -31,7 +31,7 @@ public sealed class CatalogBorderTests
     [InlineData("Commerce.ServiceDefaults")]
     public void No_other_project_uses_EF_Core(string project)
     {
-        // Next to the tests' own folder, where the SDK puts the output of each project.
+        // The SDK puts the output of each project next to the tests' own folder.
         using var file = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
         using var image = new PEReader(file);
         var metadata = image.GetMetadataReader();
@@ -89,7 +89,7 @@ public sealed class CatalogBorderTests
         }
     }
 
-    // No server is contacted: nobody listens there.
+    // No server listens at this address, and none is contacted.
     static CatalogDbContext Context() => new(new DbContextOptionsBuilder<CatalogDbContext>()
         .UseMySql("Server=127.0.0.1;Port=1;User ID=nobody", ServerVersion.Parse("8.0.30-mysql")).Options);
 

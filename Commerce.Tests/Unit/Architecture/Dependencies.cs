@@ -3,7 +3,9 @@ using Mono.Cecil.Cil;
 
 namespace Commerce.Tests.Unit.Architecture;
 
-/// <summary>The types that a type uses, in signatures and in code, including the compiler's types for lambdas and iterators.</summary>
+/// <summary>
+/// The types that a type uses, in signatures and in code, including the compiler's types for lambdas and iterators.
+/// </summary>
 static class Dependencies
 {
     /// <summary>Each type of an assembly with the types that it and its nested types use, by full name.</summary>

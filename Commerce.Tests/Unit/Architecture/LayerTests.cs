@@ -7,8 +7,9 @@ using Commerce.ServiceDefaults;
 namespace Commerce.Tests.Unit.Architecture;
 
 /// <summary>
-/// SQL is in repositories and stores, which know nothing of HTTP. Features depend on each other in one direction. The service defaults know nothing
-/// of the shop. The exceptions are listed: a new one fails, and so does one that is listed and no longer needed.
+/// SQL is in repositories and stores, which know nothing about HTTP. Features depend on each other in one direction. The service
+/// defaults know nothing about the shop. The exceptions are listed. A new exception fails, and so does a listed one that is no longer
+/// needed.
 /// </summary>
 public sealed partial class LayerTests
 {
@@ -35,7 +36,7 @@ public sealed partial class LayerTests
     {
         string[] http = [typeof(ProblemType).FullName!, typeof(ProblemException).FullName!, typeof(ProblemResult).FullName!];
 
-        // These two find out why they refuse in the transaction that refuses.
+        // These two find the reason for a refusal in the same transaction.
         string[] others = [nameof(EventRepository), nameof(PaymentRepository)];
 
         Assert.Equal(others, Dependencies.Of(Core).Where(type => IsRepository(Name(type.Key)))
@@ -50,7 +51,7 @@ public sealed partial class LayerTests
             .Where(u => u.Feature.Length > 0 && u.Used.Length > 0 && u.Feature != u.Used).ToLookup(u => u.Feature, u => u.Used);
         Assert.Contains("Inventory", uses["Orders"]);
 
-        // What uses none of the others, or is used by none, is on no cycle.
+        // A feature that uses none of the others, or is used by none, is not part of a cycle.
         var cyclic = uses.Select(u => u.Key).ToHashSet(StringComparer.Ordinal);
         while (cyclic.RemoveWhere(feature => !uses[feature].Any(cyclic.Contains) || !cyclic.Any(user => uses[user].Contains(feature))) > 0) { }
 
@@ -69,7 +70,7 @@ public sealed partial class LayerTests
 
     static bool IsRepository(string type) => type.EndsWith("Repository", StringComparison.Ordinal) || type.EndsWith("Store", StringComparison.Ordinal);
 
-    /// <summary>The folder of a type in Core; empty for the types that all of them share, and for those of other assemblies.</summary>
+    /// <summary>Returns the folder of a type in Core. It is empty for shared types and for types of other assemblies.</summary>
     static string FeatureOf(string fullName) => Feature().Match(fullName).Groups[1].Value;
 
     static string Name(string fullName) => fullName[(fullName.LastIndexOf('.') + 1)..];

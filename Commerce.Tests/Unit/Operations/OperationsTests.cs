@@ -53,7 +53,7 @@ public sealed partial class OperationsTests
         Nothing(messages.Where(message => !told.Exists(t => Regex.IsMatch(message, "^" + string.Join(".*", t.Split('…').Select(Regex.Escape))))));
     }
 
-    /// <summary>Fails with the whole list, not with its first entry.</summary>
+    /// <summary>Fails with the whole list and not only with its first entry.</summary>
     static void Nothing(IEnumerable<string> left)
     {
         if (string.Join(Environment.NewLine, left) is { Length: > 0 } text) Assert.Fail($"docs/operations.md lacks:{Environment.NewLine}{text}");

@@ -44,7 +44,7 @@ public sealed partial class PublishTests
             Assert.Matches("image: \"(\\$\\{[A-Z_]+_IMAGE.*|[a-z./-]+:[a-z]?[0-9][0-9.]*)\"", text);
             var once = name is "schema" or "proxy-volumes";
             Assert.Contains(once ? "restart: \"no\"" : "restart: \"unless-stopped\"", text, StringComparison.Ordinal);
-            // The collector's image has neither a shell nor a program that could ask.
+            // The collector's image has neither a shell nor a program for a health check.
             if (!once && name != "otel-collector") Assert.Contains("healthcheck:", text, StringComparison.Ordinal);
             var limit = int.Parse(Memory().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
             var replicas = Replicas().Match(text) is { Success: true } found ? int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : 1;

@@ -3,7 +3,7 @@ using Aspire.Hosting.Testing;
 
 namespace Commerce.Tests.Unit.Operations;
 
-/// <summary>What the AppHost composes for <c>--topology</c>.</summary>
+/// <summary>Tests what the AppHost composes for <c>--topology</c>.</summary>
 public sealed class TopologyTests
 {
     [Theory]

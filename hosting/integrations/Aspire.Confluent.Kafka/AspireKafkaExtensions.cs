@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Registers Kafka producers. The package's health check and metrics are missing here: both must be disabled.</summary>
+/// <summary>Registers Kafka producers. The package's health check and metrics are missing here, so both must be disabled.</summary>
 public static class AspireKafkaProducerExtensions
 {
     /// <summary>Registers an <see cref="IProducer{TKey,TValue}"/> for ConnectionStrings:<paramref name="connectionName"/>.</summary>

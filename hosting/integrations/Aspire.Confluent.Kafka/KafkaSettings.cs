@@ -2,7 +2,7 @@ using Confluent.Kafka;
 
 namespace Aspire.Confluent.Kafka;
 
-/// <summary>Settings of <c>AddKafkaProducer</c>; configuration section <c>Aspire:Confluent:Kafka:Producer</c>.</summary>
+/// <summary>Settings of <c>AddKafkaProducer</c>. Configuration section <c>Aspire:Confluent:Kafka:Producer</c>.</summary>
 public sealed class KafkaProducerSettings
 {
     /// <summary>The bootstrap servers. They override those in <see cref="Config"/>.</summary>

@@ -6,7 +6,7 @@ using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.EventEmitters;
 using YamlDotNet.Serialization.NamingConventions;
 
-// The members of the compose file that we use, with the package's names, types and order.
+// These are the members of the compose file that this application uses, with the package's names, types and order.
 
 namespace Aspire.Hosting.Docker.Resources
 {
@@ -35,7 +35,9 @@ namespace Aspire.Hosting.Docker.Resources
             return this;
         }
 
-        /// <summary>The file as text. Empty members are omitted, and every string is quoted, so that <c>no</c> or <c>1.10</c> stay strings.</summary>
+        /// <summary>
+        /// Returns the file as text. Empty members are omitted. Every string is quoted, so that <c>no</c> or <c>1.10</c> stay strings.
+        /// </summary>
         public string ToYaml(string lineEndings = "\n") => new SerializerBuilder()
             .WithNamingConvention(UnderscoredNamingConvention.Instance)
             .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull | DefaultValuesHandling.OmitEmptyCollections)
@@ -49,7 +51,7 @@ namespace Aspire.Hosting.Docker.Resources
         /// <summary>Quotes strings, except keys of mappings.</summary>
         sealed class QuotedTexts(IEventEmitter next) : ChainedEventEmitter(next)
         {
-            // For each open mapping whether a key comes next; null for a sequence.
+            // For each open mapping, whether a key comes next. Null for a sequence.
             readonly Stack<bool?> _open = new();
 
             public override void Emit(ScalarEventInfo eventInfo, IEmitter emitter)

@@ -28,7 +28,7 @@ namespace Aspire.Hosting.Docker
         /// <summary>The variables of the compose file.</summary>
         internal Dictionary<string, CapturedEnvironmentVariable> Variables { get; } = [];
 
-        /// <summary>Services find each other by name.</summary>
+        /// <summary>Returns the name of the service, because services find each other by name.</summary>
         public ReferenceExpression GetHostAddressExpression(EndpointReference endpointReference) =>
             ReferenceExpression.Create($"{endpointReference.Resource.Name.ToLowerInvariant()}");
 
@@ -130,7 +130,7 @@ namespace Aspire.Hosting.Docker
             return service;
         }
 
-        // Values known at publishing become text. Others become variables of .env.
+        // Values that are known at publishing become text. Others become variables of .env.
         string Text(object? value) => value switch
         {
             null => "",

@@ -13,7 +13,7 @@ public static class KafkaBuilderExtensions
     /// <summary>Adds a broker that is its own controller.</summary>
     /// <param name="builder">The application.</param>
     /// <param name="name">The name of the resource.</param>
-    /// <param name="port">The port on the host; null chooses one.</param>
+    /// <param name="port">The port on the host. Null chooses one.</param>
     public static IResourceBuilder<KafkaServerResource> AddKafka(this IDistributedApplicationBuilder builder, [ResourceName] string name, int? port = null)
     {
         var kafka = new KafkaServerResource(name);
@@ -32,7 +32,7 @@ public static class KafkaBuilderExtensions
         this IResourceBuilder<KafkaServerResource> builder, string? name = null, bool isReadOnly = false) =>
         builder.WithEnvironment("KAFKA_LOG_DIRS", DataFolder).WithVolume(name ?? VolumeNameGenerator.Generate(builder, "data"), DataFolder, isReadOnly);
 
-    // The listener that a client reaches tells it which address to use: one for the host, another for containers.
+    // The listener that a client connects to tells it which address to use. There is one listener for the host and one for containers.
     static void DescribeListeners(KafkaServerResource kafka, EnvironmentCallbackContext context)
     {
         var (host, inside) = (kafka.PrimaryEndpoint, kafka.InternalEndpoint);
@@ -45,7 +45,9 @@ public static class KafkaBuilderExtensions
             : ReferenceExpression.Create($"PLAINTEXT://{host.Property(EndpointProperty.Host)}:29092,PLAINTEXT_HOST://{host.Property(EndpointProperty.HostAndPort)},PLAINTEXT_INTERNAL://{inside.Property(EndpointProperty.HostAndPort)}");
     }
 
-    /// <summary>The first request of every client: version 0, correlation id 7, no client id.</summary>
+    /// <summary>
+    /// Sends the first request of every client: ApiVersions of version 0, with correlation id 7 and without a client id.
+    /// </summary>
     sealed class ApiVersionsRequest(KafkaServerResource kafka) : IHealthCheck
     {
         static readonly byte[] Request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];

@@ -4,10 +4,10 @@ namespace Aspire.Hosting;
 /// <param name="name">The name of the resource.</param>
 public class KafkaServerResource(string name) : ContainerResource(name), IResourceWithConnectionString, IResourceWithEnvironment
 {
-    /// <summary>For clients on the host.</summary>
+    /// <summary>The endpoint for clients on the host.</summary>
     public EndpointReference PrimaryEndpoint => field ??= new(this, "tcp", KnownNetworkIdentifiers.LocalhostNetwork);
 
-    /// <summary>For clients in other containers.</summary>
+    /// <summary>The endpoint for clients in other containers.</summary>
     public EndpointReference InternalEndpoint => field ??= new(this, "internal", KnownNetworkIdentifiers.DefaultAspireContainerNetwork);
 
     public EndpointReferenceExpression Host => PrimaryEndpoint.Property(EndpointProperty.Host);

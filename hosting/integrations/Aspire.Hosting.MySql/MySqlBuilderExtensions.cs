@@ -10,8 +10,8 @@ public static class MySqlBuilderExtensions
     /// <summary>Adds a MySQL server. Its databases are created when it is ready.</summary>
     /// <param name="builder">The application.</param>
     /// <param name="name">The name of the resource.</param>
-    /// <param name="password">The password of <c>root</c>; null generates one.</param>
-    /// <param name="port">The port on the host; null chooses one.</param>
+    /// <param name="password">The password of <c>root</c>. Null generates one.</param>
+    /// <param name="port">The port on the host. Null chooses one.</param>
     public static IResourceBuilder<MySqlServerResource> AddMySql(
         this IDistributedApplicationBuilder builder, [ResourceName] string name, IResourceBuilder<ParameterResource>? password = null, int? port = null)
     {
@@ -28,7 +28,7 @@ public static class MySqlBuilderExtensions
     /// <summary>Adds a database that other resources can reference.</summary>
     /// <param name="builder">The server.</param>
     /// <param name="name">The name of the resource.</param>
-    /// <param name="databaseName">The name of the database; null uses <paramref name="name"/>.</param>
+    /// <param name="databaseName">The name of the database. Null uses <paramref name="name"/>.</param>
     public static IResourceBuilder<MySqlDatabaseResource> AddDatabase(
         this IResourceBuilder<MySqlServerResource> builder, [ResourceName] string name, string? databaseName = null)
     {

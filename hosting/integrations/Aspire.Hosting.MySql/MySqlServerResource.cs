@@ -16,7 +16,7 @@ public class MySqlServerResource(string name, ParameterResource password) : Cont
 
     public ParameterResource PasswordParameter { get; set; } = password;
 
-    /// <summary>In MySqlConnector's format, without a database.</summary>
+    /// <summary>The connection string in MySqlConnector's format, without a database.</summary>
     public ReferenceExpression ConnectionStringExpression =>
         ReferenceExpression.Create($"Server={Host};Port={Port};User ID=root;Password={PasswordParameter}");
 

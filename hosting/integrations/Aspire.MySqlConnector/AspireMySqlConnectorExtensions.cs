@@ -14,10 +14,10 @@ public static class AspireMySqlConnectorExtensions
     const string Section = "Aspire:MySqlConnector";
 
     /// <summary>
-    /// Registers <see cref="MySqlDataSource"/>, also as <see cref="DbDataSource"/>, for ConnectionStrings:<paramref name="connectionName"/>, with the
-    /// health check <c>MySql</c>, traces and metrics.
+    /// Registers <see cref="MySqlDataSource"/>, also as <see cref="DbDataSource"/>, for
+    /// ConnectionStrings:<paramref name="connectionName"/>. It has the health check <c>MySql</c>, traces and metrics.
     /// </summary>
-    /// <exception cref="InvalidOperationException">On first use of the data source: there is no connection string.</exception>
+    /// <exception cref="InvalidOperationException">There is no connection string. Thrown on first use of the data source.</exception>
     public static void AddMySqlDataSource(
         this IHostApplicationBuilder builder, string connectionName, Action<MySqlConnectorSettings>? configureSettings = null)
     {

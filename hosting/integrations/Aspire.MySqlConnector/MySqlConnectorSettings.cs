@@ -1,6 +1,6 @@
 namespace Aspire.MySqlConnector;
 
-/// <summary>Settings of <c>AddMySqlDataSource</c>; configuration section <c>Aspire:MySqlConnector</c>.</summary>
+/// <summary>Settings of <c>AddMySqlDataSource</c>. Configuration section <c>Aspire:MySqlConnector</c>.</summary>
 public sealed class MySqlConnectorSettings
 {
     public string? ConnectionString { get; set; }

@@ -11,10 +11,10 @@ public static class AspireEFMySqlExtensions
     const string Section = "Aspire:Pomelo:EntityFrameworkCore:MySql";
 
     /// <summary>
-    /// Registers <typeparamref name="TContext"/>, pooled, for ConnectionStrings:<paramref name="connectionName"/>, with a health check under the name
-    /// of the context, traces and metrics.
+    /// Registers a pooled <typeparamref name="TContext"/> for ConnectionStrings:<paramref name="connectionName"/>. It has a health check
+    /// with the name of the context, traces and metrics.
     /// </summary>
-    /// <exception cref="InvalidOperationException">On first use of the context: there is no connection string.</exception>
+    /// <exception cref="InvalidOperationException">There is no connection string. Thrown on first use of the context.</exception>
     public static void AddMySqlDbContext<TContext>(
         this IHostApplicationBuilder builder, string connectionName, Action<PomeloEntityFrameworkCoreMySqlSettings>? configureSettings = null,
         Action<DbContextOptionsBuilder>? configureDbContextOptions = null) where TContext : DbContext

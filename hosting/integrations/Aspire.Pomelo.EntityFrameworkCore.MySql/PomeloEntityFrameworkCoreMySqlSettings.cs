@@ -1,11 +1,11 @@
 namespace Aspire.Pomelo.EntityFrameworkCore.MySql;
 
-/// <summary>Settings of <c>AddMySqlDbContext</c>; configuration section <c>Aspire:Pomelo:EntityFrameworkCore:MySql</c>.</summary>
+/// <summary>Settings of <c>AddMySqlDbContext</c>. Configuration section <c>Aspire:Pomelo:EntityFrameworkCore:MySql</c>.</summary>
 public sealed class PomeloEntityFrameworkCoreMySqlSettings
 {
     public string? ConnectionString { get; set; }
 
-    /// <summary>For example <c>8.4.0-mysql</c>. Null asks the server on first use of the context.</summary>
+    /// <summary>The version of the server, for example <c>8.4.0-mysql</c>. Null asks the server on first use of the context.</summary>
     public string? ServerVersion { get; set; }
 
     public bool DisableRetry { get; set; }
@@ -16,6 +16,6 @@ public sealed class PomeloEntityFrameworkCoreMySqlSettings
 
     public bool DisableMetrics { get; set; }
 
-    /// <summary>In seconds.</summary>
+    /// <summary>The timeout of a command in seconds.</summary>
     public int? CommandTimeout { get; set; }
 }

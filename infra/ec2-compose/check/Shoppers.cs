@@ -1,14 +1,12 @@
 #!/usr/bin/env dotnet
 // Shoppers for the checks of a deployment: they buy over HTTPS, through the proxy, and keep a list of what they were promised.
-//
-//   dotnet run Shoppers.cs -- sale   FOLDER                            2,000 press at once on 500 coupons, 300 buy the last 200 pieces
-//   dotnet run Shoppers.cs -- load   FOLDER SECONDS PER_SECOND LEDGER  a steady stream of them; failed requests are counted and told
-//   dotnet run Shoppers.cs -- verify FOLDER LEDGER                     everything on the list is there
-//   dotnet run Shoppers.cs -- audit  FOLDER                            the audit of the shop
-//   dotnet run Shoppers.cs -- tokens FOLDER COUNT CSV                  test users with their tokens for jmeter/; prints an administrator's
-//
-// FOLDER is the deployed folder: the key that signs the tokens is in its secrets, the proxy's root certificate in root.crt. The exit code is 1 where a
-// promise was broken or, without --tolerate, a request failed.
+// dotnet run Shoppers.cs -- sale   FOLDER                            2,000 press at once on 500 coupons, 300 buy the last 200 pieces
+// dotnet run Shoppers.cs -- load   FOLDER SECONDS PER_SECOND LEDGER  a steady stream of them; failed requests are counted and told
+// dotnet run Shoppers.cs -- verify FOLDER LEDGER                     everything on the list is there   dotnet run Shoppers.cs --
+// audit  FOLDER                            the audit of the shop   dotnet run Shoppers.cs -- tokens FOLDER COUNT CSV
+// test users with their tokens for jmeter/; prints an administrator's  FOLDER is the deployed folder: the key that signs the tokens
+// is in its secrets, the proxy's root certificate in root.crt. The exit code is 1 where a promise was broken or, without --tolerate,
+// a request failed.
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;

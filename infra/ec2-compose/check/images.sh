@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes stand-ins for the official images that the manifest names, with the same names, tags, users, folders and settings, from what this machine has:
-# Debian (debootstrap), the servers that ./commerce installs, Kafka ($KAFKA_HOME), Caddy (Debian's) and this machine's ASP.NET. Nothing is pulled.
-# The .NET base also goes into a registry on loopback, because the SDK builds images only upon one that it can ask for.
+# Creates stand-ins for the official images of the manifest, with the same names, tags, users, folders and settings. They are made of
+# what this machine has: Debian (debootstrap), the servers that ./commerce installs, Kafka ($KAFKA_HOME), Caddy (Debian's) and ASP.NET.
+# Nothing is pulled. The .NET base image also goes into a registry on loopback, because the SDK can only use a base image from a registry.
 #
 #   eval "$(./engine.sh env)" && sudo -E ./images.sh
 set -euo pipefail

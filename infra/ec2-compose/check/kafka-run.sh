@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the official image does: KAFKA_A_B becomes a.b of server.properties, and an empty folder is formatted.
+# Does what the official image does: KAFKA_A_B becomes a.b of server.properties, and an empty folder is formatted.
 set -e
 env | grep '^KAFKA_' | grep -vE '^KAFKA_(HEAP_OPTS|OPTS|JVM_PERFORMANCE_OPTS|HOME)=' | while IFS='=' read -r name value; do
   name=${name#KAFKA_}; name=${name//___/-}; name=${name//_/.}; echo "${name,,}=$value"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the official image does: the first start initialises the folder and runs /docker-entrypoint-initdb.d.
+# Does what the official image does: the first start initialises the folder and runs /docker-entrypoint-initdb.d.
 set -eo pipefail
 [ "${1#-}" = "$1" ] || set -- mysqld "$@"
 if [ "$1" = mysqld ] && [ ! -d /var/lib/mysql/mysql ]; then

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Proves a deployment on this machine, step by step: ./prove.sh [STEP...]; without steps all of them, in this order. It needs the engine, the images and sshd of
-# this folder (engine.sh, images.sh, sshd.sh), and talks to loopback only. What it measures goes to standard output.
+# Proves a deployment on this machine, step by step: ./prove.sh [STEP...]. Without arguments it runs all steps in this order. It needs
+# the engine, the images and the sshd of this folder (engine.sh, images.sh, sshd.sh), and uses only loopback. It prints what it measures.
 #
 #   first     ./commerce deploy to an empty machine, over ssh; docker compose config is clean
 #   sale      2,000 shoppers over HTTPS through the proxy, then the audit
 #   second    another release under load: 0 failed requests
 #   rollback  ./commerce deploy HOST --rollback under load, by hand: 0 failed requests
 #   again     the same release once more: nothing is replaced, 0 failed requests
-#   broken    an image that does not start: the deploy fails, the release before goes on, 0 failed requests
+#   broken    an image that does not start: the deploy fails, the previous release keeps running, 0 failed requests
 #   kill      kill -9 of each container in turn, and docker compose restart, under load: every promise is kept
 #   power     SIGKILL of everything, then up again, under load: every promise is kept
-#   restore   backup, loss of all volumes, restore: every promise of before is kept
+#   restore   backup, loss of all volumes, restore: every promise before the backup is kept
 #   jmeter    the four plans of jmeter/ over HTTPS: 0 failed assertions, then the audit
 #   up        docker compose up --wait of the manifest, unchanged, from empty volumes
 #   secrets   no secret is in an image, the manifest or a log
@@ -32,7 +32,7 @@ deploy() { COMMERCE_TAG=$1 "$ROOT/infra/ec2-compose/deploy.sh" $HOST; }
 compose() { docker compose --project-directory "$COMMERCE_FOLDER" -f "$COMMERCE_FOLDER/docker-compose.yaml" "$@"; }
 certificate() { cp "$(docker volume inspect commerce_proxy -f '{{.Mountpoint}}')/caddy/pki/authorities/local/root.crt" "$COMMERCE_FOLDER/root.crt"; }
 
-# under_load SECONDS OPTION COMMAND...: COMMAND while shoppers come; then every promise, and the audit.
+# under_load SECONDS OPTION COMMAND...: runs COMMAND while shoppers use the shop. Then it checks every promise and runs the audit.
 under_load() {
   local seconds=$1 option=$2 code=0 load
   shift 2
@@ -43,7 +43,7 @@ under_load() {
   shoppers verify "$COMMERCE_FOLDER" "$LEDGER" && shoppers audit "$COMMERCE_FOLDER" && return $code
 }
 
-# What a machine is told for a check: the sandbox, and tokens that the check signs itself.
+# Writes the settings of a machine for the check: the sandbox, and tokens that the check signs itself.
 told() {
   local hosts=$ROOT/infra/ec2-compose/hosts secret=Authentication__Schemes__Bearer__SigningKeys__0__
   mkdir -p "$hosts/$HOST.secrets/api"
@@ -100,7 +100,7 @@ kill_each() {
   local service
   for service in api workers redis kafka mysql proxy; do
     echo "kill -9 $service"
-    # From outside, as the kernel would: `docker kill` counts as a stop that was asked for.
+    # The process is killed from outside, as the kernel would do it. `docker kill` would count as a requested stop.
     kill -9 "$(docker inspect --format '{{.State.Pid}}' "$(compose ps --quiet $service | head -n 1)")"
     sleep 8
   done
@@ -112,7 +112,7 @@ kill_() { under_load "${SECONDS_UNDER_LOAD:-150}" --tolerate kill_each; }
 cut() {
   echo "SIGKILL of everything"
   docker inspect --format '{{.State.Pid}}' $(compose ps --quiet) | xargs kill -9
-  # The engine would start all of them again at once, as after a boot; what is left of a machine that comes back is the same.
+  # The engine starts all containers again at once, as after a boot. A machine that comes back starts from the same state.
   sleep 3
   compose up --detach --wait >/dev/null 2>&1 || compose up --detach --wait >/dev/null 2>&1
 }
@@ -130,7 +130,7 @@ restore() {
   shoppers verify "$COMMERCE_FOLDER" "$LEDGER" && shoppers audit "$COMMERCE_FOLDER" && shoppers sale "$COMMERCE_FOLDER"
 }
 
-# The rates are no promise beside everything else that this machine does, so only errors count.
+# Only errors count. The rates mean little on a machine that runs everything else, too.
 jmeter() {
   local plan users=$ENGINE/users.csv limits=$ENGINE/thresholds
   COMMERCE_TOKEN=$(shoppers tokens "$COMMERCE_FOLDER" 2000 "$users")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# sshd on loopback, with the checks' engine behind it: a machine to deploy to.
+# sshd on loopback, with the engine of the checks behind it, as a machine to deploy to.
 #
-#   sudo ./sshd.sh start     prints what ./commerce deploy needs in the environment
+#   sudo ./sshd.sh start     prints the environment that ./commerce deploy needs
 #   sudo ./sshd.sh stop
 set -euo pipefail
 ENGINE=${COMMERCE_ENGINE:-${XDG_CACHE_HOME:-$HOME/.cache}/commerce/engine}
