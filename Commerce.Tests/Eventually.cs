@@ -11,6 +11,9 @@ public static class Eventually
 
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
+    /// <summary>A request that still has no definite answer after this time gets none: no fault of a test lasts so long.</summary>
+    static readonly TimeSpan LastMoment = TimeSpan.FromMinutes(5);
+
     /// <summary>
     /// Repeats a query until <paramref name="holds"/> accepts its result; fails with the last result after the deadline. A dependency
     /// that does not respond in time is ignored.
@@ -41,6 +44,15 @@ public static class Eventually
     /// <summary>Repeats a query until its result is <paramref name="expected"/>.</summary>
     public static Task<T> EqualAsync<T>(T expected, Func<Task<T>> ask, TimeSpan? deadline = null) =>
         GetAsync(ask, answer => EqualityComparer<T>.Default.Equals(answer, expected), deadline);
+
+    /// <summary>Waits before a request is repeated.</summary>
+    /// <param name="start">When it was sent first. After five minutes the test fails, because a server that is gone for good would hang it.</param>
+    /// <param name="last">The last answer.</param>
+    public static async Task PauseAsync(long start, object? last)
+    {
+        if (Stopwatch.GetElapsedTime(start) > LastMoment) Assert.Fail($"After {LastMoment.TotalMinutes:F0} min still {last}.");
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+    }
 
     /// <summary>Repeats a safe action until a dependency that timed out has responded.</summary>
     public static Task<T> DoneAsync<T>(Func<Task<T>> work) => GetAsync(work, _ => true);

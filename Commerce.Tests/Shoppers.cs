@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text.Json;
 using Commerce.Core.Coupons;
 using Commerce.Core.Inventory;
@@ -52,6 +53,7 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
     public async Task<string> TakeUntilAsync(long couponId, CancellationToken giveUp)
     {
         var open = false;
+        var start = Stopwatch.GetTimestamp();
         while (true)
         {
             var slug = await PressAsync(couponId);
@@ -59,7 +61,7 @@ public sealed record Shopper(string Id, string Token, HttpClient Client, HttpCli
                 return open && slug == "coupon-already-issued" ? "" : slug;
             open |= slug is "unreachable" or "dependency-unavailable";
             if (giveUp.IsCancellationRequested) return slug;
-            await Task.Delay(100, TestContext.Current.CancellationToken);
+            await Eventually.PauseAsync(start, slug);
         }
     }
 

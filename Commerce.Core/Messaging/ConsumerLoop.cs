@@ -9,11 +9,12 @@ namespace Commerce.Core.Messaging;
 /// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. A failure that a
 /// message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
 /// a dead letter, and the partition moves on. Any other failure is retried until it is over. Three kinds of clients are replaced: one with a fatal error,
-/// and those that <see cref="ConsumerWatch"/> finds.
+/// one whose topics were made anew (<see cref="TopicWatch"/>), because it waits for the later leader epochs of the old ones, and one that stopped
+/// fetching a partition (<see cref="ConsumerWatch"/>).
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
-    ConsumerLoopOptions options, ConsumerStates states, ConsumerLag lag, KafkaAdmin admin, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
+    ConsumerLoopOptions options, ConsumerStates states, ConsumerLag lag, KafkaAdmin admin, TopicWatch topics, TimeProvider clock, ILogger<ConsumerLoop<T>> logger) : IHostedService, IDisposable
 {
     static readonly Counter<long> Consumed = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.consumed");
     static readonly Counter<long> Retried = CommerceTelemetry.Meter.CreateCounter<long>("commerce.messages.retried");
@@ -35,6 +36,7 @@ public sealed partial class ConsumerLoop<T>(
     readonly ConsumerWatch _watch = new(topic, admin, lag, clock);
     IConsumer<string?, byte[]?>? _consumer;
     Thread? _thread;
+    int _topicChanges;
 
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
@@ -69,12 +71,13 @@ public sealed partial class ConsumerLoop<T>(
             var start = clock.GetTimestamp();
             try
             {
+                _topicChanges = topics.Changes;
                 _consumer = newConsumer();
                 ConsumeAll(stop);
                 if (stop.IsCancellationRequested) continue;
                 Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
                 if (_watch.Stalled is { } partition) LogStalled(logger, topic, partition.Partition.Value);
-                else LogAnotherCluster(logger, topic);
+                else LogMadeAnew(logger, topic);
                 End();
             }
             catch (Exception) when (stop.IsCancellationRequested)
@@ -146,8 +149,8 @@ public sealed partial class ConsumerLoop<T>(
         var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
         while (!stop.IsCancellationRequested)
         {
-            // What was read from another cluster is handled first. The next consumer reads again what was read of this one.
-            if (_watch.Stalled is not null || (batch.Count == 0 && _watch.IsAnotherCluster)) return;
+            // What was read from the old topics is handled first. The next consumer reads again what was read of a stalled one.
+            if (_watch.Stalled is not null || (batch.Count == 0 && _topicChanges != topics.Changes)) return;
             Gather(batch);
             states.GoesOn(topic);
             _watch.Look(_consumer!, batch.Count, stop);
@@ -323,8 +326,8 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The brokers of {Topic} are another cluster than before; a new consumer takes the place of the old one")]
-    static partial void LogAnotherCluster(ILogger logger, string topic);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Topics were made anew; a new consumer of {Topic} takes the place of the old one")]
+    static partial void LogMadeAnew(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one takes its place")]
     static partial void LogStalled(ILogger logger, string topic, int partition);

@@ -3,8 +3,7 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Compares a consumer with what the brokers say, and notes its lag. It finds two kinds of clients that wait for ever: one whose brokers came back as
-/// another cluster, because it waits for the later leader epochs of the old one, and one that stopped fetching a partition, as librdkafka may after a
+/// Compares a consumer with what the brokers say, and notes its lag. It finds a client that stopped fetching a partition, as librdkafka may after a
 /// restart of the broker (confluentinc/librdkafka#4492).
 /// </summary>
 /// <remarks>Used by one thread. It asks periodically and does not wait for the answer; brokers that are away give none.</remarks>
@@ -23,12 +22,8 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
     /// <summary>Partitions with unread messages, each with its position and the time since when the position has not moved.</summary>
     readonly Dictionary<TopicPartition, (long Position, long Since)> _behind = [];
 
-    string? _cluster;
-    Task<Answer>? _asking;
+    Task<IReadOnlyDictionary<TopicPartition, long>>? _asking;
     long _asked, _emptied;
-
-    /// <summary>Another cluster answers than before.</summary>
-    public bool IsAnotherCluster { get; private set; }
 
     /// <summary>A partition that the client no longer fetches.</summary>
     public TopicPartition? Stalled { get; private set; }
@@ -47,7 +42,7 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
 
         if (_asking is not null || (_asked != 0 && clock.GetElapsedTime(_asked) < Interval)) return;
         _asked = clock.GetTimestamp();
-        _asking = AskAsync(consumer.Assignment, stop);
+        if (consumer.Assignment is { Count: > 0 } partitions) _asking = admin.EndsAsync(partitions, Timeout, stop);
     }
 
     /// <summary>Records that the client's queue has no message now.</summary>
@@ -60,33 +55,11 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
         _behind.Clear();
         // The answer would be about the partitions of the old consumer.
         _asking = null;
-        (IsAnotherCluster, Stalled) = (false, null);
+        Stalled = null;
     }
 
-    async Task<Answer> AskAsync(List<TopicPartition> partitions, CancellationToken stop)
+    void Compare(IConsumer<string?, byte[]?> consumer, int inHand, IReadOnlyDictionary<TopicPartition, long> ends)
     {
-        var cluster = await admin.ClusterIdAsync(Timeout, stop);
-        return new(cluster, partitions.Count == 0 ? null : await EndsAsync(partitions, stop));
-    }
-
-    /// <summary>Null if a partition has no leader: what the brokers are is said all the same.</summary>
-    async Task<IReadOnlyDictionary<TopicPartition, long>?> EndsAsync(List<TopicPartition> partitions, CancellationToken stop)
-    {
-        try
-        {
-            return await admin.EndsAsync(partitions, Timeout, stop);
-        }
-        catch (KafkaException)
-        {
-            return null;
-        }
-    }
-
-    void Compare(IConsumer<string?, byte[]?> consumer, int inHand, Answer answer)
-    {
-        IsAnotherCluster |= _cluster is not null && _cluster != answer.Cluster;
-        _cluster = answer.Cluster;
-        if (answer.Ends is not { } ends) return;
         try
         {
             var waiting = 0L;
@@ -109,8 +82,4 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
             // A partition has just moved. The next answer shows whether it stalls.
         }
     }
-
-    /// <param name="Cluster">The id of the cluster.</param>
-    /// <param name="Ends">The offset after the last message, by partition. Null without an answer.</param>
-    sealed record Answer(string Cluster, IReadOnlyDictionary<TopicPartition, long>? Ends);
 }

@@ -6,7 +6,7 @@ namespace Commerce.ServiceDefaults;
 /// <summary>Requests to the brokers, by the admin client of the process: there is one, on the producer's connections.</summary>
 /// <remarks>
 /// Never query the offsets of a consumer group with it: if the group's coordinator is away or still loading, librdkafka 2.16 handles the answer as a
-/// consumer's, and the process crashes (SIGSEGV). Never describe clusters and topics without <see cref="CheckReadyAsync"/>.
+/// consumer's, and the process crashes (SIGSEGV). Never describe a cluster or a topic without <see cref="CheckReadyAsync"/>.
 /// </remarks>
 public sealed class KafkaAdmin(KafkaProducer producer)
 {
@@ -19,15 +19,6 @@ public sealed class KafkaAdmin(KafkaProducer producer)
     /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task<TopicMetadata> DescribeTopicAsync(string topic, TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => Task.Run(() => client.GetMetadata(topic, within)), cancellationToken)).Topics.Single(t => t.Topic == topic);
-
-    /// <summary>The id of the cluster: it is created with the first log of the brokers.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
-    public async Task<string> ClusterIdAsync(TimeSpan within, CancellationToken cancellationToken) =>
-        (await AskAsync(async client =>
-        {
-            await CheckReadyAsync(client, within);
-            return await client.DescribeClusterAsync(new() { RequestTimeout = within });
-        }, cancellationToken)).ClusterId;
 
     /// <summary>Topic → its id, which is new whenever it is made. Topics that are missing now are left out.</summary>
     /// <exception cref="KafkaException">The brokers cannot be reached.</exception>

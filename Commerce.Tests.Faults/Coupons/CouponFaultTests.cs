@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Commerce.Core;
@@ -38,7 +39,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
     /// <summary>Produces a message; repeats if a broker that has just returned does not acknowledge it in time.</summary>
     protected async Task ProduceAsync(string? key, byte[]? value)
     {
-        while (true)
+        for (var start = Stopwatch.GetTimestamp(); ;)
         {
             try
             {
@@ -48,6 +49,7 @@ public abstract class CouponFaultTests(CommerceStack stack) : StackTests(stack)
             catch (ProduceException<string?, byte[]?> e) when (e.Error.Code == ErrorCode.Local_MsgTimedOut)
             {
                 // The producer reconnects by itself.
+                await Eventually.PauseAsync(start, e.Message);
             }
         }
     }

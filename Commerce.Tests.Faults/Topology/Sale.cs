@@ -82,29 +82,33 @@ sealed class Sale
         var order = (await StepAsync<PlacedOrder>(key => user.OrderAsync([new(product, 1)], key: key)))!;
         await StepAsync<object>(key => user.PostAsync("/api/payments/prepare", new { order.OrderId, amount = order.TotalAmount }, key));
         var pgPaymentId = await stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id, null);
+        var start = Stopwatch.GetTimestamp();
         // Another approval tells what became of one whose outcome was unknown.
-        while ((await StepAsync<ApprovedPayment>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key)))!.Status != PaymentState.Paid)
-            await Task.Delay(200, TestContext.Current.CancellationToken);
+        while ((await StepAsync<ApprovedPayment>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key)))!.Status is var status and not PaymentState.Paid)
+            await Eventually.PauseAsync(start, status);
         return true;
     }
 
     static async Task<T?> StepAsync<T>(Func<string, Task<HttpResponseMessage>> send)
     {
         var key = Guid.NewGuid().ToString();
-        while (true)
+        for (var start = Stopwatch.GetTimestamp(); ;)
         {
+            string last;
             try
             {
                 using var answer = await send(key);
                 if (answer.IsSuccessStatusCode) return await answer.Content.ReadFromJsonAsync<T>(TestContext.Current.CancellationToken);
-                Assert.True(answer.Headers.RetryAfter is not null, $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}");
+                last = $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}";
+                Assert.True(answer.Headers.RetryAfter is not null, last);
             }
-            catch (HttpRequestException)
+            catch (HttpRequestException e)
             {
                 // The connection broke: the same key again.
+                last = e.Message;
             }
 
-            await Task.Delay(200, TestContext.Current.CancellationToken);
+            await Eventually.PauseAsync(start, last);
         }
     }
 

@@ -35,9 +35,11 @@ public sealed class FatalClientTests
         var (handler, log, states) = (new Collecting(), new Lines(), new ConsumerStates());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
         var admin = new KafkaAdmin(producer);
+        using var topics = new TopicWatch(admin, producer, TimeProvider.System, NullLogger<TopicWatch>.Instance);
         using var loop = new ConsumerLoop<string>(
             Topics.OrderPlaced, () => factory.Create("goes-on"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
-            new() { Retries = new() }, states, new ConsumerLag(), admin, TimeProvider.System, log);
+            new() { Retries = new() }, states, new ConsumerLag(), admin, topics, TimeProvider.System, log);
+        await topics.StartAsync(Cancelled);
         await loop.StartAsync(Cancelled);
         await SendAsync("before");
 
@@ -48,17 +50,18 @@ public sealed class FatalClientTests
         await kafka.EmptyAsync();
         await creator.CreateAsync();
         await SendAsync("after");
-        // Noticed with the next heartbeat or question for the cluster, which may be later than the messages.
+        // Noticed with the next heartbeat or question for the topics, which may be later than the messages.
         await Eventually.GetAsync(() => Task.FromResult(log.Said.Count(IsReplacement)), count => count > 0);
         await SendAsync("again");
 
         await loop.StopAsync(Cancelled);
+        await topics.StopAsync(Cancelled);
         Assert.DoesNotContain(log.Said, line => line.StartsWith("Error", StringComparison.Ordinal));
         Assert.Empty(states.Waiting);
 
         // The client meets the one or the other first.
         static bool IsReplacement(string line) => line.StartsWith("Warning", StringComparison.Ordinal)
-            && (line.Contains("another cluster", StringComparison.Ordinal) || line.Contains("fatal error", StringComparison.Ordinal));
+            && (line.Contains("made anew", StringComparison.Ordinal) || line.Contains("fatal error", StringComparison.Ordinal));
 
         // One for each partition.
         async Task SendAsync(string what)
@@ -87,10 +90,11 @@ public sealed class FatalClientTests
         var (handler, log, lag) = (new Collecting(), new Lines(), new ConsumerLag());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
         var admin = new KafkaAdmin(producer);
+        using var topics = new TopicWatch(admin, producer, TimeProvider.System, NullLogger<TopicWatch>.Instance);
         var made = new ConcurrentQueue<IConsumer<string?, byte[]?>>();
         using var loop = new ConsumerLoop<string>(
             Topics.OrderPlaced, Create, handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
-            new() { Retries = new() }, new(), lag, admin, TimeProvider.System, log);
+            new() { Retries = new() }, new(), lag, admin, topics, TimeProvider.System, log);
         await loop.StartAsync(Cancelled);
         for (var partition = 0; partition < 2; partition++) await SendAsync(partition, $"first-{partition}");
         await Eventually.EqualAsync(2, () => Task.FromResult(handler.Seen.Count));
@@ -135,11 +139,13 @@ public sealed class FatalClientTests
         var (handler, states, lag) = (new Collecting(), new ConsumerStates(), new ConsumerLag());
         var factory = new ConsumerFactory(configuration, NullLogger<ConsumerFactory>.Instance);
         var admin = new KafkaAdmin(producer);
+        using var topics = new TopicWatch(admin, producer, TimeProvider.System, NullLogger<TopicWatch>.Instance);
         using var keeper = new TopicKeeper(new(admin, configuration), creator, admin, TimeProvider.System, NullLogger<TopicKeeper>.Instance);
         var loops = Topics.Partitions.Keys.Select(topic => new ConsumerLoop<string>(
             topic, () => factory.Create($"group-{topic}"), handler, new(producer, TimeProvider.System, NullLogger<DeadLetterProducer>.Instance),
-            new() { Retries = new() }, states, lag, admin, TimeProvider.System, NullLogger<ConsumerLoop<string>>.Instance)).ToList();
+            new() { Retries = new() }, states, lag, admin, topics, TimeProvider.System, NullLogger<ConsumerLoop<string>>.Instance)).ToList();
         foreach (var loop in loops) await loop.StartAsync(Cancelled);
+        await topics.StartAsync(Cancelled);
         await keeper.StartAsync(Cancelled);
 
         for (var i = 0; i < 3; i++)
@@ -155,6 +161,7 @@ public sealed class FatalClientTests
 
         await Eventually.EqualAsync(string.Join(' ', Topics.Partitions.Select(_ => 0)), () => Task.FromResult(string.Join(' ', lag.Messages.Values)));
         await keeper.StopAsync(Cancelled);
+        await topics.StopAsync(Cancelled);
         foreach (var loop in loops) await loop.StopAsync(Cancelled);
         foreach (var loop in loops) loop.Dispose();
     }
