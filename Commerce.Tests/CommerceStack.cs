@@ -125,7 +125,7 @@ public sealed class CommerceStack : IAsyncDisposable
             if (Databases.TryGetValue(project.Resource.Name, out var database)) project.WithEnvironment("ConnectionStrings__commerce", database);
         }
 
-        // With this timeout MySQL often does not answer the consumers during a test, more often than a faulty message is tried.
+        // The timeout is short, so that in a test a frozen MySQL times out more often than a faulty message is tried.
         builder.CreateResourceBuilder<ProjectResource>("workers").WithEnvironment("Database__CommandTimeout", "00:00:04");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Commerce.AppHost.Resources", LogLevel.None).AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         _app = await builder.WithQuickHealthChecks().BuildAsync(deadline.Token);

@@ -13,7 +13,7 @@ public sealed partial class Quarantine<TKey>(string what, TimeProvider clock, IL
     static readonly UpDownCounter<long> SetAside = CommerceTelemetry.Meter.CreateUpDownCounter<long>("commerce.workers.set_aside");
     static readonly RetryPolicy RetryDelays = new() { BaseDelay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromMinutes(10) };
 
-    /// <summary>A limit for the memory. Single faults never affect so many rows, so the quarantine starts anew.</summary>
+    /// <summary>A limit for the memory. Single faults never affect so many rows. If it is reached, the quarantine is emptied.</summary>
     const int MaxRows = 10_000;
 
     readonly ConcurrentDictionary<TKey, Row> _rows = new();
