@@ -6,11 +6,11 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// The consumer loop: reads batches of a topic on its own thread, passes them to the handler, and stores the offsets afterwards. A failure that a
-/// message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as the topic allows becomes
-/// a dead letter, and the partition moves on. Any other failure is retried until it is over. Three kinds of clients are replaced: one with a fatal error,
-/// one whose topics were made anew (<see cref="TopicWatch"/>), because it waits for the later leader epochs of the old ones, and one that stopped
-/// fetching a partition (<see cref="ConsumerWatch"/>).
+/// Consumes a topic on its own thread: it reads a batch, passes it to the handler, and stores the offsets afterwards. A failure that
+/// a message causes (<see cref="MessageFaults"/>) splits the batch (see <see cref="BatchRetry"/>). A message that fails as often as
+/// the topic allows becomes a dead letter, and the partition moves on. Any other failure is retried until it ends. The client is
+/// replaced in three cases: after a fatal error, after topics were created again (<see cref="TopicWatch"/>), because it would wait
+/// for the old leader epochs, and if it has stopped fetching a partition (<see cref="ConsumerWatch"/>).
 /// </summary>
 public sealed partial class ConsumerLoop<T>(
     string topic, Func<IConsumer<string?, byte[]?>> newConsumer, IMessageHandler<T> handler, DeadLetterProducer deadLetters,
@@ -149,7 +149,7 @@ public sealed partial class ConsumerLoop<T>(
         var (batch, next) = (new Batch(options.BatchSize), new Batch(options.BatchSize));
         while (!stop.IsCancellationRequested)
         {
-            // What was read from the old topics is handled first. The next consumer reads again what was read of a stalled one.
+            // The messages of the old topics are processed first. Those of a stalled client are read again by the next consumer.
             if (_watch.Stalled is not null || (batch.Count == 0 && _topicChanges != topics.Changes)) return;
             Gather(batch);
             states.GoesOn(topic);
@@ -326,7 +326,7 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Error, Message = "Consuming {Topic} failed; subscribing again in {Seconds:F1} s")]
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Topics were made anew; a new consumer of {Topic} takes the place of the old one")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Topics were created again; a new consumer of {Topic} replaces the old one")]
     static partial void LogMadeAnew(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one takes its place")]

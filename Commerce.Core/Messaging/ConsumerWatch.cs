@@ -3,10 +3,13 @@ using Confluent.Kafka;
 namespace Commerce.Core.Messaging;
 
 /// <summary>
-/// Compares a consumer with what the brokers say, and notes its lag. It finds a client that stopped fetching a partition, as librdkafka may after a
-/// restart of the broker (confluentinc/librdkafka#4492).
+/// Compares a consumer with the brokers' state, and reports its lag. It detects a client that has stopped fetching a partition, which
+/// can happen in librdkafka after a restart of the broker (confluentinc/librdkafka#4492).
 /// </summary>
-/// <remarks>Used by one thread. It asks periodically and does not wait for the answer; brokers that are away give none.</remarks>
+/// <remarks>
+/// One thread uses it. It queries the brokers periodically and does not wait for the answer. Brokers that are unavailable give no
+/// answer.
+/// </remarks>
 sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, TimeProvider clock)
 {
     /// <summary>
@@ -25,7 +28,7 @@ sealed class ConsumerWatch(string topic, KafkaAdmin admin, ConsumerLag lag, Time
     Task<IReadOnlyDictionary<TopicPartition, long>>? _asking;
     long _asked, _emptied;
 
-    /// <summary>A partition that the client no longer fetches.</summary>
+    /// <summary>A partition that the client no longer fetches, or null.</summary>
     public TopicPartition? Stalled { get; private set; }
 
     /// <summary>Evaluates the brokers' last answer, and queries them again when it is time.</summary>

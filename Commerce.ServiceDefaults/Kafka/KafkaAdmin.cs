@@ -3,10 +3,11 @@ using Confluent.Kafka.Admin;
 
 namespace Commerce.ServiceDefaults;
 
-/// <summary>Requests to the brokers, by the admin client of the process: there is one, on the producer's connections.</summary>
+/// <summary>Sends requests to the brokers through the admin client of the process, which uses the producer's connections.</summary>
 /// <remarks>
-/// Never query the offsets of a consumer group with it: if the group's coordinator is away or still loading, librdkafka 2.16 handles the answer as a
-/// consumer's, and the process crashes (SIGSEGV). Never describe a cluster or a topic without <see cref="CheckReadyAsync"/>.
+/// Never query the offsets of a consumer group with it. If the group's coordinator is unavailable or still loading, librdkafka 2.16
+/// treats the answer as that of a consumer, and the process crashes (SIGSEGV). Never describe a cluster or a topic without
+/// <see cref="CheckReadyAsync"/>.
 /// </remarks>
 public sealed class KafkaAdmin(KafkaProducer producer)
 {
@@ -20,8 +21,8 @@ public sealed class KafkaAdmin(KafkaProducer producer)
     public async Task<TopicMetadata> DescribeTopicAsync(string topic, TimeSpan within, CancellationToken cancellationToken) =>
         (await AskAsync(client => Task.Run(() => client.GetMetadata(topic, within)), cancellationToken)).Topics.Single(t => t.Topic == topic);
 
-    /// <summary>Topic → its id, which is new whenever it is made. Topics that are missing now are left out.</summary>
-    /// <exception cref="KafkaException">The brokers cannot be reached.</exception>
+    /// <summary>Topic → its id. A topic that is created again has a new id. Missing topics are omitted.</summary>
+    /// <exception cref="KafkaException">The brokers are unavailable.</exception>
     public async Task<IReadOnlyDictionary<string, string>> TopicIdsAsync(IEnumerable<string> topics, TimeSpan within, CancellationToken cancellationToken)
     {
         var described = await AskAsync(DescribeAsync, cancellationToken);

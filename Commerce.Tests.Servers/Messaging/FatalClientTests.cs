@@ -61,7 +61,7 @@ public sealed class FatalClientTests
 
         // The client meets the one or the other first.
         static bool IsReplacement(string line) => line.StartsWith("Warning", StringComparison.Ordinal)
-            && (line.Contains("made anew", StringComparison.Ordinal) || line.Contains("fatal error", StringComparison.Ordinal));
+            && (line.Contains("created again", StringComparison.Ordinal) || line.Contains("fatal error", StringComparison.Ordinal));
 
         // One for each partition.
         async Task SendAsync(string what)
