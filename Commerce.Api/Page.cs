@@ -28,28 +28,32 @@ static class Page
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
-        app.Use(async (context, next) =>
+        // The Api has no files. Its requests are the many.
+        app.UseWhen(context => !context.Request.Path.StartsWithSegments("/api"), files =>
         {
-            if (context.Request.Path.Value is "/admin" or "/admin/") context.Request.Path = "/admin.html";
-            context.Items[PolicyKey] = context.Request.Path.Value switch
+            files.Use(async (context, next) =>
             {
-                "/" or "/index.html" => await PolicyAsync(configuration, context.RequestAborted),
-                "/naverpay.html" => NaverPay,
-                _ => Strict,
-            };
-            await next(context);
-        });
-        app.UseDefaultFiles();
-        app.UseStaticFiles(new StaticFileOptions
-        {
-            OnPrepareResponse = file =>
+                if (context.Request.Path.Value is "/admin" or "/admin/") context.Request.Path = "/admin.html";
+                context.Items[PolicyKey] = context.Request.Path.Value switch
+                {
+                    "/" or "/index.html" => await PolicyAsync(configuration, context.RequestAborted),
+                    "/naverpay.html" => NaverPay,
+                    _ => Strict,
+                };
+                await next(context);
+            });
+            files.UseDefaultFiles();
+            files.UseStaticFiles(new StaticFileOptions
             {
-                var headers = file.Context.Response.Headers;
-                headers.ContentSecurityPolicy = (string?)file.Context.Items[PolicyKey];
-                headers.XContentTypeOptions = "nosniff";
-                headers["Referrer-Policy"] = "no-referrer";
-                headers.CacheControl = "no-cache";
-            },
+                OnPrepareResponse = file =>
+                {
+                    var headers = file.Context.Response.Headers;
+                    headers.ContentSecurityPolicy = (string?)file.Context.Items[PolicyKey];
+                    headers.XContentTypeOptions = "nosniff";
+                    headers["Referrer-Policy"] = "no-referrer";
+                    headers.CacheControl = "no-cache";
+                },
+            });
         });
     }
 
