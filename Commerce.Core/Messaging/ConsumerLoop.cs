@@ -329,13 +329,13 @@ public sealed partial class ConsumerLoop<T>(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Topics were created again; a new consumer of {Topic} replaces the old one")]
     static partial void LogMadeAnew(ILogger logger, string topic);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one takes its place")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one replaces it")]
     static partial void LogStalled(ILogger logger, string topic, int partition);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} met a fatal error; a new one takes its place in {Seconds:F1} s: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} had a fatal error and is replaced in {Seconds:F1} s: {Reason}")]
     static partial void LogReplaced(ILogger logger, string topic, double seconds, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "There is no consumer of {Topic}; the next attempt follows in {Seconds:F1} s")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The consumer of {Topic} cannot be created; next attempt in {Seconds:F1} s")]
     static partial void LogNotMade(ILogger logger, string topic, double seconds, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer of {Topic} did not leave its group: {Reason}")]

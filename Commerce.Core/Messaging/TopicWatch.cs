@@ -36,6 +36,6 @@ public sealed partial class TopicWatch(KafkaAdmin admin, KafkaProducer producer,
         foreach (var (topic, id) in ids) _ids[topic] = id;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topics} are not the topics that they were; new producers take the place of the old ones")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topics} were created again; new producers replace the old ones")]
     static partial void LogRenewed(ILogger logger, string topics);
 }

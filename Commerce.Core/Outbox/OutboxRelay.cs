@@ -188,10 +188,10 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topic} takes nothing from the outbox (attempt {Attempt}, the next in {Seconds:F1} s), its messages wait: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Topic} rejects all outbox messages (attempt {Attempt}, next in {Seconds:F1} s): {Reason}")]
     static partial void LogHeld(ILogger logger, string topic, int attempt, double seconds, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Topic} takes messages from the outbox again")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Topic} accepts outbox messages again")]
     static partial void LogReleased(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Outbox relay paused, dependency unavailable (attempt {Attempt}): {Reason}")]

@@ -156,6 +156,6 @@ public sealed partial class WaitingRooms(
     [LoggerMessage(Level = LogLevel.Information, Message = "The waiting room of event {EventId} is open")]
     static partial void LogOpened(ILogger logger, long eventId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis lost the waiting room of event {EventId}; it begins again with epoch {Epoch}, without places and with {Admissions} valid passes")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis lost the waiting room of event {EventId}; it restarts with epoch {Epoch}, without places and with {Admissions} valid passes")]
     static partial void LogLost(ILogger logger, long eventId, int epoch, int admissions);
 }

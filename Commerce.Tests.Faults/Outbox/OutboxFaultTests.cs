@@ -224,7 +224,7 @@ public sealed class OutboxFaultTests(CommerceStack stack) : OutboxStackTests(sta
     {
         var missing = $"MISSING-{Guid.NewGuid():N}";
         var (first, all) = await WriteAsync(Key("missing"), count: 20, topic: missing);
-        await Eventually.GetAsync(() => Stack.CountSaidAsync("workers", $"{missing} takes nothing from the outbox"), count => count > 0);
+        await Eventually.GetAsync(() => Stack.CountSaidAsync("workers", $"{missing} rejects all outbox messages"), count => count > 0);
         var (other, _) = await WriteAsync(Key("missing-other"));
         await SentAsync(other);
         Assert.Equal(all.Count, await CountAsync("PENDING", all));

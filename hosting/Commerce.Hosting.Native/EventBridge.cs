@@ -77,7 +77,7 @@ sealed partial class EventBridge(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Critical, Message = "The states of the servers are not passed on any more")]
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Server states are no longer forwarded")]
     static partial void LogFollowingEnded(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A ResourceReadyEvent handler failed")]
