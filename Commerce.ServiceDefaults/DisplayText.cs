@@ -45,6 +45,6 @@ public static class DisplayText
     static bool IsVisible(Rune rune, UnicodeCategory category) =>
         category is not (UnicodeCategory.SpaceSeparator or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
             or UnicodeCategory.EnclosingMark or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned)
-        // The Hangul fillers and the blank Braille cell are classified as letters and a symbol, but are blank.
-        && rune.Value is not (0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800);
+        // The Hangul fillers, the blank Braille cell, the null notehead and the blank hieroglyphs are classified as letters and symbols, but are blank.
+        && rune.Value is not (0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800 or 0x1D159 or 0x13441 or 0x13442);
 }

@@ -52,9 +52,9 @@ public static class AuthenticationExtensions
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).AddRequirements(subject))
             .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).AddRequirements(subject))
-            // Without an endpoint there is nothing to protect, and the response is 404 for everyone.
+            // Without a route there is nothing to protect, and the response is 404 for everyone, or 405 if the route has other methods.
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAssertion(context =>
-                context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is null)).Build());
+                context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is not RouteEndpoint)).Build());
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, DevelopmentTokenJson.Default));
         return builder;
     }

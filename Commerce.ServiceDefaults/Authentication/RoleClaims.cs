@@ -85,9 +85,9 @@ sealed class RoleClaims
             using var json = JsonDocument.Parse(claim.Value);
             return [.. read(json.RootElement)];
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Looks like JSON but is not: none of our roles.
+            // Looks like JSON but is not, or has half of a surrogate pair: none of our roles.
             return [];
         }
     }
