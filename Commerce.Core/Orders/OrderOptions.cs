@@ -35,6 +35,12 @@ public sealed class OrderOptions
     public long MinPayment { get; set; } = 100;
 
     /// <summary>
+    /// The most that the payment gateway takes, in whole KRW: 1 to 1,000,000,000,000,000. An order that costs more is refused. Default 1,000,000,000.
+    /// </summary>
+    [Range(1, 1_000_000_000_000_000)]
+    public long MaxPayment { get; set; } = 1_000_000_000;
+
+    /// <summary>
     /// How long an order waits for the row of a coupon that was just issued: 0 to 10 s. Then the response is 409 with Retry-After. Default 3 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:10")]
