@@ -1,11 +1,12 @@
+using System.Collections.Concurrent;
 using Commerce.Api.Events;
 using Commerce.Core;
 
 namespace Commerce.Api;
 
 /// <summary>
-/// The first page of a list, which is the same for every caller. A replica creates it at most once a second, so a crowd costs MySQL
-/// and Redis as much as one reader. Unlike in the framework's output cache, no parameter, header or token creates another copy.
+/// The pages of a list, which are the same for every caller. A replica creates each page at most once a second, so a crowd costs MySQL
+/// and Redis as much as one reader. Unlike in the framework's output cache, no other parameter, header or token creates another copy.
 /// Cancelling one caller does not cancel the shared work.
 /// </summary>
 sealed class CachedResponse<T>
@@ -13,21 +14,33 @@ sealed class CachedResponse<T>
     /// <summary>The query parameter with the cursor of the next page.</summary>
     const string Parameter = "cursor";
 
+    /// <summary>The limit protects against invented cursors.</summary>
+    const int MaxLaterPages = 100;
+
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
-    readonly SharedValue<(byte[] Body, string? Next)> _page;
+    readonly TimeProvider _clock;
+    readonly SharedValue<(byte[] Body, string? Next)> _first;
+    readonly ConcurrentDictionary<string, SharedValue<(byte[] Body, string? Next)>> _later = new(StringComparer.Ordinal);
 
     public CachedResponse(EventFeed feed, TimeProvider clock)
     {
-        _page = new(MaxAge, clock);
+        (_clock, _first) = (clock, new(MaxAge, clock));
         // A client that receives an opening reads the lists at once. It must not get their previous state.
-        feed.Adding += _page.Forget;
+        feed.Adding += () =>
+        {
+            _first.Forget();
+            _later.Clear();
+        };
     }
 
     /// <summary>Returns the response, which is at most one second old.</summary>
-    public async Task<PageResult<T>> GetAsync(Func<Task<Page<T>>> load, CancellationToken cancellationToken)
+    /// <param name="cursor">Null for the first page.</param>
+    public async Task<PageResult<T>> GetAsync(string? cursor, Func<Task<Page<T>>> load, CancellationToken cancellationToken)
     {
-        var (body, next) = await _page.GetAsync(async () =>
+        if (_later.Count > MaxLaterPages) _later.Clear();
+        var shared = cursor is null ? _first : _later.GetOrAdd(cursor, _ => new(MaxAge, _clock));
+        var (body, next) = await shared.GetAsync(async () =>
         {
             var page = await load();
             return (page.Serialize(), page.Next);

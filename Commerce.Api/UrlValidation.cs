@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Commerce.Core;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Primitives;
 
 namespace Commerce.Api;
@@ -25,17 +26,18 @@ static class UrlValidation
             if (!IsVisible(value as string)) return CommonProblems.NotFound.ToResult().ExecuteAsync(context);
             if (value is string id) context.Request.RouteValues[name] = CanonicalId(id);
         }
-        if (!context.Request.QueryString.HasValue || context.GetEndpoint() is not { } endpoint) return next(context);
-        var errors = new Dictionary<string, string[]>();
+        if (context.GetEndpoint() is not { } endpoint) return next(context);
+        Dictionary<string, string[]>? errors = null;
         foreach (var parameter in Known.GetOrAdd(endpoint, FindParameters))
-            if (FindMistake(parameter, context.Request.Query[parameter.Name!]) is { } mistake) errors[parameter.Name!] = [mistake];
-        return errors.Count == 0 ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
+            if (FindMistake(parameter, context.Request.Query[parameter.Name!]) is { } mistake) (errors ??= [])[parameter.Name!] = [mistake];
+        return errors is null ? next(context) : CommonProblems.Validation.ToResult(errors: errors).ExecuteAsync(context);
     });
 
     /// <summary>Finds the query parameters of the endpoint's method.</summary>
     static IReadOnlyList<ParameterInfo> FindParameters(Endpoint endpoint) =>
         endpoint is RouteEndpoint { RoutePattern: var route } && endpoint.Metadata.GetMetadata<MethodInfo>() is { } method
-            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || p.ParameterType == typeof(Cursor?) || IsNumber(p)) && route.GetParameter(p.Name!) is null)]
+            ? [.. method.GetParameters().Where(p => (p.ParameterType == typeof(string) || p.ParameterType == typeof(Cursor?) || IsNumber(p))
+                && route.GetParameter(p.Name!) is null && !p.IsDefined(typeof(FromHeaderAttribute)))]
             : [];
 
     static bool IsNumber(ParameterInfo parameter) =>
@@ -43,7 +45,7 @@ static class UrlValidation
 
     static string? FindMistake(ParameterInfo parameter, StringValues given)
     {
-        if (given.Count == 0) return null;
+        if (given.Count == 0) return parameter.HasDefaultValue ? null : "Required.";
         if (given.Count > 1) return "Given more than once.";
         if (IsNumber(parameter))
         {
@@ -55,14 +57,16 @@ static class UrlValidation
         if (parameter.ParameterType == typeof(Cursor?)) return Cursor.TryParse(given[0], null, out _) ? null : "Must be the cursor in the Link of the previous page.";
         if (parameter.IsDefined(typeof(IdAttribute))) return given[0] is not { Length: > 0 } id || IdAttribute.IsId(id) ? null : "Must be the last id of the previous page.";
         // The subject of a token and the name of a recipient may contain any character.
-        if (parameter.Name is "userId" or "recipient") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
+        if (parameter.Name is "userId" or "actor" or "recipient") return given[0] is { Length: > 0 } ? null : "Must have at least one character.";
         return given[0] is { Length: > 0 } text && IsVisible(text) ? null : "Must have one or more visible ASCII characters.";
     }
 
     /// <summary>
-    /// Returns the id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case.
+    /// Returns the id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case. Numbers have one
+    /// spelling.
     /// </summary>
-    public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString() : id;
+    public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString()
+        : long.TryParse(id, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number.ToString(CultureInfo.InvariantCulture) : id;
 
     static bool IsVisible(string? text) => text is null || !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }

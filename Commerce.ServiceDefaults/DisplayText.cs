@@ -45,6 +45,7 @@ public static class DisplayText
     static bool IsVisible(Rune rune, UnicodeCategory category) =>
         category is not (UnicodeCategory.SpaceSeparator or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
             or UnicodeCategory.EnclosingMark or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned)
-        // Unicode classifies the Hangul fillers as letters and the blank Braille cell as a symbol, but they are blank.
-        && rune.Value is not (0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800);
+        // Unicode classifies the Hangul fillers, the blank Braille cell, the null notehead and the blank hieroglyphs as letters and symbols,
+        // but they are blank.
+        && rune.Value is not (0x115F or 0x1160 or 0x3164 or 0xFFA0 or 0x2800 or 0x1D159 or 0x13441 or 0x13442);
 }

@@ -13,11 +13,11 @@ public static class WaitingRoomStories
     /// <summary>Requests the state of the shopper's place. The response may be a refusal.</summary>
     public static Task<HttpResponseMessage> AskForPlaceAsync(this Shopper shopper, long eventId) => shopper.GetAsync($"/api/events/{eventId}/waiting-room");
 
-    /// <summary>Joins, or polls. Waits until the replica knows the room, and for the user's rate limit.</summary>
+    /// <summary>Joins, or polls. Waits for the user's rate limit.</summary>
     public static async Task<WaitingRoomPlace> JoinAsync(this Shopper shopper, long eventId)
     {
         using var answer = await Eventually.GetAsync(
-            () => shopper.AskToJoinAsync(eventId), a => a.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound));
+            () => shopper.AskToJoinAsync(eventId), a => a.StatusCode is not HttpStatusCode.TooManyRequests);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync<WaitingRoomPlace>())!;
     }

@@ -57,18 +57,16 @@ static class CouponEndpoints
         CurrentUser user, CouponIssueTracker issues, CancellationToken cancellationToken, Cursor? cursor = null, [Range(1, 200)] int limit = Paging.PageSize) =>
         (await issues.ListAsync(user.Id, cursor, limit, cancellationToken)).ToResult("cursor");
 
-    static async Task<PageResult<CouponSummary>> ListAsync(
-        CachedResponse<CouponSummary> first, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken, Cursor? cursor = null) =>
-        cursor is null
-            ? await first.GetAsync(() => SummarizeAsync(null, definitions, gate, CancellationToken.None), cancellationToken)
-            : (await SummarizeAsync(cursor, definitions, gate, cancellationToken)).ToResult("cursor");
+    static Task<PageResult<CouponSummary>> ListAsync(
+        CachedResponse<CouponSummary> pages, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken, Cursor? cursor = null) =>
+        pages.GetAsync(cursor?.ToString(), () => SummarizeAsync(cursor, definitions, gate), cancellationToken);
 
     /// <summary>
     /// Reads the remaining stock from the gate. If Redis is unavailable, it is read from the database, which lags slightly.
     /// </summary>
-    static async Task<Page<CouponSummary>> SummarizeAsync(Cursor? after, CouponDefinitions definitions, CouponGate gate, CancellationToken cancellationToken)
+    static async Task<Page<CouponSummary>> SummarizeAsync(Cursor? after, CouponDefinitions definitions, CouponGate gate)
     {
-        var (coupons, next) = await definitions.ListPublicAsync(after, Paging.PageSize, cancellationToken);
+        var (coupons, next) = await definitions.ListPublicAsync(after, Paging.PageSize, CancellationToken.None);
         var gates = await TransientFaults.TryAsync(() => gate.InspectAsync([.. coupons.Select(c => c.Id)]), [.. coupons.Select(_ => (GateState?)null)]);
         return new([.. coupons.Zip(gates, (c, state) => new CouponSummary(
             c.Id, c.Name, c.Discount, c.TotalQuantity, Math.Max(0, state is { Current: true } ? state.Stock : c.TotalQuantity - c.IssuedQuantity), c.StartsAt, c.EndsAt,

@@ -28,11 +28,9 @@ static class EventEndpoints
         events.MapEventStream();
     }
 
-    static async Task<PageResult<SaleEvent>> ListAsync(
-        CachedResponse<SaleEvent> first, EventDefinitions definitions, CancellationToken cancellationToken, Cursor? cursor = null) =>
-        cursor is null
-            ? await first.GetAsync(() => definitions.ListAsync(drafts: false, null, Paging.PageSize, CancellationToken.None), cancellationToken)
-            : (await definitions.ListAsync(drafts: false, cursor, Paging.PageSize, cancellationToken)).ToResult("cursor");
+    static Task<PageResult<SaleEvent>> ListAsync(
+        CachedResponse<SaleEvent> pages, EventDefinitions definitions, CancellationToken cancellationToken, Cursor? cursor = null) =>
+        pages.GetAsync(cursor?.ToString(), () => definitions.ListAsync(drafts: false, cursor, Paging.PageSize, CancellationToken.None), cancellationToken);
 
     static async Task<Results<Ok<SaleEvent>, ProblemResult>> FindAsync(long id, EventDefinitions definitions, CancellationToken cancellationToken) =>
         await definitions.FindAsync(id, cancellationToken) is { Status: not EventStatus.Draft } found ? TypedResults.Ok(found) : EventProblems.NotFound.ToResult();

@@ -26,10 +26,10 @@ static class LiveEndpoints
             .WithSummary("Streams the figures of an event's sale once a second (server-sent events LIVE; UNAVAILABLE while MySQL is away).")
             .Refuses(EventProblems.NotFound, EventProblems.StreamsFull);
 
-    static async Task<Results<LiveStream, ProblemResult>> StreamAsync(long eventId, LiveSales sales, LiveViewers viewers)
+    static async Task<Results<LiveStream, ProblemResult>> StreamAsync(long eventId, CurrentUser user, LiveSales sales, LiveViewers viewers)
     {
         if (await sales.ReadAsync(eventId) is null) return EventProblems.NotFound.ToResult();
-        return viewers.TryEnter() ? new LiveStream(eventId, sales, viewers) : EventProblems.StreamsFull.ToResult();
+        return new LiveStream(eventId, user.Id, sales, viewers);
     }
 }
 
@@ -37,25 +37,48 @@ static class LiveEndpoints
 sealed class LiveViewers(IHostApplicationLifetime lifetime)
 {
     const int Max = 100;
+    const int MaxPerUser = 20;
 
-    int _open;
+    /// <summary>The oldest first.</summary>
+    readonly List<(string UserId, CancellationTokenSource End)> _open = [];
+    readonly Lock _lock = new();
 
     /// <summary>Cancelled when the replica stops.</summary>
     public CancellationToken Stopping => lifetime.ApplicationStopping;
 
-    /// <summary>Returns false if the limit is reached. After true, <see cref="Leave"/> must be called once.</summary>
-    public bool TryEnter()
+    /// <summary>
+    /// Returns false if the limit is reached. After true, <see cref="Leave"/> must be called once. A stream beyond the limit of its user
+    /// replaces the user's oldest one, whose connection may have been dead for minutes.
+    /// </summary>
+    /// <param name="userId">The administrator.</param>
+    /// <param name="end">Ends the stream.</param>
+    public bool TryEnter(string userId, CancellationTokenSource end)
     {
-        if (Interlocked.Increment(ref _open) <= Max) return true;
-        Leave();
-        return false;
+        lock (_lock)
+        {
+            if (_open.Count(v => v.UserId == userId) >= MaxPerUser)
+            {
+                var oldest = _open.FindIndex(v => v.UserId == userId);
+                // Not at once, because that would run the end of the other stream here.
+                _open[oldest].End.CancelAfter(TimeSpan.Zero);
+                _open.RemoveAt(oldest);
+            }
+
+            if (_open.Count >= Max) return false;
+            _open.Add((userId, end));
+            return true;
+        }
     }
 
-    public void Leave() => Interlocked.Decrement(ref _open);
+    /// <summary>Frees the place of a stream, if it was not replaced.</summary>
+    public void Leave(CancellationTokenSource end)
+    {
+        lock (_lock) _open.RemoveAll(v => v.End == end);
+    }
 }
 
-/// <summary>The response 200: a stream that lasts until the viewer leaves or its time is over.</summary>
-sealed class LiveStream(long eventId, LiveSales sales, LiveViewers viewers) : IResult, IEndpointMetadataProvider
+/// <summary>The response 200: a stream that lasts until the viewer leaves or is replaced, or its time is over.</summary>
+sealed class LiveStream(long eventId, string userId, LiveSales sales, LiveViewers viewers) : IResult, IEndpointMetadataProvider
 {
     /// <summary>The maximum duration of a stream. The viewer then reconnects, which checks the token and its role again.</summary>
     static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(10);
@@ -69,14 +92,20 @@ sealed class LiveStream(long eventId, LiveSales sales, LiveViewers viewers) : IR
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-store";
+        response.Headers["X-Accel-Buffering"] = "no";
+        if (HttpMethods.IsHead(httpContext.Request.Method)) return;
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(httpContext.RequestAborted, viewers.Stopping);
+        end.CancelAfter(MaxDuration);
+        if (!viewers.TryEnter(userId, end))
+        {
+            await EventProblems.StreamsFull.ToResult().ExecuteAsync(httpContext);
+            return;
+        }
+
         try
         {
-            response.ContentType = "text/event-stream";
-            response.Headers.CacheControl = "no-store";
-            response.Headers["X-Accel-Buffering"] = "no";
-            if (HttpMethods.IsHead(httpContext.Request.Method)) return;
-            using var end = CancellationTokenSource.CreateLinkedTokenSource(httpContext.RequestAborted, viewers.Stopping);
-            end.CancelAfter(MaxDuration);
             using var timer = new PeriodicTimer(LiveSales.Interval);
             do
             {
@@ -87,7 +116,7 @@ sealed class LiveStream(long eventId, LiveSales sales, LiveViewers viewers) : IR
         }
         catch (OperationCanceledException)
         {
-            // The viewer has left, or the time is over.
+            // The viewer has left, was replaced, or the time is over.
         }
         catch (TimeoutException)
         {
@@ -95,7 +124,7 @@ sealed class LiveStream(long eventId, LiveSales sales, LiveViewers viewers) : IR
         }
         finally
         {
-            viewers.Leave();
+            viewers.Leave(end);
         }
     }
 

@@ -19,7 +19,7 @@ static class OrderEndpoints
         var orders = app.MapGroup("/api/orders").WithTags("Orders").RequireAuthorization(Policies.Member);
         orders.MapPost("/", PlaceAsync).WithName("PlaceOrder").WithSummary("Places an order and reserves its stock. An order of 0 won is paid by its coupon at once.").LimitPerUser().Produces<PlacedOrder>(StatusCodes.Status201Created)
             .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.OutOfStock, InventoryProblems.AboveCustomerLimit, OrderProblems.TooManyUnpaid, OrderProblems.CouponNotUsable, OrderProblems.CouponPending, InventoryProblems.GateClosed,
-                OrderProblems.CouponNotValidYet, OrderProblems.CouponExpired, OrderProblems.CouponNotApplicable, OrderProblems.CouponBelowMinimum, OrderProblems.BelowMinPayment,
+                OrderProblems.CouponNotValidYet, OrderProblems.CouponExpired, OrderProblems.CouponNotApplicable, OrderProblems.CouponBelowMinimum, OrderProblems.BelowMinPayment, OrderProblems.AboveMaxPayment,
                 WaitingRoomProblems.PassRequired);
         orders.MapGet("/", ListAsync).WithName("ListOrders").WithSummary("Lists the orders of the user.").WithMetadata(Paging.HasPages);
         orders.MapGet("/{id}", FindAsync).WithName("GetOrder").WithSummary("Returns an order of the user.")

@@ -17,7 +17,7 @@ static class PaymentAdministrationEndpoints
     {
         if (status is not null && !PaymentState.All.Contains(status))
             return CommonProblems.Validation.ToResult(errors: new Dictionary<string, string[]> { ["status"] = [$"Must be one of {string.Join(", ", PaymentState.All)}."] });
-        var payments = await repository.ListAsync(status, orderId, userId is null ? null : UserId.OfText(userId), before, limit + 1, cancellationToken);
+        var payments = await repository.ListAsync(status, orderId is null ? null : UrlValidation.CanonicalId(orderId), userId is null ? null : UserId.OfText(userId), before, limit + 1, cancellationToken);
         return Pages.Of<Payment>(payments, limit, p => $"{p.PaymentId}").ToResult();
     }
 }

@@ -1,4 +1,4 @@
-using Commerce.Core;
+using System.Globalization;
 using Commerce.Core.Catalog;
 using Commerce.Core.Inventory;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -16,17 +16,13 @@ static class ProductEndpoints
             .Refuses(InventoryProblems.ProductNotFound);
     }
 
-    static async Task<PageResult<ProductSummary>> ListAsync(
-        CachedResponse<ProductSummary> first, ProductDefinitions products, InventoryGate gate, CancellationToken cancellationToken, long? cursor = null)
-    {
-        return cursor is null ? await first.GetAsync(() => ReadAsync(CancellationToken.None), cancellationToken) : (await ReadAsync(cancellationToken)).ToResult("cursor");
-
-        async Task<Page<ProductSummary>> ReadAsync(CancellationToken token)
+    static Task<PageResult<ProductSummary>> ListAsync(
+        CachedResponse<ProductSummary> pages, ProductDefinitions products, InventoryGate gate, CancellationToken cancellationToken, long? cursor = null) =>
+        pages.GetAsync(cursor?.ToString(CultureInfo.InvariantCulture), async () =>
         {
-            var (page, next) = await products.ListOnSaleAsync(cursor, Paging.PageSize, token);
+            var (page, next) = await products.ListOnSaleAsync(cursor, Paging.PageSize, CancellationToken.None);
             return new(await SummarizeAsync(page, gate), next);
-        }
-    }
+        }, cancellationToken);
 
     static async Task<Results<Ok<ProductSummary>, ProblemResult>> FindAsync(
         long id, InventoryRepository inventory, InventoryGate gate, CancellationToken cancellationToken) =>

@@ -83,7 +83,7 @@ public sealed record EventTimes(DateTimeOffset? OpensAt, DateTimeOffset? ClosesA
     {
         var errors = new Dictionary<string, string[]>();
         if (OpensAt is { Year: < 2000 or > 2999 }) errors["opensAt"] = ["Must be between the years 2000 and 2999."];
-        if (ClosesAt is { Year: < 2000 or > 2999 } || ClosesAt <= OpensAt) errors["closesAt"] = ["Must be after opensAt and before the year 3000."];
+        if (ClosesAt is { Year: < 2000 or > 2999 } || ToDatabase(ClosesAt) <= ToDatabase(OpensAt)) errors["closesAt"] = ["Must be after opensAt and before the year 3000."];
         return errors;
     }
 

@@ -37,6 +37,12 @@ public sealed class OrderOptions
     public long MinPayment { get; set; } = 100;
 
     /// <summary>
+    /// The gateway's maximum payment in whole KRW: 1 to 1,000,000,000,000,000. A more expensive order is refused. Default 1,000,000,000.
+    /// </summary>
+    [Range(1, 1_000_000_000_000_000)]
+    public long MaxPayment { get; set; } = 1_000_000_000;
+
+    /// <summary>
     /// How long an order waits until a coupon that was just issued is saved: 0 to 10 s. After that the response is 409 with Retry-After.
     /// Default 3 s.
     /// </summary>

@@ -49,6 +49,7 @@ public sealed partial class OrderService(
         var discount = coupon?.DiscountOn(amounts) ?? 0;
         var total = amounts.Values.Sum() - discount;
         if (total > 0 && total < options.Value.MinPayment) throw new ProblemException(OrderProblems.BelowMinPayment, TellMinimum(total, coupon is not null));
+        if (total > options.Value.MaxPayment) throw new ProblemException(OrderProblems.AboveMaxPayment, TellMaximum(total));
         // The hold ends by MySQL's clock.
         var placed = new PlacedOrder(
             Guid.CreateVersion7(clock.GetUtcNow()).ToString(), total == 0 ? OrderState.Paid : OrderState.Created, total, products[0].Now + options.Value.HoldTime);
@@ -121,6 +122,9 @@ public sealed partial class OrderService(
 
     string TellMinimum(long total, bool hasCoupon) => string.Create(CultureInfo.InvariantCulture,
         $"The order would cost {total} won, and the least that can be paid is {options.Value.MinPayment} won. Add products{(hasCoupon ? ", or order without the coupon" : "")}.");
+
+    string TellMaximum(long total) => string.Create(CultureInfo.InvariantCulture,
+        $"The order would cost {total} won, and the most that can be paid at once is {options.Value.MaxPayment} won. Place several orders.");
 
     async Task<OrderCoupon> FindCouponAsync(long couponId, string userId, CancellationToken cancellationToken)
     {

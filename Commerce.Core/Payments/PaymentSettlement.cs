@@ -143,7 +143,7 @@ public sealed partial class PaymentSettlement(
     bool Completed(OpenRefund refund)
     {
         Refunded.Add(1, new KeyValuePair<string, object?>("outcome", "done"));
-        LogRefunded(logger, refund.Amount, refund.OrderId, refund.Reason);
+        LogRefunded(logger, refund.Amount, refund.OrderId);
         return true;
     }
 
@@ -242,6 +242,6 @@ public sealed partial class PaymentSettlement(
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Amount} won of order {OrderId} were refunded at the gateway itself ({HistoryId})")]
     static partial void LogExternal(ILogger logger, long amount, string orderId, string? historyId);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Refunded {Amount} won of order {OrderId}: {Reason}")]
-    static partial void LogRefunded(ILogger logger, long amount, string orderId, string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Refunded {Amount} won of order {OrderId}")]
+    static partial void LogRefunded(ILogger logger, long amount, string orderId);
 }

@@ -20,18 +20,24 @@ public sealed record Admission(string UserId, long Expires);
 /// <summary>The part of the waiting rooms that is in MySQL: their epochs, keys and admissions. Places are only in Redis.</summary>
 public sealed class WaitingRoomRepository(MySqlDatabase database)
 {
+    const string HasRoom = "status IN ('PENDING', 'OPEN') AND waiting_room_rate IS NOT NULL";
+
     /// <summary>Lists the waiting rooms of all events that are planned or open.</summary>
     public async Task<IReadOnlyList<Room>> ListAsync(CancellationToken cancellationToken)
     {
-        var rooms = await database.QueryAsync<RoomRow>("""
+        var rooms = await database.QueryAsync<RoomRow>($"""
             SELECT id AS EventId, waiting_room_rate AS Rate, status = 'OPEN' AS IsOpen, opens_at AS OpensAt, waiting_room_key AS `Key`
-            FROM event WHERE status IN ('PENDING', 'OPEN') AND waiting_room_rate IS NOT NULL
+            FROM event WHERE {HasRoom}
             """, null, cancellationToken);
         if (rooms.Count == 0) return [];
         var products = (await database.QueryAsync<(long EventId, long ProductId)>(
             "SELECT event_id, product_id FROM event_product WHERE event_id IN @ids", new { ids = rooms.Select(r => r.EventId) }, cancellationToken)).ToLookup(p => p.EventId, p => p.ProductId);
         return [.. rooms.Select(r => new Room(r.EventId, r.Rate, r.IsOpen != 0, DateTime.SpecifyKind(r.OpensAt, DateTimeKind.Utc), r.Key) { ProductIds = [.. products[r.EventId]] })];
     }
+
+    /// <summary>Returns whether an event has a waiting room now.</summary>
+    public async Task<bool> ExistsAsync(long eventId, CancellationToken cancellationToken) =>
+        await database.SingleAsync<int?>($"SELECT 1 FROM event WHERE id = @eventId AND {HasRoom}", new { eventId }, cancellationToken) is not null;
 
     /// <summary>Returns the epoch of a room, or 0 before it was first opened.</summary>
     public Task<int> FindEpochAsync(long eventId, CancellationToken cancellationToken) =>

@@ -108,8 +108,14 @@ public sealed partial class WaitingRooms(
     bool HasPass(Room room, string userId, string passes) => room.Key is { } key
         && passes.Split(',', StringSplitOptions.TrimEntries).Any(pass => WaitingRoomPass.IsValid(pass, key, room.EventId, userId, clock.GetUtcNow()));
 
-    async Task<Room> FindAsync(long eventId, CancellationToken cancellationToken) =>
-        (await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) ?? throw new ProblemException(WaitingRoomProblems.NotFound);
+    async Task<Room> FindAsync(long eventId, CancellationToken cancellationToken)
+    {
+        if ((await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) is { } known) return known;
+        // It may have been planned a moment ago.
+        if (!await repository.ExistsAsync(eventId, cancellationToken)) throw new ProblemException(WaitingRoomProblems.NotFound);
+        catalog.Forget();
+        return (await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) ?? throw new ProblemException(WaitingRoomProblems.NotFound);
+    }
 
     /// <summary>Opens a lost room. Many users find it lost at once, so one of their requests opens it and the others wait.</summary>
     async Task OpenTogetherAsync(long eventId, CancellationToken cancellationToken)

@@ -17,12 +17,12 @@ local now = seconds * 1000000 + tonumber(time[2])
 
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.0f', now))
 local expires = redis.call('ZSCORE', KEYS[4], user)
-local joined = false
+local added = false
 if not expires then
   if redis.call('HEXISTS', KEYS[3], user) == 1 then
     redis.call('HSET', KEYS[3], user, seconds)
   elseif ARGV[3] == '1' then
-    joined = true
+    added = true
     redis.call('HSET', KEYS[3], user, seconds)
     redis.call('ZADD', KEYS[2], redis.call('HINCRBY', KEYS[1], 'next', 1), user)
   end
@@ -44,13 +44,15 @@ if ARGV[4] == '1' then
         credit = credit - 1000000
         local ending = string.format('%.0f', now + tonumber(ARGV[6]))
         redis.call('ZADD', KEYS[4], ending, first[i])
+        added = true
         if first[i] == user then expires = ending end
       end
     end
   end
 end
 redis.call('HSET', KEYS[1], 'at', string.format('%.0f', math.max(now, at)), 'credit', string.format('%.0f', credit))
-if joined or math.floor(now / 60000000) ~= math.floor(at / 60000000) then
+-- A set that was empty is new, and nobody may ask again.
+if added or math.floor(now / 60000000) ~= math.floor(at / 60000000) then
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[8]) end
 end
 

@@ -53,9 +53,10 @@ public static class AuthenticationExtensions
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Policies.Member, policy => policy.RequireRole(Roles.Member, Roles.Admin).AddRequirements(subject))
             .AddPolicy(Policies.Admin, policy => policy.RequireRole(Roles.Admin).AddRequirements(subject))
-            // A request without an endpoint is allowed, because there is nothing to protect. Everyone gets 404.
+            // A request without an endpoint is allowed, because there is nothing to protect. Everyone gets 404, or 405 if the route has
+            // other methods.
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAssertion(context =>
-                context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is null)).Build());
+                context.User.Identity is { IsAuthenticated: true } || (context.Resource is HttpContext http && http.GetEndpoint() is not RouteEndpoint)).Build());
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, DevelopmentTokenJson.Default));
         return builder;
     }

@@ -85,9 +85,9 @@ sealed class RoleClaims
             using var json = JsonDocument.Parse(claim.Value);
             return [.. read(json.RootElement)];
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // The text looks like JSON but is not, so it contains none of our roles.
+            // The text looks like JSON but is not, or has half of a surrogate pair. It contains none of our roles.
             return [];
         }
     }

@@ -62,10 +62,16 @@ sealed partial class JsonBodyCheck
         var seen = new bool[type.Properties.Count];
         foreach (var member in value.EnumerateObject())
         {
-            var place = IndexOf(type, member.Name);
+            if (NameOf(member) is not { } given)
+            {
+                Add(path, "The name of a member is not valid Unicode.");
+                continue;
+            }
+
+            var place = IndexOf(type, given);
             if (place < 0)
             {
-                if (_rule.RefusesUnknown) Add(prefix + member.Name, "This member does not exist.");
+                if (_rule.RefusesUnknown) Add(prefix + given, "This member does not exist.");
                 continue;
             }
 
@@ -83,6 +89,19 @@ sealed partial class JsonBodyCheck
             if (seen[i] || !IsWritable(property)) continue;
             if (IsRequired(property)) Add(prefix + property.Name, "Required.");
             else if (_rule.NeedsAll) Add(prefix + property.Name, IsNullable(property) ? "Required; may be null." : "Required.");
+        }
+    }
+
+    /// <summary>Null if the name has invalid UTF-8 or half of a surrogate pair, which the parser accepts.</summary>
+    static string? NameOf(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
         }
     }
 
@@ -109,17 +128,16 @@ sealed partial class JsonBodyCheck
     static string? Expected(JsonElement value, JsonTypeInfo type)
     {
         var target = Nullable.GetUnderlyingType(type.Type) ?? type.Type;
-        if (target == typeof(DateTimeOffset))
-            return value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out _) && Offset().IsMatch(value.GetString()!) ? null : TimeRule;
         try
         {
             value.Deserialize(type);
-            return null;
+            return target != typeof(DateTimeOffset) || Offset().IsMatch(value.GetString()!) ? null : TimeRule;
         }
         catch (JsonException)
         {
             return target switch
             {
+                _ when target == typeof(DateTimeOffset) => TimeRule,
                 _ when target == typeof(string) => "Must be a JSON string: \"…\".",
                 _ when target == typeof(bool) => "Must be true or false.",
                 _ when target == typeof(int) => string.Create(CultureInfo.InvariantCulture, $"Must be a whole number from {int.MinValue:N0} to {int.MaxValue:N0}."),

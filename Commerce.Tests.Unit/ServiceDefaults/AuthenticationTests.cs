@@ -48,6 +48,15 @@ public sealed class AuthenticationTests
         await api.ExpectProblemAsync(404, "not-found", HttpMethod.Get, "/nothing");
     }
 
+    [Theory, InlineData("/open"), InlineData("/member"), InlineData("/silent")]
+    public async Task A_method_that_a_route_does_not_have_is_told_with_and_without_a_token(string path)
+    {
+        await using var api = await StartAsync("Development");
+
+        await api.ExpectProblemAsync(405, "method-not-allowed", HttpMethod.Delete, path);
+        await api.ExpectProblemAsync(405, "method-not-allowed", HttpMethod.Delete, path, token: await TokenAsync(api, "alice", "MEMBER"));
+    }
+
     [Fact]
     public async Task A_refusal_for_want_of_a_token_says_how_to_come_back()
     {
@@ -201,6 +210,7 @@ public sealed class AuthenticationTests
         { new() { ["Claim"] = "realm_access.roles" }, """{"realm_access":{"user":{"roles":["ADMIN"]}}}""" },
         { new() { ["Claim"] = "realm_access.roles" }, """{"realm_access":"{\"roles\":","realm_access_roles":"ADMIN"}""" },
         { new() { ["Claim"] = "roles", ["Admin:0"] = "shop-admin" }, """{"roles":["ADMIN"]}""" },
+        { new() { ["Claim"] = "roles" }, """{"roles":"[\"\\ud800\"]"}""" },
         { new() { ["Member:0"] = "*" }, """{"role":"customer"}""" },
     };
 

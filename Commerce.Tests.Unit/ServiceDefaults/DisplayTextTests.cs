@@ -8,7 +8,7 @@ public sealed class DisplayTextTests
     public static TheoryData<string> Blank =>
     [
         " ", "\t", "\n", "a\nb", "a\u0000b", "\u007F", "\u0085", "\u00A0", "\u3000", "\u2003 ", "\u200B", "\u200D\uFE0F", "\uFEFF", "\u2060", "\u00AD", "\u2028", "a\u2029b",
-        "\u202E", "\u0301", "\u3164", "\u115F\u1160", "\uFFA0", "\u2800", "\uE000", "\uFFFF", "\uDB40\uDC20", "\uD800", "a\uDC00",
+        "\u202E", "\u0301", "\u3164", "\u115F\u1160", "\uFFA0", "\u2800", "\uD834\uDD59", "\uD80D\uDC41", "\uE000", "\uFFFF", "\uDB40\uDC20", "\uD800", "a\uDC00",
     ];
 
     [Theory, MemberData(nameof(Blank), DisableDiscoveryEnumeration = true)]

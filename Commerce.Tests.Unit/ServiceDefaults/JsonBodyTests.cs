@@ -113,6 +113,8 @@ public sealed class JsonBodyTests
     [InlineData("/tolerant", """{"name":"x","amount":1,"lines":[null,5]}""", "lines[0]: Must not be null.", "lines[1]: Must be a JSON object: {…}.")]
     [InlineData("/tolerant", """{"name":"x","Name":"y","amount":1,"lines":[]}""", "name: Given more than once.")]
     [InlineData("/tolerant", """{"name":"\ud800","amount":1,"lines":[]}""", "name: Must be a JSON string: \"…\".")]
+    [InlineData("/tolerant", """{"\ud800":1,"name":"x","amount":1,"lines":[{"id":1,"quantity":1,"\udc00":2}]}""", "body: The name of a member is not valid Unicode.", "lines[0]: The name of a member is not valid Unicode.")]
+    [InlineData("/tolerant", """{"name":"x","amount":1,"lines":[],"at":"\ud80000000000"}""", "at: Must be a time with its UTC offset, such as 2027-01-01T10:00:00+09:00 or 2027-01-01T01:00:00Z.")]
     [InlineData("/tolerant", "[]", "body: Must be a JSON object: {…}.")]
     [InlineData("/tolerant", "7", "body: Must be a JSON object: {…}.")]
     [InlineData("/strict", """{"name":"x","amount":1,"lines":[{"id":1,"quantity":1,"price":1}],"stock":5}""", "lines[0].price: This member does not exist.", "stock: This member does not exist.")]
@@ -122,6 +124,18 @@ public sealed class JsonBodyTests
         await using var api = await StartAsync();
         var problem = await api.ExpectProblemAsync(400, "validation", path == "/complete" ? HttpMethod.Put : HttpMethod.Post, path, Text(text));
         Assert.Equal(mistakes.Order(), problem.GetProperty("errors").EnumerateObject().Select(e => $"{e.Name}: {e.Value[0].GetString()}").Order());
+    }
+
+    [Theory]
+    [InlineData("{\"?\":1}")]
+    [InlineData("{\"name\":\"?\"}")]
+    [InlineData("{\"at\":\"2027-01-01?T10:00:00Z\"}")]
+    public async Task Bytes_that_are_no_UTF8_are_the_caller_s_mistake(string text)
+    {
+        await using var api = await StartAsync();
+        byte[] bytes = [.. Encoding.UTF8.GetBytes(text).Select(b => b == '?' ? (byte)0xFF : b)];
+        foreach (var path in new[] { "/tolerant", "/strict" })
+            await api.ExpectProblemAsync(400, "validation", HttpMethod.Post, path, Body(bytes, "application/json"));
     }
 
     [Fact]

@@ -120,6 +120,9 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
     [InlineData("/api/admin/outbox?before=x&limit=x", "before", "limit")]
     [InlineData("/api/admin/dead-letters?before=x&limit=1000", "before", "limit")]
     [InlineData("/api/admin/products/1/stock?before=0&limit=y", "before", "limit")]
+    [InlineData("/api/admin/live", "eventId")]
+    [InlineData("/api/admin/live?eventId=x", "eventId")]
+    [InlineData("/api/admin/actions?actor=&subject=", "actor", "subject")]
     public async Task A_query_that_means_nothing_is_refused_by_parameter(string address, params string[] parameters)
     {
         using var answer = await Stack.Admin.GetAsync(address, Cancelled);
@@ -141,6 +144,42 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         }
     }
 
+    [Fact]
+    public async Task A_query_parameter_that_has_the_name_of_something_else_is_unknown()
+    {
+        var user = (await Stack.UsersAsync("by-name", 1))[0];
+        var product = await Stack.ProductAsync(stock: 1);
+        using var placed = await user.PostAsync("/api/orders?passes=big%20sale&request=%EB%B4%84", new { items = new[] { new { productId = product.Id, quantity = 1 } }, shipping = Shoppers.Shipping });
+        Assert.Equal(HttpStatusCode.Created, placed.StatusCode);
+    }
+
+    [Fact]
+    public async Task Filters_and_the_trail_know_a_thing_by_any_spelling_of_its_id_and_a_person_by_any_subject()
+    {
+        var (product, user) = (await Stack.ProductAsync(stock: 5), (await Stack.UsersAsync("spelling", 1))[0]);
+        var order = await user.PlaceAsync(product.Id);
+        using (var prepared = await user.PostAsync("/api/payments/prepare", new { orderId = order.OrderId, amount = order.TotalAmount })) Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
+        var payments = await Stack.Admin.GetFromJsonAsync<JsonArray>($"/api/admin/payments?orderId={order.OrderId.ToUpperInvariant()}", Cancelled);
+        Assert.Equal(order.OrderId, (string?)Assert.Single(payments!)!["orderId"]);
+
+        var subject = $"김 관리자/{Guid.NewGuid()}";
+        using var administrator = await Stack.UserAsync(subject, "ADMIN");
+        using (var adjusted = await administrator.PostAsJsonAsync($"/api/admin/products/00{product.Id}/stock", new { delta = 1, reason = "count" }, Cancelled))
+            Assert.Equal(HttpStatusCode.OK, adjusted.StatusCode);
+        var trail = await Stack.Admin.GetFromJsonAsync<JsonArray>($"/api/admin/actions?actor={Uri.EscapeDataString(subject)}", Cancelled);
+        Assert.Equal($"products/{product.Id}", (string?)Assert.Single(trail!)!["subject"]);
+    }
+
+    [Fact]
+    public async Task An_event_closes_a_millisecond_after_its_opening_at_the_earliest()
+    {
+        using var answer = await Stack.Admin.PostAsJsonAsync("/api/admin/events", new
+        {
+            name = "x", opensAt = "2031-01-01T00:00:00Z", closesAt = "2031-01-01T00:00:00.0009Z", couponIds = Array.Empty<long>(), productIds = Array.Empty<long>(),
+        }, Cancelled);
+        Assert.Equal(["closesAt"], (await ErrorsAsync(answer)).Keys);
+    }
+
     [Theory]
     [InlineData("GET", "/api/admin/products/{unknown}/stock")]
     [InlineData("POST", "/api/admin/products/{unknown}/stock")]
@@ -155,10 +194,31 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
     [InlineData("GET", "/api/payments/{unknown}")]
     [InlineData("POST", "/api/admin/dead-letters/{unknown}/replay")]
     [InlineData("POST", "/api/admin/outbox/{unknown}/replay")]
+    [InlineData("GET", "/api/admin/orders/{unknown}")]
+    [InlineData("POST", "/api/admin/orders/{unknown}/fulfilment")]
+    [InlineData("POST", "/api/admin/orders/{unknown}/cancel")]
+    [InlineData("POST", "/api/admin/orders/{unknown}/refund")]
+    [InlineData("POST", "/api/admin/orders/{unknown}/announce")]
+    [InlineData("GET", "/api/admin/live?eventId={unknown}")]
+    [InlineData("GET", "/api/events/{unknown}/waiting-room")]
+    [InlineData("POST", "/api/events/{unknown}/waiting-room")]
+    [InlineData("POST", "/api/events/{unknown}/waiting-room/leave")]
     public async Task What_belongs_to_something_that_is_not_there_is_not_found(string method, string path)
     {
         using var request = new HttpRequestMessage(new(method), path.Replace("{unknown}", "999999999", StringComparison.Ordinal));
-        if (method == "POST") request.Content = JsonContent.Create<object>(path.Contains("products", StringComparison.Ordinal) ? new { delta = 1, reason = "more" } : new { delta = 1 });
+        if (method == "POST")
+        {
+            request.Headers.Add("Idempotency-Key", "unknown");
+            request.Content = JsonContent.Create<object>(path.Split('/') switch
+            {
+                [.., "products", _, _] => new { delta = 1, reason = "more" },
+                [.., "admin", "orders", _, "fulfilment"] => new { state = "PREPARING" },
+                [.., "admin", "orders", _, "cancel"] => new { reason = "x" },
+                [.., "refund"] => new { amount = 1, reason = "x" },
+                _ => new { delta = 1 },
+            });
+        }
+
         using var answer = await Stack.Admin.SendAsync(request, Cancelled);
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
         Assert.EndsWith("-not-found", (await answer.SlugAsync()).Replace("not-issued", "not-found", StringComparison.Ordinal), StringComparison.Ordinal);
@@ -219,6 +279,11 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/coupons/{coupon.Id}", coupon.Definition() with { Name = text }, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/events", sale, Cancelled), "name");
         await RefusedAsync(Stack.Admin.PutAsJsonAsync($"/api/admin/events/{draft.Id}", sale, Cancelled), "name");
+        await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/orders/1/cancel", new { reason = text }, Cancelled), "reason");
+        await RefusedAsync(Stack.Admin.PostAsJsonAsync("/api/admin/orders/1/fulfilment", new { state = "SHIPPED", trackingNumber = text }, Cancelled), "trackingNumber");
+        using var refund = new HttpRequestMessage(HttpMethod.Post, "/api/admin/orders/1/refund") { Content = JsonContent.Create(new { amount = 1, reason = text }) };
+        refund.Headers.Add("Idempotency-Key", "blank");
+        await RefusedAsync(Stack.Admin.SendAsync(refund, Cancelled), "reason");
         await RefusedAsync(user.PostAsync("/api/payments/019b0000-0000-7000-8000-000000000000/refund", new { amount = 1, reason = text }), "reason");
         await RefusedAsync(
             user.PostAsync("/api/orders", new

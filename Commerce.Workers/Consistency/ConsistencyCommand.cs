@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -12,7 +13,8 @@ namespace Commerce.Workers.Consistency;
 /// <para>With <c>--within</c> it repeats the check until the time is over, and each finding must hold once. In a running shop some
 /// messages are always on their way, but a broken invariant stays broken. Findings that only tell whether the shop is at rest are
 /// omitted.</para>
-/// <para>Exit codes: 0 if everything holds, 1 if something is broken, 2 if the shop is unavailable.</para> </summary>
+/// <para>Exit codes: 0 if everything holds, 1 if something is broken, 2 if the shop is unavailable or the arguments are wrong.</para>
+/// </summary>
 static class ConsistencyCommand
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -20,7 +22,12 @@ static class ConsistencyCommand
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var (url, within) = (args.ElementAtOrDefault(1) is { } first && !first.StartsWith('-') ? first : null, Within(args));
+        if (!TryRead(args, out var url, out var within))
+        {
+            await Console.Error.WriteLineAsync("usage: audit [URL] [--within SECONDS], for example audit http://localhost:8080 --within 10");
+            return 2;
+        }
+
         try
         {
             var builder = Host.CreateApplicationBuilder(args);
@@ -28,7 +35,7 @@ static class ConsistencyCommand
             builder.AddServiceDefaults();
             if (url is not null || builder.Configuration.GetConnectionString("commerce") is not { Length: > 0 })
             {
-                using var http = new HttpClient { BaseAddress = new Uri(url ?? "http://localhost:8080"), Timeout = Deadline };
+                using var http = new HttpClient { BaseAddress = url ?? new Uri("http://localhost:8080"), Timeout = Deadline };
                 http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("COMMERCE_TOKEN") ?? await DevelopmentTokenAsync(http));
                 return await CheckAsync(async () => (await http.GetFromJsonAsync("/api/admin/audit", ConsistencyJson.Default.ConsistencyReport))!, within);
             }
@@ -41,9 +48,10 @@ static class ConsistencyCommand
             await host.StopAsync();
             return code;
         }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException || TransientFaults.IsTransient(e))
+        // JSON: another server listens there.
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException or JsonException || TransientFaults.IsTransient(e))
         {
-            await Console.Error.WriteLineAsync($"audit: {url ?? "the shop"} cannot be asked: {e.Message}");
+            await Console.Error.WriteLineAsync($"audit: {url?.ToString() ?? "the shop"} cannot be asked: {e.Message}");
             return 2;
         }
     }
@@ -68,8 +76,22 @@ static class ConsistencyCommand
         return report.Holds ? 0 : 1;
     }
 
-    static TimeSpan? Within(string[] args) =>
-        Array.IndexOf(args, "--within") is > 0 and var at && int.TryParse(args.ElementAtOrDefault(at + 1), out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
+    /// <summary>False for anything but a URL, <c>--within SECONDS</c> and settings (<c>--Section:Key=Value</c>).</summary>
+    static bool TryRead(string[] args, out Uri? url, out TimeSpan? within)
+    {
+        (url, within) = (null, null);
+        for (var i = 1; i < args.Length; i++)
+        {
+            if (args[i] == "--within" && int.TryParse(args.ElementAtOrDefault(i + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+                (within, i) = (TimeSpan.FromSeconds(seconds), i + 1);
+            else if (url is null && Uri.TryCreate(args[i], UriKind.Absolute, out var given) && given.Scheme is "http" or "https")
+                url = given;
+            else if (args[i] is not ['-', '-', .. var setting] || !setting.Contains('='))
+                return false;
+        }
+
+        return true;
+    }
 
     static string NoteOf(ConsistencyFinding finding) =>
         finding.NotComparable == 0 ? "" : $" (not comparable: {finding.NotComparable}, the gateway's ledger does not know them)";

@@ -25,7 +25,8 @@ sealed partial class RetentionWorker(RetentionStore store, IOptions<RetentionOpt
         () => DeleteAsync("rebuild barriers of ended coupons", store.DeleteRebuildBarriersAsync(options.Value.RebuildBarriers, stoppingToken)),
         () => DeleteAsync("repaired inventory drift", store.DeleteInventoryDriftAsync(options.Value.InventoryDrift, stoppingToken)),
         () => DeleteAsync("administrators' actions", store.DeleteAdminActionsAsync(options.Value.AdminActions, stoppingToken)),
-        () => DeleteAsync("admissions of waiting rooms", store.DeleteAdmissionsAsync(options.Value.Admissions, stoppingToken)));
+        () => DeleteAsync("admissions of waiting rooms", store.DeleteAdmissionsAsync(options.Value.Admissions, stoppingToken)),
+        () => DeleteAsync("queues of customers without unpaid orders", store.DeleteOrderQueuesAsync(stoppingToken)));
 
     async Task DeleteAsync(string what, Task<int> deleting)
     {

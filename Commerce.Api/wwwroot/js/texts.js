@@ -698,6 +698,7 @@ const problems = {
     'coupon-not-applicable': '주문한 상품에는 쓸 수 없는 쿠폰입니다. 대상 상품을 담거나 쿠폰 없이 주문해 주세요.',
     'coupon-below-minimum': '쿠폰의 최소 주문 금액에 미치지 못합니다. 상품을 더 담거나 쿠폰 없이 주문해 주세요.',
     'order-below-minimum': '결제할 수 있는 최소 금액보다 적습니다. 상품을 더 담거나 쿠폰 없이 주문해 주세요.',
+    'order-above-maximum': '한 번에 결제할 수 있는 최대 금액보다 많습니다. 여러 번에 나누어 주문해 주세요.',
     'coupon-pending': '쿠폰을 받았지만 아직 사용할 수 없습니다. 다시 시도해 주세요.',
     'coupon-sold-out': '쿠폰이 모두 소진되었습니다.',
     'coupon-too-large': '쿠폰 수량은 최대 1억 장입니다.',

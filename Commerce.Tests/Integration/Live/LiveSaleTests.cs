@@ -61,10 +61,12 @@ public sealed class LiveSaleTests(CommerceStack stack) : PaymentStackTests(stack
     {
         var opening = await Stack.EventAsync(opensIn: 3600);
         var errors = (await ReadAsync(opening.Id, sale => sale is not null)).Errors;
+        var administrators = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => Stack.UserAsync($"viewer-{i}", "ADMIN")));
         var viewers = new List<HttpResponseMessage>();
         try
         {
-            for (var i = 0; i < 100; i++) viewers.Add(await OpenAsync(Stack.Admin, opening.Id));
+            foreach (var administrator in administrators)
+                for (var i = 0; i < 20; i++) viewers.Add(await OpenAsync(administrator, opening.Id));
             Assert.All(viewers, v => Assert.Equal(HttpStatusCode.OK, v.StatusCode));
 
             using var refused = await OpenAsync(Stack.Admin, opening.Id);
@@ -74,9 +76,32 @@ public sealed class LiveSaleTests(CommerceStack stack) : PaymentStackTests(stack
         finally
         {
             viewers.ForEach(v => v.Dispose());
+            Array.ForEach(administrators, a => a.Dispose());
         }
 
         await Eventually.GetAsync(async () => await ReadAsync(opening.Id, sale => sale is not null), sale => sale.Errors > errors);
+    }
+
+    [Fact]
+    public async Task The_newest_streams_of_an_administrator_replace_the_oldest()
+    {
+        var opening = await Stack.EventAsync(opensIn: 3600);
+        using var administrator = await Stack.UserAsync("many-tabs", "ADMIN");
+        using var oldest = await OpenAsync(administrator, opening.Id);
+        var newer = new List<HttpResponseMessage>();
+        try
+        {
+            for (var i = 0; i < 20; i++) newer.Add(await OpenAsync(administrator, opening.Id));
+
+            Assert.All(newer, v => Assert.Equal(HttpStatusCode.OK, v.StatusCode));
+            // Its response ends, long before the time is over.
+            using var lines = new StreamReader(await oldest.Content.ReadAsStreamAsync(Cancelled));
+            await lines.ReadToEndAsync(Cancelled).WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
+        }
+        finally
+        {
+            newer.ForEach(v => v.Dispose());
+        }
     }
 
     [Fact]

@@ -48,6 +48,23 @@ public sealed class OrderTests(CommerceStack stack) : StackTests(stack)
     }
 
     [Fact]
+    public async Task An_order_that_costs_more_than_the_gateway_takes_is_refused_with_advice_and_nothing_is_held()
+    {
+        var product = await Stack.ProductAsync(stock: 10, price: 500_000_000);
+        var user = (await Stack.UsersAsync("most", 1))[0];
+
+        using var most = await user.OrderAsync([new(product.Id, 2)]);
+        using var more = await user.OrderAsync([new(product.Id, 3)]);
+
+        Assert.Equal(HttpStatusCode.Created, most.StatusCode);
+        await more.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-above-maximum");
+        Assert.Equal(
+            "The order would cost 1500000000 won, and the most that can be paid at once is 1000000000 won. Place several orders.",
+            (await more.Content.ReadFromJsonAsync<JsonElement>(Cancelled)).GetProperty("detail").GetString());
+        Assert.Equal([8], await InGateAsync(product.Id));
+    }
+
+    [Fact]
     public async Task The_total_is_what_the_ledgers_prices_say()
     {
         var cheap = await Stack.ProductAsync(stock: 10, price: 1_500);

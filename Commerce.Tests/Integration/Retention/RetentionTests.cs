@@ -119,6 +119,18 @@ public sealed class RetentionTests(CommerceStack stack) : StackTests(stack)
         await Database.ExecuteAsync("DELETE FROM waiting_room_admission WHERE event_id = -1", null, Cancelled);
     }
 
+    [Fact]
+    public async Task Queues_of_customers_without_unpaid_orders_are_deleted()
+    {
+        var (product, users) = (await Stack.ProductAsync(stock: 5), await Stack.UsersAsync("queue", 2));
+        await users[1].PlaceAsync(product.Id);
+        foreach (var user in users) await Database.ExecuteAsync("INSERT INTO order_queue (user_id) VALUES (@Id)", user, Cancelled);
+
+        Assert.True(await Store.DeleteOrderQueuesAsync(Cancelled) >= 1);
+
+        Assert.Equal([users[1].Id], await Database.QueryAsync<string>("SELECT user_id FROM order_queue WHERE user_id IN @ids", new { ids = users.Select(u => u.Id) }, Cancelled));
+    }
+
     static string Id(int days) => Guid.CreateVersion7(TimeProvider.System.GetUtcNow().AddDays(-days)).ToString();
 
     Task<IReadOnlyList<string>> LeftAsync(string sql, params string[] ids) => Database.QueryAsync<string>(sql, new { ids }, Cancelled);

@@ -46,6 +46,35 @@ public sealed class WaitingRoomTests(CommerceStack stack) : PaymentStackTests(st
     }
 
     [Fact]
+    public async Task A_waiting_room_that_was_planned_a_moment_ago_is_there()
+    {
+        var user = (await Stack.UsersAsync("moment", 1))[0];
+        for (var i = 0; i < 3; i++)
+        {
+            // The list of rooms was just read, and is kept for a second.
+            using (var before = await user.AskForPlaceAsync(long.MaxValue)) await before.ShouldBeProblemAsync(HttpStatusCode.NotFound, "waiting-room-not-found");
+            var sale = await Stack.EventAsync(opensIn: 3600, productIds: [], waitingRoomRate: 2);
+
+            using var joined = await user.AskToJoinAsync(sale.Id);
+            Assert.Equal(HttpStatusCode.OK, joined.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_of_a_waiting_room_stays_in_Redis_without_end()
+    {
+        var sale = await Stack.EventAsync(opensIn: 3600, productIds: [], waitingRoomRate: 100);
+        var user = (await Stack.UsersAsync("last", 1))[0];
+        await user.JoinAsync(sale.Id);
+        using (await Stack.EventActionAsync(sale.Id, "open")) { }
+        await user.AdmittedAsync(sale.Id);
+
+        // Nobody asks again.
+        foreach (var key in new[] { "room", "admitted" })
+            Assert.InRange((long)await Stack.RedisAsync("TTL", $"{{waiting:{sale.Id}}}:{key}"), 1, 172_800);
+    }
+
+    [Fact]
     public async Task Places_are_given_in_the_order_of_arrival_kept_over_requests_and_given_up_by_leaving()
     {
         var sale = await Stack.EventAsync(opensIn: 3600, productIds: [], waitingRoomRate: 2);
