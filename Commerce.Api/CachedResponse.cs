@@ -14,7 +14,7 @@ sealed class CachedResponse<T>
     /// <summary>The query parameter with the cursor of the next page.</summary>
     const string Parameter = "cursor";
 
-    /// <summary>The limit protects against invented cursors.</summary>
+    /// <summary>The maximum number of cached later pages. A client could invent cursors.</summary>
     const int MaxLaterPages = 100;
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);

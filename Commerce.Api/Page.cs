@@ -28,7 +28,7 @@ static class Page
     public static void UsePage(this WebApplication app)
     {
         var configuration = app.Services.GetRequiredService<PageConfiguration>();
-        // The Api has no files. Its requests are the many.
+        // Most requests are for the Api, which has no files.
         app.UseWhen(context => !context.Request.Path.StartsWithSegments("/api"), files =>
         {
             files.Use(async (context, next) =>

@@ -62,8 +62,8 @@ static class UrlValidation
     }
 
     /// <summary>
-    /// Returns the id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case. Numbers have one
-    /// spelling.
+    /// Returns the id as it is stored. UUIDs are accepted in either case (RFC 9562, section 4) and stored in lower case. Numbers lose
+    /// leading zeros.
     /// </summary>
     public static string CanonicalId(string id) => Guid.TryParseExact(id, "D", out var uuid) ? uuid.ToString()
         : long.TryParse(id, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number.ToString(CultureInfo.InvariantCulture) : id;

@@ -39,7 +39,7 @@ sealed class LiveViewers(IHostApplicationLifetime lifetime)
     const int Max = 100;
     const int MaxPerUser = 20;
 
-    /// <summary>The oldest first.</summary>
+    /// <summary>The open streams, the oldest first.</summary>
     readonly List<(string UserId, CancellationTokenSource End)> _open = [];
     readonly Lock _lock = new();
 
@@ -50,7 +50,7 @@ sealed class LiveViewers(IHostApplicationLifetime lifetime)
     /// Returns false if the limit is reached. After true, <see cref="Leave"/> must be called once. A stream beyond the limit of its user
     /// replaces the user's oldest one, whose connection may have been dead for minutes.
     /// </summary>
-    /// <param name="userId">The administrator.</param>
+    /// <param name="userId">The id of the administrator.</param>
     /// <param name="end">Ends the stream.</param>
     public bool TryEnter(string userId, CancellationTokenSource end)
     {
@@ -59,7 +59,7 @@ sealed class LiveViewers(IHostApplicationLifetime lifetime)
             if (_open.Count(v => v.UserId == userId) >= MaxPerUser)
             {
                 var oldest = _open.FindIndex(v => v.UserId == userId);
-                // Not at once, because that would run the end of the other stream here.
+                // The other stream ends asynchronously, because otherwise its end would run here.
                 _open[oldest].End.CancelAfter(TimeSpan.Zero);
                 _open.RemoveAt(oldest);
             }

@@ -37,8 +37,8 @@ public sealed class RetentionStore(MySqlDatabase database, TimeProvider clock)
         "DELETE FROM waiting_room_admission WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL @seconds SECOND ORDER BY expires_at", age, cancellationToken);
 
     /// <summary>
-    /// Deletes the queues of customers without unpaid orders; returns their number. An order that is being placed holds its row until it commits, and one
-    /// that comes later adds it again.
+    /// Deletes the queues of customers without unpaid orders. Returns their number. An order that is being placed locks its row until it
+    /// commits, and a later order adds the row again.
     /// </summary>
     public Task<int> DeleteOrderQueuesAsync(CancellationToken cancellationToken) => DeleteAsync("""
         DELETE FROM order_queue WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.user_id = order_queue.user_id AND o.status IN ('CREATED', 'PENDING_PAYMENT'))

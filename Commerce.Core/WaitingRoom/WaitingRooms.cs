@@ -111,7 +111,7 @@ public sealed partial class WaitingRooms(
     async Task<Room> FindAsync(long eventId, CancellationToken cancellationToken)
     {
         if ((await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) is { } known) return known;
-        // It may have been planned a moment ago.
+        // The room may have been planned a moment ago.
         if (!await repository.ExistsAsync(eventId, cancellationToken)) throw new ProblemException(WaitingRoomProblems.NotFound);
         catalog.Forget();
         return (await catalog.GetAsync().WaitAsync(cancellationToken)).Of(eventId) ?? throw new ProblemException(WaitingRoomProblems.NotFound);

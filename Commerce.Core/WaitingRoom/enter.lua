@@ -51,7 +51,7 @@ if ARGV[4] == '1' then
   end
 end
 redis.call('HSET', KEYS[1], 'at', string.format('%.0f', math.max(now, at)), 'credit', string.format('%.0f', credit))
--- A set that was empty is new, and nobody may ask again.
+-- A set that was empty before is a new key without an expiry, and no later request may come to set one.
 if added or math.floor(now / 60000000) ~= math.floor(at / 60000000) then
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[8]) end
 end

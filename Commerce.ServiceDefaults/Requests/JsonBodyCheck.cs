@@ -92,7 +92,7 @@ sealed partial class JsonBodyCheck
         }
     }
 
-    /// <summary>Null if the name has invalid UTF-8 or half of a surrogate pair, which the parser accepts.</summary>
+    /// <summary>Returns the name, or null if it has invalid UTF-8 or half of a surrogate pair, which the parser accepts.</summary>
     static string? NameOf(JsonProperty member)
     {
         try

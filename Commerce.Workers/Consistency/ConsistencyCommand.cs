@@ -48,7 +48,7 @@ static class ConsistencyCommand
             await host.StopAsync();
             return code;
         }
-        // JSON: another server listens there.
+        // The response is not the expected JSON, so another server listens there.
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException or JsonException || TransientFaults.IsTransient(e))
         {
             await Console.Error.WriteLineAsync($"audit: {url?.ToString() ?? "the shop"} cannot be asked: {e.Message}");
@@ -76,7 +76,7 @@ static class ConsistencyCommand
         return report.Holds ? 0 : 1;
     }
 
-    /// <summary>False for anything but a URL, <c>--within SECONDS</c> and settings (<c>--Section:Key=Value</c>).</summary>
+    /// <summary>Returns false if there are other arguments than a URL, <c>--within SECONDS</c> and settings (<c>--Section:Key=Value</c>).</summary>
     static bool TryRead(string[] args, out Uri? url, out TimeSpan? within)
     {
         (url, within) = (null, null);
