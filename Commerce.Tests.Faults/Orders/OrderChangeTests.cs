@@ -73,6 +73,43 @@ public sealed class OrderChangeTests(OrderChangeTests.Publishing publishing) : P
     }
 
     [Fact]
+    public async Task Units_that_are_refunded_are_told_with_what_was_paid_for_them()
+    {
+        using var topic = new TopicTail(Stack, Topics.OrderChanged);
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var user = (await Stack.UsersAsync("told-units", 1))[0];
+        var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id, quantity: 3));
+        using (var prepared = await purchase.PrepareAsync()) Assert.True(prepared.IsSuccessStatusCode, await prepared.Content.ReadAsStringAsync(Cancelled));
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        await Eventually.EqualAsync(7, () => StockAsync(purchase));
+
+        foreach (var quantity in new[] { 1, 2 })
+            using (var refunded = await user.PostAsync($"/api/payments/{purchase.OrderId}/refund", new { lines = new[] { new { productId = product.Id, quantity } }, reason = "units" }))
+                Assert.True(refunded.IsSuccessStatusCode, await refunded.Content.ReadAsStringAsync(Cancelled));
+
+        Assert.Equal(["1 CREATED", "2 PENDING_PAYMENT", "3 PAID", "4 PAID -12000", "5 REFUNDED -36000"], Told(topic, purchase, 5));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task An_order_of_0_won_is_told_of_as_paid_and_as_refunded()
+    {
+        using var topic = new TopicTail(Stack, Topics.OrderChanged);
+        var coupon = await Stack.CouponAsync(total: 1, change: d => d with { Discount = Price });
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var user = (await Stack.UsersAsync("told-free", 1))[0];
+        Assert.Equal("", await user.TakeAsync(coupon.Id));
+        var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id, couponId: coupon.Id));
+        await Eventually.EqualAsync(9, () => StockAsync(purchase));
+
+        Assert.Equal(PaymentState.Refunded, await purchase.RefundAsync(0));
+        Assert.Equal("not-refundable", await purchase.RefundAsync(0));
+
+        Assert.Equal(["1 PAID", "2 REFUNDED"], Told(topic, purchase, 2));
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
     public async Task Changes_during_an_outage_of_the_brokers_are_told_afterwards_once_and_in_order()
     {
         const int Users = 20;

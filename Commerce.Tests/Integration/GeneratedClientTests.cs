@@ -56,6 +56,44 @@ public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTest
         }
         """;
 
+    /// <summary>What an administrator does before and after a sale.</summary>
+    const string Operator = """
+        using System;
+        using System.Linq;
+        using System.Net.Http;
+        using System.Threading.Tasks;
+
+        namespace Generated;
+
+        public static class Operator
+        {
+            public static async Task<(long Coupon, long Sale, string Told)> RunAsync(HttpClient http, long productId, string orderId)
+            {
+                var shop = new ShopClient(http);
+                var now = DateTimeOffset.UtcNow;
+                Coupon coupon = await shop.CreateCouponAsync(new CouponDefinition
+                {
+                    Name = "Generated", Discount = 5_000, TotalQuantity = 3, StartsAt = now.AddHours(-1), EndsAt = now.AddHours(1), Percent = 10, MinOrderAmount = 20_000,
+                    ValidFrom = null, ValidUntil = now.AddDays(1), ProductIds = [productId], EventIds = null,
+                });
+                SaleEvent sale = await shop.CreateEventAsync(new EventDefinition
+                {
+                    Name = "Generated", OpensAt = null, ClosesAt = null, CouponIds = [coupon.Id], ProductIds = [productId], WaitingRoomRate = 5, MaxPerCustomer = 2,
+                });
+                int? percent = coupon.Percent, limit = sale.MaxPerCustomer, rate = sale.WaitingRoomRate;
+                long? minimum = coupon.MinOrderAmount;
+                RefundedPayment refunded = await shop.RefundOrderForCustomerAsync(id: orderId, idempotency_Key: Guid.NewGuid().ToString(), body: new RefundRequest
+                {
+                    Reason = "one of two", Lines = [new RefundLine { ProductId = productId, Quantity = 1, Restock = true }],
+                });
+                AnyOrder order = await shop.GetAnyOrderAsync(orderId);
+                OrderLineDetail line = order.Order.Items.Single();
+                return (coupon.Id, sale.Id,
+                    $"{percent} % from {minimum}, limit {limit}, rate {rate}; {refunded.Status} {refunded.Amount}, {line.RefundedQuantity} of {line.Quantity}, rest {order.Order.Refundable}");
+            }
+        }
+        """;
+
     [Fact]
     public async Task A_generated_client_buys_and_understands_a_refusal()
     {
@@ -67,6 +105,27 @@ public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTest
             null, [user, product.Id, (string orderId, long amount) => Stack.Sandbox.PayAsync(orderId, amount)])!;
 
         Assert.Equal($"{PaymentState.Paid}, seen, urn:commerce:customer-limit 409", told);
+        await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task A_generated_client_plans_a_sale_and_refunds_units_of_a_line()
+    {
+        var product = await Stack.ProductAsync(stock: 10, Price);
+        var user = (await Stack.UsersAsync($"generated-{product.Id}", 1))[0];
+        var purchase = new Purchase(Stack.Sandbox, user, product, await user.PlaceAsync(product.Id, quantity: 2));
+        using (await purchase.PrepareAsync()) { }
+        await PayAsync(purchase, await purchase.AuthorizeAsync());
+        await Eventually.EqualAsync(8, () => StockAsync(purchase));
+        var client = Compile(await GenerateAsync(await Stack.Anonymous.GetStringAsync("/openapi/v1.json", Cancelled)), Operator);
+
+        var (coupon, sale, told) = await (Task<(long, long, string)>)client.GetType("Generated.Operator")!.GetMethod("RunAsync")!.Invoke(
+            null, [Stack.Admin, product.Id, purchase.OrderId])!;
+
+        Stack.CreatedCoupons.Add(coupon);
+        Stack.CreatedEvents.Add(sale);
+        Assert.Equal($"10 % from 20000, limit 2, rate 5; {PaymentState.PartiallyRefunded} {Price}, 1 of 2, rest {Price}", told);
+        Assert.Equal(9, await StockAsync(purchase));
         await CheckConsistencyAsync();
     }
 

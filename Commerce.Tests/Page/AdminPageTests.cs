@@ -1,6 +1,8 @@
 using System.Globalization;
 using Commerce.Core.Coupons;
 using Commerce.Core.Inventory;
+using Commerce.Core.Orders;
+using Commerce.Core.Payments;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -427,6 +429,154 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await page.Locator("#form-save").ClickAsync();
 
         await Expect(page.Locator("#form-wrong")).ToContainTextAsync("Somebody else has changed it meanwhile.");
+        await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("Desk lamp");
+        // The list has the new version, so the next change is one of it.
+        await page.Locator("#form").GetByRole(AriaRole.Button, new() { Name = "Back" }).ClickAsync();
+        await page.Locator($"#edit-{product.Id}").ClickAsync();
+        await FillAsync(page, ("Name", "Floor lamp"));
+        await Expect(page.Locator($"#product-{product.Id}")).ToContainTextAsync("Floor lamp");
+    });
+
+    [Fact]
+    public Task A_change_of_an_event_keeps_products_that_the_form_does_not_offer() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3);
+        var sale = await Stack.EventAsync(3600, productIds: [product.Id]);
+        var page = await OpenAsync(browser);
+        // As if there were more products than a page has.
+        await page.RouteAsync("**/api/admin/products", route => route.FulfillAsync(new() { ContentType = "application/json", Body = "[]" }));
+        await ShowAsync(page, "events");
+        await page.Locator($"#edit-{sale.Id}").ClickAsync();
+
+        await FillAsync(page, ("Name", $"Renamed {sale.Id}"));
+
+        await Expect(page.Locator($"#event-{sale.Id}")).ToContainTextAsync($"Renamed {sale.Id}");
+        Assert.Equal([product.Id], (await Stack.FindEventAsync(sale.Id)).ProductIds);
+    });
+
+    [Theory]
+    [InlineData("en-US", 503, "dependency-unavailable", "A service does not answer.")]
+    [InlineData("ko-KR", 409, "order-not-fulfillable", "지금은 이 단계로 넘길 수 없는 주문입니다.")]
+    public Task Every_button_tells_why_nothing_was_done(string locale, int status, string slug, string text) => BrowseAsync(async browser =>
+    {
+        var texts = Texts.Of(locale);
+        var (coupon, product, sale) = (await Stack.CouponAsync(total: 3), await Stack.ProductAsync(stock: 3), await Stack.EventAsync(3600));
+        var (unpaid, paid) = (await OrderAsync($"refused-{sale.Id}"), await PayAsync($"refused-paid-{sale.Id}"));
+        var page = await OpenAsync(browser, new() { Locale = locale });
+        await RefuseAsync(page, "**/api/admin/**", route => route.Request.Method != "GET", status, slug, text);
+        await page.RouteAsync("**/api/admin/dead-letters", route => route.FulfillAsync(new()
+        {
+            ContentType = "application/json",
+            Body = """[{"id":1,"topic":"ORDER_PLACED","reason":"Refused","detail":"","failedAt":"2026-01-01T00:00:00Z","replayedAt":null}]""",
+        }));
+
+        await AskAsync("events", $"#open-{sale.Id}");
+        await AskAsync("events", $"#cancel-{sale.Id}");
+        await SaveAsync("events", $"#edit-{sale.Id}");
+        await AskAsync("coupons", $"#cancel-{coupon.Id}");
+        await SaveAsync("coupons", $"#edit-{coupon.Id}");
+        await SaveAsync("products", $"#edit-{product.Id}");
+        await SaveAsync("products", $"#adjust-{product.Id}", (texts["adminProduct.delta"], "1"), (texts["adminProduct.reason"], "found"));
+        await AskAsync("orders", $"#advance-{paid.OrderId}");
+        await SaveAsync("orders", $"#cancel-{unpaid.OrderId}", (texts["adminOrder.reason"], "asked for"));
+        await SaveAsync("orders", $"#refund-{paid.OrderId}", (texts["adminOrder.refundAmount"], "100"), (texts["adminOrder.reason"], "scratched"));
+        await ShowAsync(page, "messages");
+        await page.Locator("#replay-letter-1").ClickAsync();
+        await ToldAsync();
+        Assert.Equal((OrderState.Created, OrderState.Paid), (await OrderStatusAsync(unpaid), await OrderStatusAsync(paid)));
+
+        async Task AskAsync(string section, string button)
+        {
+            await ShowAsync(page, section);
+            await page.Locator(button).ClickAsync();
+            await page.Locator("#confirm-yes").ClickAsync();
+            await ToldAsync();
+        }
+
+        async Task SaveAsync(string section, string button, params (string Label, string Value)[] fields)
+        {
+            await ShowAsync(page, section);
+            await page.Locator(button).ClickAsync();
+            foreach (var (label, value) in fields) await page.Locator("#form").GetByLabel(label, new() { Exact = true }).FillAsync(value);
+            await page.Locator("#form-save").ClickAsync();
+            await Expect(page.Locator("#form-wrong")).ToHaveTextAsync(text);
+            await Expect(page.Locator("#form-save")).ToBeEnabledAsync();
+            await page.Keyboard.PressAsync("Escape");
+        }
+
+        async Task ToldAsync()
+        {
+            await Expect(page.Locator("#notices p.bad span")).ToHaveTextAsync(text);
+            await page.Locator("#notices").GetByRole(AriaRole.Button, new() { Name = texts["dismiss"] }).ClickAsync();
+        }
+    });
+
+    [Fact]
+    public Task A_refused_step_shows_what_has_become_of_the_order() => BrowseAsync(async browser =>
+    {
+        var purchase = await PayAsync($"overtaken-{Guid.NewGuid():N}");
+        var page = await OpenAsync(browser);
+        await ShowAsync(page, "orders");
+        await Expect(page.Locator($"#advance-{purchase.OrderId}")).ToBeVisibleAsync();
+        Assert.Equal(PaymentState.Refunded, await purchase.RefundedAsync(Price));
+
+        await page.Locator($"#advance-{purchase.OrderId}").ClickAsync();
+        await page.Locator("#confirm-yes").ClickAsync();
+
+        await Expect(page.Locator("#notices p.bad")).ToHaveCountAsync(1);
+        await Expect(page.Locator($"#order-{purchase.OrderId} .pill")).ToHaveTextAsync("refunded");
+    });
+
+    [Fact]
+    public Task A_list_that_could_not_be_read_can_be_read_again() => BrowseAsync(async browser =>
+    {
+        var product = await Stack.ProductAsync(stock: 3);
+        var page = await OpenAsync(browser);
+        await RefuseAsync(page, "**/api/admin/products", _ => true, 503, "dependency-unavailable", "A service does not answer.");
+        await page.EvaluateAsync("location.hash = 'products'");
+        await Expect(page.Locator("#notices")).ToContainTextAsync("A service does not answer.");
+        await page.UnrouteAllAsync();
+        var again = page.GetByRole(AriaRole.Button, new() { Name = "Refresh" });
+
+        await again.ClickAsync();
+
+        await Expect(page.Locator($"#product-{product.Id}")).ToBeVisibleAsync();
+        await Expect(again).ToBeHiddenAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Products" })).ToBeFocusedAsync();
+    });
+
+    [Fact]
+    public Task The_live_sale_appears_when_the_shop_answers_again() => BrowseAsync(async browser =>
+    {
+        var sale = await Stack.EventAsync(3600);
+        var page = await OpenAsync(browser);
+        await RefuseAsync(page, "**/api/admin/*", _ => true, 503, "dependency-unavailable", "A service does not answer.");
+        await page.EvaluateAsync("section => { location.hash = section; }", $"live/{sale.Id}");
+        await Expect(page.Locator("#notices")).ToContainTextAsync("A service does not answer.");
+
+        await page.UnrouteAllAsync();
+
+        await Expect(page.Locator($"#sale-{sale.Id}")).ToBeVisibleAsync();
+        await Expect(page.Locator("#stream")).ToHaveTextAsync("Live");
+        await Expect(page.Locator("#notices p")).ToHaveCountAsync(0);
+    });
+
+    [Fact]
+    public Task An_address_of_a_section_is_kept_while_signing_in_and_one_of_nothing_says_so() => BrowseAsync(async browser =>
+    {
+        var page = await browser.OpenAsync(new(Shop, "/admin/#products"));
+        await Expect(page.Locator("main")).ToHaveTextAsync("Sign in as an administrator.");
+        await Expect(page.Locator("#sections")).ToBeHiddenAsync();
+        await page.Locator("#name").FillAsync("operator");
+        await page.Locator("#sign-in-button").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Products" })).ToBeVisibleAsync();
+
+        await page.EvaluateAsync("location.hash = 'live/999999999'");
+
+        await Expect(page.Locator(".watched")).ToHaveTextAsync("This event does not exist.");
+        await Expect(page.Locator("#stream")).ToBeHiddenAsync();
+        await page.EvaluateAsync("location.hash = 'unknown'");
+        await Expect(page.Locator("#sections a[aria-current]")).ToHaveTextAsync("Live sale");
     });
 
     [Fact]
@@ -479,6 +629,16 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(page.Locator($"#sections a[href='#{section.Split('/')[0]}']")).ToHaveAttributeAsync("aria-current", "page");
         await Expect(page.Locator("main li").First).ToBeVisibleAsync();
     }
+
+    /// <summary>The Api refuses these requests.</summary>
+    static async Task RefuseAsync(IPage page, string address, Predicate<IRoute> which, int status, string slug, string text) => await page.RouteAsync(address, route => !which(route)
+        ? route.ContinueAsync()
+        : route.FulfillAsync(new()
+        {
+            Status = status,
+            ContentType = "application/problem+json",
+            Body = $$"""{"type":"urn:commerce:{{slug}}","title":"{{text}}","status":{{status}}}""",
+        }));
 
     static ILocator RowOf(IPage page, string name) => page.Locator("main li").Filter(new() { HasText = name });
 

@@ -51,8 +51,24 @@ public sealed partial class TextsTests
         Assert.DoesNotContain(said, literal => Sentence().IsMatch(literal));
     }
 
+    [Fact]
+    public void Every_refusal_of_the_Api_has_a_Korean_text()
+    {
+        var texts = File.ReadAllText(Path.Combine(Texts.Folder, "js", "texts.js"));
+        var korean = texts[texts.IndexOf("\n  ko: {", StringComparison.Ordinal)..];
+        var slugs = new[] { "Commerce.Core", "Commerce.Api", "Commerce.ServiceDefaults" }
+            .SelectMany(project => Directory.GetFiles(Path.Combine(Repository.Root, project), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(file => Refusal().Matches(File.ReadAllText(file)).Select(m => m.Groups["slug"].Value)).ToList();
+
+        Assert.True(slugs.Count > 50, $"Only {slugs.Count} refusals were found.");
+        Assert.DoesNotContain(slugs, slug => !korean.Contains($"\n    '{slug}': '", StringComparison.Ordinal));
+    }
+
     [GeneratedRegex(@"\{\w+\}")]
     private static partial Regex Value();
+
+    [GeneratedRegex(@"ProblemType \w+ = new\(\s*[0-9]{3}, ""(?<slug>[a-z0-9-]+)""")]
+    private static partial Regex Refusal();
 
     [GeneratedRegex("""(?:\bt\(|\bparts\(|data-(?:text|label|hint|rule)=)['"]([^'"]+)['"]""")]
     private static partial Regex Used();

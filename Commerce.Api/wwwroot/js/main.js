@@ -34,7 +34,7 @@ function welcome() {
   find('signed-in').hidden = !name;
   find('user').textContent = name ?? '';
   state('off');
-  if (name) listen(hear, state);
+  if (name) listen(hear, state).catch(error => notice(error.message));
 }
 
 function state(state) {

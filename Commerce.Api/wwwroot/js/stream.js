@@ -8,7 +8,7 @@ const silence = 45_000;
 
 /**
  * Calls onMessage with the type and the data of each message, and onState with 'live', 'connecting' or 'lost', as long as the page and the sign-in last and the
- * signal is not aborted.
+ * signal is not aborted. Throws if there is nothing to hear, or not for this user.
  */
 export async function listen(onMessage, onState, path = '/api/events/stream', signal = undefined) {
   // The server gives each client a different delay, so that they do not reconnect at once.
@@ -34,7 +34,8 @@ export async function listen(onMessage, onState, path = '/api/events/stream', si
       });
     } catch (error) {
       // The page asks the user to sign in.
-      if (error.status === 401) return;
+      if (error.status === 401 || signal?.aborted) return;
+      if (error.slug && [400, 403, 404].includes(error.status)) throw error;
       wait = error.retryAfter && error.retryAfter * 1000;
     } finally {
       signal?.removeEventListener('abort', leave);

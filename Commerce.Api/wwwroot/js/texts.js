@@ -731,6 +731,14 @@ const problems = {
     'gate-closed': '지금은 처리할 수 없습니다. 다시 시도해 주세요.',
     'overloaded': '요청이 몰리고 있습니다. 다시 시도해 주세요.',
     'streams-full': '실시간 연결이 가득 찼습니다. 다시 시도해 주세요.',
+    'stale-version': '그사이에 변경되었습니다. 다시 읽고 시도해 주세요.',
+    'too-many-streams': '열려 있는 실시간 연결이 너무 많습니다.',
+    'idempotency-key-missing': '요청에 Idempotency-Key가 없습니다.',
+    'idempotency-key-invalid': '요청의 Idempotency-Key가 올바르지 않습니다.',
+    'idempotency-key-reused': '이미 다른 요청에 사용한 Idempotency-Key입니다.',
+    'invalid-host': '이 주소로는 상점에 접속할 수 없습니다.',
+    'payload-too-large': '요청이 너무 큽니다.',
+    'unsupported-media-type': '지원하지 않는 형식의 요청입니다.',
   },
 };
 

@@ -34,11 +34,10 @@ export async function coupons(root) {
       { name: 'productIds', label: t('adminCoupon.products'), kind: 'many', value: c?.productIds, options: products },
       { name: 'eventIds', label: t('adminCoupon.events'), kind: 'many', value: c?.eventIds, options: events },
     ], t(c ? 'admin.save' : 'admin.create'), async values => {
-      const body = { ...values, productIds: idsOf(values.productIds, products, c?.productIds), eventIds: idsOf(values.eventIds, events, c?.eventIds) };
+      const body = { ...values, productIds: orNull(values.productIds), eventIds: orNull(values.eventIds) };
       await (c ? put(`${path}/${c.id}`, body, c.version) : post(path, body));
       notice(t(c ? 'admin.saved' : 'admin.created', { name: values.name }), true);
-      await report(read());
-    });
+    }, read);
   }
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' },
@@ -46,8 +45,5 @@ export async function coupons(root) {
   await read();
 }
 
-/** Returns the chosen ids, and earlier ids that the form does not show, or null if there are none. */
-function idsOf(chosen, options, before = []) {
-  const ids = [...chosen, ...(before ?? []).filter(id => !options.some(([shown]) => shown === id))];
-  return ids.length ? ids : null;
-}
+/** Returns null if nothing is chosen, which means no restriction. */
+const orNull = ids => ids.length ? ids : null;

@@ -30,8 +30,7 @@ export async function events(root) {
     ], t(e ? 'admin.save' : 'admin.create'), async values => {
       await (e ? put(`${path}/${e.id}`, values, e.version) : post(path, values));
       notice(t(e ? 'admin.saved' : 'admin.created', { name: values.name }), true);
-      await report(read());
-    });
+    }, read);
   }
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' },

@@ -2,6 +2,7 @@
 
 import { element, find } from '../dom.js';
 import { isServers, t } from '../texts.js';
+import { report } from './list.js';
 
 const dialog = find('form');
 
@@ -22,13 +23,15 @@ const kinds = {
 function controlOf({ name, label, kind, value, options = [], ...attributes }) {
   const id = `field-${name}`;
   if (kind === 'many') {
+    // Chosen before, and not offered.
+    const others = (value ?? []).filter(key => !options.some(([offered]) => offered === key));
     const boxes = options.map(([key, text], i) => {
       const box = element('input', { type: 'checkbox', id: `${id}-${i}`, value: key });
       box.checked = value?.includes(key) ?? false;
       return [box, element('div', { class: 'check' }, box, element('label', { for: box.id }, text))];
     });
     return {
-      name, label, input: boxes[0]?.[0], read: () => boxes.filter(([box]) => box.checked).map(([box]) => Number(box.value)),
+      name, label, input: boxes[0]?.[0], read: () => [...boxes.filter(([box]) => box.checked).map(([box]) => Number(box.value)), ...others],
       node: element('fieldset', { class: 'field many', id }, element('legend', {}, label), ...boxes.map(([, row]) => row)),
     };
   }
@@ -65,8 +68,20 @@ function tell(controls, wrong, otherwise = '') {
   controls.find(({ name }) => wrong[name])?.input?.focus();
 }
 
-/** Opens a form. The dialog closes when the work with its values has succeeded. */
-export function ask(title, fields, action, work) {
+/** Shows why the server refused the values. */
+function refuse(controls, error) {
+  const named = Object.fromEntries(Object.entries(error.errors ?? {}).map(([name, texts]) => [
+    name, t('wrong.refused', { label: controls.find(c => c.name === name)?.label ?? name, reason: isServers ? texts.join(' ') : '' }),
+  ]));
+  const shown = controls.filter(c => named[c.name] && c.node.querySelector('.wrong'));
+  tell(controls, named, shown.length ? '' : error.status === 412 ? t('admin.stale') : Object.values(named)[0] ?? error.message);
+}
+
+/**
+ * Opens a form. The dialog closes when the work with its values has succeeded. Then the list behind it is read again, also after a refusal: it may have changed
+ * meanwhile.
+ */
+export function ask(title, fields, action, work, reload) {
   const controls = fields.map(controlOf);
   const save = element('button', { id: 'form-save' }, action);
   const form = element('form', { novalidate: true },
@@ -82,16 +97,15 @@ export function ask(title, fields, action, work) {
     save.disabled = true;
     try {
       await work(Object.fromEntries(controls.map(c => [c.name, c.read()])));
-      dialog.close();
+      if (form.isConnected) dialog.close();
     } catch (error) {
-      const named = Object.fromEntries(Object.entries(error.errors ?? {}).map(([name, texts]) => [
-        name, t('wrong.refused', { label: controls.find(c => c.name === name)?.label ?? name, reason: isServers ? texts.join(' ') : '' }),
-      ]));
-      const shown = controls.filter(c => named[c.name] && c.node.querySelector('.wrong'));
-      tell(controls, named, shown.length ? '' : error.status === 412 ? t('admin.stale') : Object.values(named)[0] ?? error.message);
+      // Who has left the form meanwhile is told, too.
+      if (form.isConnected && dialog.open) refuse(controls, error);
+      else await report(Promise.reject(error));
     } finally {
       save.disabled = false;
     }
+    await report(reload());
   });
   dialog.replaceChildren(form);
   dialog.showModal();

@@ -2,11 +2,11 @@
 
 import { getPage } from '../api.js';
 import { countdown } from '../countdown.js';
-import { element, fill, find, money, time } from '../dom.js';
+import { element, fill, find, money, notice, time } from '../dom.js';
 import { listen } from '../stream.js';
 import { number, t } from '../texts.js';
 import { chart, figure } from './chart.js';
-import { report, title } from './list.js';
+import { title } from './list.js';
 
 const every = 5000;
 const ranks = { OPEN: 0, PENDING: 1, CLOSED: 2, CANCELLED: 3 };
@@ -17,20 +17,32 @@ export async function live(root, [chosen], signal) {
   let events = [];
 
   async function read() {
-    const { items } = await getPage('/api/admin/events');
-    // The event of the running stream stays in the list.
-    events = items.filter(e => e.status !== 'DRAFT').sort((a, b) => ranks[a.status] - ranks[b.status]).slice(0, 6);
-    fill(cards, events.map(e => card(e, String(e.id) === chosen)), t('live.none'));
+    events = (await getPage('/api/admin/events')).items;
+    const shown = events.filter(e => e.status !== 'DRAFT').sort((a, b) => ranks[a.status] - ranks[b.status]).slice(0, 6);
+    fill(cards, shown.map(e => card(e, String(e.id) === chosen)), t('live.none'));
+  }
+
+  let trouble;
+  /** Reads the events. Reports a failure once, until the next success. */
+  async function refresh() {
+    try {
+      await read();
+      trouble?.remove();
+      trouble = undefined;
+    } catch (error) {
+      trouble ??= notice(error.message);
+    }
   }
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('live')), cards), figures);
-  await read();
-  const timer = setInterval(() => { if (!document.hidden) report(read()); }, every);
+  await refresh();
+  if (signal.aborted) return;
+  const timer = setInterval(() => { if (!document.hidden) refresh(); }, every);
   signal.addEventListener('abort', () => {
     clearInterval(timer);
     find('stream').hidden = true;
   });
-  if (chosen) watch(figures, chosen, events.find(e => String(e.id) === chosen)?.name ?? chosen, read, signal);
+  if (chosen) watch(figures, chosen, events.find(e => String(e.id) === chosen)?.name ?? chosen, refresh, signal);
 }
 
 function card(e, isChosen) {
@@ -72,7 +84,7 @@ function watch(root, eventId, name, reload, signal) {
     const seconds = last ? (Date.parse(now.at) - Date.parse(last.at)) / 1000 : 1;
     // The count of errors restarts after Redis has lost it.
     for (const [key, drawn] of Object.entries(rates)) drawn.add(last ? Math.max(0, Math.round((now[key] - last[key]) / seconds * 10) / 10) : 0);
-    if (last && last.status !== now.status) report(reload());
+    if (last && last.status !== now.status) reload();
     last = now;
     totals.left.show(number(total - issued));
     totals.placed.show(number(sale.orders.placed));
@@ -97,7 +109,10 @@ function watch(root, eventId, name, reload, signal) {
   }, state => {
     pill.dataset.state = state;
     pill.textContent = t(`stream.${state}`);
-  }, `/api/admin/live?eventId=${eventId}`, signal);
+  }, `/api/admin/live?eventId=${eventId}`, signal).catch(error => {
+    pill.hidden = true;
+    root.replaceChildren(element('p', { class: 'empty', role: 'alert' }, error.message));
+  });
 }
 
 const meter = (id, text, value, max) => element('li', { id }, element('label', { for: `${id}-bar` }, text), element('progress', { id: `${id}-bar`, value, max }));

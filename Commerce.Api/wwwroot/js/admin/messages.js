@@ -1,7 +1,7 @@
 import { post } from '../api.js';
-import { element, notice, time } from '../dom.js';
+import { element, time } from '../dom.js';
 import { t } from '../texts.js';
-import { action, list, report, row, title } from './list.js';
+import { act, action, list, report, row, title } from './list.js';
 
 export async function messages(root) {
   const letters = list('letter-list', t('messages.noDeadLetters'), l => row(`letter-${l.id}`, `${l.topic} · ${l.reason}`, `${time(l.failedAt)} · ${l.detail}`,
@@ -25,8 +25,4 @@ export async function messages(root) {
   await Promise.all([readLetters(), readOutbox()]);
 }
 
-const replay = (path, name, reload) => report((async () => {
-  await post(`${path}/replay`);
-  notice(t('messages.replayed', { name }), true);
-  await reload();
-})());
+const replay = (path, name, reload) => act(() => post(`${path}/replay`), t('messages.replayed', { name }), reload);

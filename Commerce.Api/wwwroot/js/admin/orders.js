@@ -40,8 +40,7 @@ export async function orders(root) {
     ], t('advance.SHIPPED'), async ({ trackingNumber }) => {
       await post(`${path}/${o.id}/fulfilment`, { state, trackingNumber });
       notice(done, true);
-      await report(read());
-    });
+    }, read);
   }
 
   const cancel = o => ask(t('order.cancelYes'), [
@@ -49,8 +48,7 @@ export async function orders(root) {
   ], t('order.cancelYes'), async values => {
     await post(`${path}/${o.id}/cancel`, values);
     notice(t('order.cancelledNow'), true);
-    await report(read());
-  });
+  }, read);
 
   /** Refunds lines or an amount. The refund of units follows from what was paid for them, so the form asks for an amount only if no units are chosen. */
   async function refund(o) {
@@ -76,8 +74,7 @@ export async function orders(root) {
       if (asked.text !== text) asked = { text, key: newKey() };
       const refunded = await insist(`${path}/${o.id}/refund`, request, asked.key);
       notice(refunded.status === 'SETTLING' ? t('refund.onTheWay') : isFree(o) ? t('refund.freeDone') : t('refund.done', { amount: money(refunded.amount) }), true);
-      await report(read());
-    });
+    }, read);
   }
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' }, title(t('admin.orders')), search, all.node));

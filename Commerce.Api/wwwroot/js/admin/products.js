@@ -25,8 +25,7 @@ export async function products(root) {
   ], t(p ? 'admin.save' : 'admin.create'), async values => {
     await (p ? put(`${path}/${p.id}`, values, p.version) : post(path, values));
     notice(t(p ? 'admin.saved' : 'admin.created', { name: values.name }), true);
-    await report(read());
-  });
+  }, read);
 
   const adjust = p => ask(t('adminProduct.adjust'), [
     { name: 'delta', label: t('adminProduct.delta'), kind: 'number', required: true, min: -1_000_000, max: 1_000_000 },
@@ -34,8 +33,7 @@ export async function products(root) {
   ], t('admin.save'), async values => {
     const { stock } = await post(`${path}/${p.id}/stock`, values);
     notice(t('adminProduct.adjusted', { name: p.name, count: number(stock) }), true);
-    await report(read());
-  });
+  }, read);
 
   root.replaceChildren(element('section', { 'aria-labelledby': 'view-title' },
     title(t('admin.products'), element('button', { id: 'new', type: 'button', onclick: () => edit() }, t('adminProduct.new'))), all.node));
