@@ -37,6 +37,10 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     const string OrderOf0Won = "order of 0 won";
 
+    const string RefundOf0Won = "refund of 0 won";
+
+    const string RefundByLine = "refund by line";
+
     const string HoldTimeOfReplica = "00:00:03";
 
     static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(15);
@@ -154,7 +158,10 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         Assert.Contains("order customer-limit", _outcomes.Keys);
         Assert.Contains("order in turn 201", _outcomes.Keys);
         Assert.Contains("order out of turn waiting-room-pass-required", _outcomes.Keys);
+        Assert.Contains("leave the line 200", _outcomes.Keys);
         Assert.Contains(OrderOf0Won, _outcomes.Keys);
+        Assert.Contains($"{RefundOf0Won} 200", _outcomes.Keys);
+        Assert.Contains($"{RefundByLine} 200", _outcomes.Keys);
 
         var asked = (await stack.Sandbox.LedgerAsync()).Where(p => p.ApplyCalls > 0).Select(p => p.PaymentId).ToHashSet();
         var hit = _authorised.Where(a => asked.Contains(a.Key)).CountBy(a => a.Value).ToDictionary();
@@ -173,7 +180,7 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
             var dice = ChaosPlan.Dice(seed, number, step);
             var key = string.Create(CultureInfo.InvariantCulture, $"{Prefix}-{number}-{step}");
             await Task.Delay(dice.Next(5, 60), cancellationToken);
-            switch (dice.Next(44))
+            switch (dice.Next(45))
             {
                 case 0:
                     await RestockAsync(_products[dice.Next(Products)], key);
@@ -197,8 +204,11 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
                 case <= 39:
                     await AskAsync("list", user, () => user.GetAsync("/api/orders"));
                     break;
-                default:
+                case <= 43:
                     if (await WaitAsync(user, key) is { } inTurn) own.Add(inTurn);
+                    break;
+                default:
+                    await AskAsync("leave the line", user, () => user.PostAsync($"/api/events/{_room}/waiting-room/leave", null));
                     break;
             }
         }
@@ -224,7 +234,10 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
         if (status != HttpStatusCode.Created) return null;
         var placed = body.Deserialize<PlacedOrder>(JsonSerializerOptions.Web)!;
         _orders[placed.OrderId] = new(user.Id, [.. lines.Select(l => l.ProductId).Distinct()]) { Paid = placed.Status == OrderState.Paid };
-        if (placed.TotalAmount == 0) _outcomes.AddOrUpdate(OrderOf0Won, 1, (_, count) => count + 1);
+        if (placed.TotalAmount > 0) return placed;
+        // It is rare, so half of them are returned at once.
+        _outcomes.AddOrUpdate(OrderOf0Won, 1, (_, count) => count + 1);
+        if (dice.Next(2) == 0) await RefundAsync(user, placed, $"{key}-return", dice);
         return placed;
     }
 
@@ -278,16 +291,16 @@ public sealed class ChaosRun(CommerceStack stack, int seed)
 
     async Task RefundAsync(Shopper user, PlacedOrder order, string key, Random dice)
     {
-        // The refund is for everything, half of the amount, or one unit of one line.
+        // The refund is for everything, half of the amount, or one unit of one line. An order of 0 won is refunded as a whole.
         var products = _orders[order.OrderId].Products;
-        object request = dice.Next(4) switch
+        (string Name, object Request) asked = (order.TotalAmount == 0 ? 0 : dice.Next(4)) switch
         {
-            0 => new { amount = order.TotalAmount, reason = "chaos" },
-            1 => new { amount = order.TotalAmount / 2, reason = "chaos" },
-            _ => new { lines = new[] { new { productId = products[dice.Next(products.Count)], quantity = 1 } }, reason = "chaos" },
+            0 => (order.TotalAmount == 0 ? RefundOf0Won : "refund", new { amount = order.TotalAmount, reason = "chaos" }),
+            1 => ("refund", new { amount = order.TotalAmount / 2, reason = "chaos" }),
+            _ => (RefundByLine, new { lines = new[] { new { productId = products[dice.Next(products.Count)], quantity = 1 } }, reason = "chaos" }),
         };
         _orders[order.OrderId].RefundAsked = true;
-        var (status, body) = await AgainAsync("refund", user, () => user.PostAsync($"/api/payments/{order.OrderId}/refund", request, key));
+        var (status, body) = await AgainAsync(asked.Name, user, () => user.PostAsync($"/api/payments/{order.OrderId}/refund", asked.Request, key));
         if (status != HttpStatusCode.OK) return;
         var refunded = body.Deserialize<RefundedPayment>(JsonSerializerOptions.Web)!;
         _orders[order.OrderId].Refunds[refunded.RefundId] = (refunded.Status, refunded.Amount);
