@@ -358,6 +358,12 @@ public sealed record ConsumerLoopOptions
     /// <summary>How long a partial batch waits for more after its first message.</summary>
     public TimeSpan Linger { get; init; } = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>
+    /// How long the brokers collect messages before they respond to a fetch. With zero, the default, they respond to the first message,
+    /// in a rush about a thousand times a second.
+    /// </summary>
+    public TimeSpan FetchWait { get; init; }
+
     /// <summary>The number of attempts for a failing message, in batches and alone.</summary>
     public required RetryPolicy Retries { get; init; }
 

@@ -10,6 +10,6 @@ public static class ConsumerLoopExtensions
     {
         // AddHostedService would skip a second loop with the same message type.
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ConsumerLoop<T>>(
-            services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group), ActivatorUtilities.GetServiceOrCreateInstance<THandler>(services), options));
+            services, topic, () => services.GetRequiredService<ConsumerFactory>().Create(group, options.FetchWait), ActivatorUtilities.GetServiceOrCreateInstance<THandler>(services), options));
     }
 }

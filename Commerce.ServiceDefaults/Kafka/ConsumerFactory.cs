@@ -15,11 +15,16 @@ public sealed class ConsumerFactory(IConfiguration configuration, ILogger<Consum
     /// </summary>
     const int SessionTimeoutMs = 6000;
 
+    /// <summary>A response with so many bytes does not wait for more. A rush fills it about ten times a second.</summary>
+    const int FullFetchBytes = 256 * 1024;
+
     /// <summary>
     /// Creates a consumer of the group. It delivers at least once and starts at the first message. Decision 0014 gives the reasons for
     /// its settings.
     /// </summary>
-    public IConsumer<string?, byte[]?> Create(string group)
+    /// <param name="group">The group.</param>
+    /// <param name="fetchWait">How long the brokers collect messages for a response.</param>
+    public IConsumer<string?, byte[]?> Create(string group, TimeSpan fetchWait = default)
     {
         var config = new ConsumerConfig
         {
@@ -31,6 +36,7 @@ public sealed class ConsumerFactory(IConfiguration configuration, ILogger<Consum
             EnableAutoOffsetStore = false,
             AutoCommitIntervalMs = 1000,
         }.ForCommerce(configuration);
+        if (fetchWait > TimeSpan.Zero) (config.FetchMinBytes, config.FetchWaitMaxMs) = (FullFetchBytes, (int)fetchWait.TotalMilliseconds);
         configuration.GetSection(Section).Bind(config);
         // With the newer protocol the brokers choose these settings.
         if (config.GroupProtocol == GroupProtocol.Consumer)

@@ -10,9 +10,9 @@ sealed class CouponIssuedHandler(CouponRepository repository, CouponGate gate) :
 {
     public static ConsumerLoopOptions Options { get; } = new()
     {
-        // A full batch relieves MySQL and Redis. An earlier row would gain little, because the user already has a response.
+        // A full batch relieves MySQL, Redis and the brokers. An earlier row would gain little, because the user already has a response.
         BatchSize = 4000,
-        Linger = TimeSpan.FromMilliseconds(100),
+        FetchWait = TimeSpan.FromMilliseconds(100),
         // These are the first attempt and four retries.
         Retries = new() { Attempts = 5, BaseDelay = TimeSpan.FromMilliseconds(50), MaxDelay = TimeSpan.FromSeconds(2) },
     };
