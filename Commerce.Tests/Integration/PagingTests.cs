@@ -46,6 +46,8 @@ public sealed partial class PagingTests(CommerceStack stack) : StackTests(stack)
             using (await Stack.Admin.PostAsJsonAsync($"/api/admin/products/{product.Id}/stock", new { delta = 1, reason = "page" }, Cancelled)) { }
             await Stack.CouponAsync(total: 1);
             await Stack.EventAsync(opensIn: 3600);
+            // The opening is a message.
+            await Stack.EventAsync(opensIn: 0);
             await Stack.ProductAsync(stock: 1);
             var placed = await user.PlaceAsync(product.Id);
             using (await user.PostAsync("/api/payments/prepare", new { placed.OrderId, amount = placed.TotalAmount })) { }

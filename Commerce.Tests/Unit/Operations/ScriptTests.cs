@@ -1,10 +1,51 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 
 namespace Commerce.Tests.Unit.Operations;
 
-/// <summary>Arguments that mean nothing are refused and named. Otherwise a typing mistake would silently do something else.</summary>
+/// <summary>What <c>./commerce</c> refuses, and what it tells.</summary>
 public sealed class ScriptTests
 {
+    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    /// <summary>The payment sandbox has <c>/health</c>, too. It once answered in place of an Api that had not started.</summary>
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 1)]
+    public async Task Only_the_Api_counts_as_healthy(bool hasContract, int expected)
+    {
+        using var server = new TcpListener(IPAddress.Loopback, 0);
+        server.Start();
+        var serving = ServeAsync(server, path => path == "/health" || hasContract);
+
+        var (exitCode, _) = await RunAsync("get healthy", $"healthy {((IPEndPoint)server.LocalEndpoint).Port}", "");
+
+        Assert.Equal(expected, exitCode);
+        server.Stop();
+        await serving;
+    }
+
+    [Fact]
+    public async Task A_test_run_tells_each_class_with_its_counts()
+    {
+        var (_, output) = await RunAsync("show_tests", "unset SECONDS; SECONDS=7; show_tests", """
+            passed Commerce.Tests.Integration.Orders.OrderTests.One (1s)
+            failed Commerce.Tests.Integration.Orders.OrderTests.Two(a: 1) (1s)
+              Assert.Equal() Failure
+            skipped Commerce.Tests.Integration.Orders.OrderTests.Three (0s)
+            passed Commerce.Tests.Integration.Payments.PaymentTests.One (1s)
+            Test run summary: Failed!
+
+            """);
+
+        Assert.Contains("7 s, 4", output, StringComparison.Ordinal);
+        Assert.Matches(@"OrderTests +1 passed, 1 failed, 1 skipped +0 s\n", output);
+        Assert.Matches(@"PaymentTests +1 passed +0 s\n", output);
+        Assert.Contains("Assert.Equal() Failure", output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("'--prot'", "up", "--prot", "8090")]
     [InlineData("'8090'", "up", "8090")]
@@ -24,6 +65,40 @@ public sealed class ScriptTests
     [InlineData("audit", "http://localhost:1/", "http://localhost:2/")]
     public Task The_audit_refuses_what_it_does_not_know(params string[] arguments) =>
         ShouldBeRefusedAsync("usage: audit [URL] [--within SECONDS]", Repository.Program("Commerce.Workers"), arguments);
+
+    /// <summary>Answers 200 or 404 until the listener stops.</summary>
+    static async Task ServeAsync(TcpListener server, Predicate<string> has)
+    {
+        try
+        {
+            while (true)
+            {
+                using var client = await server.AcceptTcpClientAsync(Cancelled);
+                using var reader = new StreamReader(client.GetStream());
+                var path = (await reader.ReadLineAsync(Cancelled))!.Split(' ')[1];
+                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 {(has(path) ? "200 OK" : "404 Not Found")}\r\n\r\n"), Cancelled);
+            }
+        }
+        catch (SocketException)
+        {
+            // The listener has stopped.
+        }
+    }
+
+    /// <summary>Runs functions of the script alone.</summary>
+    static async Task<(int ExitCode, string Output)> RunAsync(string functions, string command, string input)
+    {
+        var definitions = string.Concat(functions.Split(' ').Select(f => $"/^{f}() {{$/,/^}}/p; /^{f}() {{ .*}}$/p; "));
+        using var process = Process.Start(new ProcessStartInfo("bash", ["-c", $"eval \"$(sed -n '{definitions}' commerce)\"; {command}"])
+        {
+            WorkingDirectory = Repository.Root, RedirectStandardInput = true, RedirectStandardOutput = true,
+        })!;
+        var output = process.StandardOutput.ReadToEndAsync(Cancelled);
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        await process.WaitForExitAsync(Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
+        return (process.ExitCode, await output);
+    }
 
     static async Task ShouldBeRefusedAsync(string reason, string program, IEnumerable<string> arguments)
     {
