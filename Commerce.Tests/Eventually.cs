@@ -11,7 +11,7 @@ public static class Eventually
 
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>A request that still has no definite answer after this time gets none: no fault of a test lasts so long.</summary>
+    /// <summary>The time limit for a definite response. No fault in a test lasts longer.</summary>
     static readonly TimeSpan LastMoment = TimeSpan.FromMinutes(5);
 
     /// <summary>
@@ -46,7 +46,9 @@ public static class Eventually
         GetAsync(ask, answer => EqualityComparer<T>.Default.Equals(answer, expected), deadline);
 
     /// <summary>Waits before a request is repeated.</summary>
-    /// <param name="start">When it was sent first. After five minutes the test fails, because a server that is gone for good would hang it.</param>
+    /// <param name="start">
+    /// The time of the first attempt. After five minutes the test fails. Otherwise a server that is gone for good would hang it.
+    /// </param>
     /// <param name="last">The last answer.</param>
     public static async Task PauseAsync(long start, object? last)
     {

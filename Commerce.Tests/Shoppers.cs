@@ -7,7 +7,7 @@ using Commerce.Core.Orders;
 
 namespace Commerce.Tests;
 
-/// <summary>One of many users, over a shared connection pool.</summary>
+/// <summary>One of many users that share a connection pool.</summary>
 /// <param name="Client">Repeats requests after 503.</param>
 /// <param name="Once">Never repeats.</param>
 public sealed record Shopper(string Id, string Token, HttpClient Client, HttpClient Once)

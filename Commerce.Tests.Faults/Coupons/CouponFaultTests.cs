@@ -130,7 +130,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
 
         var load = Parallel.ForEachAsync(users, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (user, _) =>
         {
-            // Like a load balancer.
+            // A load balancer polls readiness in the same way.
             if (!Volatile.Read(ref ready)) return;
             var asked = TimeProvider.System.GetTimestamp();
             var slug = answers[user.Id] = await (user with { Once = client }).PressAsync(coupon.Id);
@@ -156,7 +156,7 @@ public sealed class CrashTests(CommerceStack stack) : CouponFaultTests(stack)
     }
 }
 
-/// <summary>Kafka away, frozen, or fed with poison messages.</summary>
+/// <summary>Kafka is unavailable, frozen, or has malformed messages.</summary>
 public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]
@@ -196,7 +196,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
     {
         var coupon = await Stack.CouponAsync(total: 50);
         var users = await Stack.UsersAsync("f3-lost", 20);
-        // Opens the gate.
+        // The first request opens the gate.
         Assert.Equal("", await users[0].TakeAsync(coupon.Id));
         await using var proxy = new KafkaProxy(Stack.Kafka);
         await using var replica = await ApiReplica.StartAsync(Stack, ("ConnectionStrings__kafka", proxy.Address));
@@ -428,7 +428,7 @@ public sealed class BrokerFaultTests(CommerceStack stack) : CouponFaultTests(sta
 
     Func<IConsumer<string?, byte[]?>> Consumers(string group) => () => Stack.Services.GetRequiredService<ConsumerFactory>().Create(group);
 
-    /// <summary>How many messages the topic has had.</summary>
+    /// <summary>Counts all messages that the topic has ever had.</summary>
     long Written()
     {
         using var consumer = new ConsumerBuilder<string?, byte[]?>(new ConsumerConfig
@@ -496,7 +496,7 @@ sealed class Counting(IReadOnlyList<int> bad) : IMessageHandler<byte[]>
     }
 }
 
-/// <summary>MySQL away, frozen, read-only.</summary>
+/// <summary>MySQL is unavailable, frozen or read-only.</summary>
 public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Theory]
@@ -657,7 +657,7 @@ public sealed class DatabaseFaultTests(CommerceStack stack) : CouponFaultTests(s
             new { Topics.CouponIssued, DeadLetterReasons.HandlerFailed }, Cancelled);
 }
 
-/// <summary>Redis killed, emptied, or reset to an older state.</summary>
+/// <summary>Redis is killed, emptied, or reset to an older state.</summary>
 public sealed class GateFaultTests(CommerceStack stack) : CouponFaultTests(stack)
 {
     [Fact]

@@ -8,7 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>Three brokers that lose everything, or are too few for what a topic asks.</summary>
+/// <summary>Three brokers lose all data, or fewer of them run than a topic requires.</summary>
 public sealed class BrokerClusterTests
 {
     const int Coupons = 40, Orders = 12;
@@ -49,7 +49,7 @@ public sealed class BrokerClusterTests
         Assert.SkipUnless(KafkaCluster.IsInstalled, KafkaCluster.WhyNot);
         await using var kafka = await KafkaCluster.StartAsync(nodes: 3);
         var sale = new Sale();
-        // All three must have a message.
+        // A message must be on all three brokers.
         await using var stack = Stack(kafka, sale, new() { ["Kafka__Topics__MinInsyncReplicas"] = "3" });
         await stack.StartAsync();
         await SellAsync(stack, sale, "before");
@@ -58,11 +58,11 @@ public sealed class BrokerClusterTests
 
         await kafka.KillAsync(3);
         await Eventually.EqualAsync("Degraded", () => stack.HealthOfAsync("topics"));
-        // Poison that a leader takes alone. Consumers see it when enough replicas are in sync again (KIP-966).
+        // The leader alone accepts this poison message. Consumers see it when enough replicas are in sync again (KIP-966).
         await Eventually.DoneAsync(() => PoisonAsync(kafka));
         await SellAsync(stack, sale, "short");
         var database = stack.Services.GetRequiredService<MySqlDatabase>();
-        // Refused again and again, which is nobody's attempt.
+        // The brokers refuse repeatedly, and no message uses up an attempt.
         await Eventually.GetAsync(async () => await stack.CountSaidAsync("workers", "rejects all outbox messages") + await stack.CountSaidAsync("workers", "Outbox relay paused"), count => count >= 3);
         Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM outbox_refused", null, Cancelled));
         Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
@@ -78,11 +78,11 @@ public sealed class BrokerClusterTests
     static CommerceStack Stack(KafkaCluster kafka, Sale sale, Dictionary<string, string> settings) => new()
     {
         Arguments = [$"--ConnectionStrings:kafka={kafka.BootstrapServers}", sale.SigningKey],
-        // As in production: what three brokers keep is kept.
+        // The stack detects the durability from the brokers, as in production.
         Settings = new Dictionary<string, string>(settings) { ["Coupons__Durability"] = "" },
     };
 
-    /// <summary>Users get the coupons of a new one, and others buy a new product; all are told yes.</summary>
+    /// <summary>Sells out a new coupon to users, and a new product to others. Every request succeeds.</summary>
     static async Task SellAsync(CommerceStack stack, Sale sale, string prefix)
     {
         var coupon = await stack.CouponAsync(Coupons);
@@ -92,7 +92,7 @@ public sealed class BrokerClusterTests
         await Parallel.ForAsync(0, Orders, Cancelled, async (i, _) => sale.Bought(await Sale.BuyAsync(stack, sale.UserOf(stack, $"{prefix}-b-{i}"), product.Id)));
     }
 
-    /// <summary>Acceptances and paid orders of so many sales have gone through Kafka to where they have their effect.</summary>
+    /// <summary>Waits until the acceptances and paid orders of these sales have passed Kafka and taken effect.</summary>
     static async Task ArrivedAsync(CommerceStack stack, int batches)
     {
         var database = stack.Services.GetRequiredService<MySqlDatabase>();
@@ -107,7 +107,7 @@ public sealed class BrokerClusterTests
         await Eventually.EqualAsync(deadLetters, () => stack.Services.GetRequiredService<MySqlDatabase>().SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
     }
 
-    /// <summary>By a producer that does not ask for all replicas.</summary>
+    /// <summary>Produces a malformed message without waiting for all replicas.</summary>
     static async Task<bool> PoisonAsync(KafkaCluster kafka)
     {
         using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = kafka.BootstrapServers, Acks = Acks.Leader, MessageTimeoutMs = 5000 })

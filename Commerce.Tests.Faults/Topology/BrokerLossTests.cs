@@ -8,8 +8,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Tests.Faults.Topology;
 
 /// <summary>
-/// A sale whose only broker is killed once, and then loses its log together with Redis: the worst that can happen to what is outside of MySQL
-/// (docs/promises.md, "What a 2xx assumes").
+/// The only broker is killed once during a sale. Later it loses its log at the moment when Redis loses its data, which is the worst case
+/// outside of MySQL (docs/promises.md, "What a 2xx assumes").
 /// </summary>
 public sealed class BrokerLossTests
 {
@@ -48,7 +48,7 @@ public sealed class BrokerLossTests
         await kafka.StartNodeAsync();
         await IssuedAsync(issues / 2);
         var consumed = await RowsAsync();
-        // Both at once: what only these two had is gone.
+        // Broker and Redis lose their data at the same time.
         var emptied = kafka.EmptyAsync();
         await stack.RedisAsync("FLUSHALL");
         await emptied;
@@ -60,7 +60,7 @@ public sealed class BrokerLossTests
         var broken = sale.Promised.Where(user => !rows.Contains(user)).ToList();
         var output = TestContext.Current.TestOutputHelper!;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{durability}: {broken.Count} broken; {sale.Summary}"));
-        // MySQL had every acceptance before it was told, or what nobody had consumed is lost.
+        // With Database, MySQL stored every acceptance before the response. With Broker, acceptances that nobody had consumed are lost.
         if (durability == Durability.Database) Assert.Empty(broken);
         else Assert.All(broken, user => Assert.True(promised.Contains(user) && !consumed.Contains(user), $"{user} lost a coupon that was not in the lost log."));
         Assert.Equal(issues, rows.Count);

@@ -12,14 +12,17 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Commerce.Tests.Faults.Topology;
 
 /// <summary>
-/// The whole product on the servers that a shop grows into: three brokers of Kafka, a Redis Cluster with replicas, a MySQL primary with a replica; two
-/// Apis and two Workers.
+/// The whole product runs on the servers of a large shop: three Kafka brokers, a Redis Cluster with replicas, and a MySQL primary with a
+/// replica. There are two Apis and two Workers.
 /// </summary>
 public sealed class ClusterSaleTests
 {
     const int Products = 20;
 
-    /// <summary>More units of each than are bought: an order whose answer was lost may hold its own until the hold lapses, and be placed again.</summary>
+    /// <summary>
+    /// Each product has more units than are bought. If the response to an order is lost, the order is placed again, and the first one holds
+    /// its units until the hold expires.
+    /// </summary>
     const int Spare = 20;
 
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
@@ -50,7 +53,7 @@ public sealed class ClusterSaleTests
                 $"--ConnectionStrings:commerce={mysql.ConnectionString}", $"--ConnectionStrings:redis={redis.ConnectionString}", $"--ConnectionStrings:kafka={kafka.BootstrapServers}",
                 sale.SigningKey, "--Api:Replicas=2", "--Workers:Replicas=2",
             ],
-            // As in production: what three brokers keep is kept.
+            // The stack detects the durability from the brokers, as in production.
             Settings = new Dictionary<string, string> { ["Coupons__Durability"] = "" },
         };
         await stack.StartAsync();
@@ -83,7 +86,7 @@ public sealed class ClusterSaleTests
         Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
         Assert.Equal(Products * Spare, await database.SingleAsync<int>("SELECT SUM(stock) FROM product WHERE id IN @ids", new { ids = products.Select(p => p.Id) }, Cancelled));
 
-        // Each failure comes in the middle of the sale, and the next when it goes on.
+        // Each failure happens during the sale. The next one follows when the sale has resumed.
         async Task FailAsync(string what, Func<Task> fail)
         {
             await Eventually.GetAsync(() => Task.FromResult(sale.Issued), issued => issued >= (failures + 1) * issues / 8, Deadline);

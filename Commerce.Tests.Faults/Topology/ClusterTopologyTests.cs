@@ -16,7 +16,7 @@ public sealed class ClusterTopologyTests
         await using var stack = new CommerceStack
         {
             Arguments = ["--topology=cluster"],
-            // Found out from the brokers, as outside of tests.
+            // The stack detects the durability from the brokers, as in production.
             Settings = new Dictionary<string, string> { ["Coupons__Durability"] = "" },
         };
         await stack.StartAsync();

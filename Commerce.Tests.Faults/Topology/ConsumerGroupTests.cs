@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>What an operator, or other members, do to the consumer groups.</summary>
+/// <summary>An operator, or other members, change the consumer groups.</summary>
 public sealed class ConsumerGroupTests
 {
     static readonly Dictionary<string, string> Groups = new() { [Topics.CouponIssued] = "coupon-ledger", [Topics.OrderPlaced] = "order-stock", [Topics.EventOpen] = "event-stream" };
@@ -27,14 +27,14 @@ public sealed class ConsumerGroupTests
         await SellAsync("first");
         await ArrivedAsync(coupons: 20, orders: 3);
 
-        // To the start: everything comes again.
+        // The offsets move to the start, so every message is delivered again.
         await stack.StopAsync("workers");
         foreach (var (topic, group) in Groups) await MoveAsync(topic, group, Offset.Beginning);
         await SellAsync("second");
         await stack.StartAsync("workers");
         await ArrivedAsync(coupons: 40, orders: 6);
 
-        // Past everything: acceptances that nobody has read are skipped.
+        // The offsets move to the end, so acceptances that nobody has read are skipped.
         await stack.StopAsync("workers");
         await SellAsync("third");
         foreach (var (topic, group) in Groups) await MoveAsync(topic, group, Offset.End);
@@ -66,7 +66,7 @@ public sealed class ConsumerGroupTests
             Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
         }
 
-        // The brokers refuse it while the group has members.
+        // The brokers refuse the change while the group has members.
         Task MoveAsync(string topic, string group, Offset to) => Eventually.DoneAsync(async () =>
         {
             using var reader = new ConsumerBuilder<Null, Null>(new ConsumerConfig { BootstrapServers = stack.Kafka, GroupId = "reader" }).SetLogHandler((_, _) => { }).Build();
@@ -89,7 +89,7 @@ public sealed class ConsumerGroupTests
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         var rebalances = Task.WhenAll(Groups.Select(g => Task.Run(() => ComeAndGoAsync(stack.Kafka, g.Key, g.Value, ended.Token), Cancelled)));
 
-        // At a rate that lasts for several rebalances.
+        // The rate is low enough for the sale to last several rebalances.
         using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(80));
         var buying = Parallel.ForAsync(0, Purchases, new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (i, _) => sale.Bought(await Sale.BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), product.Id)));
         foreach (var group in Enumerable.Range(0, Coupons).Chunk(10))
@@ -110,7 +110,7 @@ public sealed class ConsumerGroupTests
         Assert.Equal(0, await database.SingleAsync<int>("SELECT COUNT(*) FROM dead_letter", null, Cancelled));
     }
 
-    /// <summary>A member that takes its partitions, reads them and commits nothing, again and again; returns how often.</summary>
+    /// <summary>Joins and leaves the group repeatedly. Reads without committing. Returns the number of rounds.</summary>
     static async Task<int> ComeAndGoAsync(string brokers, string topic, string group, CancellationToken ended)
     {
         var count = 0;

@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>The machine of a whole shop: its power fails, or its disk is full.</summary>
+/// <summary>The machine with the whole shop loses its power, or its disk is full.</summary>
 public sealed class LostHostTests
 {
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
@@ -16,7 +16,7 @@ public sealed class LostHostTests
 
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    /// <summary>The gateway is another company's machine. A machine that really loses its power is in infra/ec2-compose/check/prove.sh.</summary>
+    /// <summary>The gateway runs elsewhere and survives. infra/ec2-compose/check/prove.sh cuts the power of a real machine.</summary>
     [Fact]
     public async Task F50_Everything_is_killed_at_once_under_load_and_nothing_accepted_is_lost()
     {
@@ -32,7 +32,7 @@ public sealed class LostHostTests
         var buying = Parallel.ForAsync(0, Purchases, Buyers, async (i, _) => sale.Bought(await Sale.BuyAsync(stack, sale.UserOf(stack, $"b-{i}"), product.Id)));
         await Eventually.GetAsync(() => Task.FromResult((sale.Issued, sale.Purchases)), s => s.Issued >= Coupons / 4 && s.Purchases >= 5, Deadline);
 
-        // The mock broker keeps its log in memory, so it would lose more than a machine does.
+        // The mock broker keeps its log in memory, so it would lose more than a real one.
         string[] servers = await stack.HasMockBrokerAsync() ? ["mysql", "redis"] : ["mysql", "redis", "kafka"];
         await stack.KillAllAsync(["api", "workers", .. servers]);
         await Task.WhenAll(servers.Select(stack.StartAsync));
@@ -62,7 +62,7 @@ public sealed class LostHostTests
         await IssuedAsync(Coupons / 4);
 
         disk.Fill();
-        // A broker whose only disk takes nothing ends.
+        // A broker stops when its only disk is full.
         await Eventually.EqualAsync("Degraded", () => stack.HealthOfAsync("kafka"));
         await IssuedAsync(Coupons / 2);
         disk.Free();

@@ -8,12 +8,12 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>What an operator does to a Redis Cluster in the middle of a sale.</summary>
+/// <summary>An operator changes a Redis Cluster during a sale.</summary>
 public sealed class MovedSlotTests
 {
     static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a gate may be closed, on a machine that also runs everything else.</summary>
+    /// <summary>The longest time that a gate may be closed. The machine also runs everything else.</summary>
     static readonly TimeSpan Reopened = TimeSpan.FromSeconds(30);
 
     static readonly ParallelOptions Crowd = new() { MaxDegreeOfParallelism = 32 };
@@ -30,7 +30,7 @@ public sealed class MovedSlotTests
         var sale = new Sale();
         await using var stack = new CommerceStack { Arguments = [$"--ConnectionStrings:redis={redis.ConnectionString}", sale.SigningKey] };
         await stack.StartAsync();
-        // More units than are bought: an order whose answer was lost may hold its own until the hold lapses, and be placed again.
+        // There are more units than are bought. An order whose response is lost is placed again, and the first one keeps its hold.
         var (coupon, product) = (await stack.CouponAsync(Coupons), await stack.ProductAsync(2 * Purchases, price: 5_000));
         string gate = new CouponKeys(coupon.Id).Gate!, inventory = InventoryKeys.All[0]!;
         var selling = Parallel.ForAsync(0, Coupons + 100, Crowd, async (i, _) => await sale.TakeAsync(stack, $"c-{i}", coupon.Id));
@@ -57,7 +57,7 @@ public sealed class MovedSlotTests
         async Task PromoteAsync(string key, string how) =>
             Assert.Equal("OK", await RedisCluster.AskAsync($"-p {await RedisCluster.ReplicaOfAsync(await redis.PrimaryOfAsync(key))} cluster failover{how}"));
 
-        // In the middle of the sale, each when the one before is over.
+        // Each change happens during the sale, after the previous one is complete.
         async Task StepAsync(string what, Func<Task> step)
         {
             steps++;

@@ -10,8 +10,8 @@ using MySqlConnector;
 namespace Commerce.Tests.Faults.Topology;
 
 /// <summary>
-/// mysqld processes for one test: a primary, and a replica that has the log of a transaction before the client is told of its commit
-/// (semi-synchronous replication), which clients reach at one address; or one server that takes TLS only.
+/// mysqld processes for one test. Either a primary and a replica behind one address, with semi-synchronous replication: the replica has
+/// the log of a transaction before its commit returns. Or one server that accepts only TLS.
 /// </summary>
 sealed class MySqlPair : IAsyncDisposable
 {
@@ -29,10 +29,10 @@ sealed class MySqlPair : IAsyncDisposable
     TcpForwarder? _forwarder;
     string _tls = "SslMode=None";
 
-    /// <summary>For clients.</summary>
+    /// <summary>The connection string for clients.</summary>
     public string ConnectionString => StringOf(_forwarder!.Port) + $";Database={Database}";
 
-    /// <summary>Starts both, with an empty database.</summary>
+    /// <summary>Starts primary and replica with an empty database.</summary>
     public static async Task<MySqlPair> StartAsync()
     {
         var pair = new MySqlPair();
@@ -42,7 +42,7 @@ sealed class MySqlPair : IAsyncDisposable
             {
                 pair._nodes.Add(pair.Launch(id,
                     "--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so",
-                    // Never by itself: a commit without its replica waits. The replica has none to wait for.
+                    // A commit of the primary waits for the replica without limit. The replica itself waits for nobody.
                     $"--rpl-semi-sync-source-enabled={(id == 1 ? "ON" : "OFF")}", "--rpl-semi-sync-source-timeout=4294967295", "--rpl-semi-sync-source-wait-no-replica=ON", "--rpl-semi-sync-replica-enabled=ON"));
             }
 
@@ -86,11 +86,11 @@ sealed class MySqlPair : IAsyncDisposable
         }
     }
 
-    /// <summary>For a client of the only server that is this user.</summary>
+    /// <summary>The connection string for this user of the only server.</summary>
     public string ConnectionStringOf(string user, string password, string? tls = null) =>
         $"Server=127.0.0.1;Port={_nodes[0].Port};User ID={user};Password={password};Database={Database};{tls ?? _tls}";
 
-    /// <summary>Kills the primary like a power cut. The replica finishes the log that it has, and becomes the primary.</summary>
+    /// <summary>Kills the primary, as a power failure would. The replica applies the log that it has and becomes the primary.</summary>
     public async Task FailOverAsync()
     {
         var (primary, replica) = (_nodes[0], _nodes[1]);

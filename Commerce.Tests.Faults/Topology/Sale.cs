@@ -13,7 +13,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>A sale to a crowd that is too large to sign in one by one: its users, what they were told, and when.</summary>
+/// <summary>A sale to a crowd that is too large to sign in one by one. It records the responses to its users and their times.</summary>
 sealed class Sale
 {
     readonly string _signingKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
@@ -23,7 +23,7 @@ sealed class Sale
     long _last = Stopwatch.GetTimestamp();
     TimeSpan _longest;
 
-    /// <summary>For the stack, which then knows the users.</summary>
+    /// <summary>The argument that makes the stack accept the tokens of these users.</summary>
     public string SigningKey => $"--Parameters:development-signing-key={_signingKey}";
 
     public ConcurrentDictionary<string, string> Verdicts { get; } = [];
@@ -41,11 +41,11 @@ sealed class Sale
     /// <summary>The longest time between two issues.</summary>
     public TimeSpan LongestPause => _longest;
 
-    /// <summary>Figures for bench/results.</summary>
+    /// <summary>The figures for bench/results.</summary>
     public string Summary => string.Create(CultureInfo.InvariantCulture,
         $"{Issued} coupons promised in {Stopwatch.GetElapsedTime(_start, LastIssue).TotalSeconds:F0} s, {Purchases} purchases; the longest pause {LongestPause.TotalSeconds:F1} s; load average {File.ReadAllText("/proc/loadavg").Split(' ')[0]}");
 
-    /// <summary>A member whom the stack did not see before.</summary>
+    /// <summary>Creates a member that the stack has not seen before.</summary>
     public Shopper UserOf(CommerceStack stack, string id) => new(id, new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
     {
         Issuer = DevelopmentTokens.Issuer,
@@ -55,7 +55,7 @@ sealed class Sale
         SigningCredentials = new(new SymmetricSecurityKey(Convert.FromBase64String(_signingKey)), SecurityAlgorithms.HmacSha256),
     }), stack.Anonymous, stack.Impatient);
 
-    /// <summary>A user requests the coupon until the answer is definite.</summary>
+    /// <summary>Requests the coupon for a user until the response is definite.</summary>
     public async Task TakeAsync(CommerceStack stack, string user, long couponId)
     {
         var verdict = await UserOf(stack, user).TakeUntilAsync(couponId, TestContext.Current.CancellationToken);
@@ -76,14 +76,14 @@ sealed class Sale
         if (done) Interlocked.Increment(ref _purchases);
     }
 
-    /// <summary>Orders and pays one unit; each step is repeated with its key until the answer is definite.</summary>
+    /// <summary>Orders and pays for one unit. Each step is repeated with its key until the response is definite.</summary>
     public static async Task<bool> BuyAsync(CommerceStack stack, Shopper user, long product)
     {
         var order = (await StepAsync<PlacedOrder>(key => user.OrderAsync([new(product, 1)], key: key)))!;
         await StepAsync<object>(key => user.PostAsync("/api/payments/prepare", new { order.OrderId, amount = order.TotalAmount }, key));
         var pgPaymentId = await stack.Sandbox.PayAsync(order.OrderId, order.TotalAmount, user.Id, null);
         var start = Stopwatch.GetTimestamp();
-        // Another approval tells what became of one whose outcome was unknown.
+        // A repeated approval returns the outcome of an earlier one that was unknown.
         while ((await StepAsync<ApprovedPayment>(key => user.PostAsync("/api/payments/approve", new { order.OrderId, pgPaymentId }, key)))!.Status is var status and not PaymentState.Paid)
             await Eventually.PauseAsync(start, status);
         return true;
@@ -104,7 +104,7 @@ sealed class Sale
             }
             catch (HttpRequestException e)
             {
-                // The connection broke: the same key again.
+                // The connection was lost. The next attempt uses the same key.
                 last = e.Message;
             }
 
@@ -112,7 +112,7 @@ sealed class Sale
         }
     }
 
-    /// <summary>The audit holds, and exactly the users who were promised a coupon have it; the others were told that it is sold out.</summary>
+    /// <summary>Checks that the audit holds, that exactly the users with a promise have the coupon, and that the others got "sold out".</summary>
     public async Task ExactAsync(CommerceStack stack, long couponId, int total)
     {
         var cancelled = TestContext.Current.CancellationToken;

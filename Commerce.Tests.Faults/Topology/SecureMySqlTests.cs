@@ -7,7 +7,7 @@ using MySqlConnector;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>MySQL with TLS, and the users that infra/ec2-compose/mysql-users.sh makes: each process may do what it does, and no more.</summary>
+/// <summary>MySQL with TLS and the users of infra/ec2-compose/mysql-users.sh. Each process has exactly the rights that it needs.</summary>
 public sealed partial class SecureMySqlTests
 {
     static readonly string Password = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
@@ -20,7 +20,7 @@ public sealed partial class SecureMySqlTests
         await using var mysql = await MySqlPair.StartSecureAsync(await UsersAsync());
         await using var stack = new CommerceStack
         {
-            // What the tests themselves look at, they see as the Api's user, too.
+            // The tests read the database as the Api's user, too.
             Arguments = [$"--ConnectionStrings:commerce={mysql.ConnectionStringOf("api", Password)}"],
             Databases = new Dictionary<string, string>
             {
@@ -52,7 +52,7 @@ public sealed partial class SecureMySqlTests
         Assert.Contains("insecure transport", (await Assert.ThrowsAsync<MySqlException>(() => open.OpenAsync(Cancelled))).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>The statements of the script, with one password for all.</summary>
+    /// <summary>Returns the statements of the script, with one password for all users.</summary>
     static async Task<string> UsersAsync()
     {
         var script = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "infra", "ec2-compose", "mysql-users.sh"), Cancelled);

@@ -6,7 +6,7 @@ namespace Commerce.Tests.Faults.Topology;
 /// <summary>A small file system in memory, which a test can fill.</summary>
 sealed class SmallDisk : IDisposable
 {
-    /// <summary>Why a test that needs it is skipped.</summary>
+    /// <summary>The reason for skipping a test that needs it.</summary>
     public const string WhyNot = "Needs a disk that it can fill: run as root, where mount is allowed.";
 
     readonly DirectoryInfo _mount;
@@ -18,7 +18,7 @@ sealed class SmallDisk : IDisposable
 
     string Filler => Path.Combine(_mount.FullName, "filler");
 
-    /// <summary>Null where this user may not mount.</summary>
+    /// <summary>Mounts the file system. Returns null if this user may not mount.</summary>
     public static SmallDisk? TryMount(int megabytes)
     {
         var folder = Directory.CreateTempSubdirectory("commerce-disk-");
@@ -27,11 +27,11 @@ sealed class SmallDisk : IDisposable
         return null;
     }
 
-    /// <summary>Nothing more fits.</summary>
+    /// <summary>Fills the file system completely.</summary>
     public void Fill()
     {
         using var filler = File.Create(Filler, bufferSize: 0);
-        // The last bytes one by one: a write that does not fit fails as a whole.
+        // A write that does not fit fails as a whole, so the last bytes are written one by one.
         for (var size = 1 << 20; size > 0;)
         {
             try
@@ -45,7 +45,7 @@ sealed class SmallDisk : IDisposable
         }
     }
 
-    /// <summary>There is room again.</summary>
+    /// <summary>Frees the space again.</summary>
     public void Free() => File.Delete(Filler);
 
     /// <inheritdoc/>

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Commerce.Tests.Faults.Topology;
 
-/// <summary>One address for whichever server is the primary, like the name of a managed database.</summary>
+/// <summary>A fixed address that leads to the current primary, like the host name of a managed database.</summary>
 sealed class TcpForwarder : IAsyncDisposable
 {
     readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -24,7 +24,7 @@ sealed class TcpForwarder : IAsyncDisposable
     /// <summary>The port for clients.</summary>
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Ends all connections; new ones reach another server.</summary>
+    /// <summary>Closes all connections. New ones reach another server.</summary>
     public void MoveTo(int target)
     {
         Volatile.Write(ref _target, target);
@@ -49,7 +49,7 @@ sealed class TcpForwarder : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException)
         {
-            // Disposed.
+            // The forwarder was disposed of.
         }
     }
 
@@ -65,7 +65,7 @@ sealed class TcpForwarder : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // The client sees its connection end.
+            // The client notices that its connection is closed.
         }
         finally
         {
@@ -85,7 +85,7 @@ sealed class TcpForwarder : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // One side is gone.
+            // One side has closed its connection.
         }
     }
 }

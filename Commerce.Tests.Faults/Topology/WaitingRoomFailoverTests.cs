@@ -35,10 +35,10 @@ public sealed class WaitingRoomFailoverTests
 
         await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromMinutes(3), Cancelled);
         TestContext.Current.TestOutputHelper!.WriteLine(string.Join(", ", outcomes.OrderBy(o => o.Key).Select(o => $"{o.Key} {o.Value}")));
-        // Whoever waited was told that the place is gone; the next one has another epoch.
+        // Waiting users learn that their place is lost. Their next place has another epoch.
         Assert.Contains("waiting-room-place-not-found", outcomes.Keys);
         Assert.True(epochs.Count > 1, "The room was not lost.");
-        // Whoever was admitted before was told the same pass afterwards.
+        // A user who was admitted before gets the same pass again.
         Assert.All(users, user => Assert.Single(passes[user.Id]));
         var database = stack.Services.GetRequiredService<MySqlDatabase>();
         Assert.Equal(Shoppers, await database.SingleAsync<int>("SELECT COUNT(*) FROM waiting_room_admission WHERE event_id = @Id", new { sale.Id }, Cancelled));
@@ -49,7 +49,7 @@ public sealed class WaitingRoomFailoverTests
         });
         await Eventually.GetAsync(() => stack.Services.GetRequiredService<ConsistencyCheck>().RunAsync(Cancelled), report => report.Holds);
 
-        // Joins where there is no place, and asks until everybody is admitted.
+        // Joins if there is no place, and polls until everybody is admitted.
         async Task WaitAsync(Shopper user)
         {
             var joins = true;

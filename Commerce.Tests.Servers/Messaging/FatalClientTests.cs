@@ -9,14 +9,14 @@ using Microsoft.Extensions.Options;
 
 namespace Commerce.Tests.Servers.Messaging;
 
-/// <summary>Clients of Kafka come to their end; the process does not.</summary>
+/// <summary>Kafka clients fail for good, and the process continues.</summary>
 [Long]
 public sealed class FatalClientTests
 {
     static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>
-    /// With the newer protocol a group that is gone is a fatal error of its consumers; with the older one they join it anew.
+    /// With the newer protocol a missing group is a fatal error for its consumers. With the older one they join again.
     /// </summary>
     [Theory]
     [InlineData(GroupProtocol.Consumer)]
@@ -43,14 +43,14 @@ public sealed class FatalClientTests
         await loop.StartAsync(Cancelled);
         await SendAsync("before");
 
-        // The epochs of the leaders grow with each restart, and begin anew with the log.
+        // The epoch of a leader grows with each restart. With an empty log it starts again.
         await kafka.KillAsync();
         await kafka.StartNodeAsync();
         await SendAsync("between");
         await kafka.EmptyAsync();
         await creator.CreateAsync();
         await SendAsync("after");
-        // Noticed with the next heartbeat or question for the topics, which may be later than the messages.
+        // The client notices it at the next heartbeat or topic check, which may be after the messages.
         await Eventually.GetAsync(() => Task.FromResult(log.Said.Count(IsReplacement)), count => count > 0);
         await SendAsync("again");
 
@@ -59,11 +59,11 @@ public sealed class FatalClientTests
         Assert.DoesNotContain(log.Said, line => line.StartsWith("Error", StringComparison.Ordinal));
         Assert.Empty(states.Waiting);
 
-        // The client meets the one or the other first.
+        // Either of the two can come first.
         static bool IsReplacement(string line) => line.StartsWith("Warning", StringComparison.Ordinal)
             && (line.Contains("created again", StringComparison.Ordinal) || line.Contains("fatal error", StringComparison.Ordinal));
 
-        // One for each partition.
+        // Sends a message to each partition.
         async Task SendAsync(string what)
         {
             for (var partition = 0; partition < Topics.Partitions[Topics.OrderPlaced]; partition++)
@@ -78,7 +78,7 @@ public sealed class FatalClientTests
         }
     }
 
-    /// <summary>Paused partitions behave like those that librdkafka no longer fetches.</summary>
+    /// <summary>A paused partition behaves like one that librdkafka no longer fetches.</summary>
     [Fact]
     public async Task F42_A_consumer_that_no_longer_fetches_a_partition_is_replaced()
     {
@@ -103,7 +103,7 @@ public sealed class FatalClientTests
         Assert.True(made.TryPeek(out var consumer));
         consumer.Pause([stalled]);
         await SendAsync(1, "waits");
-        // The other partitions go on meanwhile, which does not hide it.
+        // Traffic on the other partitions must not hide the stalled one.
         for (var i = 0; !handler.Seen.ContainsKey("waits"); i++)
         {
             await SendAsync(0, $"busy-{i}");
