@@ -205,6 +205,6 @@ public sealed class RedisCluster : IAsyncDisposable
         return process;
     }
 
-    /// <summary>The port of the cluster bus is higher by 10,000.</summary>
-    static List<int> TakePorts(int count) => [.. Enumerable.Range(0, count).Select(_ => FreePorts.Take(neighbour: 10_000))];
+    /// <summary>Takes ports in ascending order, so the first one is the primary's. The port of the cluster bus is higher by 10,000.</summary>
+    static List<int> TakePorts(int count) => [.. Enumerable.Range(0, count).Select(_ => FreePorts.Take(neighbour: 10_000)).Order()];
 }
