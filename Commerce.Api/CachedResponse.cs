@@ -38,13 +38,17 @@ sealed class CachedResponse<T>
     /// <param name="cursor">Null for the first page.</param>
     public async Task<PageResult<T>> GetAsync(string? cursor, Func<Task<Page<T>>> load, CancellationToken cancellationToken)
     {
-        if (_later.Count > MaxLaterPages) _later.Clear();
-        var shared = cursor is null ? _first : _later.GetOrAdd(cursor, _ => new(MaxAge, _clock));
-        var (body, next) = await shared.GetAsync(async () =>
+        var (body, next) = await (cursor is null ? _first : FindLater(cursor)).GetAsync(async () =>
         {
             var page = await load();
             return (page.Serialize(), page.Next);
         }).WaitAsync(cancellationToken);
         return new(body, next, Parameter);
+    }
+
+    SharedValue<(byte[] Body, string? Next)> FindLater(string cursor)
+    {
+        if (_later.Count > MaxLaterPages) _later.Clear();
+        return _later.GetOrAdd(cursor, _ => new(MaxAge, _clock));
     }
 }

@@ -77,7 +77,7 @@ public sealed partial class ConsumerLoop<T>(
                 if (stop.IsCancellationRequested) continue;
                 Replaced.Add(1, new KeyValuePair<string, object?>("topic", topic));
                 if (_watch.Stalled is { } partition) LogStalled(logger, topic, partition.Partition.Value);
-                else LogMadeAnew(logger, topic);
+                else LogCreatedAgain(logger, topic);
                 End();
             }
             catch (Exception) when (stop.IsCancellationRequested)
@@ -327,7 +327,7 @@ public sealed partial class ConsumerLoop<T>(
     static partial void LogFailed(ILogger logger, string topic, double seconds, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Topics were created again; a new consumer of {Topic} replaces the old one")]
-    static partial void LogMadeAnew(ILogger logger, string topic);
+    static partial void LogCreatedAgain(ILogger logger, string topic);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The consumer of {Topic} no longer reads partition {Partition}, where messages wait; a new one replaces it")]
     static partial void LogStalled(ILogger logger, string topic, int partition);
