@@ -46,6 +46,43 @@ public sealed class ScriptTests
         Assert.Contains("Assert.Equal() Failure", output, StringComparison.Ordinal);
     }
 
+    /// <summary>A build that is left out must never hide a change.</summary>
+    [Theory]
+    [InlineData(":", 0)]
+    [InlineData("touch -d '+1 min' folder/Source.cs", 1)]
+    [InlineData("rm folder/Removed.cs; touch -d '+1 min' folder", 1)]
+    [InlineData("touch -d '+1 min' artifacts/bin/Program/debug", 1)]
+    [InlineData("rm -r artifacts/bin", 1)]
+    [InlineData("touch -d '+1 min' .data/choice.props", 1)]
+    [InlineData("rm -r packages", 1)]
+    [InlineData("sdk() { echo 11; }", 1)]
+    [InlineData(": >artifacts/built", 1)]
+    [InlineData("touch -d '+1 min' .data/log", 0)]
+    [InlineData("touch -d '+1 min' artifacts/bin/Program/release", 0)]
+    public async Task Only_what_has_not_changed_counts_as_built(string change, int expected)
+    {
+        var folder = Directory.CreateTempSubdirectory("commerce-built-").FullName;
+        try
+        {
+            var (exitCode, _) = await RunAsync("build_state built", $$"""
+                set -e; cd '{{folder}}'
+                INTEGRATIONS=.data/choice.props NUGET_PACKAGES=$PWD/packages
+                sdk() { echo 10; }
+                mkdir -p folder packages .data artifacts/bin/Program/debug artifacts/bin/Program/release
+                touch folder/Source.cs folder/Removed.cs .data/choice.props .data/log
+                build_state debug >artifacts/built
+                {{change}}
+                built artifacts/built debug
+                """, "");
+
+            Assert.Equal(expected, exitCode);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData("'--prot'", "up", "--prot", "8090")]
     [InlineData("'8090'", "up", "8090")]
