@@ -58,7 +58,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         figures.Ceiling("outbox rows read and produced, each acknowledged, nothing marked", Figures.Rate(Figure.Median(rounds.Select(r => r.Raw)), "messages"));
         var relay = Figure.Median(rounds.Select(r => r.Relay));
         figures.Add($"relay, from {_rows:N0} waiting rows", Figures.Rate(relay, "messages"), "≥ 5,000 messages/s", relay >= 5000);
-        figures.AtLeast("relay ÷ reading the rows and producing them raw", Figure.Median(rounds.Select(r => r.Relay / r.Raw)), 0.5);
+        figures.AtLeast("relay ÷ reading the rows and producing them raw", Figure.Median(rounds.Select(r => r.Relay / r.Raw)), 0.6);
         await LatencyAsync();
         _raw.Dispose();
         await Database.ExecuteAsync("DELETE FROM outbox WHERE topic = @Topic", new { Topic }, CancellationToken.None);
@@ -159,7 +159,7 @@ sealed class OutboxBench(BenchStack stack, bool quick, Figures figures)
         }
 
         var took = await arrivals;
-        figures.AtMost("commit to Kafka, awake, p50", took[took.Count / 2], 20, "ms");
+        figures.AtMost("commit to Kafka, awake, p50", took[took.Count / 2], 15, "ms");
         figures.AtMost("commit to Kafka, awake, p99", took[(int)(took.Count * 0.99)], 100, "ms");
     }
 
