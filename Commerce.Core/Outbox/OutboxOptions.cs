@@ -11,7 +11,7 @@ public sealed record OutboxOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The minimum time between two small batches of one relay: 0 to 1 s.</summary>
+    /// <summary>The minimum time from the start of a small batch to the next one of the same relay: 0 to 1 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:00:01")]
     public TimeSpan Gather { get; init; } = TimeSpan.FromMilliseconds(12);
 

@@ -8,21 +8,21 @@ namespace Commerce.Workers.Outbox;
 
 /// <summary>
 /// Runs one relay when it is woken, and every few seconds. Each commit wakes the first relay of a process. If commits come in quick
-/// succession, it waits some milliseconds between batches, because a batch costs the same for one message and for many. A backlog
+/// succession, its batches begin some milliseconds apart, because a batch costs the same for one message and for many. A backlog
 /// wakes the other relays.
 /// </summary>
 sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptions<OutboxOptions> options, TimeProvider clock, ILogger<OutboxRelayService> logger)
     : PeriodicWorker(clock, logger)
 {
     readonly OutboxWakeups.Reader _wakeups = wakeups.Add();
-    long? _drained;
+    long? _began;
 
     protected override TimeSpan Interval => options.Value.Poll;
 
     protected override async Task RunOnceAsync(CancellationToken stoppingToken)
     {
+        _began = Clock.GetTimestamp();
         await relay.DrainAsync(stoppingToken, looksAgain: !_wakeups.IsFirst, wakeups.WakeAll);
-        _drained = Clock.GetTimestamp();
     }
 
     protected override async Task WaitAsync(TimeSpan wait, CancellationToken stoppingToken)
@@ -32,7 +32,7 @@ sealed class OutboxRelayService(OutboxRelay relay, OutboxWakeups wakeups, IOptio
         try
         {
             await _wakeups.Channel.ReadAsync(either.Token);
-            if (_drained is { } at && options.Value.Gather - Clock.GetElapsedTime(at) is { Ticks: > 0 } rest) await Task.Delay(rest, Clock, either.Token);
+            if (_began is { } at && options.Value.Gather - Clock.GetElapsedTime(at) is { Ticks: > 0 } rest) await Task.Delay(rest, Clock, either.Token);
         }
         catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
         {
