@@ -84,12 +84,14 @@ static class Contract
         var parameters = metadata.OfType<MethodInfo>().SelectMany(m => m.GetParameters()).Select(p => p.ParameterType).ToHashSet();
         if (!metadata.OfType<IAllowAnonymous>().Any())
             operation.Security = [new() { [new OpenApiSecuritySchemeReference(Bearer, context.Document)] = [] }];
-        if (parameters.Contains(typeof(IdempotentRequest)))
+        var isChange = context.Description.HttpMethod != HttpMethods.Get;
+        var (needsKey, takesKey) = (parameters.Contains(typeof(IdempotentRequest)), metadata.OfType<OptionalIdempotencyKey>().Any());
+        if (needsKey || takesKey)
             (operation.Parameters ??= []).Add(new OpenApiParameter
             {
                 Name = IdempotentRequest.Header,
                 In = ParameterLocation.Header,
-                Required = true,
+                Required = needsKey,
                 Description = "Client-generated, unique per operation. Repeating a request with the same key returns the first result, for at least 24 hours.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = IdempotentRequest.MaxKeyLength },
             });
@@ -102,6 +104,7 @@ static class Contract
                 Schema = new OpenApiSchema { Type = JsonSchemaType.String },
             });
         operation.Description ??= Audience(metadata);
+        if (isChange && !needsKey && !takesKey) operation.Description += " A repeated request has no other effect, so it needs no Idempotency-Key.";
         if (metadata.IsPaged())
         {
             operation.Description += " The list has pages: the header `Link` with `rel=\"next\"` has the address of the next one.";
@@ -110,7 +113,7 @@ static class Contract
 
         context.Document!.AddComponent(nameof(ProblemDetails), await context.GetOrCreateSchemaAsync(typeof(ProblemDetails), null, cancellationToken));
         var problem = new OpenApiSchemaReference(nameof(ProblemDetails), context.Document);
-        foreach (var status in ListRefusals(operation, metadata, parameters).Distinct().GroupBy(r => r.Status).OrderBy(s => s.Key))
+        foreach (var status in ListRefusals(operation, metadata, parameters, isChange).Distinct().GroupBy(r => r.Status).OrderBy(s => s.Key))
             operation.Responses!.TryAdd($"{status.Key}", RefusalOf([.. status], problem));
         (operation.Responses ??= []).TryAdd("default", new OpenApiResponse
         {
@@ -127,7 +130,7 @@ static class Contract
     static bool IsForAdministrators(IList<object> metadata) => metadata.OfType<IAuthorizeData>().Any(a => a.Policy == Policies.Admin);
 
     /// <summary>Lists the refusals that the endpoint declares, and those that follow from its rules.</summary>
-    static IEnumerable<ProblemType> ListRefusals(OpenApiOperation operation, IList<object> metadata, HashSet<Type> parameters)
+    static IEnumerable<ProblemType> ListRefusals(OpenApiOperation operation, IList<object> metadata, HashSet<Type> parameters, bool isChange)
     {
         foreach (var declared in metadata.OfType<Refusals>().SelectMany(r => r.Types)) yield return declared;
         if (operation.Parameters is { Count: > 0 } || operation.RequestBody is not null) yield return CommonProblems.Validation;
@@ -147,6 +150,10 @@ static class Contract
         if (parameters.Contains(typeof(IdempotentRequest)))
             foreach (var refusal in new[] { IdempotencyProblems.Missing, IdempotencyProblems.Invalid, IdempotencyProblems.InFlight, IdempotencyProblems.Reused })
                 yield return refusal;
+        if (metadata.OfType<OptionalIdempotencyKey>().Any())
+            foreach (var refusal in new[] { IdempotencyProblems.Invalid, IdempotencyProblems.InFlight, IdempotencyProblems.ResponseLost, IdempotencyProblems.Reused })
+                yield return refusal;
+        if (isChange) yield return Preconditions.NotSupported;
         if (parameters.Contains(typeof(IfMatch))) yield return Versions.Stale;
         if (!IsForAdministrators(metadata)) yield return CommonProblems.RateLimited;
         yield return CommonProblems.InternalError;
@@ -156,7 +163,7 @@ static class Contract
     static OpenApiResponse RefusalOf(IReadOnlyList<ProblemType> types, OpenApiSchemaReference problem) => new()
     {
         Description = string.Join(" · ", types.Select(t => $"`{t.Slug}`: {t.Title}")),
-        Headers = types[0].Status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable
+        Headers = types[0].Status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable || types.Any(t => t.RetryAfter is not null)
             ? Headers("Retry-After", "Seconds to wait before the request is repeated.", JsonSchemaType.Integer)
             : null,
         Content = new Dictionary<string, OpenApiMediaType>

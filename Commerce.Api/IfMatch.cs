@@ -18,8 +18,11 @@ sealed record IfMatch(IReadOnlyCollection<int>? Versions)
             throw new ProblemException(CommonProblems.Validation, "If-Match must be the ETag of an earlier response, with its quotes, or *.");
         return new(new IfMatch(tags.Contains(EntityTagHeaderValue.Any)
             ? null
-            : [.. tags.Where(tag => !tag.IsWeak).Select(tag => int.TryParse(tag.Tag.AsSpan().Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0)]));
+            : [.. tags.Where(tag => !tag.IsWeak).Select(tag => VersionOf(tag.Tag.AsSpan().Trim('"')))]));
     }
+
+    /// <summary>Returns 0, which is no version, for a tag in another spelling than that of the response, such as <c>01</c>.</summary>
+    static int VersionOf(ReadOnlySpan<char> tag) => tag is [>= '1' and <= '9', ..] && int.TryParse(tag, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0;
 }
 
 static class ETags

@@ -42,6 +42,7 @@ app.UsePage();
 app.UseServiceDefaults();
 app.UseReadLimits();
 app.UseUrlValidation();
+app.UsePreconditions();
 
 app.MapDefaultEndpoints();
 app.MapDevelopmentTokens();

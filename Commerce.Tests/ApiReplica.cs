@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Commerce.Hosting.Native;
 
 namespace Commerce.Tests;
 
@@ -19,7 +18,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
 
     public static async Task<ApiReplica> StartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
     {
-        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var url = new Uri($"http://127.0.0.1:{FreePorts.Take()}");
         var process = await StartProcessAsync(stack, url, settings);
         var replica = new ApiReplica(process, url);
         using var client = new HttpClient { BaseAddress = url };
@@ -40,7 +39,7 @@ public sealed partial class ApiReplica : IAsyncDisposable
     /// <summary>Starts a replica with invalid settings and returns its output.</summary>
     public static async Task<string> RefusesToStartAsync(CommerceStack stack, params (string Name, string Value)[] settings)
     {
-        using var process = await StartProcessAsync(stack, new Uri($"http://127.0.0.1:{FreePort()}"), settings);
+        using var process = await StartProcessAsync(stack, new Uri($"http://127.0.0.1:{FreePorts.Take()}"), settings);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(1));
         try
@@ -106,24 +105,6 @@ public sealed partial class ApiReplica : IAsyncDisposable
         if (!_process.HasExited) _process.Kill();
         await _process.WaitForExitAsync();
         _process.Dispose();
-    }
-
-    /// <summary>Returns a port outside of the kernel's range for client ports, which another connection could take first.</summary>
-    static int FreePort()
-    {
-        while (true)
-        {
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(20_000, 32_000));
-                listener.Start();
-                return ((IPEndPoint)listener.LocalEndpoint).Port;
-            }
-            catch (SocketException)
-            {
-                // The port is in use, so another one is tried.
-            }
-        }
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

@@ -1,5 +1,6 @@
 using Commerce.Api.Idempotency;
 using Commerce.Core.Database;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Commerce.Api.Administration;
@@ -20,17 +21,26 @@ static class ActionTrail
     {
         var http = invocation.HttpContext;
         if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || CurrentUser.Of(http.User) is not { IsAdmin: true } user) return await next(invocation);
+        var metadata = http.GetEndpoint()!.Metadata;
+        if (metadata.GetMetadata<OptionalIdempotencyKey>() is null || IdempotentRequest.Find(http) is not { } once) return await RecordAsync(invocation, next, user, null);
+        var type = metadata.GetRequiredMetadata<IAcceptsMetadata>().RequestType;
+        return await once.RunOnceAsync(invocation.Arguments.First(a => a?.GetType() == type)!, claim => RecordAsync(invocation, next, user, claim));
+    }
+
+    /// <param name="claim">Claims the idempotency key of the request, or null.</param>
+    static async ValueTask<object?> RecordAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next, CurrentUser user, DeferredStatement? claim)
+    {
+        var http = invocation.HttpContext;
         var (kind, id) = SubjectOf(http);
         var action = new AdministrativeAction(
             user.Id, http.GetEndpoint()!.Metadata.GetRequiredMetadata<IEndpointNameMetadata>().EndpointName, kind, id,
-            invocation.Arguments.OfType<IReasoned>().FirstOrDefault()?.Reason);
+            invocation.Arguments.OfType<IReasoned>().FirstOrDefault()?.Reason, claim);
         action.Begin();
         try
         {
             var result = await next(invocation);
-            var isRefused = (result is INestedHttpResult nested ? nested.Result : result) is IStatusCodeHttpResult { StatusCode: >= 400 };
             // The repeated response of an idempotent request is not an action.
-            if (isRefused || invocation.Arguments.OfType<IdempotentRequest>().Any()) return result;
+            if (result.StatusOf() >= StatusCodes.Status400BadRequest || invocation.Arguments.OfType<IdempotentRequest>().Any()) return result;
             await action.EndAsync(http.RequestServices.GetRequiredService<MySqlDatabase>(), http.RequestAborted);
             return result;
         }

@@ -13,5 +13,8 @@ static class AdminActionEndpoints
     static async Task<PageResult<AdminAction>> ListAsync(
         AdminActionStore store, CancellationToken cancellationToken, string? actor = null, string? subject = null, long? before = null,
         [Range(1, 200)] int limit = 50) =>
-        Pages.Of<AdminAction>(await store.ListAsync(actor is null ? null : UserId.OfText(actor), subject, before, limit + 1, cancellationToken), limit, a => $"{a.Id}").ToResult();
+        Pages.Of<AdminAction>(await store.ListAsync(actor is null ? null : UserId.OfText(actor), subject is null ? null : CanonicalSubject(subject), before, limit + 1, cancellationToken), limit, a => $"{a.Id}").ToResult();
+
+    /// <summary>Returns the subject as it is stored: <c>KIND/ID</c>, or <c>KIND</c>.</summary>
+    static string CanonicalSubject(string subject) => subject.Split('/', 2) is [var kind, var id] ? $"{kind}/{UrlValidation.CanonicalId(id)}" : subject;
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Api.Idempotency;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
 using Commerce.Core.Coupons;
@@ -17,13 +18,13 @@ static class CouponAdministrationEndpoints
         coupons.MapGet("/", ListAsync).WithName("ListCouponDefinitions").WithSummary("Lists the newest coupons.");
         coupons.MapGet("/{id:long}", FindAsync).WithName("GetCouponDefinition").WithSummary("Returns a coupon.")
             .Refuses(CouponProblems.NotFound);
-        coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon: when it is issued, and the terms under which an order can use it.")
+        coupons.MapPost("/", CreateAsync).WithName("CreateCoupon").WithSummary("Creates a coupon: when it is issued, and the terms under which an order can use it.").TakesIdempotencyKey()
             .Refuses(InventoryProblems.ProductNotFound, EventProblems.NotFound);
         coupons.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceCoupon").WithSummary("Replaces the definition of a coupon.")
             .Refuses(CouponProblems.NotFound, CouponAdministration.CannotShrink, InventoryProblems.ProductNotFound, EventProblems.NotFound);
         coupons.MapPost("/{id:long}/cancel", CancelAsync).WithName("CancelCoupon").WithSummary("Stops issuing a coupon. Issued coupons stay valid.")
             .Refuses(CouponProblems.NotFound);
-        coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.")
+        coupons.MapPost("/{id:long}/stock", AddStockAsync).WithName("AddCouponStock").WithSummary("Increases the total quantity of a coupon.").TakesIdempotencyKey()
             .Refuses(CouponProblems.NotFound, CouponAdministration.TooMany);
     }
 

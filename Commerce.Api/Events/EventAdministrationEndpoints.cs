@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Commerce.Api.Idempotency;
 using Commerce.Core;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
@@ -16,7 +17,7 @@ static class EventAdministrationEndpoints
     {
         var events = administration.MapGroup("/events");
         events.MapGet("/", ListAsync).WithName("ListEventDefinitions").WithSummary("Lists all events, drafts included.");
-        events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.")
+        events.MapPost("/", CreateAsync).WithName("CreateEvent").WithSummary("Creates an event; without an opening time it is a draft.").TakesIdempotencyKey()
             .Refuses(EventProblems.CouponLinked, CouponProblems.NotFound, InventoryProblems.ProductNotFound);
         events.MapGet("/{id:long}", FindAsync).WithName("GetEventDefinition").WithSummary("Returns an event.")
             .Refuses(EventProblems.NotFound);

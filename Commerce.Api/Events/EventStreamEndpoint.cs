@@ -39,7 +39,7 @@ static class EventStreamEndpoint
             .WithMetadata(
                 new StaysOpen(), ((Delegate)StreamAsync).Method,
                 new Refusals([CommonProblems.Validation, CommonProblems.Unauthorized, EventProblems.TooManyStreams, EventProblems.StreamsFull]),
-                new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]))
+                ServerSentEvents.Metadata)
             .AddOpenApiOperationTransformer((operation, _, _) =>
             {
                 operation.Parameters =
@@ -176,10 +176,7 @@ static class EventStreamEndpoint
 
     static void Prepare(HttpContext context)
     {
-        var response = context.Response;
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-store";
-        response.Headers["X-Accel-Buffering"] = "no";
+        context.Response.BeginServerSentEvents();
         // The feed disconnects clients that do not read.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket) socket.SendBufferSize = SendBuffer;

@@ -12,12 +12,14 @@ namespace Commerce.Api.Idempotency;
 /// <summary>
 /// A request with an <c>Idempotency-Key</c>. It has one effect and one response, however often it is sent. The framework binds a
 /// parameter of this type and refuses a missing or malformed header. A request claims its key, does its work, and completes the claim
-/// with its response.
+/// with its response. An administrator's request may have the header if its route is marked with
+/// <see cref="OptionalIdempotencyKey"/>.
 /// <list type="bullet">
 /// <item><see cref="CommitAsync{TBody}"/>: the work is one transaction. The claim and the response commit with it.</item>
 /// <item><see cref="HoldAndCommitAsync"/>: the work holds something, such as stock, before its only transaction.</item>
 /// <item><see cref="WorkAsync{TBody}"/>: the work has several transactions. The claim commits with the first, the response with the
 /// last.</item>
+/// <item><see cref="RunOnceAsync"/>: the work is one transaction, which does not know the response.</item>
 /// </list>
 /// </summary>
 sealed class IdempotentRequest
@@ -40,15 +42,19 @@ sealed class IdempotentRequest
     public byte[] Scope { get; }
 
     /// <summary>Called by the framework for a parameter of an endpoint.</summary>
-    public static ValueTask<IdempotentRequest?> BindAsync(HttpContext context)
+    public static ValueTask<IdempotentRequest?> BindAsync(HttpContext context) => new(Find(context) ?? throw new ProblemException(IdempotencyProblems.Missing));
+
+    /// <summary>Returns null for a request without the header.</summary>
+    /// <exception cref="ProblemException">The header is malformed.</exception>
+    public static IdempotentRequest? Find(HttpContext context)
     {
         var values = context.Request.Headers[Header];
-        if (values.Count == 0) throw new ProblemException(IdempotencyProblems.Missing);
+        if (values.Count == 0) return null;
         if (values.Count > 1 || values[0] is not { Length: >= 1 and <= MaxKeyLength } key || key.Any(c => c is < '!' or > '~'))
             throw new ProblemException(IdempotencyProblems.Invalid);
         // Route and key contain no line break.
         var scope = SHA256.HashData(Encoding.UTF8.GetBytes($"{CurrentUser.Of(context.User)!.Id}\n{RouteOf(context)}\n{key}"));
-        return new(new IdempotentRequest(context, scope));
+        return new IdempotentRequest(context, scope);
     }
 
     /// <summary>
@@ -75,14 +81,14 @@ sealed class IdempotentRequest
     }
 
     /// <summary>Returns the SHA-256 of the deserialised body, so that spaces and the order of members make no difference.</summary>
-    static byte[] Hash<TBody>(TBody body) => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, typeof(TBody), ApiJson.Default));
+    static byte[] Hash<TBody>(TBody body) where TBody : notnull => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, body.GetType(), ApiJson.Default));
 
     /// <summary>
     /// Runs work that is one transaction, in which <paramref name="work"/> calls <see cref="Commit.CompleteAtCommit"/>. The key is not
     /// looked up before: a known key is found when the response is added, or after a refusal. A refusal is an exception. It is not
     /// stored, because the same request may succeed later.
     /// </summary>
-    public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
+    public async Task<IResult> CommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken) where TBody : notnull
     {
         var commit = new Commit(Scope, Hash(body));
         try
@@ -103,7 +109,7 @@ sealed class IdempotentRequest
     /// first request may hold the last unit, and the second finds none. A refused request therefore waits for its duplicate and returns
     /// the duplicate's response.
     /// </summary>
-    public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken)
+    public async Task<IResult> HoldAndCommitAsync<TBody>(TBody body, Func<Commit, Task> work, CancellationToken cancellationToken) where TBody : notnull
     {
         var inFlight = _http.RequestServices.GetRequiredService<InFlightRequests>();
         var request = Guid.NewGuid().ToString("N");
@@ -154,7 +160,7 @@ sealed class IdempotentRequest
     /// stored too, except those that can be repeated (5xx, 429, or with Retry-After) and those before the claim. The claim of a dead
     /// process is taken over and the work runs again, so it must be safe to repeat.
     /// </summary>
-    public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work)
+    public async Task<IResult> WorkAsync<TBody>(TBody body, Func<Claim, Task<IResult>> work) where TBody : notnull
     {
         var hash = Hash(body);
         for (var takesOver = false; ; takesOver = true)
@@ -199,6 +205,34 @@ sealed class IdempotentRequest
         {
             if (!keepsClaim && claim.IsTaken) await _store.ReleaseAsync(Scope, claim.Name, CancellationToken.None);
         }
+    }
+
+    /// <summary>
+    /// Runs work that is one transaction, with which <paramref name="work"/> commits the given claim. The response is stored after it.
+    /// The work does not run again if its response is lost. A refusal is not stored, because the same request may succeed later.
+    /// </summary>
+    public async Task<object?> RunOnceAsync(object body, Func<DeferredStatement, ValueTask<object?>> work)
+    {
+        var (hash, claim) = (Hash(body), Guid.NewGuid().ToString());
+        if (await _store.FindAsync(Scope, _http.RequestAborted) is { } known) return Tell(known);
+        object? result;
+        try
+        {
+            result = await work(IdempotencyStore.ToClaim(Scope, hash, claim));
+        }
+        catch (IdempotencyKeyTakenException)
+        {
+            return Tell(await _store.FindAsync(Scope, _http.RequestAborted));
+        }
+
+        if (result.StatusOf() >= StatusCodes.Status400BadRequest) return result;
+        var response = await BufferAsync((IResult)result!);
+        await _store.CompleteAsync(Scope, claim, response, CancellationToken.None);
+        return new IdempotentResult(response, replayed: false);
+
+        IResult Tell(KnownKey? other) => other is { Abandoned: true } && other.BodyHash.AsSpan().SequenceEqual(hash)
+            ? IdempotencyProblems.ResponseLost.ToResult()
+            : Replay(other, hash);
     }
 
     bool IsFinal(StoredResponse response) => response.Status is < StatusCodes.Status500InternalServerError and not StatusCodes.Status429TooManyRequests
@@ -319,4 +353,19 @@ sealed class IdempotentResult(StoredResponse stored, bool replayed) : IResult
         if (replayed) response.Headers["Idempotent-Replayed"] = "true";
         return response.Body.WriteAsync(stored.Body, httpContext.RequestAborted).AsTask();
     }
+}
+
+/// <summary>
+/// Marks a route of administrators whose repetition has another effect. A request with an Idempotency-Key has one effect, however often
+/// it is sent.
+/// </summary>
+sealed class OptionalIdempotencyKey;
+
+static class IdempotencyExtensions
+{
+    /// <summary>Marks the route with <see cref="OptionalIdempotencyKey"/>.</summary>
+    public static RouteHandlerBuilder TakesIdempotencyKey(this RouteHandlerBuilder route) => route.WithMetadata(new OptionalIdempotencyKey());
+
+    /// <summary>Returns the status of an endpoint's result. Null if the result has none of its own.</summary>
+    public static int? StatusOf(this object? result) => ((result is INestedHttpResult nested ? nested.Result : result) as IStatusCodeHttpResult)?.StatusCode;
 }

@@ -86,15 +86,12 @@ sealed class LiveStream(long eventId, string userId, LiveSales sales, LiveViewer
     /// <summary>The time after which a viewer that does not read is disconnected.</summary>
     static readonly TimeSpan WriteDeadline = TimeSpan.FromSeconds(5);
 
-    public static void PopulateMetadata(MethodInfo method, EndpointBuilder builder) =>
-        builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["text/event-stream"]));
+    public static void PopulateMetadata(MethodInfo method, EndpointBuilder builder) => builder.Metadata.Add(ServerSentEvents.Metadata);
 
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-store";
-        response.Headers["X-Accel-Buffering"] = "no";
+        response.BeginServerSentEvents();
         if (HttpMethods.IsHead(httpContext.Request.Method)) return;
         using var end = CancellationTokenSource.CreateLinkedTokenSource(httpContext.RequestAborted, viewers.Stopping);
         end.CancelAfter(MaxDuration);

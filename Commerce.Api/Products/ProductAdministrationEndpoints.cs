@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Commerce.Api.Administration;
+using Commerce.Api.Idempotency;
 using Commerce.Core;
 using Commerce.Core.Administration;
 using Commerce.Core.Catalog;
@@ -15,12 +16,12 @@ static class ProductAdministrationEndpoints
     {
         var products = administration.MapGroup("/products");
         products.MapGet("/", ListAsync).WithName("ListProductDefinitions").WithSummary("Lists the newest products, on sale or not.");
-        products.MapPost("/", CreateAsync).WithName("CreateProduct").WithSummary("Creates a product with its opening stock.");
+        products.MapPost("/", CreateAsync).WithName("CreateProduct").WithSummary("Creates a product with its opening stock.").TakesIdempotencyKey();
         products.MapGet("/{id:long}", FindAsync).WithName("GetProductDefinition").WithSummary("Returns a product.")
             .Refuses(InventoryProblems.ProductNotFound);
         products.MapPut("/{id:long}", ChangeAsync).WithName("ReplaceProduct").WithSummary("Replaces the definition of a product.")
             .Refuses(InventoryProblems.ProductNotFound);
-        products.MapPost("/{id:long}/stock", AdjustAsync).WithName("AdjustStock").WithSummary("Adds to the stock of a product, or removes unreserved stock.")
+        products.MapPost("/{id:long}/stock", AdjustAsync).WithName("AdjustStock").WithSummary("Adds to the stock of a product, or removes unreserved stock.").TakesIdempotencyKey()
             .Refuses(InventoryProblems.ProductNotFound, InventoryProblems.StockHeld, InventoryProblems.StockFull, InventoryProblems.GateClosed);
         products.MapGet("/{id:long}/stock", ListChangesAsync).WithName("ListStockChanges").WithSummary("Lists the changes of a product's stock.")
             .Refuses(InventoryProblems.ProductNotFound);

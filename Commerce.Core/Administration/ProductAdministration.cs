@@ -1,4 +1,5 @@
 using Commerce.Core.Catalog;
+using Commerce.Core.Idempotency;
 using Commerce.Core.Inventory;
 
 namespace Commerce.Core.Administration;
@@ -62,8 +63,19 @@ public sealed class ProductAdministration(
             givenUpIn = epoch;
         }
 
-        var committedIn = await inventory.AdjustAsync(
-            id, delta, MaxStock, givenUpIn, $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", $"{reason} ({by})", cancellationToken);
+        int? committedIn;
+        try
+        {
+            committedIn = await inventory.AdjustAsync(
+                id, delta, MaxStock, givenUpIn, $"adjusted:{Guid.CreateVersion7(clock.GetUtcNow())}", $"{reason} ({by})", cancellationToken);
+        }
+        catch (IdempotencyKeyTakenException) when (givenUpIn is not null)
+        {
+            // The same request was faster and has removed the units.
+            await TransientFaults.TryAsync(() => gate.AdjustAsync(givenUpIn.Value, id, -delta));
+            throw;
+        }
+
         // Added units become available after the commit. So do units that were not removed after all. If Redis is unavailable, the gate
         // has too little stock until the reconciler repairs it.
         if ((delta > 0 ? committedIn : committedIn is null ? givenUpIn : null) is { } changedIn)

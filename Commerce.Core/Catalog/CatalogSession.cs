@@ -28,7 +28,8 @@ public sealed class CatalogSession(IServiceScopeFactory scopes, MySqlDatabase da
             var session = new DbSession(transaction.GetDbTransaction(), options, token);
             var result = await work(context, session);
             var recorded = action is { HasChanged: true } ? action : null;
-            if (recorded?.ToRow() is { } row) await session.ExecuteAsync(row.Sql, row.Parameters);
+            if (recorded is not null)
+                foreach (var statement in recorded.ToStatements()) await session.ExecuteAsync(statement);
             await transaction.CommitAsync(token);
             recorded?.Committed();
             return result;

@@ -25,6 +25,9 @@ public sealed record CouponDefinition(
 
     const int MaxIds = 50;
 
+    /// <summary>The shortest window. MySQL stores microseconds and rejects an empty one.</summary>
+    static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
+
     /// <summary>The errors by field; empty if the definition is valid.</summary>
     public Dictionary<string, string[]> Validate()
     {
@@ -33,12 +36,11 @@ public sealed record CouponDefinition(
         if (Discount is < 1 or > 1_000_000_000) errors["discount"] = ["Must be 1 to 1,000,000,000 won."];
         if (TotalQuantity is < 1 or > MaxQuantity) errors["totalQuantity"] = ["Must be 1 to 100,000,000."];
         if (StartsAt.Year is < 2000 or > 2999) errors["startsAt"] = ["Must be between the years 2000 and 2999."];
-        // MySQL stores microseconds and rejects an empty window.
-        if (EndsAt - StartsAt < TimeSpan.FromMilliseconds(1) || EndsAt.Year > 2999) errors["endsAt"] = ["Must be after startsAt and before the year 3000."];
+        if (EndsAt - StartsAt < Shortest || EndsAt.Year > 2999) errors["endsAt"] = ["Must be after startsAt and before the year 3000."];
         if (Percent is < 1 or > 100) errors["percent"] = ["Must be 1 to 100, or null for a fixed amount."];
         if (MinOrderAmount is < 1 or > 1_000_000_000) errors["minOrderAmount"] = ["Must be 1 to 1,000,000,000 won, or null for no minimum."];
         if (ValidFrom is { Year: < 2000 or > 2999 }) errors["validFrom"] = ["Must be between the years 2000 and 2999, or null."];
-        if (ValidUntil is { Year: > 2999 } || ValidUntil <= StartsAt || ValidUntil <= ValidFrom) errors["validUntil"] = ["Must be after startsAt and validFrom and before the year 3000, or null."];
+        if (ValidUntil is { Year: > 2999 } || ValidUntil - StartsAt < Shortest || ValidUntil - ValidFrom < Shortest) errors["validUntil"] = ["Must be after startsAt and validFrom and before the year 3000, or null."];
         if (!AreIds(ProductIds)) errors["productIds"] = [$"Must be 1 to {MaxIds} different ids, or null."];
         if (!AreIds(EventIds)) errors["eventIds"] = [$"Must be 1 to {MaxIds} different ids, or null."];
         return errors;

@@ -10,7 +10,8 @@ namespace Commerce.Core.Database;
 /// <param name="kind">The kind of item, as in the path of the request.</param>
 /// <param name="id">The id of the item. Null for an item that the request creates; its id is set later.</param>
 /// <param name="reason">The reason given in the request, or null.</param>
-public sealed class AdministrativeAction(string actor, string name, string kind, string? id, string? reason)
+/// <param name="with">A statement that commits with the row, or null. It claims the request's idempotency key.</param>
+public sealed class AdministrativeAction(string actor, string name, string kind, string? id, string? reason, DeferredStatement? with = null)
 {
     static readonly AsyncLocal<AdministrativeAction?> Running = new();
 
@@ -46,8 +47,8 @@ public sealed class AdministrativeAction(string actor, string name, string kind,
     /// <summary>Records that the running transaction has changed something.</summary>
     internal void NoteChange() => HasChanged = true;
 
-    /// <summary>Returns the row for the transaction that is about to commit.</summary>
-    internal (string Sql, object Parameters) ToRow() => (AdminActionStore.Insert, Row);
+    /// <summary>Returns the row, and what commits with it, for the transaction that is about to commit.</summary>
+    internal IReadOnlyList<DeferredStatement> ToStatements() => [.. with is null ? [] : (DeferredStatement[])[with], new(AdminActionStore.Insert, Row)];
 
     /// <summary>Records that the row has committed.</summary>
     internal void Committed() => _closed = true;

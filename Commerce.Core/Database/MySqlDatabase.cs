@@ -196,6 +196,19 @@ public sealed class DbSession
         return found;
     }
 
+    /// <summary>Runs a deferred statement now.</summary>
+    internal async Task ExecuteAsync(DeferredStatement statement)
+    {
+        try
+        {
+            await ExecuteAsync(statement.Sql, statement.Parameters);
+        }
+        catch (DbException e) when (statement.Explain?.Invoke(e) is { } meaning)
+        {
+            throw meaning;
+        }
+    }
+
     /// <summary>Runs a query.</summary>
     public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null) =>
         SendAsync<IReadOnlyList<T>>(sql, parameters, async command => (await _connection.QueryAsync<T>(command)).AsList());
@@ -223,7 +236,7 @@ public sealed class DbSession
         if (!_begun && _ahead.Count + _atCommit.Count == 0) return;
         _ahead.AddRange(_atCommit);
         var action = AdministrativeAction.Current is { } current && (current.HasChanged || _ahead.Count > 0) ? current : null;
-        if (action?.ToRow() is { } row) _ahead.Add(new(row.Sql, row.Parameters, null));
+        if (action is not null) _ahead.AddRange(action.ToStatements());
         MayHaveChanged = true;
         await ExecuteAsync("COMMIT");
         action?.Committed();
@@ -293,6 +306,8 @@ public sealed class DbSession
             if (values is not null) all.AddDynamicParams(values);
         return (string.Join(';', ahead.Select(a => a.Sql).Append(sql)), all);
     }
-
-    sealed record DeferredStatement(string Sql, object? Parameters, Func<DbException, Exception?>? Explain);
 }
+
+/// <summary>A statement that is sent together with others. Its parameters have names that the others do not use.</summary>
+/// <param name="Explain">Translates a failure. Returns null if the failure does not concern this statement.</param>
+public sealed record DeferredStatement(string Sql, object? Parameters, Func<DbException, Exception?>? Explain = null);

@@ -51,6 +51,12 @@ public sealed class IdempotencyStore(MySqlDatabase database)
             INSERT INTO idempotency_key (scope, body_hash, claim, lease_until) VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
             """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }, e => IsTaken(e) ? new IdempotencyKeyTakenException(e) : null);
 
+    /// <summary>Returns the statement that claims a new key. It commits with the only transaction that has an effect.</summary>
+    /// <param name="claim">Unique per attempt.</param>
+    public static DeferredStatement ToClaim(byte[] scope, byte[] bodyHash, string claim) => new("""
+        INSERT INTO idempotency_key (scope, body_hash, claim, lease_until) VALUES (@keyScope, @keyBodyHash, @keyClaim, UTC_TIMESTAMP(6) + INTERVAL @keySeconds SECOND)
+        """, new { keyScope = scope, keyBodyHash = bodyHash, keyClaim = claim, keySeconds = (int)Lease.TotalSeconds }, e => IsTaken(e) ? new IdempotencyKeyTakenException(e) : null);
+
     /// <summary>Takes over an abandoned claim. The dead process may have done the work.</summary>
     /// <exception cref="IdempotencyKeyTakenException">Another request was faster, or there is a response.</exception>
     public static async Task TakeOverAsync(DbSession transaction, byte[] scope, byte[] bodyHash, string claim)

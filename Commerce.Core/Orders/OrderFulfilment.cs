@@ -36,14 +36,16 @@ public sealed class OrderFulfilment(MySqlDatabase database, OrderRepository orde
         var problem = await database.ExecuteInTransactionAsync(async transaction =>
         {
             var order = await transaction.SingleAsync<Progress>("""
-                SELECT o.status AS Status, o.holding AS Holding, o.fulfilment AS Fulfilment, o.tracking_number AS TrackingNumber,
+                SELECT o.status AS Status, o.pinned AND o.status = 'PENDING_PAYMENT' AS Pinned, o.holding AS Holding, o.fulfilment AS Fulfilment, o.tracking_number AS TrackingNumber,
                        EXISTS (SELECT 1 FROM payment p JOIN refund r ON r.open_payment = p.id WHERE p.order_id = o.id AND r.expected_rest = 0) AS Ending
                 FROM orders o WHERE o.id = @orderId FOR UPDATE OF o
                 """, new { orderId });
             if (order is null) return new ProblemException(OrderProblems.NotFound);
             if (order.Fulfilment == state && order.TrackingNumber == (trackingNumber ?? order.TrackingNumber)) return null;
+            if (order.Pinned == 1) return new(OrderProblems.NotFulfillable, "The order is being paid. Try again.", TimeSpan.FromSeconds(1));
             if (order.Status != OrderState.Paid) return new(OrderProblems.NotFulfillable, $"The order is {order.Status}.");
-            if (order.Ending == 1) return new(OrderProblems.NotFulfillable, "The order is being refunded.");
+            // The gateway may still refuse the refund.
+            if (order.Ending == 1) return new(OrderProblems.NotFulfillable, "The order is being refunded. Try again.", TimeSpan.FromSeconds(1));
             if (order.Holding) return new(OrderProblems.NotFulfillable, "The stock of the order is not deducted yet. Try again.", TimeSpan.FromSeconds(1));
             var corrects = order.Fulfilment == state && state == FulfilmentState.Shipped;
             var next = order.Fulfilment switch
@@ -78,5 +80,5 @@ public sealed class OrderFulfilment(MySqlDatabase database, OrderRepository orde
             ) h ORDER BY h.at, h.rank_
             """, new { orderId }, cancellationToken);
 
-    sealed record Progress(string Status, bool Holding, string? Fulfilment, string? TrackingNumber, long Ending);
+    sealed record Progress(string Status, long Pinned, bool Holding, string? Fulfilment, string? TrackingNumber, long Ending);
 }

@@ -25,6 +25,11 @@ public enum PlaceState
 /// <param name="Expires">For an admitted user, the end of the pass in µs since 1970, by Redis' clock.</param>
 public readonly record struct PlaceResult(PlaceState State, int Epoch = 0, long Ahead = 0, long Waiting = 0, TimeSpan Wait = default, long Expires = 0);
 
+/// <summary>The state of a waiting room in Redis.</summary>
+/// <param name="Epoch">The epoch of the open room. Null while the room is closed.</param>
+/// <param name="IsOpening">Whether a process is opening the room.</param>
+public readonly record struct RoomState(int? Epoch, bool IsOpening);
+
 /// <summary>
 /// The waiting rooms in Redis. Only their scripts decide who is admitted, by Redis' clock. Redis may lose a room at any time. The
 /// room is then closed until it is opened under a new epoch, without places, but with the admissions in MySQL.
@@ -33,10 +38,16 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
 {
     const double CreditOfOne = 1_000_000;
 
+    /// <summary>The number of admissions in one call. Redis takes at most 1,048,576 arguments, and serves nobody else meanwhile.</summary>
+    const int BatchSize = 5_000;
+
     static readonly RedisScript Enter = RedisScript.Load("WaitingRoom/enter.lua");
     static readonly RedisScript Leave = RedisScript.Load("WaitingRoom/leave.lua");
     static readonly RedisScript Open = RedisScript.Load("WaitingRoom/open.lua");
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long an opening blocks others if its process does not continue.</summary>
+    static readonly TimeSpan OpeningLease = TimeSpan.FromSeconds(5);
 
     /// <summary>How long Redis keeps a room without requests.</summary>
     static readonly TimeSpan Retention = TimeSpan.FromDays(2);
@@ -70,23 +81,43 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
     /// <summary>Gives up the place of a user.</summary>
     public Task LeaveAsync(long eventId, string userId) => Leave.RunAsync(_redis, new WaitingRoomKeys(eventId).All, [userId], Deadline);
 
-    /// <summary>Whether the room is open in this incarnation of the server.</summary>
-    public async Task<bool> IsOpenAsync(long eventId)
+    /// <summary>Finds out whether the room is open in this incarnation of the server, and under which epoch.</summary>
+    public async Task<RoomState> FindStateAsync(long eventId)
     {
         var keys = new WaitingRoomKeys(eventId);
-        return servers.IncarnationOf(keys.Room) is { } server && await _redis.HashGetAsync(keys.Room, "server").WaitAsync(Deadline) == server;
+        if (servers.IncarnationOf(keys.Room) is not { } server) return default;
+        var fields = await _redis.HashGetAsync(keys.Room, ["server", "epoch", "opening"]).WaitAsync(Deadline);
+        return new(fields[0] == server ? (int)fields[1] : null, fields[2] == server);
     }
 
     /// <summary>Counts the waiting users. Returns null while the room is closed.</summary>
     public async Task<long?> CountAsync(long eventId) =>
-        await IsOpenAsync(eventId) ? await _redis.SortedSetLengthAsync(new WaitingRoomKeys(eventId).Waiting).WaitAsync(Deadline) : null;
+        (await FindStateAsync(eventId)).Epoch is null ? null : await _redis.SortedSetLengthAsync(new WaitingRoomKeys(eventId).Waiting).WaitAsync(Deadline);
 
-    /// <summary>Opens a room without places, unless a newer epoch of it is open. Returns false while the server is unknown.</summary>
-    public async Task<bool> OpenAsync(long eventId, int epoch, IReadOnlyList<Admission> admissions)
+    /// <summary>
+    /// Opens a room without places, but with these admissions, unless a newer epoch of it is open or being opened. Returns the number of
+    /// admissions, or null while the server is unknown.
+    /// </summary>
+    public async Task<int?> OpenAsync(long eventId, int epoch, IAsyncEnumerable<Admission> admissions)
     {
         var keys = new WaitingRoomKeys(eventId);
-        if (servers.IncarnationOf(keys.Room) is not { } server) return false;
-        await Open.RunAsync(_redis, keys.All, [server, epoch, (long)Retention.TotalSeconds, .. admissions.SelectMany(IEnumerable<RedisValue> (a) => [a.Expires, a.UserId])], Deadline);
-        return true;
+        if (servers.IncarnationOf(keys.Room) is not { } server) return null;
+        if (!await TakeAsync("begin", [])) return 0;
+        var count = 0;
+        await foreach (var batch in admissions.Chunk(BatchSize))
+        {
+            if (!await TakeAsync("add", batch)) return count;
+            count += batch.Length;
+        }
+
+        await TakeAsync("open", []);
+        return count;
+
+        async Task<bool> TakeAsync(string step, Admission[] batch) => (int)await Open.RunAsync(
+            _redis, keys.All,
+            [
+                server, epoch, step, (long)Retention.TotalSeconds, (long)OpeningLease.TotalSeconds,
+                .. batch.SelectMany(IEnumerable<RedisValue> (a) => [a.Expires, a.UserId]),
+            ], Deadline) == 1;
     }
 }

@@ -12,6 +12,7 @@ public readonly struct WaitingRoomKeys(long eventId)
 
     /// <summary>
     /// Hash with server, epoch, at (µs since 1970), credit and next (the number of the last place). Without it the room is closed.
+    /// While the room is being opened, it has epoch and opening (the server) only.
     /// </summary>
     public RedisKey Room => _tag + "room";
 

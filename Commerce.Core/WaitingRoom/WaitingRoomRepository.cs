@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Commerce.Core.Database;
 
 namespace Commerce.Core.WaitingRoom;
@@ -21,6 +22,7 @@ public sealed record Admission(string UserId, long Expires);
 public sealed class WaitingRoomRepository(MySqlDatabase database)
 {
     const string HasRoom = "status IN ('PENDING', 'OPEN') AND waiting_room_rate IS NOT NULL";
+    const int PageSize = 5_000;
 
     /// <summary>Lists the waiting rooms of all events that are planned or open.</summary>
     public async Task<IReadOnlyList<Room>> ListAsync(CancellationToken cancellationToken)
@@ -53,11 +55,26 @@ public sealed class WaitingRoomRepository(MySqlDatabase database)
         WHERE id = @eventId AND waiting_room_epoch = @epoch
         """, new { eventId, epoch, key }, cancellationToken) == 1;
 
-    /// <summary>Lists the admissions that may still be valid. Redis' clock decides, so the list has some more.</summary>
-    public Task<IReadOnlyList<Admission>> ListAdmissionsAsync(long eventId, CancellationToken cancellationToken) => database.QueryAsync<Admission>("""
-        SELECT user_id AS UserId, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', expires_at) AS Expires
-        FROM waiting_room_admission WHERE event_id = @eventId AND expires_at > UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE
-        """, new { eventId }, cancellationToken);
+    /// <summary>
+    /// Lists the admissions that may still be valid, a page at a time. Redis' clock decides, so the list has some more. No admission of
+    /// an epoch is recorded after the next epoch was claimed, so nothing is missed between two pages.
+    /// </summary>
+    public async IAsyncEnumerable<Admission> ListAdmissionsAsync(long eventId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var last = new Admission("", 0); ;)
+        {
+            var page = await database.QueryAsync<Admission>("""
+                SELECT user_id AS UserId, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', expires_at) AS Expires
+                FROM waiting_room_admission
+                WHERE event_id = @eventId AND expires_at > UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE
+                  AND user_id >= @UserId AND (user_id > @UserId OR TIMESTAMPDIFF(MICROSECOND, '1970-01-01', expires_at) > @Expires)
+                ORDER BY user_id, expires_at LIMIT @PageSize
+                """, new { eventId, last.UserId, last.Expires, PageSize }, cancellationToken);
+            foreach (var admission in page) yield return admission;
+            if (page.Count < PageSize) yield break;
+            last = page[^1];
+        }
+    }
 
     /// <summary>Records an admission once. Returns false if the room has a newer epoch, which does not include it.</summary>
     public Task<bool> RecordAsync(long eventId, string userId, int epoch, DateTime admittedAt, DateTime expiresAt, CancellationToken cancellationToken) =>

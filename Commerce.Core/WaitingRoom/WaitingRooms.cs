@@ -37,6 +37,9 @@ public sealed partial class WaitingRooms(
 
     static readonly TimeSpan Opening = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>How long a request waits while another one opens the room. Hundreds of thousands of passes take some seconds.</summary>
+    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(1);
+
     readonly ConcurrentDictionary<long, Task> _openings = new();
 
     /// <summary>Finds the place of the user. Returns null if there is none.</summary>
@@ -63,7 +66,8 @@ public sealed partial class WaitingRooms(
                     var expiresAt = DateTime.UnixEpoch.AddTicks(place.Expires * TimeSpan.TicksPerMicrosecond);
                     if (await repository.RecordAsync(eventId, userId, place.Epoch, expiresAt - options.Value.PassLifetime, expiresAt, cancellationToken))
                         return new(eventId, Admitted, place.Epoch, Pass: WaitingRoomPass.Create(key, eventId, userId, expiresAt), PassExpiresAt: expiresAt);
-                    // The room was opened again meanwhile.
+                    // The room was opened again meanwhile, or by a process that was late.
+                    await OpenTogetherAsync(eventId, cancellationToken);
                     break;
                 default:
                     // The key was created a moment ago and is not cached yet.
@@ -124,7 +128,15 @@ public sealed partial class WaitingRooms(
         var first = _openings.GetOrAdd(eventId, opening.Task);
         if (first != opening.Task)
         {
-            await first.WaitAsync(cancellationToken);
+            try
+            {
+                await first.WaitAsync(MaxWait, clock, cancellationToken);
+            }
+            catch (TimeoutException)
+            {
+                throw new ProblemException(WaitingRoomProblems.Closed);
+            }
+
             return;
         }
 
@@ -142,19 +154,20 @@ public sealed partial class WaitingRooms(
     async Task OpenAsync(long eventId)
     {
         var epoch = await repository.FindEpochAsync(eventId, CancellationToken.None);
-        if (await gate.IsOpenAsync(eventId)) return;
-        if (!await repository.ClaimEpochAsync(eventId, epoch, RandomNumberGenerator.GetBytes(32), CancellationToken.None))
+        var state = await gate.FindStateAsync(eventId);
+        // A room of an older epoch was opened by a process that was late. Nobody can be admitted by it.
+        if (state.Epoch == epoch) return;
+        if (state.IsOpening || !await repository.ClaimEpochAsync(eventId, epoch, RandomNumberGenerator.GetBytes(32), CancellationToken.None))
         {
             // Another replica is opening the room.
             await Task.Delay(Opening, clock);
             return;
         }
 
-        var admissions = await repository.ListAdmissionsAsync(eventId, CancellationToken.None);
-        if (!await gate.OpenAsync(eventId, epoch + 1, admissions)) throw new ProblemException(WaitingRoomProblems.Closed);
+        var admissions = await gate.OpenAsync(eventId, epoch + 1, repository.ListAdmissionsAsync(eventId, CancellationToken.None)) ?? throw new ProblemException(WaitingRoomProblems.Closed);
         catalog.Forget();
         if (epoch == 0) LogOpened(logger, eventId);
-        else LogLost(logger, eventId, epoch + 1, admissions.Count);
+        else LogLost(logger, eventId, epoch + 1, admissions);
     }
 
     static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;

@@ -14,6 +14,8 @@ public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests
 {
     WaitingRoomRepository Repository => Stack.Services.GetRequiredService<WaitingRoomRepository>();
 
+    WaitingRoomGate Gate => Stack.Services.GetRequiredService<WaitingRoomGate>();
+
     [Fact]
     public async Task When_Redis_is_emptied_places_are_forgotten_under_a_new_epoch_and_passes_are_not()
     {
@@ -78,6 +80,47 @@ public sealed class WaitingRoomFaultTests(CommerceStack stack) : OrderFaultTests
         Assert.False(await Repository.RecordAsync(sale.Id, "late", pass.Epoch, now, now.AddMinutes(5), Cancelled));
         Assert.True(await Repository.RecordAsync(sale.Id, "late", pass.Epoch + 1, now, now.AddMinutes(5), Cancelled));
         await CheckConsistencyAsync();
+    }
+
+    [Fact]
+    public async Task A_room_with_more_passes_than_Redis_takes_in_one_call_opens_with_all_of_them()
+    {
+        const int Passes = 530_000;
+        var (id, expires) = (-1L, (TimeProvider.System.GetUtcNow().AddMinutes(5).Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
+
+        Assert.Equal(Passes, await Gate.OpenAsync(id, 1, Enumerable.Range(0, Passes).Select(i => new Admission($"u{i}", expires)).ToAsyncEnumerable()));
+
+        Assert.Equal(new RoomState(1, IsOpening: false), await Gate.FindStateAsync(id));
+        var keys = new WaitingRoomKeys(id);
+        Assert.Equal(Passes, (long)await Stack.RedisAsync("ZCARD", $"{keys.Admitted}"));
+        await Stack.RedisAsync("UNLINK", $"{keys.Room}", $"{keys.Admitted}");
+    }
+
+    [Fact]
+    public async Task A_lost_room_gets_its_passes_back_over_several_pages_and_a_late_opening_of_it_is_replaced()
+    {
+        const int Passes = 12_000;
+        var (sale, admitted, _) = await CrowdAsync("pages");
+        var pass = await admitted.JoinAsync(sale.Id);
+        await Database.ExecuteAsync($"""
+            INSERT INTO waiting_room_admission (event_id, user_id, expires_at, admitted_at, epoch)
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {Passes})
+            SELECT /*+ SET_VAR(cte_max_recursion_depth = {Passes}) */ @Event, CONCAT('page-', i), UTC_TIMESTAMP(6) + INTERVAL 5 MINUTE, UTC_TIMESTAMP(6), 1 FROM n
+            """, new { Event = sale.Id }, Cancelled);
+
+        await Stack.RedisAsync("FLUSHALL");
+        await SamePassAsync(sale, admitted, pass, pass.Epoch + 1);
+
+        var recorded = await Database.SingleAsync<int>("SELECT COUNT(*) FROM waiting_room_admission WHERE event_id = @Event", new { Event = sale.Id }, Cancelled);
+        Assert.True(recorded > Passes, $"{recorded}");
+        Assert.Equal(recorded, (long)await Stack.RedisAsync("ZCARD", $"{new WaitingRoomKeys(sale.Id).Admitted}"));
+        // The room did not admit them, so they are above its rate.
+        await Database.ExecuteAsync("DELETE FROM waiting_room_admission WHERE event_id = @Event AND user_id LIKE 'page-%'", new { Event = sale.Id }, Cancelled);
+        // A process that was late opens an old epoch, which is replaced when somebody is to be admitted.
+        await Stack.RedisAsync("FLUSHALL");
+        await Gate.OpenAsync(sale.Id, pass.Epoch, AsyncEnumerable.Empty<Admission>());
+        await admitted.AdmittedAsync(sale.Id);
+        await SamePassAsync(sale, admitted, pass, pass.Epoch + 2);
     }
 
     [Fact]

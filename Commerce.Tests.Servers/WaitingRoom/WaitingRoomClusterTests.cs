@@ -32,7 +32,7 @@ public sealed class WaitingRoomClusterTests
         await using var cluster = await RedisCluster.StartAsync(replicas: 1);
         using var servers = await IdentifyAsync(cluster);
         var (gate, room, keys) = (GateOf(cluster, servers), RoomOf(1), new WaitingRoomKeys(1));
-        Assert.True(await gate.OpenAsync(room.EventId, 1, []));
+        Assert.NotNull(await gate.OpenAsync(room.EventId, 1, AsyncEnumerable.Empty<Admission>()));
         var admitted = await Eventually.GetAsync(() => gate.EnterAsync(room, "alice", joins: true), place => place.State == PlaceState.Admitted);
         Assert.Equal((PlaceState.Waiting, 1), StateOf(await gate.EnterAsync(room with { IsOpen = false }, "bob", joins: true)));
         var (before, primary) = (servers.IncarnationOf(keys.Room), await cluster.PrimaryOfAsync(keys.Room!));
@@ -53,9 +53,9 @@ public sealed class WaitingRoomClusterTests
 
         await Eventually.EqualAsync(PlaceState.Closed, () => AskAsync("bob"));
         Assert.Equal(before, (string?)await cluster.Client.GetDatabase().HashGetAsync(keys.Room, "server"));
-        Assert.True(await gate.OpenAsync(room.EventId, 2, [new("alice", admitted.Expires)]));
+        Assert.NotNull(await gate.OpenAsync(room.EventId, 2, new[] { new Admission("alice", admitted.Expires) }.ToAsyncEnumerable()));
         // A process that is late opens nothing.
-        await gate.OpenAsync(room.EventId, 1, []);
+        await gate.OpenAsync(room.EventId, 1, AsyncEnumerable.Empty<Admission>());
         Assert.Equal(admitted with { Epoch = 2 }, await gate.EnterAsync(room, "alice", joins: true));
         Assert.Equal((PlaceState.None, 2), StateOf(await gate.EnterAsync(room, "bob", joins: false)));
         var again = await Eventually.GetAsync(() => gate.EnterAsync(room, "bob", joins: true), place => place.State == PlaceState.Admitted);
@@ -87,7 +87,7 @@ public sealed class WaitingRoomClusterTests
         {
             var planned = room with { IsOpen = false };
             Assert.Equal(PlaceState.Closed, (await gate.EnterAsync(planned, "alice", joins: true)).State);
-            Assert.True(await gate.OpenAsync(room.EventId, 1, []));
+            Assert.NotNull(await gate.OpenAsync(room.EventId, 1, AsyncEnumerable.Empty<Admission>()));
             Assert.Equal((PlaceState.None, 1), StateOf(await gate.EnterAsync(planned, "alice", joins: false)));
             var ahead = new List<long>();
             foreach (var user in new[] { "alice", "bob", "alice", "carol" }) ahead.Add((await gate.EnterAsync(planned, user, joins: true)).Ahead);
@@ -101,7 +101,7 @@ public sealed class WaitingRoomClusterTests
             var bob = await gate.EnterAsync(room, "bob", joins: false);
             Assert.True(bob.State == PlaceState.Admitted && bob.Expires <= carol.Expires, $"{bob} {carol}");
             Assert.Equal(carol, await gate.EnterAsync(room, "carol", joins: true));
-            await gate.OpenAsync(room.EventId, 2, [new("bob", bob.Expires)]);
+            await gate.OpenAsync(room.EventId, 2, new[] { new Admission("bob", bob.Expires) }.ToAsyncEnumerable());
             Assert.Equal(bob with { Epoch = 2 }, await gate.EnterAsync(planned, "bob", joins: true));
             Assert.Equal((PlaceState.None, 2), StateOf(await gate.EnterAsync(planned, "carol", joins: false)));
         }

@@ -168,6 +168,11 @@ public sealed class RequestTests(CommerceStack stack) : StackTests(stack)
             Assert.Equal(HttpStatusCode.OK, adjusted.StatusCode);
         var trail = await Stack.Admin.GetFromJsonAsync<JsonArray>($"/api/admin/actions?actor={Uri.EscapeDataString(subject)}", Cancelled);
         Assert.Equal($"products/{product.Id}", (string?)Assert.Single(trail!)!["subject"]);
+        var ofProduct = await Stack.Admin.GetFromJsonAsync<JsonArray>($"/api/admin/actions?subject=products/00{product.Id}", Cancelled);
+        Assert.Contains(ofProduct!, a => (string?)a!["action"] == "AdjustStock");
+        using (var cancelled = await administrator.PostAsJsonAsync($"/api/admin/orders/{order.OrderId}/cancel", new { reason = "count" }, Cancelled)) Assert.Equal(HttpStatusCode.OK, cancelled.StatusCode);
+        var ofOrder = await Stack.Admin.GetFromJsonAsync<JsonArray>($"/api/admin/actions?subject=orders/{order.OrderId.ToUpperInvariant()}", Cancelled);
+        Assert.Equal("CancelOrderForCustomer", (string?)Assert.Single(ofOrder!)!["action"]);
     }
 
     [Fact]

@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Aspire.Hosting;
@@ -11,6 +9,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Commerce.Core;
 using Commerce.Core.Coupons;
+using Commerce.Hosting.Native;
 using Confluent.Kafka;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -84,7 +83,7 @@ sealed partial class BenchStack : IAsyncDisposable
         await app.StartAsync();
         foreach (var name in new[] { "api", "workers", "payment-sandbox" }) await app.ResourceNotifications.WaitForResourceHealthyAsync(name);
 
-        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var url = new Uri($"http://127.0.0.1:{FreePorts.Take()}");
         var start = new ProcessStartInfo(Environment.ProcessPath!, ["serve", url.ToString()]) { RedirectStandardOutput = true };
         var hosting = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = Environments.Development });
         hosting.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -197,7 +196,7 @@ sealed partial class BenchStack : IAsyncDisposable
     /// <summary>Starts Workers with their own settings instead of the stack's Workers, which must be stopped.</summary>
     public async Task<Process> StartWorkersAsync(params IEnumerable<(string Name, string Value)> settings)
     {
-        var url = new Uri($"http://127.0.0.1:{FreePort()}");
+        var url = new Uri($"http://127.0.0.1:{FreePorts.Take()}");
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory.Replace("Commerce.Bench", "Commerce.Workers", StringComparison.Ordinal), "Commerce.Workers"),
             ["--urls", url.ToString()]) { RedirectStandardOutput = true };
         foreach (var (name, value) in settings) start.Environment[name] = value;
@@ -293,13 +292,6 @@ sealed partial class BenchStack : IAsyncDisposable
         await _host.StopAsync();
         _host.Dispose();
         await _app.DisposeAsync();
-    }
-
-    static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

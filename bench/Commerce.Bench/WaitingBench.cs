@@ -37,7 +37,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
     {
         var sale = await EventAsync();
         var planned = new Room(sale, Rate, IsOpen: false, DateTime.UnixEpoch, null);
-        await Gate.OpenAsync(sale, 1, []);
+        await Gate.OpenAsync(sale, 1, AsyncEnumerable.Empty<Admission>());
 
         var before = await MemoryAsync();
         var joined = await CostAsync(i => Gate.EnterAsync(planned, User(i), joins: true));
@@ -50,7 +50,7 @@ sealed class WaitingBench(BenchStack stack, bool quick)
 
         // The room starts again without places.
         await Redis.KeyDeleteAsync([.. new WaitingRoomKeys(sale).All]);
-        await Gate.OpenAsync(sale, 1, []);
+        await Gate.OpenAsync(sale, 1, AsyncEnumerable.Empty<Admission>());
         await CostAsync(i => Gate.EnterAsync(planned, User(i), joins: true));
         await EstimateAsync(planned with { IsOpen = true }, leaving: 10);
         await _figures.WriteAsync("waiting");

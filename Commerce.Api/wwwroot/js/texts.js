@@ -735,6 +735,8 @@ const problems = {
     'too-many-streams': '열려 있는 실시간 연결이 너무 많습니다.',
     'idempotency-key-missing': '요청에 Idempotency-Key가 없습니다.',
     'idempotency-key-invalid': '요청의 Idempotency-Key가 올바르지 않습니다.',
+    'idempotency-response-lost': '요청은 처리되었지만 결과가 전달되지 않았습니다. 다시 조회해 주세요.',
+    'precondition-not-supported': '이 요청은 If-Match와 If-None-Match를 지원하지 않습니다.',
     'idempotency-key-reused': '이미 다른 요청에 사용한 Idempotency-Key입니다.',
     'invalid-host': '이 주소로는 상점에 접속할 수 없습니다.',
     'payload-too-large': '요청이 너무 큽니다.',

@@ -61,6 +61,7 @@ public sealed class CatalogTests(CommerceStack stack) : StackTests(stack)
     [InlineData("\"1\"", HttpStatusCode.OK)]
     [InlineData("\"7\", \"1\"", HttpStatusCode.OK)]
     [InlineData("W/\"1\"", HttpStatusCode.PreconditionFailed)]
+    [InlineData("\"01\"", HttpStatusCode.PreconditionFailed)]
     [InlineData("\"of another server\"", HttpStatusCode.PreconditionFailed)]
     [InlineData("1", HttpStatusCode.BadRequest)]
     public async Task If_Match_is_understood_as_HTTP_defines_it(string? ifMatch, HttpStatusCode expected)

@@ -64,6 +64,35 @@ public sealed class FulfilmentTests(CommerceStack stack) : PaymentStackTests(sta
     }
 
     [Fact]
+    public async Task A_step_that_depends_on_a_payment_or_refund_in_progress_is_refused_with_the_time_of_the_next_attempt()
+    {
+        var (paying, refunding) = (await PrepareAsync("paying"), await PaidAsync("refunding"));
+
+        var approval = paying.ApproveAsync(await paying.AuthorizeAsync(new("delay", "apply", DelayMs: 1_500)));
+        await ProcessingAsync(paying);
+        using (var early = await SendAsync(paying.OrderId, "PREPARING")) await ShouldAskToRepeatAsync(early);
+        await approval;
+        await using (await Stack.WithGatewayFaultsAsync(new SandboxFault("code", "cancel", 100, Code: "CancelNotComplete")))
+        {
+            Assert.Equal(PaymentState.Settling, await refunding.RefundAsync(Price));
+            using var early = await SendAsync(refunding.OrderId, "PREPARING");
+            await ShouldAskToRepeatAsync(early);
+        }
+
+        using var prepared = await Eventually.GetAsync(() => SendAsync(paying.OrderId, "PREPARING"), answer => answer.Headers.RetryAfter is null);
+        Assert.Equal(HttpStatusCode.OK, prepared.StatusCode);
+        using var refused = await Eventually.GetAsync(() => SendAsync(refunding.OrderId, "PREPARING"), answer => answer.Headers.RetryAfter is null);
+        await refused.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-fulfillable");
+        Assert.Equal(OrderState.Refunded, await OrderStatusAsync(refunding));
+
+        static async Task ShouldAskToRepeatAsync(HttpResponseMessage answer)
+        {
+            await answer.ShouldBeProblemAsync(HttpStatusCode.Conflict, "order-not-fulfillable");
+            Assert.Equal(TimeSpan.FromSeconds(1), answer.Headers.RetryAfter?.Delta);
+        }
+    }
+
+    [Fact]
     public async Task An_administrator_cancels_and_refunds_for_a_customer_and_the_reason_is_kept()
     {
         var (unpaid, paid) = (await OrderAsync("cancel-for"), await PaidAsync("refund-for"));
