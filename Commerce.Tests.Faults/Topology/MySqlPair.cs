@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
+using Commerce.Hosting.Native;
 using Commerce.Tests.Servers;
 using Dapper;
 using MySqlConnector;
@@ -124,7 +123,7 @@ sealed class MySqlPair : IAsyncDisposable
     Node Launch(int id, params string[] more)
     {
         var home = _folder.CreateSubdirectory(id.ToString(CultureInfo.InvariantCulture)).FullName;
-        var (data, port, log) = (Path.Combine(home, "data"), FreePort(), Path.Combine(home, "log"));
+        var (data, port, log) = (Path.Combine(home, "data"), FreePorts.Take(), Path.Combine(home, "log"));
         using (var copy = Process.Start("cp", ["-a", "--reflink=auto", Path.Combine(Installation, "template"), data])) copy.WaitForExit();
         var start = Path.Combine(home, "start.sql");
         File.WriteAllText(start, $"""
@@ -170,13 +169,6 @@ sealed class MySqlPair : IAsyncDisposable
     }
 
     string StringOf(int port) => $"Server=127.0.0.1;Port={port};User ID=root;Password={_password};AllowPublicKeyRetrieval=true;{_tls}";
-
-    static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 
     sealed record Node(int Id, int Port, Process Process, string Log);
 }
