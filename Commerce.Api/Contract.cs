@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Commerce.Api.Idempotency;
 using Commerce.Core.Catalog;
 using Commerce.Core.Idempotency;
@@ -11,7 +12,7 @@ using Microsoft.OpenApi;
 namespace Commerce.Api;
 
 /// <summary>The OpenAPI document at <c>/openapi/v1.json</c>. It adds what the framework cannot derive from the endpoints.</summary>
-static class Contract
+static partial class Contract
 {
     const string Bearer = nameof(Bearer);
     const string ProblemJson = "application/problem+json";
@@ -48,6 +49,8 @@ static class Contract
                 {
                     [Bearer] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", BearerFormat = "JWT" },
                 };
+                ContractStates.AddTo(document);
+                foreach (var schema in document.Components.Schemas!.Values.SelectMany(s => (s.Properties?.Values ?? []).Prepend(s))) Unwrap(schema);
                 return Task.CompletedTask;
             });
             options.AddSchemaTransformer((schema, context, _) =>
@@ -65,10 +68,14 @@ static class Contract
         // The framework also allows numbers in strings. Client generators would turn them into untyped members.
         if (schema.Type is { } types && (types & (JsonSchemaType.Integer | JsonSchemaType.Number)) != 0 && types.HasFlag(JsonSchemaType.String))
             (schema.Type, schema.Pattern) = (types & ~JsonSchemaType.String, null);
+        // Some generators warn of this format and ignore it.
+        if (schema.Format == "uri") schema.Format = null;
         if (ContractExamples.All.TryGetValue(type, out var example)) schema.Examples = [JsonNode.Parse(example)!];
         if (type == typeof(ProblemDetails))
         {
-            schema.Properties!["errors"] = new OpenApiSchema
+            // Exceptions of generated clients have the title as their message.
+            ((OpenApiSchema)schema.Properties!["title"]).Extensions = new Dictionary<string, IOpenApiExtension> { ["x-ms-primary-error-message"] = new JsonNodeExtension(true) };
+            schema.Properties["errors"] = new OpenApiSchema
             {
                 Type = JsonSchemaType.Object | JsonSchemaType.Null,
                 Description = "Of `urn:commerce:validation`: the messages by member.",
@@ -77,6 +84,16 @@ static class Contract
             schema.Properties["traceId"] = new OpenApiSchema { Type = JsonSchemaType.String | JsonSchemaType.Null, Description = "Of a failure of the server: its trace." };
         }
     }
+
+    /// <summary>Puts a description on one line. In the source it may have several.</summary>
+    static void Unwrap(IOpenApiSchema schema)
+    {
+        if (schema.Description is { } description) schema.Description = LineBreak().Replace(description, " ");
+        foreach (var alternative in schema.OneOf ?? []) Unwrap(alternative);
+    }
+
+    [GeneratedRegex(@"\s*\n\s*")]
+    private static partial Regex LineBreak();
 
     static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {

@@ -242,7 +242,7 @@ public static class CouponFailures
 }
 
 /// <summary>The state of one user's issue.</summary>
-/// <param name="Status"><see cref="Pending"/>, <see cref="Issued"/> or <see cref="Failed"/>.</param>
+/// <param name="Status"><c>PENDING</c>, <c>ISSUED</c> or <c>FAILED</c>.</param>
 /// <param name="IssuedAt">The time of the acceptance.</param>
 public sealed record CouponIssueStatus(long CouponId, string Status, DateTime? IssuedAt)
 {

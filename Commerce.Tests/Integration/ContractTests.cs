@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Commerce.Core.Orders;
 
 namespace Commerce.Tests.Integration;
 
@@ -115,6 +116,23 @@ public sealed partial class ContractTests(CommerceStack stack) : StackTests(stac
         var bodies = (await OperationsAsync()).Where(o => o.Operation["requestBody"] is not null && o.Name != "post /api/auth/token")
             .Select(o => ((string)o.Operation["requestBody"]!["content"]!["application/json"]!["schema"]!["$ref"]!).Split('/')[^1]).Distinct();
         Assert.All(bodies, b => Assert.NotNull(document["components"]!["schemas"]![b]!["examples"]![0]));
+    }
+
+    [Fact]
+    public async Task A_state_has_a_list_of_its_values_that_generators_make_an_enumeration_of()
+    {
+        var document = (await DocumentAsync())!;
+        var schemas = document["components"]!["schemas"]!.AsObject();
+        // A status code, one state only, and the step of a refund with the state of the refund.
+        string[] others = ["ProblemDetails.status", "LeftWaitingRoom.status", "OrderStep.state"];
+        var states = schemas.Where(s => s.Value!["properties"] is not null)
+            .SelectMany(s => s.Value!["properties"]!.AsObject().Where(p => p.Key is "status" or "state" or "fulfilment" or "role").Select(p => (Name: $"{s.Key}.{p.Key}", Schema: p.Value!)))
+            .Where(s => !others.Contains(s.Name)).ToList();
+        var filters = (await OperationsAsync()).SelectMany(o => Parameters(o.Operation).Where(p => (string?)p["name"] == "status").Select(p => (o.Name, Schema: p["schema"]!)));
+
+        Assert.True(states.Count > 20, $"Only {states.Count} states were found.");
+        Assert.All(states.Concat(filters), s => Assert.NotEmpty(schemas[((string?)(s.Schema["$ref"] ?? s.Schema["oneOf"]?[1]?["$ref"]))?.Split('/')[^1] ?? s.Name]!["enum"]!.AsArray()));
+        Assert.Equal(OrderState.All, schemas["OrderState"]!["enum"]!.AsArray().Select(v => (string)v!));
     }
 
     [Fact]

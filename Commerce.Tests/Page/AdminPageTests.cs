@@ -36,6 +36,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(RowOf(page, productName)).ToContainTextAsync(texts.Say("adminProduct.inStock", ("count", 7)));
         await RowOf(page, productName).GetByRole(AriaRole.Button, new() { Name = texts["adminProduct.history"] }).ClickAsync();
         await Expect(page.Locator("#detail li").First).ToContainTextAsync("-3");
+        await Expect(page.Locator("#detail li").Last).ToContainTextAsync(texts["stock.OPENING"]);
         await page.Locator("#detail").GetByRole(AriaRole.Button, new() { Name = texts["back"] }).ClickAsync();
 
         await GoAsync(page, texts["admin.coupons"]);
@@ -89,6 +90,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(page.Locator("#order-list .pill")).ToHaveTextAsync(texts["order.CANCELLED"]);
         await GoAsync(page, texts["admin.trail"]);
         await Expect(page.Locator("#trail-list li").First).ToContainTextAsync("고객 요청");
+        await Expect(page.Locator("#trail-list li").First).ToContainTextAsync(texts["action.CancelOrderForCustomer"]);
 
         await GoAsync(page, texts["admin.health"]);
         await Expect(page.Locator("#dependency-list li").First).ToBeVisibleAsync();
@@ -138,7 +140,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
     public Task An_operator_without_a_mouse_finds_an_order_by_name_and_refunds_units_of_its_lines(string locale) => BrowseAsync(async browser =>
     {
         var texts = Texts.Of(locale);
-        var (kept, returned) = (await Stack.ProductAsync(stock: 10, Price), await Stack.ProductAsync(stock: 10, Price));
+        var (kept, returned) = (await Stack.ProductAsync(stock: 10, Price, name: "Kept"), await Stack.ProductAsync(stock: 10, Price, name: "Returned"));
         var user = (await Stack.UsersAsync($"by-line-{Guid.NewGuid():N}", 1))[0];
         var purchase = new Purchase(Stack.Sandbox, user, returned, await user.PlaceAsync([new(kept.Id, 2), new(returned.Id, 3)]));
         using (await purchase.PrepareAsync()) { }
@@ -178,12 +180,13 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await TabAsync(page, page.Locator($"#detail-{purchase.OrderId}"));
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.Locator("#detail")).ToContainTextAsync(texts.Say(
-            "order.itemsRefunded", ("name", texts.Say("product.unnamed", ("id", returned.Id))), ("refunded", 3), ("quantity", 3)));
+            "order.itemsRefunded", ("name", returned.Name), ("refunded", 3), ("quantity", 3)));
+        await Expect(page.Locator("#detail-title")).ToBeFocusedAsync();
         await ShouldBeAccessibleAsync(page);
         Assert.Equal(2 * Price, await purchase.CapturedAsync());
         await CheckConsistencyAsync();
 
-        string Named(string key, Product product, int count) => texts.Say(key, ("name", texts.Say("product.unnamed", ("id", product.Id))), ("count", count));
+        string Named(string key, Product product, int count) => texts.Say(key, ("name", product.Name), ("count", count));
 
         async Task OpenRefundAsync()
         {
@@ -228,6 +231,7 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(shop.Locator($"#event-{id} .line")).ToContainTextAsync(texts.Say("line.position", ("position", 2)));
         await Expect(shop.Locator($"#event-{id}")).ToContainTextAsync(texts.Say("sale.limit", ("count", 2)));
         await Expect(shop.Locator($"#buy-{product}")).ToHaveCountAsync(0);
+        foreach (var page in new[] { admin, shop }) Assert.Equal(locale[..2], await page.Locator("html").GetAttributeAsync("lang"));
 
         await GoAsync(admin, texts["live"]);
         await admin.Locator($"#watch-{id}").ClickAsync();
@@ -240,9 +244,13 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await Expect(RowOf(admin, eventName).Locator(".pill")).ToHaveTextAsync(texts["event.OPEN"]);
 
         await Expect(shop.Locator("#notices")).ToContainTextAsync(texts.Say("line.yourTurn", ("name", eventName)));
+        await Expect(shop.Locator($"#event-{id} .head .pill")).ToHaveTextAsync(texts["event.OPEN"]);
+        await Expect(shop.Locator($"#event-{id} .line")).ToContainTextAsync(texts["line.turn"].Split("{left}")[0]);
+        await ShouldBeAccessibleAsync(shop);
         await shop.Locator($"#buy-{product}").ClickAsync();
         foreach (var (field, value) in new[] { ("quantity", "2"), ("recipient", recipient), ("phone", "010-1234-5678"), ("zipcode", "04524"), ("address1", "110 Sejong-daero") })
             await shop.Locator($"#{field}").FillAsync(value);
+        await Expect(shop.Locator("#total")).ToHaveTextAsync("₩90,000");
         await shop.Locator("#place").ClickAsync();
         await shop.WaitForURLAsync(url => url.Contains("/pay", StringComparison.Ordinal));
         await shop.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
@@ -270,13 +278,22 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
 
         await admin.Locator($"#refund-{order}").ClickAsync();
         await FillAsync(admin,
-            (texts.Say("adminOrder.refundUnits", ("name", texts.Say("product.unnamed", ("id", product))), ("count", 2)), "1"), (texts["adminOrder.reason"], "scratched"));
+            (texts.Say("adminOrder.refundUnits", ("name", productName), ("count", 2)), "1"), (texts["adminOrder.reason"], "scratched"));
         await Expect(admin.Locator("#order-list .pill")).ToHaveTextAsync($"{texts["order.partlyRefunded"]}, {texts["fulfilment.DELIVERED"]}");
 
         await shop.ReloadAsync();
         await Expect(bought.Locator(".pill")).ToHaveTextAsync(texts["order.partlyRefunded"]);
-        await Expect(bought).ToContainTextAsync(texts["fulfilment.DELIVERED"]);
+        await Expect(bought).ToContainTextAsync($"{texts["fulfilment.DELIVERED"]} (6865-1234)");
+        await Expect(bought).ToContainTextAsync(texts.Say("order.refunded", ("amount", "₩45,000")));
         await Expect(bought).ToContainTextAsync(texts.Say("order.itemsRefunded", ("name", productName), ("refunded", 1), ("quantity", 2)));
+        await admin.Locator($"#detail-{order}").ClickAsync();
+        await Expect(admin.Locator("#order-history li")).ToHaveCountAsync(6);
+        await Expect(admin.Locator("#order-history li").Last).ToContainTextAsync("scratched");
+        await ShouldBeAccessibleAsync(admin);
+        await admin.Locator("#detail").GetByRole(AriaRole.Button, new() { Name = texts["back"] }).ClickAsync();
+        await GoAsync(admin, texts["admin.trail"]);
+        foreach (var action in new[] { "CreateProduct", "CreateEvent", "OpenEvent", "AdvanceOrder", "RefundOrderForCustomer" })
+            await Expect(admin.Locator("#trail-list").GetByText(texts[$"action.{action}"]).First).ToBeVisibleAsync();
         // Delivered units do not return to the stock automatically.
         Assert.Equal(8, await Database.SingleAsync<int>("SELECT stock FROM product WHERE id = @product", new { product }, Cancelled));
         await CheckConsistencyAsync();
@@ -394,6 +411,32 @@ public sealed class AdminPageTests(CommerceStack stack, Chromium chromium) : Pay
         await ShowAsync(page, "events");
         await page.Locator("#new").TapAsync();
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= 360 && document.getElementById('form').getBoundingClientRect().right <= 360"));
+    });
+
+    [Fact]
+    public Task On_a_small_phone_a_form_begins_at_its_top_no_choice_is_cut_and_the_current_section_is_in_view() => BrowseAsync(async browser =>
+    {
+        // More than the box of the choices shows at once.
+        for (var i = 0; i < 6; i++) await Stack.ProductAsync(stock: 3, name: string.Join(' ', Enumerable.Repeat("A limited edition with a long name", 4)));
+        await Stack.EventAsync(3600);
+        var page = await OpenAsync(browser, new() { ViewportSize = new() { Width = 360, Height = 740 }, HasTouch = true, IsMobile = true });
+        await ShowAsync(page, "events");
+        await page.Locator("#new").TapAsync();
+        await Expect(page.Locator("#form")).ToBeVisibleAsync();
+        Assert.Empty(await page.EvaluateAsync<string[]>(
+            "[...document.querySelectorAll('#form .check')].filter(row => row.scrollHeight > row.clientHeight || row.querySelector('label').offsetHeight > row.offsetHeight).map(row => row.textContent)"));
+        await page.Locator("#form-save").ScrollIntoViewIfNeededAsync();
+        Assert.NotEqual(0, await page.Locator("#form").EvaluateAsync<double>("form => form.scrollTop"));
+        await page.Keyboard.PressAsync("Escape");
+
+        await page.Locator("#new").TapAsync();
+        await Expect(page.Locator("#form")).ToBeVisibleAsync();
+
+        Assert.Equal(0, await page.Locator("#form").EvaluateAsync<double>("form => form.scrollTop"));
+        await page.Keyboard.PressAsync("Escape");
+        await page.EvaluateAsync("location.hash = 'trail'");
+        await Expect(page.Locator("#sections a[aria-current]")).ToHaveTextAsync("Trail");
+        await Expect(page.Locator("#sections a[aria-current]")).ToBeInViewportAsync(new() { Ratio = 1 });
     });
 
     [Fact]

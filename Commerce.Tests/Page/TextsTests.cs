@@ -64,8 +64,23 @@ public sealed partial class TextsTests
         Assert.DoesNotContain(slugs, slug => !korean.Contains($"\n    '{slug}': '", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Every_action_of_an_administrator_has_a_text()
+    {
+        var keys = Texts.Of("en").Keys.ToHashSet();
+        var administration = Directory.GetFiles(Path.Combine(Repository.Root, "Commerce.Api"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText)
+            .Where(source => source.Contains("this RouteGroupBuilder administration", StringComparison.Ordinal));
+        var actions = administration.SelectMany(source => Action().Matches(source).Select(m => m.Groups["name"].Value)).ToList();
+
+        Assert.True(actions.Count > 15, $"Only {actions.Count} actions were found.");
+        Assert.All(actions, action => Assert.Contains($"action.{action}", keys));
+    }
+
     [GeneratedRegex(@"\{\w+\}")]
     private static partial Regex Value();
+
+    [GeneratedRegex(@"Map(?:Post|Put|Delete)\([^\n]*\.WithName\(""(?<name>\w+)""\)")]
+    private static partial Regex Action();
 
     [GeneratedRegex(@"ProblemType \w+ = new\(\s*[0-9]{3}, ""(?<slug>[a-z0-9-]+)""")]
     private static partial Regex Refusal();

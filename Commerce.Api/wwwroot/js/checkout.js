@@ -2,7 +2,7 @@
 
 import { insist, isUndecided, newKey, user } from './api.js';
 import { pay, signedIn, thank } from './actions.js';
-import { discountOn, offOf } from './coupons.js';
+import { discountOn, offOf, termsOf, validityOf } from './coupons.js';
 import { element, find, money } from './dom.js';
 import { limitOf, readMine, readProducts, shop } from './shop.js';
 import { isServers, t } from './texts.js';
@@ -26,20 +26,34 @@ export function checkout(chosen) {
   form.recipient.value ||= user();
   // A coupon of another order cannot be used.
   form.coupon.replaceChildren(element('option', { value: '' }, t('none')),
-    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId }, t('checkout.couponOff', { name: c.name, off: offOf(c) }))));
+    ...shop.own.filter(c => !c.orderId).map(c => element('option', { value: c.couponId })));
   tell({});
   add();
   dialog.showModal();
 }
 
+/** Returns the text of a choice. A coupon that this order cannot use says why. */
+function labelOf(coupon, isDisabled) {
+  const [name, off, validity] = [coupon.name, offOf(coupon), validityOf(coupon)];
+  return isDisabled
+    ? t('checkout.couponNot', { name, off, reason: validity === 'READY' ? termsOf(coupon) : t(`coupon.${validity}`) })
+    : t('checkout.couponOff', { name, off });
+}
+
 /** Shows the amount due. */
 function add() {
   const sum = product.price * (form.quantity.validity.valid ? form.quantity.valueAsNumber : 1);
+  const couponOf = option => shop.own.find(c => String(c.couponId) === option.value);
   const discountOf = option => {
-    const coupon = shop.own.find(c => String(c.couponId) === option.value);
+    const coupon = couponOf(option);
     return coupon ? discountOn(coupon, product, sum) : 0;
   };
-  for (const option of form.coupon.options) option.disabled = option.value !== '' && !discountOf(option);
+  for (const option of form.coupon.options) {
+    if (!option.value) continue;
+    option.disabled = !discountOf(option);
+    const coupon = couponOf(option);
+    if (coupon) option.textContent = labelOf(coupon, option.disabled);
+  }
   if (form.coupon.selectedOptions[0]?.disabled) form.coupon.value = '';
   const discount = discountOf(form.coupon.selectedOptions[0]);
   find('discount').textContent = discount ? `−${money(discount)}` : money(0);

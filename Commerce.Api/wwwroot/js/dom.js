@@ -1,6 +1,6 @@
 // Builds elements from text, never from markup, so that no text of a server or a user becomes a tag.
 
-import { language, t } from './texts.js';
+import { language, locale, t } from './texts.js';
 
 export const find = id => document.getElementById(id);
 
@@ -63,7 +63,7 @@ function become(old, fresh) {
 const won = new Intl.NumberFormat(`${language}-KR`, { style: 'currency', currency: 'KRW' });
 export const money = amount => won.format(amount);
 
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const clock = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 export const time = text => clock.format(new Date(text));
 
 const mostNotices = 3;

@@ -143,6 +143,7 @@ const en = {
   'checkout.quantity': 'Quantity',
   'checkout.coupon': 'Coupon',
   'checkout.couponOff': '{name} ({off})',
+  'checkout.couponNot': '{name} ({off}): {reason}',
   'checkout.recipient': 'Recipient',
   'checkout.phone': 'Phone',
   'checkout.zipcode': 'Postcode',
@@ -155,7 +156,7 @@ const en = {
   'wrong.rule': '{label} must be {rule}.',
   'wrong.invalid': '{label} is not valid.',
   'wrong.refused': '{label} is not accepted: {reason}',
-  'wrong.stock': '{label} are more than there are left.',
+  'wrong.stock': '{label} is more than what is left.',
   'wrong.coupon': '{label} cannot be used for this order.',
   'rule.phone': '9 to 15 digits, with hyphens if you like',
   'rule.zipcode': '5 digits',
@@ -211,7 +212,7 @@ const en = {
   'event.products': 'Products of this event',
   'event.maxPerCustomer': 'Most of each product per customer while it is open (empty: no limit)',
   'event.waitingRoomRate': 'Waiting room: admitted per second (empty: none)',
-  'event.content': '{coupons} coupons, {products} products',
+  'event.content': 'coupons: {coupons}, products: {products}',
   'event.openNow': 'Open now',
   'event.openAsk': 'Open this event now?',
   'event.cancelAsk': 'Cancel this event?',
@@ -257,6 +258,9 @@ const en = {
   'adminProduct.history': 'History',
   'adminProduct.historyOf': 'Stock changes of {name}',
   'adminProduct.adjusted': 'The stock of {name} is {count}.',
+  'stock.OPENING': 'opening stock',
+  'stock.ORDER_PLACED': 'sold',
+  'stock.REFUNDED': 'refunded',
   'admin.orders': 'Orders',
   'adminOrders.none': 'No such orders.',
   'adminOrders.user': 'Customer',
@@ -307,6 +311,26 @@ const en = {
   'step.CANCELLED': 'Cancelled',
   'admin.trail': 'Trail',
   'trail.none': 'No administrator has changed anything yet.',
+  'action.AddCouponStock': 'Coupon quantity raised',
+  'action.AdjustStock': 'Stock adjusted',
+  'action.AdvanceOrder': 'Order taken to its next step',
+  'action.AnnounceOrder': 'Order announced again',
+  'action.CancelCoupon': 'Coupon cancelled',
+  'action.CancelEvent': 'Event cancelled',
+  'action.CancelOrderForCustomer': 'Order cancelled',
+  'action.CreateCoupon': 'Coupon created',
+  'action.CreateEvent': 'Event created',
+  'action.CreateProduct': 'Product created',
+  'action.OpenEvent': 'Event opened',
+  'action.Reconcile': 'Reconciliation run',
+  'action.RefundOrderForCustomer': 'Order refunded',
+  'action.RefundPayment': 'Payment refunded',
+  'action.ReplaceCoupon': 'Coupon changed',
+  'action.ReplaceEvent': 'Event changed',
+  'action.ReplaceProduct': 'Product changed',
+  'action.ReplayDeadLetter': 'Dead letter replayed',
+  'action.ReplayOutboxMessage': 'Outbox message replayed',
+  'action.ScheduleEvent': 'Event scheduled',
   'admin.messages': 'Messages',
   'messages.deadLetters': 'Dead letters',
   'messages.noDeadLetters': 'No dead letters.',
@@ -329,7 +353,7 @@ const en = {
   'health.auditText': 'Checks every promise against MySQL, Redis and the payment gateway. It reads all orders and coupons.',
   'health.running': 'Checking …',
   'health.allHolds': 'All promises hold.',
-  'health.broken': '{count} findings are broken.',
+  'health.broken': 'Broken findings: {count}.',
   'health.holds': 'holds',
   'health.finding': '{count} broken',
 };
@@ -477,6 +501,7 @@ const ko = {
   'checkout.quantity': '수량',
   'checkout.coupon': '쿠폰',
   'checkout.couponOff': '{name} ({off})',
+  'checkout.couponNot': '{name} ({off}): {reason}',
   'checkout.recipient': '받는 사람',
   'checkout.phone': '전화번호',
   'checkout.zipcode': '우편번호',
@@ -543,8 +568,8 @@ const ko = {
   'event.closesAt': '종료(비우면 계속 진행)',
   'event.coupons': '이벤트 쿠폰',
   'event.products': '이벤트 상품',
-  'event.maxPerCustomer': '진행 중 1인당 상품별 최대 수량 (비우면 제한 없음)',
-  'event.waitingRoomRate': '대기실: 초당 입장 인원 (비우면 대기실 없음)',
+  'event.maxPerCustomer': '진행 중 1인당 상품별 최대 수량(비우면 제한 없음)',
+  'event.waitingRoomRate': '대기실: 초당 입장 인원(비우면 대기실 없음)',
   'event.content': '쿠폰 {coupons}개, 상품 {products}개',
   'event.openNow': '지금 시작',
   'event.openAsk': '이벤트를 지금 시작할까요?',
@@ -591,6 +616,9 @@ const ko = {
   'adminProduct.history': '내역',
   'adminProduct.historyOf': '{name} 재고 변경 내역',
   'adminProduct.adjusted': '{name}의 재고는 {count}개입니다.',
+  'stock.OPENING': '초기 재고',
+  'stock.ORDER_PLACED': '판매',
+  'stock.REFUNDED': '환불',
   'admin.orders': '주문',
   'adminOrders.none': '해당하는 주문이 없습니다.',
   'adminOrders.user': '고객',
@@ -641,6 +669,26 @@ const ko = {
   'step.CANCELLED': '취소',
   'admin.trail': '작업 기록',
   'trail.none': '아직 관리자의 작업이 없습니다.',
+  'action.AddCouponStock': '쿠폰 수량 추가',
+  'action.AdjustStock': '재고 조정',
+  'action.AdvanceOrder': '주문 다음 단계 처리',
+  'action.AnnounceOrder': '주문 메시지 다시 보내기',
+  'action.CancelCoupon': '쿠폰 취소',
+  'action.CancelEvent': '이벤트 취소',
+  'action.CancelOrderForCustomer': '주문 취소',
+  'action.CreateCoupon': '쿠폰 만들기',
+  'action.CreateEvent': '이벤트 만들기',
+  'action.CreateProduct': '상품 만들기',
+  'action.OpenEvent': '이벤트 시작',
+  'action.Reconcile': '대조 실행',
+  'action.RefundOrderForCustomer': '주문 환불',
+  'action.RefundPayment': '결제 환불',
+  'action.ReplaceCoupon': '쿠폰 수정',
+  'action.ReplaceEvent': '이벤트 수정',
+  'action.ReplaceProduct': '상품 수정',
+  'action.ReplayDeadLetter': '처리 실패 메시지 다시 보내기',
+  'action.ReplayOutboxMessage': '발신함 메시지 다시 보내기',
+  'action.ScheduleEvent': '이벤트 예약',
   'admin.messages': '메시지',
   'messages.deadLetters': '처리 실패 메시지',
   'messages.noDeadLetters': '처리 실패 메시지가 없습니다.',
@@ -749,14 +797,20 @@ const texts = { en, ko };
 /** Returns the first language of the browser that the pages support, or English. */
 export const language = navigator.languages.map(name => name.split('-')[0]).find(name => texts[name]) ?? 'en';
 
+/** The locale of the browser in that language, for dates and numbers. */
+export const locale = navigator.languages.find(name => name.split('-')[0] === language) ?? language;
+
 /** Returns a text with its values. */
 export const t = (key, values = {}) => texts[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 /** Returns the parts of a text whose values are elements, in the order of the language. */
 export const parts = (key, elements) => texts[language][key].split(/(\{\w+\})/).map(part => elements[part.slice(1, -1)] ?? part);
 
+/** Returns the text of a code of the server, or the code if it has no text. */
+export const textOr = (key, code) => texts[language][key] ?? code;
+
 /** Formats a number for the language. */
-export const number = value => value.toLocaleString(language);
+export const number = value => value.toLocaleString(locale);
 
 /** Returns a refusal in the language of the page, or undefined if the server's text is to be shown. */
 export const problem = slug => problems[language][slug] ?? undefined;

@@ -1,6 +1,6 @@
 import { getPage, post, put } from '../api.js';
 import { offOf } from '../coupons.js';
-import { element, notice } from '../dom.js';
+import { element, notice, time } from '../dom.js';
 import { number, t } from '../texts.js';
 import { ask } from './form.js';
 import { action, list, report, row, sure, title } from './list.js';
@@ -9,7 +9,7 @@ const path = '/api/admin/coupons';
 
 export async function coupons(root) {
   const all = list('coupon-list', t('adminCoupons.none'), c => row(`coupon-${c.id}`, c.name,
-    t('adminCoupon.issued', { issued: number(c.issuedQuantity), total: number(c.totalQuantity), off: offOf(c) }),
+    [t('adminCoupon.issued', { issued: number(c.issuedQuantity), total: number(c.totalQuantity), off: offOf(c) }), t('sale.until', { time: time(c.endsAt) })].join(' · '),
     [c.status, t(`adminCoupon.${c.status}`)],
     action(`edit-${c.id}`, t('admin.edit'), c.name, () => edit(c)),
     c.status === 'CANCELLED' ? null : action(`cancel-${c.id}`, t('admin.cancel'), c.name, () => sure(

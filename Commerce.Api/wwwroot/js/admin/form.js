@@ -1,7 +1,7 @@
 // A form in a dialog. It shows the server's errors next to their fields.
 
 import { element, find } from '../dom.js';
-import { isServers, t } from '../texts.js';
+import { isServers, number, t } from '../texts.js';
 import { report } from './list.js';
 
 const dialog = find('form');
@@ -52,7 +52,7 @@ function controlOf({ name, label, kind, value, options = [], ...attributes }) {
 function mistakeOf({ label, input, node }) {
   if (node.classList.contains('many') || input.validity.valid) return undefined;
   if (input.validity.valueMissing) return t('wrong.missing', { label });
-  return input.validity.rangeUnderflow || input.validity.rangeOverflow ? t('wrong.range', { label, min: input.min, max: input.max }) : t('wrong.invalid', { label });
+  return input.validity.rangeUnderflow || input.validity.rangeOverflow ? t('wrong.range', { label, min: number(Number(input.min)), max: number(Number(input.max)) }) : t('wrong.invalid', { label });
 }
 
 /** Shows the errors of fields and the other errors. Moves the focus to the first one. */
@@ -109,4 +109,6 @@ export function ask(title, fields, action, work, reload) {
   });
   dialog.replaceChildren(form);
   dialog.showModal();
+  // A dialog keeps the position of its former content.
+  dialog.scrollTop = 0;
 }

@@ -20,7 +20,7 @@ export async function health(root) {
     try {
       const found = await get('/api/admin/audit');
       result.textContent = found.holds ? t('health.allHolds') : t('health.broken', { count: number(found.findings.filter(f => !f.holds).length) });
-      fill(findings, found.findings.map(f => row(undefined, f.invariant, f.promise,
+      fill(findings, found.findings.map(f => row(undefined, f.invariant, element('span', { lang: 'en' }, f.promise),
         [String(f.holds), f.holds ? t('health.holds') : t('health.finding', { count: number(f.broken) })])));
       findings.hidden = false;
     } catch (error) {

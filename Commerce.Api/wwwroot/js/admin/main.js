@@ -39,6 +39,7 @@ async function go() {
   const section = sections[asked] ? asked : 'live';
   find('sections').replaceChildren(...Object.entries(sections).map(([key, [, text]]) =>
     element('a', { href: `#${key}`, 'aria-current': key === section ? 'page' : undefined }, t(text))));
+  find('sections').querySelector('[aria-current]').scrollIntoView({ block: 'nearest', inline: 'nearest' });
   await report(sections[section][0](main, rest, left.signal));
 }
 

@@ -11,7 +11,7 @@ const next = { null: 'PREPARING', PREPARING: 'SHIPPED', SHIPPED: 'DELIVERED' };
 
 export async function orders(root) {
   const all = list('order-list', t('adminOrders.none'), o => row(`order-${o.id}`, `${o.userId} · ${money(o.totalAmount)}`, `${time(o.createdAt)} · ${o.id}`,
-    [o.fulfilment ?? o.status, o.fulfilment && o.status === 'PAID' ? `${stateOf(o)}, ${t(`fulfilment.${o.fulfilment}`)}` : stateOf(o)],
+    [o.fulfilment ?? o.status, stateOf(o)],
     action(`detail-${o.id}`, t('adminOrder.detail'), o.id, () => report(show(o.id))),
     o.status === 'PAID' && next[o.fulfilment] ? action(`advance-${o.id}`, t(`advance.${next[o.fulfilment]}`), o.id, () => advance(o, next[o.fulfilment])) : null,
     ['CREATED', 'PENDING_PAYMENT'].includes(o.status) ? action(`cancel-${o.id}`, t('admin.cancel'), o.id, () => cancel(o)) : null,
@@ -54,8 +54,9 @@ export async function orders(root) {
   async function refund(o) {
     const { order } = await get(`${path}/${o.id}`);
     const lines = isFree(o) ? [] : order.items.filter(i => i.refundedQuantity < i.quantity);
+    const names = await namesOf(lines);
     const back = !['SHIPPED', 'DELIVERED'].includes(order.fulfilment);
-    const named = (text, i) => t(text, { name: t('product.unnamed', { id: i.productId }), count: number(i.quantity - i.refundedQuantity) });
+    const named = (text, i) => t(text, { name: names.get(i.productId), count: number(i.quantity - i.refundedQuantity) });
     // If a response was lost, the same request can be repeated and refunds once. A new request gets a new key.
     let asked = {};
     ask(t('adminOrder.refundTitle'), [
@@ -84,11 +85,18 @@ export async function orders(root) {
 /** Refunds an order that its coupon paid. The amount is 0. */
 const isFree = o => o.status === 'PAID' && o.totalAmount === 0;
 
-const stateOf = o => o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status);
+const stateOf = o => [
+  o.status === 'PAID' && o.refundedAmount ? t('order.partlyRefunded') : nameOf(o.status),
+  o.status === 'PAID' && o.fulfilment && t(`fulfilment.${o.fulfilment}`),
+].filter(Boolean).join(', ');
 const nameOf = status => t(['CREATED', 'PENDING_PAYMENT'].includes(status) ? `adminOrder.${status}` : `order.${status}`);
+
+/** Returns the names of the lines' products by their ids. */
+const namesOf = async lines => new Map(await Promise.all(lines.map(async ({ productId }) => [productId, (await get(`/api/admin/products/${productId}`)).name])));
 
 async function show(id) {
   const { userId, order: o, payment, history } = await get(`${path}/${id}`);
+  const names = await namesOf(o.items);
   detail(t('adminOrder.title', { id }),
     facts([
       [t('adminOrder.customer'), userId], [t('adminOrders.status'), stateOf(o)], [t('adminOrder.ordered'), time(o.createdAt)],
@@ -98,8 +106,8 @@ async function show(id) {
       ...o.shipping ? [[t('adminOrder.shipping'), [o.shipping.recipient, o.shipping.phone, o.shipping.zipcode, o.shipping.address1, o.shipping.address2].filter(Boolean).join(', ')]] : [],
     ]),
     element('h3', {}, t('adminOrder.lines')),
-    element('ul', { class: 'rows' }, ...o.items.map(i => row(undefined, t('product.unnamed', { id: i.productId }),
-      [`${number(i.quantity)} × ${money(i.price)}`, i.refundedQuantity && t('order.itemsRefunded', { name: t('product.unnamed', { id: i.productId }), refunded: number(i.refundedQuantity), quantity: number(i.quantity) })]
+    element('ul', { class: 'rows' }, ...o.items.map(i => row(undefined, names.get(i.productId),
+      [`${number(i.quantity)} × ${money(i.price)}`, i.refundedQuantity && t('order.itemsRefunded', { name: names.get(i.productId), refunded: number(i.refundedQuantity), quantity: number(i.quantity) })]
         .filter(Boolean).join(' · ')))),
     element('h3', {}, t('adminProduct.history')),
     element('ul', { id: 'order-history', class: 'rows' }, ...history.map(step => row(undefined, stepOf(step),

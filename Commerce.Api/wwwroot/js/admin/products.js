@@ -1,6 +1,6 @@
 import { getPage, post, put } from '../api.js';
 import { element, money, notice, time } from '../dom.js';
-import { number, t } from '../texts.js';
+import { locale, number, t, textOr } from '../texts.js';
 import { detail } from './detail.js';
 import { ask } from './form.js';
 import { action, list, report, row, title } from './list.js';
@@ -42,7 +42,7 @@ export async function products(root) {
 
 async function history(p) {
   const { items } = await getPage(`${path}/${p.id}/stock`);
-  const signed = new Intl.NumberFormat(undefined, { signDisplay: 'always' });
+  const signed = new Intl.NumberFormat(locale, { signDisplay: 'always' });
   detail(t('adminProduct.historyOf', { name: p.name }), element('ul', { class: 'rows' }, ...items.map(change =>
-    row(undefined, signed.format(change.delta), `${time(change.createdAt)} · ${change.reason}`))));
+    row(undefined, signed.format(change.delta), `${time(change.createdAt)} · ${textOr(`stock.${change.reason}`, change.reason)}`))));
 }
