@@ -136,6 +136,7 @@ public sealed class GeneratedClientTests(CommerceStack stack) : PaymentStackTest
             ClassName = "ShopClient",
             UseBaseUrl = false,
             InjectHttpClient = true,
+            GenerateOptionalParameters = true,
             OperationNameGenerator = new SingleClientFromOperationIdOperationNameGenerator(),
             CSharpGeneratorSettings = { Namespace = "Generated", JsonLibrary = CSharpJsonLibrary.SystemTextJson, GenerateNullableReferenceTypes = true },
         }).GenerateFile();
