@@ -15,6 +15,12 @@ public sealed class ConsumerFactory(IConfiguration configuration, ILogger<Consum
     /// </summary>
     const int SessionTimeoutMs = 6000;
 
+    /// <summary>
+    /// How long a broker holds a fetch for which it has no message, in ms. Kafka responds as soon as it has one. The mock broker always
+    /// waits to the end, so half of this time is added to the delay of a message.
+    /// </summary>
+    const int EmptyFetchMs = 50;
+
     /// <summary>A response with so many bytes does not wait for more. A rush fills it about ten times a second.</summary>
     const int FullFetchBytes = 256 * 1024;
 
@@ -35,6 +41,7 @@ public sealed class ConsumerFactory(IConfiguration configuration, ILogger<Consum
             AutoOffsetReset = AutoOffsetReset.Earliest,
             EnableAutoOffsetStore = false,
             AutoCommitIntervalMs = 1000,
+            FetchWaitMaxMs = EmptyFetchMs,
         }.ForCommerce(configuration);
         if (fetchWait > TimeSpan.Zero) (config.FetchMinBytes, config.FetchWaitMaxMs) = (FullFetchBytes, (int)fetchWait.TotalMilliseconds);
         configuration.GetSection(Section).Bind(config);
