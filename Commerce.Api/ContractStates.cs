@@ -15,8 +15,8 @@ using Microsoft.OpenApi;
 namespace Commerce.Api;
 
 /// <summary>
-/// The values of the members and parameters that are states. In C# they are constants, so the framework describes them as any text. In the document each kind of
-/// state is one schema, from which generators make one enumeration.
+/// The states in the OpenAPI document. In C# a state is a text with constants, and the framework describes it as any text. Here each
+/// kind of state is one schema, and a client generator makes one enumeration of it.
 /// </summary>
 static class ContractStates
 {

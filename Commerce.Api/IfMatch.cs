@@ -21,7 +21,7 @@ sealed record IfMatch(IReadOnlyCollection<int>? Versions)
             : [.. tags.Where(tag => !tag.IsWeak).Select(tag => VersionOf(tag.Tag.AsSpan().Trim('"')))]));
     }
 
-    /// <summary>Returns 0, which is no version, for a tag in another spelling than that of the response, such as <c>01</c>.</summary>
+    /// <summary>Reads the version. A tag that no response has, such as <c>01</c>, gives 0, which is not a version.</summary>
     static int VersionOf(ReadOnlySpan<char> tag) => tag is [>= '1' and <= '9', ..] && int.TryParse(tag, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0;
 }
 

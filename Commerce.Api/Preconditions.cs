@@ -4,8 +4,8 @@ using System.Reflection;
 namespace Commerce.Api;
 
 /// <summary>
-/// Refuses a change with a precondition that its route does not check (RFC 9110, section 13): the caller relies on it. A PUT checks
-/// <see cref="IfMatch"/>.
+/// Refuses preconditions that the route of a change does not check, because the caller relies on them (RFC 9110, section 13). A PUT
+/// checks <see cref="IfMatch"/>.
 /// </summary>
 static class Preconditions
 {

@@ -208,8 +208,8 @@ sealed class IdempotentRequest
     }
 
     /// <summary>
-    /// Runs work that is one transaction, with which <paramref name="work"/> commits the given claim. The response is stored after it.
-    /// The work does not run again if its response is lost. A refusal is not stored, because the same request may succeed later.
+    /// Runs work that is one transaction. <paramref name="work"/> commits the claim with it. The response is stored afterwards. If the
+    /// response is lost, the work does not run again. A refusal is not stored, because the same request may succeed later.
     /// </summary>
     public async Task<object?> RunOnceAsync(object body, Func<DeferredStatement, ValueTask<object?>> work)
     {
@@ -356,8 +356,8 @@ sealed class IdempotentResult(StoredResponse stored, bool replayed) : IResult
 }
 
 /// <summary>
-/// Marks a route of administrators whose repetition has another effect. A request with an Idempotency-Key has one effect, however often
-/// it is sent.
+/// Marks an administrators' route where a repeated request has a second effect. With an Idempotency-Key it has one effect, however
+/// often it is sent.
 /// </summary>
 sealed class OptionalIdempotencyKey;
 

@@ -222,7 +222,10 @@ public sealed class DbSession
     /// names.
     /// </summary>
     /// <param name="explain">Translates a failure of that command. Returns null if the failure does not concern this row.</param>
-    public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => Defer(_ahead, new(sql, parameters, explain));
+    public void InsertAhead(string sql, object parameters, Func<DbException, Exception?>? explain = null) => InsertAhead(new(sql, parameters, explain));
+
+    /// <summary>Inserts the row of a statement ahead of the next command.</summary>
+    internal void InsertAhead(DeferredStatement statement) => Defer(_ahead, statement);
 
     /// <summary>Runs statements in the same round trip as the COMMIT. Nothing can depend on the number of rows that they find.</summary>
     /// <param name="explain">Translates a failure. Returns null if the failure does not concern these statements.</param>

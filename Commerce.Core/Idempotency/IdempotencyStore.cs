@@ -47,9 +47,7 @@ public sealed class IdempotencyStore(MySqlDatabase database)
     /// </summary>
     /// <param name="claim">Unique per attempt.</param>
     public static void Claim(DbSession transaction, byte[] scope, byte[] bodyHash, string claim) =>
-        transaction.InsertAhead("""
-            INSERT INTO idempotency_key (scope, body_hash, claim, lease_until) VALUES (@scope, @bodyHash, @claim, UTC_TIMESTAMP(6) + INTERVAL @seconds SECOND)
-            """, new { scope, bodyHash, claim, seconds = (int)Lease.TotalSeconds }, e => IsTaken(e) ? new IdempotencyKeyTakenException(e) : null);
+        transaction.InsertAhead(ToClaim(scope, bodyHash, claim));
 
     /// <summary>Returns the statement that claims a new key. It commits with the only transaction that has an effect.</summary>
     /// <param name="claim">Unique per attempt.</param>

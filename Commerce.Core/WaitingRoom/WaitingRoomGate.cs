@@ -38,7 +38,7 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
 {
     const double CreditOfOne = 1_000_000;
 
-    /// <summary>The number of admissions in one call. Redis takes at most 1,048,576 arguments, and serves nobody else meanwhile.</summary>
+    /// <summary>The admissions per call. A call has at most 1,048,576 arguments, and Redis serves nobody else during it.</summary>
     const int BatchSize = 5_000;
 
     static readonly RedisScript Enter = RedisScript.Load("WaitingRoom/enter.lua");
@@ -95,8 +95,8 @@ public sealed class WaitingRoomGate(IConnectionMultiplexer connection, RedisServ
         (await FindStateAsync(eventId)).Epoch is null ? null : await _redis.SortedSetLengthAsync(new WaitingRoomKeys(eventId).Waiting).WaitAsync(Deadline);
 
     /// <summary>
-    /// Opens a room without places, but with these admissions, unless a newer epoch of it is open or being opened. Returns the number of
-    /// admissions, or null while the server is unknown.
+    /// Opens a room with these admissions and without places. It does nothing if the room is open, or being opened, under this epoch or
+    /// a newer one. Returns the number of restored admissions, or null while the server is unknown.
     /// </summary>
     public async Task<int?> OpenAsync(long eventId, int epoch, IAsyncEnumerable<Admission> admissions)
     {

@@ -56,8 +56,8 @@ public sealed class WaitingRoomRepository(MySqlDatabase database)
         """, new { eventId, epoch, key }, cancellationToken) == 1;
 
     /// <summary>
-    /// Lists the admissions that may still be valid, a page at a time. Redis' clock decides, so the list has some more. No admission of
-    /// an epoch is recorded after the next epoch was claimed, so nothing is missed between two pages.
+    /// Lists the admissions that may still be valid, page by page. Redis' clock decides which ones are, so the list has some more. Call
+    /// it after the next epoch is claimed. No admission is recorded then, so no page misses one.
     /// </summary>
     public async IAsyncEnumerable<Admission> ListAdmissionsAsync(long eventId, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

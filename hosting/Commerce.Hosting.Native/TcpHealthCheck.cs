@@ -42,11 +42,13 @@ sealed class TcpHealthCheck(EndpointReference endpoint, Func<NetworkStream, Canc
                 await client.ConnectAsync(endpoint.Host, endpoint.Port, cancellationToken);
                 return client;
             }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused && Stopwatch.GetElapsedTime(began) < Patience)
+            catch (Exception e)
             {
                 client.Dispose();
-                await Task.Delay(Pause, cancellationToken);
+                if (e is not SocketException { SocketErrorCode: SocketError.ConnectionRefused } || Stopwatch.GetElapsedTime(began) >= Patience) throw;
             }
+
+            await Task.Delay(Pause, cancellationToken);
         }
     }
 }
